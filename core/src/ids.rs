@@ -1,0 +1,359 @@
+//! Newtypes for ids and counters. They are checked once, where they enter; nothing here knows what they mean.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+/// The largest integer that a signed record may hold: JCS (RFC 8785 §3.2.2.3) folds larger ones together.
+pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// An id or counter that is not of its form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid {what}: {why}")]
+pub struct IdError {
+    /// The kind of id.
+    pub what: &'static str,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+macro_rules! counter {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl $name {
+            /// The next one.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let value = u64::deserialize(d)?;
+                if value > MAX_SAFE_INTEGER {
+                    return Err(serde::de::Error::custom(concat!(stringify!($name), " above 2^53-1")));
+                }
+                Ok(Self(value))
+            }
+        }
+    };
+}
+
+counter!(
+    /// The number of a leadership. It only ever grows; the log gives it.
+    Term
+);
+counter!(
+    /// The place of a record in a channel's chain.
+    Seq
+);
+counter!(
+    /// The number of a channel key.
+    Epoch
+);
+counter!(
+    /// An author's own count of what it said in one channel.
+    Count
+);
+
+/// A place in a partition. Not for signed records: those carry offsets as strings.
+pub type Offset = u64;
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub type Millis = u64;
+
+macro_rules! bytes_b64 {
+    ($(#[$doc:meta])* $name:ident, $len:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $len]);
+
+        impl $name {
+            /// Reads the text form: base64url without padding.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                let bytes = B64
+                    .decode(text)
+                    .map_err(|e| IdError { what: stringify!($name), why: e.to_string() })?;
+                let bytes: [u8; $len] = bytes.try_into().map_err(|b: Vec<u8>| IdError {
+                    what: stringify!($name),
+                    why: format!("{} bytes instead of {}", b.len(), $len),
+                })?;
+                Ok(Self(bytes))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&B64.encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+                Self::parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+bytes_b64!(
+    /// A link of a chain: SHA-256, cut to 24 bytes (192 bits).
+    Hash, 24
+);
+bytes_b64!(
+    /// The identity of a channel: the hash of its founder's first claim.
+    ChannelId, 24
+);
+bytes_b64!(
+    /// The name of a channel key, and a commitment to it: a hash of channel, epoch and key.
+    KeyId, 16
+);
+
+impl Hash {
+    /// The head of an empty chain.
+    pub const ZERO: Self = Self([0; 24]);
+
+    /// The hash of some parts, each led by its length, under a domain that keeps uses apart.
+    pub fn of(domain: &str, parts: &[&[u8]]) -> Self {
+        let mut out = [0; 24];
+        out.copy_from_slice(&digest(domain, parts)[..24]);
+        Self(out)
+    }
+}
+
+/// SHA-256 over a domain and parts, each led by its length as 8 bytes, so that no two lists of parts collide.
+pub fn digest(domain: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update((domain.len() as u64).to_be_bytes());
+    hasher.update(domain.as_bytes());
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
+
+/// The real name of an identity: the first 20 bytes of a hash of its Ed25519 key, as 32 letters of base32
+/// (RFC 4648 §6, lower case). It is what stands in `from` and `to` of every record.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActorId(pub [u8; 20]);
+
+const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+impl ActorId {
+    /// The id that belongs to an Ed25519 public key.
+    pub fn of_key(ed25519: &[u8; 32]) -> Self {
+        let mut out = [0; 20];
+        out.copy_from_slice(&digest("kirc.v1.actor", &[ed25519])[..20]);
+        Self(out)
+    }
+
+    /// Reads the text form.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let bad = |why: &str| IdError {
+            what: "actor id",
+            why: why.to_owned(),
+        };
+        let text = text.as_bytes();
+        if text.len() != 32 {
+            return Err(bad("it has 32 letters"));
+        }
+        let mut out = [0u8; 20];
+        for (chunk, bytes) in text.chunks(8).zip(out.chunks_mut(5)) {
+            let mut bits = 0u64;
+            for c in chunk {
+                let digit = BASE32
+                    .iter()
+                    .position(|b| b == c)
+                    .ok_or_else(|| bad("it has only the letters a-z and 2-7"))?;
+                bits = bits << 5 | digit as u64;
+            }
+            bytes.copy_from_slice(&bits.to_be_bytes()[3..]);
+        }
+        Ok(Self(out))
+    }
+}
+
+impl fmt::Display for ActorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.chunks(5) {
+            let mut bits = 0u64;
+            for byte in chunk {
+                bits = bits << 8 | u64::from(*byte);
+            }
+            for i in (0..8).rev() {
+                let digit = BASE32[(bits >> (i * 5) & 31) as usize];
+                fmt::Write::write_char(f, digit as char)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ActorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ActorId({self})")
+    }
+}
+
+impl Serialize for ActorId {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ActorId {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A message's id: a UUIDv7 (RFC 9562 §5.7). One author's ids only ever grow, also when its clock steps back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct MsgId(pub u128);
+
+impl MsgId {
+    /// An id for this moment that is larger than `last`; `random` fills what time leaves free.
+    pub fn generate(now: Millis, random: u128, last: MsgId) -> Self {
+        const VARIANT: u128 = 0b10 << 62;
+        let stamp = u128::from(now & 0xffff_ffff_ffff) << 80;
+        let id = stamp
+            | 7 << 76
+            | (random >> 16 & 0xfff) << 64
+            | VARIANT
+            | random >> 64 & ((1 << 62) - 1);
+        if id > last.0 {
+            return Self(id);
+        }
+        // Same millisecond or a clock that stepped back: the successor of the last one, version and variant kept.
+        let low = (last.0 & ((1 << 62) - 1)) + 1;
+        if low < 1 << 62 {
+            return Self(last.0 & !((1 << 62) - 1) | low);
+        }
+        let stamp = ((last.0 >> 80) + 1) << 80;
+        Self(stamp | 7 << 76 | VARIANT)
+    }
+
+    /// Reads the usual text form of a UUID.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let bad = |why: &str| IdError {
+            what: "message id",
+            why: why.to_owned(),
+        };
+        let bytes = text.as_bytes();
+        if bytes.len() != 36 || [8, 13, 18, 23].iter().any(|i| bytes[*i] != b'-') {
+            return Err(bad(
+                "a UUID has the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
+            ));
+        }
+        let mut value = 0u128;
+        for (i, c) in bytes.iter().enumerate() {
+            let digit = match c {
+                b'-' if [8, 13, 18, 23].contains(&i) => continue,
+                b'0'..=b'9' => c - b'0',
+                b'a'..=b'f' => c - b'a' + 10,
+                _ => return Err(bad("a UUID has lower-case hexadecimal digits")),
+            };
+            value = value << 4 | u128::from(digit);
+        }
+        Ok(Self(value))
+    }
+
+    /// The time that the id carries.
+    pub fn millis(self) -> Millis {
+        (self.0 >> 80) as u64
+    }
+}
+
+impl fmt::Display for MsgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let v = self.0;
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            v >> 96,
+            v >> 80 & 0xffff,
+            v >> 64 & 0xffff,
+            v >> 48 & 0xffff,
+            v & 0xffff_ffff_ffff
+        )
+    }
+}
+
+impl fmt::Debug for MsgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MsgId({self})")
+    }
+}
+
+impl Serialize for MsgId {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for MsgId {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actor_id_survives_its_text_form() {
+        let id = ActorId::of_key(&[7; 32]);
+        assert_eq!(ActorId::parse(&id.to_string()), Ok(id));
+        assert!(ActorId::parse("nope").is_err());
+        assert!(ActorId::parse(&"A".repeat(32)).is_err());
+    }
+
+    #[test]
+    fn message_ids_grow_when_the_clock_steps_back() {
+        let a = MsgId::generate(1_000_000, 99, MsgId::default());
+        let b = MsgId::generate(1_000_000, 5, a);
+        let c = MsgId::generate(900_000, 77, b);
+        assert!(a < b && b < c);
+        assert_eq!(MsgId::parse(&c.to_string()), Ok(c));
+        assert_eq!(&c.to_string()[14..15], "7");
+        assert_eq!(a.millis(), 1_000_000);
+    }
+
+    #[test]
+    fn counters_above_the_safe_integer_are_refused() {
+        assert!(serde_json::from_str::<Seq>("9007199254740991").is_ok());
+        assert!(serde_json::from_str::<Seq>("9007199254740992").is_err());
+        assert!(serde_json::from_str::<Seq>("-1").is_err());
+    }
+}

@@ -1,0 +1,32 @@
+//! Every limit, in one place. Doors announce them; checks read them here.
+
+/// Bytes of one record at the most; larger things travel in parts.
+pub const RECORD: usize = 256 * 1024;
+/// Bytes of an envelope that a session may hand in.
+pub const ENVELOPE: usize = 64 * 1024;
+/// Bytes of one line of a body.
+pub const LINE: usize = 4096;
+/// Lines of a body.
+pub const LINES: usize = 64;
+/// Bytes of a nick.
+pub const NICK: usize = 30;
+/// Bytes of a channel's name, with its `#`.
+pub const CHANNEL: usize = 64;
+/// Bytes of a topic.
+pub const TOPIC: usize = 390;
+/// Bytes of a reason (KICK, PART, AWAY).
+pub const REASON: usize = 390;
+/// Bytes of a channel key (+k).
+pub const KEY: usize = 32;
+/// Entries of a mask list.
+pub const MASKS: usize = 100;
+/// Bytes of a mask.
+pub const MASK: usize = 128;
+/// Modes with a parameter in one MODE.
+pub const MODES: usize = 6;
+/// Channels that a node may be in.
+pub const CHANNELS: usize = 250;
+/// Targets of one PRIVMSG.
+pub const TARGETS: usize = 8;
+/// How far an author's clock may be from the leader's, in milliseconds.
+pub const CLOCK_SKEW: u64 = 15 * 60 * 1000;

@@ -1,0 +1,1 @@
+//! The log of a channel: who leads, and what counts.

@@ -1,0 +1,1 @@
+//! The actor that puts the rooms together.

@@ -1,0 +1,1 @@
+//! kirc: the program around the core.

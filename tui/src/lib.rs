@@ -1,0 +1,1 @@
+//! kirc-tui: the terminal UI.
