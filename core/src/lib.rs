@@ -6,10 +6,25 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+/// Whether a rule is deliberately broken. Always false in the program: the switch exists with feature `mutants` only.
+macro_rules! mutant {
+    ($config:expr, $name:ident) => {{
+        #[cfg(feature = "mutants")]
+        let broken = $config.mutant == Some($crate::node::Mutant::$name);
+        #[cfg(not(feature = "mutants"))]
+        let broken = {
+            let _ = &$config;
+            false
+        };
+        broken
+    }};
+}
+
 pub mod channel;
 pub mod crypto;
 pub mod envelope;
 pub mod identity;
+pub mod keys;
 pub mod ids;
 pub mod limits;
 pub mod log;

@@ -18,12 +18,18 @@ pub const TOPIC: usize = 390;
 pub const REASON: usize = 390;
 /// Bytes of a channel key (+k).
 pub const KEY: usize = 32;
+/// Members of a channel.
+pub const MEMBERS: usize = 1000;
+/// Invites of a channel that wait to be used.
+pub const INVITES: usize = 100;
 /// Entries of a mask list.
 pub const MASKS: usize = 100;
 /// Bytes of a mask.
 pub const MASK: usize = 128;
 /// Modes with a parameter in one MODE.
 pub const MODES: usize = 6;
+/// Letters of one MODE, with or without a parameter.
+pub const MODE_LETTERS: usize = 24;
 /// Channels that a node may be in.
 pub const CHANNELS: usize = 250;
 /// Targets of one PRIVMSG.

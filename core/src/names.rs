@@ -1,5 +1,13 @@
 //! Names of people and rooms, and how they are compared (IRC's `rfc1459` case mapping).
-use serde::{Deserialize, Serialize};
+//!
+//! A name is checked once, where it enters, and folded once. Nothing here knows who bears it.
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::limits;
 
 /// A name that is not of its form. The text is a sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -8,85 +16,321 @@ pub struct NameError(pub String);
 
 /// The case mapping `rfc1459` (RFC 2812 §2.2): `{}|^` are the lower case of `[]\~`.
 pub fn casefold(text: &str) -> String {
-    let _ = text;
-    todo!()
+    text.chars().map(fold).collect()
 }
 
-/// A nick. Equality and order fold case.
-#[derive(Debug, Clone)]
-pub struct Nick(String);
+/// The case mapping of one character; what is not ASCII stays as it is.
+pub(crate) fn fold(c: char) -> char {
+    match c {
+        'A'..='Z' => c.to_ascii_lowercase(),
+        '[' => '{',
+        ']' => '}',
+        '\\' => '|',
+        '~' => '^',
+        _ => c,
+    }
+}
+
+/// A name as it was written and as it is compared. The two kinds of names are thin shells around it.
+#[derive(Clone)]
+struct Folded {
+    text: String,
+    folded: String,
+}
+
+impl Folded {
+    fn new(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            folded: casefold(text),
+        }
+    }
+}
+
+/// A nick. Equality, order and hash fold case.
+#[derive(Clone)]
+pub struct Nick(Folded);
 
 impl Nick {
     /// Checks a nick: letter or special first, then letters, digits, specials, `-`; [`crate::limits::NICK`] bytes.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let _ = text;
-        todo!()
+        let Some(first) = text.chars().next() else {
+            return Err(NameError("A nick can't be empty".to_owned()));
+        };
+        if text.len() > limits::NICK {
+            return Err(NameError(format!(
+                "A nick has at most {} letters; this one has {}",
+                limits::NICK,
+                text.len()
+            )));
+        }
+        if !is_nick_start(first) {
+            return Err(NameError(format!(
+                "A nick starts with a letter or one of []\\`_^{{|}}, not with {first:?}"
+            )));
+        }
+        if let Some(c) = text.chars().find(|c| !is_nick_char(*c)) {
+            return Err(NameError(format!(
+                "A nick has no {c:?}: only letters, digits, - and []\\`_^{{|}}"
+            )));
+        }
+        Ok(Self(Folded::new(text)))
     }
     /// As it was written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.text
     }
     /// Folded, for comparison and keys.
     pub fn folded(&self) -> String {
-        casefold(&self.0)
+        self.0.folded.clone()
+    }
+    /// Folded, without a copy.
+    pub fn as_folded(&self) -> &str {
+        &self.0.folded
     }
 }
 
-/// A channel's name: `#name`, or `#name@contact` for a room on a contact's grid. Equality and order fold case.
-#[derive(Debug, Clone)]
-pub struct ChannelName(String);
+fn is_nick_start(c: char) -> bool {
+    c.is_ascii_alphabetic() || matches!(c, '[' | ']' | '\\' | '`' | '_' | '^' | '{' | '|' | '}')
+}
+
+fn is_nick_char(c: char) -> bool {
+    is_nick_start(c) || c.is_ascii_digit() || c == '-'
+}
+
+/// A channel's name: `#name`, or `#name@contact` for a room on a contact's grid. Equality, order and hash fold case.
+#[derive(Clone)]
+pub struct ChannelName(Folded);
 
 impl ChannelName {
-    /// Checks a channel's name.
+    /// Checks a channel's name: `#`, then anything but spaces, commas, colons and invisible characters;
+    /// at most one `@`, behind which stands a nick; [`crate::limits::CHANNEL`] bytes.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let _ = text;
-        todo!()
+        let Some(rest) = text.strip_prefix('#') else {
+            return Err(NameError("A channel's name starts with #".to_owned()));
+        };
+        if text.len() > limits::CHANNEL {
+            return Err(NameError(format!(
+                "A channel's name has at most {} bytes; this one has {}",
+                limits::CHANNEL,
+                text.len()
+            )));
+        }
+        if let Some(c) = rest.chars().find(|c| !is_channel_char(*c)) {
+            return Err(NameError(format!(
+                "A channel's name has no {c:?} in it: no spaces, commas, colons or invisible characters"
+            )));
+        }
+        let (name, contact) = match rest.split_once('@') {
+            Some((name, contact)) => (name, Some(contact)),
+            None => (rest, None),
+        };
+        if name.is_empty() {
+            return Err(NameError("A channel's name needs more than #".to_owned()));
+        }
+        if let Some(contact) = contact {
+            Nick::parse(contact).map_err(|e| {
+                NameError(format!("Behind @ stands the contact whose grid it is: {e}"))
+            })?;
+        }
+        Ok(Self(Folded::new(text)))
     }
     /// As it was written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.text
     }
     /// Folded, for comparison and keys.
     pub fn folded(&self) -> String {
-        casefold(&self.0)
+        self.0.folded.clone()
+    }
+    /// Folded, without a copy.
+    pub fn as_folded(&self) -> &str {
+        &self.0.folded
+    }
+    /// The name on its own grid: `#name`.
+    pub fn local(&self) -> &str {
+        self.split().0
+    }
+    /// The contact on whose grid it is, if not on one's own.
+    pub fn contact(&self) -> Option<&str> {
+        self.split().1
+    }
+    fn split(&self) -> (&str, Option<&str>) {
+        match self.0.text.split_once('@') {
+            Some((local, contact)) => (local, Some(contact)),
+            None => (&self.0.text, None),
+        }
     }
 }
 
-macro_rules! temp {
-    ($t:ident) => {
-        impl PartialEq for $t {
-            fn eq(&self, o: &Self) -> bool {
-                self.folded() == o.folded()
+fn is_channel_char(c: char) -> bool {
+    // Marks that nobody sees, or that turn the writing around, would make two names look like one.
+    let invisible = matches!(c, '\u{00ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    !(c.is_control() || c.is_whitespace() || matches!(c, ',' | ':') || invisible)
+}
+
+/// What both kinds of names have in common: they compare and hash folded, and are text in JSON.
+macro_rules! compares_folded {
+    ($name:ident) => {
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.0.folded == other.0.folded
             }
         }
-        impl Eq for $t {}
-        impl PartialOrd for $t {
-            fn partial_cmp(&self, o: &Self) -> Option<std::cmp::Ordering> {
-                Some(self.cmp(o))
+        impl Eq for $name {}
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
             }
         }
-        impl Ord for $t {
-            fn cmp(&self, o: &Self) -> std::cmp::Ordering {
-                self.folded().cmp(&o.folded())
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.0.folded.cmp(&other.0.folded)
             }
         }
-        impl std::fmt::Display for $t {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.0)
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.0.folded.hash(state);
             }
         }
-        impl Serialize for $t {
-            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.serialize_str(&self.0)
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0.text)
             }
         }
-        impl<'de> Deserialize<'de> for $t {
-            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                let t = std::borrow::Cow::<'de, str>::deserialize(d)?;
-                Self::parse(&t).map_err(serde::de::Error::custom)
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:?})", stringify!($name), self.0.text)
+            }
+        }
+        impl std::str::FromStr for $name {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::parse(text)
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(&self.0.text)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+                Self::parse(&text).map_err(serde::de::Error::custom)
             }
         }
     };
 }
-temp!(Nick);
-temp!(ChannelName);
+compares_folded!(Nick);
+compares_folded!(ChannelName);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_nick_is_what_rfc_2812_says() {
+        for good in [
+            "bob",
+            "[x]",
+            "_",
+            "`a",
+            "a-b",
+            "Z9",
+            "{|}^\\",
+            &"n".repeat(30),
+        ] {
+            assert!(Nick::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "9a",
+            "-a",
+            "a b",
+            "a!b",
+            "a@b",
+            "~x",
+            "é",
+            "bøb",
+            "a\u{7}",
+            "#a",
+            "a.b",
+            &"n".repeat(31),
+        ] {
+            assert!(Nick::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_channel_name_is_local_or_at_a_contact() {
+        let here = ChannelName::parse("#net").unwrap();
+        assert_eq!((here.local(), here.contact()), ("#net", None));
+        let there = ChannelName::parse("#Café@Bob").unwrap();
+        assert_eq!((there.local(), there.contact()), ("#Café", Some("Bob")));
+        assert!(ChannelName::parse("##c++").is_ok());
+        for bad in [
+            "",
+            "net",
+            "#",
+            "#a b",
+            "#a,b",
+            "#a\u{7}",
+            "#a:b",
+            "#@bob",
+            "#a@",
+            "#a@9",
+            "#a@b@c",
+            "#a\u{200b}",
+            "#a\u{202e}",
+            "#a\u{a0}b",
+            "&a",
+        ] {
+            assert!(ChannelName::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(ChannelName::parse(&format!("#{}", "x".repeat(63))).is_ok());
+        assert!(ChannelName::parse(&format!("#{}", "x".repeat(64))).is_err());
+    }
+
+    #[test]
+    fn names_compare_order_and_hash_folded() {
+        let (a, b) = (
+            Nick::parse("Bob[]\\").unwrap(),
+            Nick::parse("bOB{}|").unwrap(),
+        );
+        assert_eq!(a, b);
+        assert_eq!(a.cmp(&b), Ordering::Equal);
+        assert_eq!(HashSet::from([a, b]).len(), 1);
+        assert_eq!(casefold("A~Ä"), "a^Ä");
+    }
+
+    #[test]
+    fn names_keep_their_writing_in_json() {
+        let name: ChannelName = serde_json::from_str("\"#Net\"").unwrap();
+        assert_eq!(serde_json::to_string(&name).unwrap(), "\"#Net\"");
+        assert!(serde_json::from_str::<Nick>("\"no nick\"").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn casefold_twice_is_casefold_once(text in ".*") {
+            let once = casefold(&text);
+            prop_assert_eq!(casefold(&once), once.clone());
+            prop_assert_eq!(once.len(), text.len());
+        }
+
+        #[test]
+        fn parsing_never_panics_and_survives_its_text(text in ".{0,40}") {
+            if let Ok(nick) = Nick::parse(&text) {
+                prop_assert_eq!(nick.as_str(), text.as_str());
+                prop_assert!(crate::ids::ActorId::parse(&text).is_err());
+            }
+            if let Ok(name) = ChannelName::parse(&format!("#{text}")) {
+                prop_assert!(name.local().starts_with('#'));
+            }
+        }
+    }
+}

@@ -1,1 +1,10 @@
-//! The log of a channel: who leads, and what counts.
+//! The log of a channel: its records, and the fold that says who leads and what counts.
+//!
+//! Readers are the fence: whether a record counts depends on it and on what stands before it, on nothing else.
+//! This room appends nothing and asks no clock.
+
+mod fold;
+mod record;
+
+pub use fold::{Fold, Judge, Opened, Verdict};
+pub use record::{LogRecord, RecordError, SealedAct, Send, Sequenced, chain_claim, hash_record};

@@ -1,0 +1,293 @@
+//! What an allowed act changes in the state, and what is told of it.
+//!
+//! The only place that changes a channel. It asks no permission (`policy` did) and never fails: an act that
+//! makes no sense here changes nothing.
+use super::mode::{ModeKind, parse_limit};
+use super::state::Invitation;
+use super::{Act, ActKind, ChannelState, MaskEntry, Member, ModeChange, Rank, Topic, prefix_of};
+use crate::identity::Card;
+use crate::ids::ActorId;
+use crate::names::{Nick, casefold};
+use crate::{limits, mask};
+
+/// What an applied act changed, for doors and for the keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Change {
+    /// Somebody came or went (or lost the right to read): a new epoch is due.
+    pub membership: bool,
+    /// Who came.
+    pub joined: Option<ActorId>,
+    /// Who went.
+    pub left: Option<ActorId>,
+    /// The mode changes that took effect.
+    pub modes: Vec<ModeChange>,
+    /// `nick!actor@cluster` of the author, as it was before the act (of a joiner: as it is now).
+    pub source: Option<String>,
+    /// The nick of who went, since the state no longer knows it.
+    pub left_nick: Option<Nick>,
+    /// Whether who went was kicked; it is `left`.
+    pub kicked: bool,
+    /// The author's nick before and now, if it changed.
+    pub nick: Option<(Nick, Nick)>,
+    /// Whether the topic was set or cleared.
+    pub topic: bool,
+    /// Who was invited.
+    pub invited: Option<ActorId>,
+}
+
+impl ChannelState {
+    /// Applies an act that was checked.
+    pub fn apply(&mut self, act: &Act) -> Change {
+        if let ActKind::Join {
+            card,
+            registered,
+            tls,
+            ..
+        } = &act.kind
+        {
+            return self.join(act, card, *registered, *tls);
+        }
+        let Some(me) = self.members.get_mut(&act.author) else {
+            return Change::default();
+        };
+        me.n = act.n;
+        me.last = act.id;
+        let nick = me.card.nick().clone();
+        let mut change = Change {
+            source: Some(prefix_of(&me.card)),
+            ..Change::default()
+        };
+        match &act.kind {
+            ActKind::Part { .. } => self.remove(&act.author, &mut change),
+            ActKind::Kick { target, .. } => {
+                self.remove(target, &mut change);
+                change.kicked = change.left.is_some();
+                self.owners.remove(target);
+                self.invited.retain(|_, invitation| invitation.by != *target);
+            }
+            ActKind::Mode { changes } => {
+                for one in changes {
+                    self.change_mode(act, nick.as_str(), one, &mut change.modes);
+                }
+            }
+            ActKind::Topic { text } => {
+                let topic = (!text.is_empty()).then(|| Topic {
+                    text: text.clone(),
+                    by: nick.to_string(),
+                    ts: act.ts,
+                });
+                change.topic = topic.is_some() || self.topic.is_some();
+                self.topic = topic;
+            }
+            ActKind::Card { card } => change.nick = self.take_card(&act.author, card),
+            ActKind::Invite { target } => {
+                self.invite(act, *target);
+                change.invited = Some(*target);
+            }
+            ActKind::Join { .. } | ActKind::Message | ActKind::Notice | ActKind::Nothing { .. } => {
+            }
+        }
+        change
+    }
+
+    fn join(&mut self, act: &Act, card: &Card, registered: bool, tls: bool) -> Change {
+        if self.members.contains_key(&act.author) || card.actor() != act.author {
+            return Change::default();
+        }
+        let mut member = Member {
+            card: card.clone(),
+            ranks: Default::default(),
+            n: act.n,
+            last: act.id,
+            registered,
+            tls,
+        };
+        let mut change = Change {
+            membership: true,
+            joined: Some(act.author),
+            source: Some(prefix_of(card)),
+            ..Change::default()
+        };
+        if self.owners.contains(&act.author) {
+            for rank in [Rank::Owner, Rank::Op] {
+                member.ranks.insert(rank);
+                change.modes.push(ModeChange::new(
+                    true,
+                    rank.letter(),
+                    &act.author.to_string(),
+                ));
+            }
+        }
+        self.members.insert(act.author, member);
+        self.gone.remove(&act.author);
+        self.invited.remove(&act.author);
+        change
+    }
+
+    fn remove(&mut self, actor: &ActorId, change: &mut Change) {
+        let Some(member) = self.members.remove(actor) else {
+            return;
+        };
+        self.gone.insert(*actor, member.last);
+        if !self.has('r') {
+            self.owners.remove(actor);
+        }
+        change.membership = true;
+        change.left = Some(*actor);
+        change.left_nick = Some(member.card.nick().clone());
+    }
+
+    fn take_card(&mut self, actor: &ActorId, card: &Card) -> Option<(Nick, Nick)> {
+        let me = self.members.get_mut(actor)?;
+        if card.actor() != *actor {
+            return None;
+        }
+        let old = me.card.nick().clone();
+        me.card = card.clone();
+        let changed = old.as_str() != card.nick().as_str();
+        changed.then(|| (old, card.nick().clone()))
+    }
+
+    /// An invite by a half-operator or above opens gates; any other is no more than a call.
+    fn invite(&mut self, act: &Act, target: ActorId) {
+        let opens = |m: &Member| m.at_least(Rank::Halfop);
+        if !self.members.get(&act.author).is_some_and(opens) || self.members.contains_key(&target) {
+            return;
+        }
+        let invitation = Invitation {
+            id: act.id,
+            by: act.author,
+        };
+        self.invited.insert(target, invitation);
+        if self.invited.len() > limits::INVITES {
+            let oldest = self
+                .invited
+                .iter()
+                .filter(|(who, _)| **who != target)
+                .min_by_key(|(who, invitation)| (**invitation, **who));
+            if let Some(oldest) = oldest.map(|(who, _)| *who) {
+                self.invited.remove(&oldest);
+            }
+        }
+    }
+
+    fn change_mode(
+        &mut self,
+        act: &Act,
+        by: &str,
+        change: &ModeChange,
+        done: &mut Vec<ModeChange>,
+    ) {
+        let (add, letter) = (change.add, change.letter);
+        let param = change.param.as_deref().unwrap_or_default();
+        let report = match ModeKind::of(letter) {
+            None => None,
+            Some(ModeKind::Flag) => {
+                self.change_flag(add, letter, done);
+                None
+            }
+            Some(ModeKind::Key) => self.change_key(add, param),
+            Some(ModeKind::Limit) => self.change_limit(add, param),
+            Some(ModeKind::List) => self.change_list(act, by, add, letter, param),
+            Some(ModeKind::Rank(rank)) => self.change_rank(add, rank, param),
+        };
+        if let Some(param) = report {
+            done.push(ModeChange::new(add, letter, &param));
+        }
+    }
+
+    fn change_flag(&mut self, add: bool, letter: char, done: &mut Vec<ModeChange>) {
+        let mut set = |flags: &mut std::collections::BTreeSet<char>, add, letter| {
+            let changed = if add {
+                flags.insert(letter)
+            } else {
+                flags.remove(&letter)
+            };
+            if changed {
+                done.push(ModeChange::new(add, letter, ""));
+            }
+        };
+        // Private and secret exclude each other: the later one counts.
+        match (add, letter) {
+            (true, 'p') => set(&mut self.flags, false, 's'),
+            (true, 's') => set(&mut self.flags, false, 'p'),
+            _ => {}
+        }
+        set(&mut self.flags, add, letter);
+        if add && letter == 'E' {
+            set(&mut self.flags, true, 'R');
+            set(&mut self.flags, true, 'Z');
+        }
+        if !add && letter == 'r' {
+            let members = &self.members;
+            self.owners.retain(|owner| members.contains_key(owner));
+        }
+    }
+
+    fn change_key(&mut self, add: bool, param: &str) -> Option<String> {
+        if !add {
+            return self.key.take().map(|_| "*".to_owned());
+        }
+        if param.is_empty() || self.key.as_deref() == Some(param) {
+            return None;
+        }
+        self.key = Some(param.to_owned());
+        self.key.clone()
+    }
+
+    fn change_limit(&mut self, add: bool, param: &str) -> Option<String> {
+        if !add {
+            return self.limit.take().map(|_| String::new());
+        }
+        let limit = parse_limit(param)?;
+        (self.limit.replace(limit) != Some(limit)).then(|| limit.to_string())
+    }
+
+    fn change_list(
+        &mut self,
+        act: &Act,
+        by: &str,
+        add: bool,
+        letter: char,
+        param: &str,
+    ) -> Option<String> {
+        let whole = mask::normalise(param);
+        let folded = casefold(&whole);
+        let list = self.lists.entry(letter).or_default();
+        let at = list.iter().position(|e| casefold(&e.mask) == folded);
+        let report = match (add, at) {
+            (true, None) if list.len() < limits::MASKS => {
+                list.push(MaskEntry {
+                    mask: whole.clone(),
+                    by: by.to_owned(),
+                    ts: act.ts,
+                });
+                Some(whole)
+            }
+            (false, Some(at)) => Some(list.remove(at).mask),
+            _ => None,
+        };
+        if list.is_empty() {
+            self.lists.remove(&letter);
+        }
+        report
+    }
+
+    fn change_rank(&mut self, add: bool, rank: Rank, param: &str) -> Option<String> {
+        let target = ActorId::parse(param).ok()?;
+        let member = self.members.get_mut(&target)?;
+        let changed = if add {
+            member.ranks.insert(rank)
+        } else {
+            member.ranks.remove(&rank)
+        };
+        if changed && rank == Rank::Owner {
+            if add {
+                self.owners.insert(target);
+            } else {
+                self.owners.remove(&target);
+            }
+        }
+        changed.then(|| param.to_owned())
+    }
+}

@@ -1,0 +1,316 @@
+//! Whether an act is allowed: all of a channel's permissions are asked here, by leader and readers alike.
+//!
+//! It answers yes or with a refusal. It changes nothing, and looks at nothing but the state and the act.
+use super::mode::{ModeKind, bad_param, param_error, setter, unknown_mode};
+use super::{Act, ActKind, ChannelState, Member, ModeChange, Rank, Refusal, prefix_of};
+use crate::identity::Card;
+use crate::ids::ActorId;
+use crate::numeric as num;
+use crate::{limits, mask, names};
+
+type Verdict = Result<(), Refusal>;
+
+impl ChannelState {
+    /// Whether the act is allowed here and now. The order is not looked at.
+    pub fn check(&self, act: &Act) -> Result<(), Refusal> {
+        if let ActKind::Join {
+            card,
+            key,
+            registered,
+            tls,
+        } = &act.kind
+        {
+            return self.can_join(act, card, key.as_deref(), *registered, *tls);
+        }
+        let channel = self.name.as_str();
+        let Some(me) = self.members.get(&act.author) else {
+            return Err(match act.kind {
+                ActKind::Message | ActKind::Notice => self.mute("you are not on it"),
+                _ => Refusal::new(num::ERR_NOTONCHANNEL, &[channel], ""),
+            });
+        };
+        if let Some(rank) = act.kind.needs() {
+            self.needs(me, rank, act.kind.command())?;
+        }
+        match &act.kind {
+            ActKind::Message | ActKind::Notice => self.can_speak(me),
+            ActKind::Kick { target, .. } => self.can_kick(act.author, me, target),
+            ActKind::Mode { changes } => self.can_change_modes(act.author, me, changes),
+            ActKind::Topic { .. } => self.can_set_topic(me),
+            ActKind::Card { card } => self.can_take_card(me, card),
+            ActKind::Invite { target } => self.can_invite(me, target),
+            ActKind::Join { .. } | ActKind::Part { .. } | ActKind::Nothing { .. } => Ok(()),
+        }
+    }
+
+    fn mute(&self, why: &str) -> Refusal {
+        let channel = self.name.as_str();
+        let text = format!("Cannot send to {channel}: {why}");
+        Refusal::new(num::ERR_CANNOTSENDTOCHAN, &[channel], &text)
+    }
+
+    fn needs(&self, me: &Member, rank: Rank, what: &str) -> Verdict {
+        if me.at_least(rank) {
+            return Ok(());
+        }
+        let whom = match rank {
+            Rank::Voice => "voice (+v)",
+            Rank::Halfop => "a half-operator (+h)",
+            Rank::Op => "an operator (+o)",
+            Rank::Admin => "an admin (+a)",
+            Rank::Owner => "an owner (+q)",
+        };
+        Err(self.denied(&format!("{what} needs {whom} of this channel, or above")))
+    }
+
+    fn denied(&self, text: &str) -> Refusal {
+        Refusal::new(num::ERR_CHANOPRIVSNEEDED, &[self.name.as_str()], text)
+    }
+
+    /// The gates, in IRC's order. An invite of a half-operator or above opens `+b` and `+i`; an owner of a
+    /// registered channel comes back through all gates but those that protect what is said (`+R`, `+Z`).
+    fn can_join(
+        &self,
+        act: &Act,
+        card: &Card,
+        key: Option<&str>,
+        registered: bool,
+        tls: bool,
+    ) -> Verdict {
+        let channel = self.name.as_str();
+        let nick = card.nick();
+        if card.actor() != act.author {
+            return Err(Refusal::new(
+                num::ERR_UNKNOWNERROR,
+                &["JOIN"],
+                "The card of the JOIN is somebody else's",
+            ));
+        }
+        if self
+            .gone
+            .get(&act.author)
+            .is_some_and(|last| act.id <= *last)
+        {
+            return Err(Refusal::new(
+                num::ERR_UNKNOWNERROR,
+                &["JOIN"],
+                "The JOIN is older than the last departure",
+            ));
+        }
+        if self.members.contains_key(&act.author) {
+            return Err(Refusal::new(
+                num::ERR_USERONCHANNEL,
+                &[nick.as_str(), channel],
+                "",
+            ));
+        }
+        let prefix = prefix_of(card);
+        let owner = self.has('r') && self.owners.contains(&act.author);
+        let invited = owner || self.is_invited(&act.author);
+        let closed = |numeric| Err(Refusal::new(numeric, &[channel], ""));
+        if !invited && self.is_banned(&prefix) {
+            return closed(num::ERR_BANNEDFROMCHAN);
+        }
+        if !invited && self.has('i') && !self.listed('I', &prefix) {
+            return closed(num::ERR_INVITEONLYCHAN);
+        }
+        if !owner && self.key.is_some() && self.key.as_deref() != key {
+            return closed(num::ERR_BADCHANNELKEY);
+        }
+        if !owner
+            && self
+                .limit
+                .is_some_and(|limit| self.members.len() >= limit as usize)
+        {
+            return closed(num::ERR_CHANNELISFULL);
+        }
+        if self.has('R') && !registered {
+            return closed(num::ERR_NEEDREGGEDNICK);
+        }
+        if self.has('Z') && !tls {
+            return closed(num::ERR_SECUREONLYCHAN);
+        }
+        if self.by_nick(nick).is_some() {
+            return Err(self.nick_in_use(card));
+        }
+        if self.members.len() >= limits::MEMBERS {
+            let text = format!("A channel has at most {} members", limits::MEMBERS);
+            return Err(Refusal::new(num::ERR_CHANNELISFULL, &[channel], &text));
+        }
+        Ok(())
+    }
+
+    fn nick_in_use(&self, card: &Card) -> Refusal {
+        let (nick, channel) = (card.nick().as_str(), self.name.as_str());
+        let text = format!("Somebody on {channel} bears the nick {nick}");
+        Refusal::new(num::ERR_NICKNAMEINUSE, &[nick], &text)
+    }
+
+    /// Voice and above always may, except that `+E` lets nobody speak whose account is not registered.
+    fn can_speak(&self, me: &Member) -> Verdict {
+        if !me.registered && self.has('E') {
+            return Err(self.mute("its clients encrypt (+E), which takes a registered account"));
+        }
+        if me.at_least(Rank::Voice) {
+            return Ok(());
+        }
+        if self.has('m') {
+            return Err(self.mute("it is moderated (+m), and you have no voice"));
+        }
+        if !me.registered && self.has('R') {
+            return Err(self.mute("it is for registered accounts (+R)"));
+        }
+        if self.is_banned(&prefix_of(&me.card)) {
+            return Err(self.mute("you are banned (+b)"));
+        }
+        Ok(())
+    }
+
+    fn member(&self, target: &ActorId) -> Result<&Member, Refusal> {
+        self.members.get(target).ok_or_else(|| {
+            let id = target.to_string();
+            Refusal::new(num::ERR_USERNOTINCHANNEL, &[&id, self.name.as_str()], "")
+        })
+    }
+
+    fn can_kick(&self, author: ActorId, me: &Member, target: &ActorId) -> Verdict {
+        let other = self.member(target)?;
+        let (mine, theirs) = (me.rank(), other.rank());
+        // A half-operator stands in for operators, so it removes only who stands below it.
+        let enough = if mine == Some(Rank::Halfop) {
+            theirs < mine
+        } else {
+            theirs <= mine
+        };
+        if *target == author || enough {
+            return Ok(());
+        }
+        Err(self.protected(other))
+    }
+
+    fn protected(&self, other: &Member) -> Refusal {
+        let nick = other.card.nick();
+        self.denied(&format!("{nick} ranks too high for that"))
+    }
+
+    fn can_change_modes(&self, author: ActorId, me: &Member, changes: &[ModeChange]) -> Verdict {
+        let channel = self.name.as_str();
+        let mut clients_encrypt = self.has('E');
+        let mut added: Vec<(char, String)> = Vec::new();
+        for change in changes {
+            let (add, letter) = (change.add, change.letter);
+            let kind = ModeKind::of(letter).ok_or_else(|| unknown_mode(letter))?;
+            let param = change.param.as_deref().unwrap_or_default();
+            if let Some(why) = param_error(kind, add, change.param.as_deref()) {
+                return Err(bad_param(channel, letter, param, &why));
+            }
+            if let ModeKind::Rank(rank) = kind {
+                self.can_change_rank(author, me, add, rank, param)?;
+                continue;
+            }
+            self.needs(me, setter(letter), &format!("Mode {letter}"))?;
+            if kind == ModeKind::List && add {
+                let whole = names::casefold(&mask::normalise(param));
+                let known = self
+                    .entries(letter)
+                    .iter()
+                    .any(|e| names::casefold(&e.mask) == whole);
+                if !known && !added.contains(&(letter, whole.clone())) {
+                    added.push((letter, whole));
+                }
+                let fresh = added.iter().filter(|(l, _)| *l == letter).count();
+                if self.entries(letter).len() + fresh > limits::MASKS {
+                    let text = format!(
+                        "List {letter} of {channel} is full: it has {} masks",
+                        limits::MASKS
+                    );
+                    let shown = letter.to_string();
+                    return Err(Refusal::new(
+                        num::ERR_BANLISTFULL,
+                        &[channel, &shown],
+                        &text,
+                    ));
+                }
+            }
+            clients_encrypt |= add && letter == 'E';
+            if clients_encrypt && !add && matches!(letter, 'E' | 'R' | 'Z') {
+                return Err(self.denied(
+                    "A channel whose clients encrypt (+E) stays so, and stays +R and +Z with it",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn can_change_rank(
+        &self,
+        author: ActorId,
+        me: &Member,
+        add: bool,
+        rank: Rank,
+        param: &str,
+    ) -> Verdict {
+        let target = ActorId::parse(param)
+            .map_err(|e| bad_param(self.name.as_str(), rank.letter(), param, &e.to_string()))?;
+        let other = self.member(&target)?;
+        if !add && target == author {
+            return Ok(());
+        }
+        self.needs(me, rank.giver(), &format!("Mode {}", rank.letter()))?;
+        if !add && other.rank() > me.rank() {
+            return Err(self.protected(other));
+        }
+        Ok(())
+    }
+
+    fn can_set_topic(&self, me: &Member) -> Verdict {
+        if self.has('t') {
+            return self.needs(me, Rank::Halfop, "The topic (+t)");
+        }
+        if !me.at_least(Rank::Voice) && self.is_banned(&prefix_of(&me.card)) {
+            return Err(self.denied("You are banned (+b) and can't set the topic"));
+        }
+        Ok(())
+    }
+
+    fn can_take_card(&self, me: &Member, card: &Card) -> Verdict {
+        let fail = |text| Err(Refusal::new(num::ERR_UNKNOWNERROR, &["NICK"], text));
+        if card.actor() != me.card.actor() {
+            return fail("The card is somebody else's");
+        }
+        if card.rev() <= me.card.rev() {
+            return fail("The card is older than the one that is known");
+        }
+        if card.nick() == me.card.nick() {
+            return Ok(());
+        }
+        if self.by_nick(card.nick()).is_some() {
+            return Err(self.nick_in_use(card));
+        }
+        if !me.at_least(Rank::Voice) && self.is_banned(&prefix_of(&me.card)) {
+            let (nick, channel) = (card.nick().as_str(), self.name.as_str());
+            let text = format!("You can't change your nick while you are banned from {channel}");
+            return Err(Refusal::new(num::ERR_UNAVAILRESOURCE, &[nick], &text));
+        }
+        Ok(())
+    }
+
+    fn can_invite(&self, me: &Member, target: &ActorId) -> Verdict {
+        if self.has('i') {
+            self.needs(
+                me,
+                Rank::Halfop,
+                "INVITE to a channel that is invite-only (+i)",
+            )?;
+        }
+        if let Some(there) = self.members.get(target) {
+            let nick = there.card.nick().as_str();
+            return Err(Refusal::new(
+                num::ERR_USERONCHANNEL,
+                &[nick, self.name.as_str()],
+                "",
+            ));
+        }
+        Ok(())
+    }
+}

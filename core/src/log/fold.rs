@@ -1,0 +1,358 @@
+//! The fold over a log: who leads, which record counts, what it did.
+//!
+//! Every member runs the same function over the same records. It reads the record's own log time and nothing else.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{LogRecord, SealedAct, Sequenced, chain_claim};
+use crate::channel::{Act, ActKind, Change, ChannelState, Order};
+use crate::envelope::{Domain, Envelope};
+use crate::identity::PublicKeys;
+use crate::ids::{ActorId, ChannelId, Epoch, Hash, KeyId, Millis, MsgId, Seq, Term};
+use crate::keys::KeyRing;
+use crate::node::Config;
+
+/// How often one member's challenges count, ms of the log's time.
+const CHALLENGE_EVERY: Millis = 10_000;
+
+/// Where a channel's log stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fold {
+    /// The channel's identity.
+    pub channel: ChannelId,
+    /// The term.
+    pub term: Term,
+    /// Who won it.
+    pub leader: ActorId,
+    /// The hash of the claim that won it.
+    pub claim: Hash,
+    /// The leader said that it leaves.
+    pub resigned: bool,
+    /// The sequence number of the last record that counts.
+    pub seq: Seq,
+    /// The head of the chain.
+    pub head: Hash,
+    /// The current epoch; 0 before the first.
+    pub epoch: Epoch,
+    /// Its key.
+    pub kid: Option<KeyId>,
+    /// The log's time, never running backwards.
+    pub time: Millis,
+    /// When (log's time) the first challenge came that the leader has not answered.
+    pub challenge: Option<Millis>,
+    /// Each member's last challenge that counted.
+    pub challenged: BTreeMap<ActorId, Millis>,
+}
+
+/// A decrypted and verified act.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opened {
+    /// The act.
+    pub act: Act,
+    /// The author's signed envelope.
+    pub envelope: Envelope,
+}
+
+/// What a record came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It does not count: stale, repeated, premature, a stranger's.
+    Void(&'static str),
+    /// It stands in its place and the leader signed it, but no honest leader would have: it does not count either.
+    Forged(&'static str),
+    /// The key of its epoch is not here: ask for it, and try the record again.
+    Stall,
+    /// A new term began.
+    Claimed,
+    /// The leader is doubted.
+    Challenged(ActorId),
+    /// A new epoch began; its key may still be missing.
+    Keyed {
+        /// Its number.
+        epoch: Epoch,
+        /// Its key.
+        kid: KeyId,
+        /// Why.
+        reason: String,
+        /// Hashes of the wraps.
+        wraps: Vec<Hash>,
+    },
+    /// The leader left.
+    Resigned {
+        /// Nobody is left.
+        empty: bool,
+    },
+    /// A member did something.
+    Acted(Box<(Opened, Change)>),
+    /// Of a kind that is not known here.
+    Skipped,
+}
+
+/// What the fold may look at besides itself and the record.
+pub struct Judge<'a> {
+    /// Settings (times; deliberately broken rules in the simulation).
+    pub config: &'a Config,
+    /// The keys.
+    pub ring: &'a KeyRing,
+    /// The record's hash.
+    pub hash: Hash,
+    /// The log's time for it.
+    pub time: Millis,
+    /// What the record holds, if it is this node's own work coming back.
+    pub trusted: Option<Opened>,
+}
+
+impl Fold {
+    /// The state of a log after the claim that founded it.
+    pub fn found(claim: Hash, leader: ActorId, term: Term, time: Millis) -> Self {
+        Self {
+            channel: ChannelId(claim.0),
+            term,
+            leader,
+            claim,
+            resigned: false,
+            seq: Seq(0),
+            head: chain_claim(Hash::ZERO, claim),
+            epoch: Epoch(0),
+            kid: None,
+            time,
+            challenge: None,
+            challenged: BTreeMap::new(),
+        }
+    }
+
+    /// The hash of everything that members must agree on, as KEY records carry it. Times are left out: whoever
+    /// signs can't know them yet.
+    pub fn state_hash(&self, state: &ChannelState) -> Hash {
+        let state = serde_json_canonicalizer::to_vec(state).unwrap_or_default();
+        Hash::of("kirc.v1.state", &[&self.channel.0, &self.claim.0, &self.term.0.to_be_bytes(), &state])
+    }
+
+    /// Whether somebody else may claim now (`time` is the log's).
+    pub fn vacant(&self, state: &ChannelState, time: Millis, config: &Config) -> bool {
+        self.resigned
+            || !state.members.contains_key(&self.leader)
+            || self.challenge.is_some_and(|since| time >= since + config.challenge)
+    }
+
+    /// Judges a record and, if it counts, takes it in.
+    pub fn step(&mut self, state: &mut ChannelState, record: &LogRecord, judge: Judge<'_>) -> Verdict {
+        let time = judge.time.max(self.time);
+        let verdict = match record {
+            LogRecord::Claim { envelope, card, term, prev, channel } => {
+                self.claim(state, envelope, card.actor(), (*term, *prev, *channel), time, &judge)
+            }
+            LogRecord::Challenge { envelope, from, term } => self.challenge(state, envelope, *from, *term, time),
+            _ => match record.sequenced() {
+                Some(at) => self.sequenced(state, record, at, &judge),
+                None => Verdict::Void("of no known form"),
+            },
+        };
+        if verdict != Verdict::Stall {
+            self.time = time;
+        }
+        verdict
+    }
+
+    fn claim(
+        &mut self,
+        state: &ChannelState,
+        envelope: &Envelope,
+        actor: ActorId,
+        (term, prev, channel): (Term, Hash, Option<ChannelId>),
+        time: Millis,
+        judge: &Judge<'_>,
+    ) -> Verdict {
+        if channel != Some(self.channel) || term != self.term.next() || prev != self.claim {
+            return Verdict::Void("a claim that comes too late");
+        }
+        let Some(member) = state.members.get(&actor) else {
+            return Verdict::Void("a claim by somebody who is not a member");
+        };
+        if !self.vacant(state, time, judge.config) && !mutant!(judge.config, ClaimAtWill) {
+            return Verdict::Void("a claim while the leader may live");
+        }
+        if envelope.verify(Domain::Claim, member.card.keys()).is_err() {
+            return Verdict::Void("a claim whose signature does not hold");
+        }
+        self.term = term;
+        self.leader = actor;
+        self.claim = judge.hash;
+        self.resigned = false;
+        self.head = chain_claim(self.head, judge.hash);
+        self.challenge = None;
+        Verdict::Claimed
+    }
+
+    fn challenge(
+        &mut self,
+        state: &ChannelState,
+        envelope: &Envelope,
+        from: ActorId,
+        term: Term,
+        time: Millis,
+    ) -> Verdict {
+        if term != self.term || envelope.meta_str("ch") != Some(self.channel.to_string().as_str()) {
+            return Verdict::Void("a challenge of another term");
+        }
+        let Some(member) = state.members.get(&from) else {
+            return Verdict::Void("a challenge by somebody who is not a member");
+        };
+        if self.challenged.get(&from).is_some_and(|last| time < last + CHALLENGE_EVERY) {
+            return Verdict::Void("one challenge too many");
+        }
+        if envelope.verify(Domain::Challenge, member.card.keys()).is_err() {
+            return Verdict::Void("a challenge whose signature does not hold");
+        }
+        self.challenged.retain(|_, last| time < *last + CHALLENGE_EVERY);
+        self.challenged.insert(from, time);
+        self.challenge.get_or_insert(time);
+        Verdict::Challenged(from)
+    }
+
+    fn sequenced(
+        &mut self,
+        state: &mut ChannelState,
+        record: &LogRecord,
+        at: &Sequenced,
+        judge: &Judge<'_>,
+    ) -> Verdict {
+        if at.term != self.term && !mutant!(judge.config, AcceptOldTerm) {
+            return Verdict::Void("by a leader that was replaced");
+        }
+        if self.resigned {
+            return Verdict::Void("by a leader that had resigned");
+        }
+        let continues = at.seq == self.seq.next() && at.prev == self.head;
+        if !continues && !mutant!(judge.config, IgnoreChain) && !mutant!(judge.config, AcceptOldTerm) {
+            return Verdict::Void("it does not continue the chain");
+        }
+        if judge.trusted.is_none() && !self.signed_by_leader(state, at, judge) {
+            return Verdict::Void("its signature is not the leader's");
+        }
+        let verdict = match record {
+            LogRecord::Act(_, sealed) => self.act(state, sealed, judge),
+            LogRecord::Key { epoch, kid, reason, state: hash, wraps, alg, .. } => {
+                if alg != "fernet" {
+                    return Verdict::Forged("a key by a way that is not understood");
+                }
+                if *epoch != self.epoch.next() {
+                    return Verdict::Forged("an epoch that does not follow the last");
+                }
+                if *hash != self.state_hash(state) {
+                    return Verdict::Forged("a state of the channel that is not ours");
+                }
+                self.epoch = *epoch;
+                self.kid = Some(*kid);
+                Verdict::Keyed { epoch: *epoch, kid: *kid, reason: reason.clone(), wraps: wraps.clone() }
+            }
+            LogRecord::Resign { empty, .. } => {
+                if *empty && !state.members.is_empty() {
+                    return Verdict::Forged("a channel called empty that is not");
+                }
+                self.resigned = true;
+                Verdict::Resigned { empty: *empty }
+            }
+            _ => Verdict::Skipped,
+        };
+        if !matches!(verdict, Verdict::Stall | Verdict::Forged(_) | Verdict::Void(_)) {
+            self.seq = at.seq;
+            self.head = judge.hash;
+            self.challenge = None;
+        }
+        verdict
+    }
+
+    fn signed_by_leader(&self, state: &ChannelState, at: &Sequenced, judge: &Judge<'_>) -> bool {
+        let holds = |keys: &PublicKeys| at.envelope.verify(Domain::Log, keys).is_ok();
+        if mutant!(judge.config, AcceptOldTerm) {
+            return state.members.values().any(|m| holds(m.card.keys()));
+        }
+        state.members.get(&self.leader).is_some_and(|m| holds(m.card.keys()))
+    }
+
+    fn act(&self, state: &mut ChannelState, sealed: &SealedAct, judge: &Judge<'_>) -> Verdict {
+        if Some(sealed.kid) != self.kid || sealed.epoch != self.epoch {
+            return Verdict::Forged("a message under a key that is not the current one");
+        }
+        let opened = match &judge.trusted {
+            Some(opened) => opened.clone(),
+            None => {
+                let Some(key) = judge.ring.get(sealed.epoch) else {
+                    return Verdict::Stall;
+                };
+                let Ok(plain) = key.decrypt(&sealed.token) else {
+                    return Verdict::Forged("a message that can't be decrypted");
+                };
+                match open_act(&plain, sealed, self.channel, state, judge.config) {
+                    Ok(opened) => opened,
+                    Err(why) => return Verdict::Forged(why),
+                }
+            }
+        };
+        if state.order(&opened.act) != Order::Next && !mutant!(judge.config, AcceptRepeats) {
+            return Verdict::Forged("a message out of its author's order");
+        }
+        if state.check(&opened.act).is_err() {
+            return Verdict::Forged("something that its author may not do");
+        }
+        let change = state.apply(&opened.act);
+        Verdict::Acted(Box::new((opened, change)))
+    }
+}
+
+/// Reads and checks what an author signed: canonical, of this channel, as the routing header says, by a member's
+/// key (or, for JOIN, by the key of the card in it).
+fn open_act(
+    plain: &[u8],
+    sealed: &SealedAct,
+    channel: ChannelId,
+    state: &ChannelState,
+    config: &Config,
+) -> Result<Opened, &'static str> {
+    let envelope = Envelope::from_canonical(plain).map_err(|_| "a message that is not in canonical form")?;
+    let act = Act::parse(&envelope).map_err(|_| "a message that can't be read")?;
+    if act.author != sealed.from || act.id != sealed.id {
+        return Err("a message whose header names another author or id");
+    }
+    verify_act(&envelope, &act, channel, state, config)?;
+    let is_join = matches!(act.kind, ActKind::Join { .. });
+    let epoch = envelope.meta_u64("epoch").map(Epoch);
+    let kid = envelope.meta_str("kid").and_then(|k| KeyId::parse(k).ok());
+    if !is_join && (epoch != Some(sealed.epoch) || kid != Some(sealed.kid)) {
+        return Err("a message that was moved to another key");
+    }
+    Ok(Opened { act, envelope })
+}
+
+/// Checks channel and signature of an act.
+pub(crate) fn verify_act(
+    envelope: &Envelope,
+    act: &Act,
+    channel: ChannelId,
+    state: &ChannelState,
+    config: &Config,
+) -> Result<(), &'static str> {
+    if envelope.meta_str("ch").and_then(|c| ChannelId::parse(c).ok()) != Some(channel) {
+        return Err("a message of another channel");
+    }
+    let keys = match &act.kind {
+        ActKind::Join { card, .. } if card.actor() == act.author => card.keys(),
+        ActKind::Join { .. } => return Err("a JOIN with somebody else's card"),
+        _ => match state.members.get(&act.author) {
+            Some(member) => member.card.keys(),
+            None => return Err("a message by somebody who is not a member"),
+        },
+    };
+    if envelope.verify(Domain::Message, keys).is_err() && !mutant!(config, TrustLeader) {
+        return Err("a message whose author did not sign it");
+    }
+    Ok(())
+}
+
+/// The id that a message must exceed.
+pub(crate) fn last_id(state: &ChannelState, actor: &ActorId) -> MsgId {
+    state.members.get(actor).map(|m| m.last).or_else(|| state.gone.get(actor).copied()).unwrap_or_default()
+}

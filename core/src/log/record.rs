@@ -1,0 +1,318 @@
+//! The records of a channel's log and of its way there, as bytes and as types.
+//!
+//! In the clear stand CLAIM, CHALLENGE, KEY and RESIGN; LOG carries a member's signed act, encrypted. This file
+//! knows their form, not whether they count.
+
+use serde_json::{Value, json};
+
+use crate::envelope::{Domain, Envelope, EnvelopeError};
+use crate::identity::{Card, Identity, IdentityError};
+use crate::ids::{ActorId, ChannelId, Epoch, Hash, IdError, KeyId, MAX_SAFE_INTEGER, MsgId, Seq, Term};
+use crate::names::{ChannelName, NameError};
+
+/// Why bytes are no record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Not an envelope.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// An id in it is wrong.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// A card in it is wrong.
+    #[error(transparent)]
+    Card(#[from] IdentityError),
+    /// A name in it is wrong.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Something is missing.
+    #[error("{0} is missing or of the wrong kind")]
+    Missing(&'static str),
+}
+
+/// What all records of a term share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sequenced {
+    /// The signed envelope.
+    pub envelope: Envelope,
+    /// The term whose leader signed it.
+    pub term: Term,
+    /// Its place.
+    pub seq: Seq,
+    /// The head before it.
+    pub prev: Hash,
+}
+
+/// A member's act, encrypted, with the routing header that must say what is inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedAct {
+    /// The author.
+    pub from: ActorId,
+    /// The act's id.
+    pub id: MsgId,
+    /// The epoch of the key.
+    pub epoch: Epoch,
+    /// The key.
+    pub kid: KeyId,
+    /// The Fernet token.
+    pub token: String,
+}
+
+/// A record of a log.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LogRecord {
+    /// Somebody claims to lead.
+    Claim {
+        /// The signed envelope.
+        envelope: Box<Envelope>,
+        /// Who.
+        card: Box<Card>,
+        /// The term it would begin.
+        term: Term,
+        /// The claim that won before.
+        prev: Hash,
+        /// The channel's identity; none founds a channel.
+        channel: Option<ChannelId>,
+    },
+    /// Somebody asks whether the leader lives.
+    Challenge {
+        /// The signed envelope.
+        envelope: Box<Envelope>,
+        /// Who.
+        from: ActorId,
+        /// The term that it doubts.
+        term: Term,
+    },
+    /// A member's act, relayed.
+    Act(Sequenced, SealedAct),
+    /// A new epoch.
+    Key {
+        /// What all share.
+        at: Sequenced,
+        /// Its number.
+        epoch: Epoch,
+        /// Its key.
+        kid: KeyId,
+        /// Why.
+        reason: String,
+        /// The hash of the channel's state before this record.
+        state: Hash,
+        /// Hashes of the wraps, padded.
+        wraps: Vec<Hash>,
+        /// How the key is used.
+        alg: String,
+    },
+    /// The leader leaves.
+    Resign {
+        /// What all share.
+        at: Sequenced,
+        /// Nobody is left in the channel.
+        empty: bool,
+    },
+    /// A kind that this version does not know: skipped, but it keeps its place.
+    Unknown(Sequenced),
+}
+
+/// The hash by which the next record names a sequenced one.
+pub fn hash_record(bytes: &[u8]) -> Hash {
+    Hash::of("kirc.v1.record", &[bytes])
+}
+
+/// The head after a claim won: it binds what was said before and who goes on.
+pub fn chain_claim(head: Hash, claim: Hash) -> Hash {
+    Hash::of("kirc.v1.take-over", &[&head.0, &claim.0])
+}
+
+fn meta_u64(e: &Envelope, name: &'static str) -> Result<u64, RecordError> {
+    e.meta_u64(name).filter(|v| *v <= MAX_SAFE_INTEGER).ok_or(RecordError::Missing(name))
+}
+
+fn meta_str<'e>(e: &'e Envelope, name: &'static str) -> Result<&'e str, RecordError> {
+    e.meta_str(name).ok_or(RecordError::Missing(name))
+}
+
+fn sender(e: &Envelope) -> Result<ActorId, RecordError> {
+    Ok(ActorId::parse(e.from.as_deref().ok_or(RecordError::Missing("from"))?)?)
+}
+
+impl SealedAct {
+    fn parse(e: &Envelope) -> Result<Self, RecordError> {
+        Ok(Self {
+            from: sender(e)?,
+            id: MsgId::parse(e.id.as_deref().ok_or(RecordError::Missing("id"))?)?,
+            epoch: Epoch(meta_u64(e, "epoch")?),
+            kid: KeyId::parse(meta_str(e, "kid")?)?,
+            token: e.get("ct").and_then(Value::as_str).ok_or(RecordError::Missing("ct"))?.to_owned(),
+        })
+    }
+
+    fn envelope(&self, command: &str, channel: &ChannelName) -> Envelope {
+        Envelope {
+            id: Some(self.id.to_string()),
+            ..Envelope::new(command)
+                .from(self.from.to_string())
+                .to(channel.as_str())
+                .meta("epoch", self.epoch.0)
+                .meta("kid", self.kid.to_string())
+                .field("ct", self.token.as_str())
+        }
+    }
+}
+
+impl LogRecord {
+    /// Reads a record of the log of `channel`.
+    pub fn parse(bytes: &[u8], channel: &ChannelName) -> Result<Self, RecordError> {
+        let e = Envelope::from_canonical(bytes)?;
+        let name = ChannelName::parse(e.to.as_deref().ok_or(RecordError::Missing("to"))?)?;
+        if name != *channel {
+            return Err(RecordError::Missing("the channel's name in `to`"));
+        }
+        let term = Term(meta_u64(&e, "term")?);
+        match e.command.as_str() {
+            "CLAIM" => {
+                let card = e.get("card").ok_or(RecordError::Missing("card"))?;
+                let card: Envelope =
+                    serde_json::from_value(card.clone()).map_err(|_| RecordError::Missing("card"))?;
+                let card = Card::parse(&card)?;
+                if sender(&e)? != card.actor() {
+                    return Err(RecordError::Missing("a card of the sender"));
+                }
+                let channel = e.meta_str("ch").map(ChannelId::parse).transpose()?;
+                let prev = Hash::parse(meta_str(&e, "prev")?)?;
+                Ok(Self::Claim { envelope: Box::new(e), card: Box::new(card), term, prev, channel })
+            }
+            "CHALLENGE" => Ok(Self::Challenge { from: sender(&e)?, term, envelope: Box::new(e) }),
+            _ => Self::parse_sequenced(e, term),
+        }
+    }
+
+    fn parse_sequenced(e: Envelope, term: Term) -> Result<Self, RecordError> {
+        let seq = Seq(meta_u64(&e, "seq")?);
+        let prev = Hash::parse(meta_str(&e, "prev")?)?;
+        match e.command.as_str() {
+            "LOG" => {
+                let act = SealedAct::parse(&e)?;
+                Ok(Self::Act(Sequenced { envelope: e, term, seq, prev }, act))
+            }
+            "KEY" => {
+                let hashes = e.get("wraps").and_then(Value::as_array).ok_or(RecordError::Missing("wraps"))?;
+                let mut wraps = Vec::with_capacity(hashes.len());
+                for hash in hashes {
+                    wraps.push(Hash::parse(hash.as_str().ok_or(RecordError::Missing("wraps"))?)?);
+                }
+                let text = |name: &'static str| e.get(name).and_then(Value::as_str).ok_or(RecordError::Missing(name));
+                Ok(Self::Key {
+                    epoch: Epoch(meta_u64(&e, "epoch")?),
+                    kid: KeyId::parse(meta_str(&e, "kid")?)?,
+                    reason: text("reason")?.to_owned(),
+                    state: Hash::parse(text("state")?)?,
+                    alg: text("alg")?.to_owned(),
+                    wraps,
+                    at: Sequenced { envelope: e, term, seq, prev },
+                })
+            }
+            "RESIGN" => {
+                let empty = e.get("empty").and_then(Value::as_bool).unwrap_or(false);
+                Ok(Self::Resign { at: Sequenced { envelope: e, term, seq, prev }, empty })
+            }
+            _ => Ok(Self::Unknown(Sequenced { envelope: e, term, seq, prev })),
+        }
+    }
+
+    /// What a sequenced record shares with all others.
+    pub fn sequenced(&self) -> Option<&Sequenced> {
+        match self {
+            Self::Act(at, _) | Self::Key { at, .. } | Self::Resign { at, .. } | Self::Unknown(at) => Some(at),
+            Self::Claim { .. } | Self::Challenge { .. } => None,
+        }
+    }
+
+    /// The bytes of a claim.
+    pub fn claim(
+        me: &Identity,
+        card: &Card,
+        name: &ChannelName,
+        term: Term,
+        prev: Hash,
+        channel: Option<ChannelId>,
+        nonce: u64,
+    ) -> Vec<u8> {
+        let mut e = Envelope::new("CLAIM")
+            .from(me.actor().to_string())
+            .to(name.as_str())
+            .meta("term", term.0)
+            .meta("prev", prev.to_string())
+            .meta("nonce", nonce & MAX_SAFE_INTEGER)
+            .field("card", serde_json::to_value(card.envelope()).unwrap_or_default());
+        if let Some(channel) = channel {
+            e = e.meta("ch", channel.to_string());
+        }
+        e.sign(Domain::Claim, me).to_canonical()
+    }
+
+    /// The bytes of a challenge.
+    pub fn challenge(me: &Identity, name: &ChannelName, channel: ChannelId, term: Term, nonce: u64) -> Vec<u8> {
+        Envelope::new("CHALLENGE")
+            .from(me.actor().to_string())
+            .to(name.as_str())
+            .meta("ch", channel.to_string())
+            .meta("term", term.0)
+            .meta("nonce", nonce & MAX_SAFE_INTEGER)
+            .sign(Domain::Challenge, me)
+            .to_canonical()
+    }
+
+    /// The bytes of a relayed act.
+    pub fn act(me: &Identity, name: &ChannelName, term: Term, seq: Seq, prev: Hash, act: &SealedAct) -> Vec<u8> {
+        Self::finish(act.envelope("LOG", name), me, term, seq, prev)
+    }
+
+    /// The bytes of a record of the leader's own: KEY, RESIGN.
+    pub fn leader(e: Envelope, me: &Identity, name: &ChannelName, term: Term, seq: Seq, prev: Hash) -> Vec<u8> {
+        Self::finish(e.to(name.as_str()), me, term, seq, prev)
+    }
+
+    fn finish(e: Envelope, me: &Identity, term: Term, seq: Seq, prev: Hash) -> Vec<u8> {
+        e.meta("term", term.0)
+            .meta("seq", seq.0)
+            .meta("prev", prev.to_string())
+            .sign(Domain::Log, me)
+            .to_canonical()
+    }
+
+    /// The body of a KEY record.
+    pub fn key_envelope(epoch: Epoch, kid: KeyId, reason: &str, state: Hash, wraps: &[Hash]) -> Envelope {
+        let wraps: Vec<String> = wraps.iter().map(Hash::to_string).collect();
+        Envelope::new("KEY")
+            .meta("epoch", epoch.0)
+            .meta("kid", kid.to_string())
+            .field("alg", "fernet")
+            .field("reason", reason)
+            .field("state", state.to_string())
+            .field("wraps", json!(wraps))
+    }
+}
+
+/// An act on its way to the leader's `data-in`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Send {
+    /// The channel.
+    pub name: ChannelName,
+    /// The act.
+    pub act: SealedAct,
+}
+
+impl Send {
+    /// Its bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.act.envelope("SEND", &self.name).to_canonical()
+    }
+
+    /// Reads it from an envelope whose command is `SEND`.
+    pub fn parse(e: &Envelope) -> Result<Self, RecordError> {
+        Ok(Self {
+            name: ChannelName::parse(e.to.as_deref().ok_or(RecordError::Missing("to"))?)?,
+            act: SealedAct::parse(e)?,
+        })
+    }
+}

@@ -1,0 +1,288 @@
+//! What all rooms of a node share: identity, clock, random numbers, effects, sessions, tickets.
+//!
+//! It carries no rule of channels or keys.
+
+use std::collections::BTreeMap;
+
+use rand_chacha::rand_core::RngCore;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::config::Config;
+use super::contacts::Contacts;
+use super::waiting::Waiting;
+use crate::crypto::Rng;
+use crate::envelope::{Envelope, format_ts};
+use crate::identity::{Address, Card, Identity};
+use crate::ids::{ActorId, Hash, Millis, MsgId, Offset, digest};
+use crate::names::Nick;
+use crate::numeric::Numeric;
+use crate::port::{Effect, From, Now, Query, Service, SessionId, SignalOp, StoreOp, Table, Ticket, Topic};
+
+/// A session, and what it understands.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Session {
+    pub caps: Vec<String>,
+    /// How many of this session's messages are not settled, and the label of a FLUSH that waits for them.
+    pub unsettled: u64,
+    pub flush: Option<Origin>,
+}
+
+impl Session {
+    pub fn has(&self, cap: &str) -> bool {
+        self.caps.iter().any(|c| c == cap)
+    }
+}
+
+/// Who asked, and the label that the answer carries back.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Origin {
+    pub session: SessionId,
+    pub label: Option<Value>,
+}
+
+/// A partition that is read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reader {
+    pub next: Offset,
+    /// A move was asked for: what still comes from before is not for us.
+    pub moving: bool,
+    pub incarnation: Option<String>,
+    /// The end when reading began: up to here is the past.
+    pub end: Offset,
+}
+
+/// Whether a service is there, and what the user is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServiceState {
+    pub up: bool,
+    pub reason: String,
+}
+
+pub(crate) struct Ctx {
+    pub cfg: Config,
+    pub id: Identity,
+    pub card: Card,
+    pub rng: Rng,
+    pub now: Now,
+    pub out: Vec<Effect>,
+    pub tickets: u64,
+    pub waiting: BTreeMap<Ticket, Waiting>,
+    pub sessions: BTreeMap<SessionId, Session>,
+    pub last_id: MsgId,
+    pub services: BTreeMap<Service, ServiceState>,
+    pub readers: BTreeMap<Topic, Reader>,
+    pub contacts: Contacts,
+    pub status_dirty: bool,
+    pub stopping: bool,
+}
+
+/// The partition for a key: the same on every node and every service.
+pub(crate) fn partition_of(key: &[u8], partitions: u32) -> u32 {
+    u32::from(digest("kirc.v1.partition", &[key])[0]) % partitions.max(1)
+}
+
+impl Ctx {
+    pub fn me(&self) -> ActorId {
+        self.id.actor()
+    }
+
+    pub fn nick(&self) -> &Nick {
+        self.card.nick()
+    }
+
+    pub fn random(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+
+    /// A random delay in `from..to` milliseconds.
+    pub fn jitter(&mut self, from: Millis, to: Millis) -> Millis {
+        from + self.random() % (to - from).max(1)
+    }
+
+    pub fn new_id(&mut self) -> MsgId {
+        let random = u128::from(self.random()) << 64 | u128::from(self.random());
+        self.last_id = MsgId::generate(self.now.wall, random, self.last_id);
+        self.last_id
+    }
+
+    pub fn ts(&self) -> String {
+        format_ts(self.now.wall)
+    }
+
+    fn ticket(&mut self, waiting: Waiting) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.waiting.insert(ticket, waiting);
+        ticket
+    }
+
+    /// The topic of a mailbox, partition chosen by the key.
+    pub fn topic(&self, address: &Address, name: &str, key: &[u8]) -> Topic {
+        Topic {
+            cluster: address.cluster.clone(),
+            name: name.to_owned(),
+            partition: partition_of(key, self.cfg.home.partitions),
+        }
+    }
+
+    /// The partition that holds a channel's log.
+    pub fn log_topic(&self, key: &str) -> Topic {
+        Topic {
+            cluster: self.cfg.home.cluster.clone(),
+            name: self.cfg.home.log.clone(),
+            partition: partition_of(key.as_bytes(), self.cfg.home.partitions),
+        }
+    }
+
+    pub fn append(&mut self, topic: Topic, key: &[u8], value: Vec<u8>, waiting: Waiting) -> Ticket {
+        let ticket = self.ticket(waiting);
+        self.out.push(Effect::Append { ticket, topic, key: key.to_vec(), value });
+        ticket
+    }
+
+    /// Puts a record into somebody's `rpc-in`.
+    pub fn append_rpc(&mut self, to: &Card, value: Vec<u8>, waiting: Waiting) -> Ticket {
+        let key = self.me().to_string();
+        let topic = self.topic(to.address(), &to.address().rpc_in, key.as_bytes());
+        self.append(topic, key.as_bytes(), value, waiting)
+    }
+
+    pub fn signal(&mut self, op: SignalOp, waiting: Waiting) {
+        let ticket = self.ticket(waiting);
+        self.out.push(Effect::Signal { ticket, op });
+    }
+
+    /// A signal whose answer does not matter.
+    pub fn hint(&mut self, op: SignalOp) {
+        self.signal(op, Waiting::Nothing);
+    }
+
+    pub fn query(&mut self, query: Query, waiting: Waiting) {
+        let ticket = self.ticket(waiting);
+        self.out.push(Effect::Query { ticket, query });
+    }
+
+    pub fn end_of(&mut self, topic: Topic, waiting: Waiting) {
+        let ticket = self.ticket(waiting);
+        self.out.push(Effect::End { ticket, topic });
+    }
+
+    pub fn store(&mut self, op: StoreOp) {
+        self.out.push(Effect::Store(op));
+    }
+
+    /// Keeps a value as JSON.
+    pub fn put<T: Serialize>(&mut self, table: Table, key: impl Into<String>, value: &T) {
+        let value = serde_json::to_vec(value).unwrap_or_default();
+        self.store(StoreOp::Put { table, key: key.into(), value });
+    }
+
+    /// Keeps a value as JSON, sealed under the profile's key.
+    pub fn put_sealed<T: Serialize>(&mut self, table: Table, key: impl Into<String>, value: &T) {
+        let plain = zeroize::Zeroizing::new(serde_json::to_vec(value).unwrap_or_default());
+        let value = self.id.seal_local(&plain);
+        self.store(StoreOp::Put { table, key: key.into(), value });
+    }
+
+    /// Reads a partition from an offset on, unless a reader that is already there will pass it anyway.
+    pub fn read_from(&mut self, topic: &Topic, from: Offset) {
+        let reader = self.readers.get(topic);
+        if reader.is_some_and(|r| r.next <= from && !r.moving) {
+            return;
+        }
+        let from = reader.filter(|r| r.moving).map_or(from, |r| r.next.min(from));
+        self.move_reader(topic, From::At(from));
+    }
+
+    pub fn move_reader(&mut self, topic: &Topic, from: From) {
+        let reader = self.readers.entry(topic.clone()).or_default();
+        reader.moving = true;
+        reader.next = match from {
+            From::At(offset) => offset,
+            From::End => Offset::MAX,
+        };
+        self.out.push(Effect::Read { topic: topic.clone(), from });
+    }
+
+    pub fn deliver(&mut self, session: SessionId, envelope: Envelope) {
+        if self.sessions.contains_key(&session) {
+            self.out.push(Effect::Deliver { session, envelope });
+        }
+    }
+
+    /// To every session; the one that caused it gets its label back.
+    pub fn broadcast(&mut self, envelope: &Envelope, origin: Option<&Origin>) {
+        let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for session in sessions {
+            let mut envelope = envelope.clone();
+            if let Some(origin) = origin.filter(|o| o.session == session) {
+                if let Some(label) = &origin.label {
+                    envelope.meta.insert("label".into(), label.clone());
+                }
+            }
+            self.deliver(session, envelope);
+        }
+    }
+
+    /// To every session that has a capability.
+    pub fn broadcast_cap(&mut self, cap: &str, envelope: &Envelope) {
+        let sessions: Vec<SessionId> =
+            self.sessions.iter().filter(|(_, s)| s.has(cap)).map(|(id, _)| *id).collect();
+        for session in sessions {
+            self.deliver(session, envelope.clone());
+        }
+    }
+
+    pub fn reply(&mut self, origin: &Origin, mut envelope: Envelope) {
+        if let Some(label) = &origin.label {
+            envelope.meta.insert("label".into(), label.clone());
+        }
+        self.deliver(origin.session, envelope);
+    }
+
+    /// A numeric with the session's nick in `to`.
+    pub fn numeric(&mut self, origin: &Origin, numeric: Numeric, params: &[&str], text: &str) {
+        let nick = self.nick().as_str().to_owned();
+        self.reply(origin, crate::numeric::reply(numeric, &nick, params, text));
+    }
+
+    pub fn error(&mut self, origin: &Origin, text: impl Into<String>) {
+        self.reply(origin, Envelope::new("ERROR").line(text));
+    }
+
+    /// An alarm to all sessions.
+    pub fn alarm(&mut self, about: &str, kind: &str, text: impl Into<String>) {
+        let envelope = Envelope::new("ALARM").to(about).param(kind).line(text);
+        self.broadcast(&envelope, None);
+    }
+
+    pub fn service_up(&self, service: Service) -> bool {
+        self.services.get(&service).is_none_or(|s| s.up)
+    }
+
+    /// One more of this session's messages is on its way.
+    pub fn sent_by(&mut self, origin: Option<&Origin>) {
+        if let Some(session) = origin.and_then(|o| self.sessions.get_mut(&o.session)) {
+            session.unsettled += 1;
+        }
+    }
+
+    /// One of this session's messages was settled or refused.
+    pub fn settled_by(&mut self, origin: Option<&Origin>) {
+        let Some(origin) = origin else { return };
+        let Some(session) = self.sessions.get_mut(&origin.session) else { return };
+        session.unsettled = session.unsettled.saturating_sub(1);
+        if session.unsettled == 0 {
+            if let Some(flush) = session.flush.take() {
+                self.reply(&flush, Envelope::new("FLUSH"));
+            }
+        }
+    }
+
+    /// Short mark for comparing heads.
+    pub fn short(hash: &Hash) -> String {
+        let text = hash.to_string();
+        text.chars().take(16).collect()
+    }
+}

@@ -1,0 +1,57 @@
+//! What a node waits for: each ticket's meaning. It holds no rule.
+
+use std::collections::BTreeMap;
+
+use super::ctx::Origin;
+use crate::ids::{ActorId, MsgId};
+
+/// The meaning of an outcome. Channels are named by their folded name.
+#[derive(Debug, Clone)]
+pub(crate) enum Waiting {
+    /// Of no interest.
+    Nothing,
+    /// A leader's record.
+    Relay(String),
+    /// A claim.
+    Claim(String),
+    /// A challenge.
+    Challenge(String),
+    /// An own act on its way to the leader.
+    Send(String, MsgId),
+    /// A question to a leader's `rpc-in`.
+    Ask(String),
+    /// The end of the log, for a leader that lost a record.
+    Resync(String),
+    /// The leader key, before founding or claiming.
+    Lease(String),
+    /// The leader key, looked at.
+    LeaderKey(String),
+    /// The leader key, renewed.
+    Renewed(String),
+    /// A channel's status hash, for a joiner.
+    Hints(String),
+    /// A direct message in the peer's mailbox.
+    Direct(ActorId, MsgId),
+    /// A conversation's history.
+    History(Origin, String),
+    /// Kept records of a log that somebody asked for: the channel, who asks, the request.
+    Fetch(String, ActorId, MsgId),
+    /// Messages held because of a changed key.
+    Held(ActorId),
+    /// The names of status hashes, for LIST.
+    ListNames(Origin),
+    /// One status hash, for LIST.
+    ListEntry(u64, String),
+    /// A member's presence.
+    Presence(ActorId),
+    /// A public profile: who asked and what is done with it.
+    Profile(Origin, String),
+}
+
+/// A LIST that gathers its entries.
+#[derive(Debug, Clone)]
+pub(crate) struct Listing {
+    pub origin: Origin,
+    pub left: usize,
+    pub found: BTreeMap<String, BTreeMap<String, String>>,
+}
