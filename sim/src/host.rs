@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kirc_core::crypto::ChannelKey;
 use kirc_core::identity::{Address, Identity};
 use kirc_core::ids::Offset;
 use kirc_core::names::Nick;
 use kirc_core::node::{Config, Home, Node};
 use kirc_core::port::{Effect, Input, Now, SessionId, Topic};
+use serde_json::Value;
 
 use crate::keys;
 use crate::store::Store;
@@ -163,8 +167,53 @@ impl Host {
         self.stopping = false;
     }
 
+    /// All channel keys among what the node put as a key: whatever has the size of one.
+    pub fn channel_keys<'a>(
+        &self,
+        sealed: impl IntoIterator<Item = &'a Vec<u8>>,
+    ) -> Vec<ChannelKey> {
+        let mut found = BTreeSet::new();
+        for sealed in sealed {
+            let plain = self
+                .identity
+                .open_local(sealed)
+                .unwrap_or_else(|_| sealed.clone());
+            if let Ok(key) = <[u8; 32]>::try_from(plain.as_slice()) {
+                found.insert(key);
+            } else if let Ok(value) = serde_json::from_slice(&plain) {
+                collect_keys(&value, &mut found);
+            }
+        }
+        found.into_iter().map(ChannelKey::from_bytes).collect()
+    }
+
     /// Whether a process is there and moves.
     pub fn awake(&self) -> bool {
         self.node.is_some() && self.paused.is_none()
+    }
+}
+
+fn collect_keys(value: &Value, found: &mut BTreeSet<[u8; 32]>) {
+    match value {
+        Value::String(text) => {
+            let bytes = URL_SAFE_NO_PAD
+                .decode(text.trim_end_matches('='))
+                .unwrap_or_default();
+            found.extend(<[u8; 32]>::try_from(bytes));
+        }
+        Value::Array(list) => {
+            let bytes: Option<Vec<u8>> = list
+                .iter()
+                .map(|v| v.as_u64().and_then(|n| u8::try_from(n).ok()))
+                .collect();
+            match bytes.and_then(|b| <[u8; 32]>::try_from(b).ok()) {
+                Some(key) => {
+                    found.insert(key);
+                }
+                None => list.iter().for_each(|v| collect_keys(v, found)),
+            }
+        }
+        Value::Object(map) => map.values().for_each(|v| collect_keys(v, found)),
+        _ => {}
     }
 }

@@ -1,6 +1,7 @@
 //! A leader that tampers with what it relays. It is a member like any other, with a key of its own; it has no one else's.
 
 use kirc_core::envelope::{Domain, Envelope};
+use kirc_core::port::Table;
 
 use crate::dice::Dice;
 use crate::host::Host;
@@ -23,9 +24,11 @@ pub enum Trick {
     Replay,
     /// Two different records claim its place.
     Fork,
+    /// What its author said is changed, under a signature of one's own.
+    Forge,
 }
 
-const TRICKS: [Trick; 7] = [
+const TRICKS: [Trick; 8] = [
     Trick::Drop,
     Trick::Repeat,
     Trick::Reorder,
@@ -33,6 +36,7 @@ const TRICKS: [Trick; 7] = [
     Trick::Alter,
     Trick::Replay,
     Trick::Fork,
+    Trick::Forge,
 ];
 
 /// The node that tampers.
@@ -85,8 +89,11 @@ impl Hostile {
             Trick::Garble => Some(vec![garble(dice, value)]),
             Trick::Alter => Some(vec![sign(alter(dice, seen?)?)]),
             Trick::Replay => Some(vec![sign(graft(seen?, old?))]),
+            Trick::Forge => Some(vec![sign(forge(dice, me, seen?)?)]),
             Trick::Fork => {
-                let other = sign(alter(dice, seen?)?);
+                let seen = seen?;
+                let forged = forge(dice, me, seen.clone()).filter(|_| dice.chance(500));
+                let other = sign(forged.or_else(|| alter(dice, seen))?);
                 Some(if dice.chance(500) {
                     vec![value.to_vec(), other]
                 } else {
@@ -127,4 +134,41 @@ fn graft(place: Envelope, mut old: Envelope) -> Envelope {
         }
     }
     old
+}
+
+/// Opens what an author said, says something else in its name, and signs that itself.
+fn forge(dice: &mut Dice, me: &Host, mut place: Envelope) -> Option<Envelope> {
+    let token = place.get("ct")?.as_str()?.to_owned();
+    let held = me
+        .store
+        .values()
+        .iter()
+        .filter(|((table, _), _)| *table == Table::Key);
+    let keys = me.channel_keys(held.map(|(_, value)| value));
+    let (key, plain) = keys
+        .iter()
+        .find_map(|k| Some((k, k.decrypt(&token).ok()?)))?;
+    let mut inner = Envelope::from_canonical(&plain).ok()?;
+    if inner.from.as_deref() == Some(me.identity.actor().to_string().as_str()) {
+        return None;
+    }
+    inner.params.clear();
+    inner.body = None;
+    let inner = match dice.below(4) {
+        0 => {
+            inner.command = "PART".to_owned();
+            inner
+        }
+        1 => {
+            inner.command = "KICK".to_owned();
+            inner.param(me.identity.actor().to_string())
+        }
+        _ => {
+            inner.command = "PRIVMSG".to_owned();
+            inner.line("something that nobody said")
+        }
+    };
+    let token = key.encrypt(&inner.sign(Domain::Message, &me.identity).to_canonical());
+    place = place.field("ct", token);
+    Some(place)
 }

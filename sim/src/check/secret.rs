@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 
 use kirc_core::Envelope;
-use kirc_core::crypto::ChannelKey;
 
 use super::{Breaches, Promise, View, honest};
-use crate::host::Host;
 use crate::world::World;
 
 /// Checks it.
@@ -14,7 +12,7 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
     outsiders_show_nothing(world, view, found);
     let records = records(world);
     for host in &world.hosts {
-        let keys = keys(host);
+        let keys = host.channel_keys(host.store.keys());
         for (channel, seq, token) in &records {
             if view.member(host.index, channel, *seq) {
                 continue;
@@ -73,15 +71,4 @@ fn records(world: &World) -> BTreeSet<(String, u64, String)> {
         }
     }
     records
-}
-
-/// Every key that the node ever stored.
-fn keys(host: &Host) -> Vec<ChannelKey> {
-    let sealed: BTreeSet<&Vec<u8>> = host.store.keys().iter().collect();
-    sealed
-        .into_iter()
-        .filter_map(|s| host.identity.open_local(s).ok())
-        .filter_map(|plain| <[u8; 32]>::try_from(plain).ok())
-        .map(ChannelKey::from_bytes)
-        .collect()
 }
