@@ -54,12 +54,33 @@ impl World {
         if self.hosts[index].life > 0 {
             self.after(3_000, Event::Person(index, Deed::Return));
         }
+        if self.dice.chance(200) {
+            self.second_session(index);
+        }
         let life = self.hosts[index].life;
         for service in [Service::Mailbox, Service::Signals] {
             if !self.reaches(index, service) {
                 self.after(1_500, Event::Status(index, life, service));
             }
         }
+    }
+
+    /// A second door opens on the same actor, one that understands nothing special, and closes again.
+    fn second_session(&mut self, index: usize) {
+        let session = SessionId(self.fresh());
+        let life = self.hosts[index].life;
+        let (open, closed) = (self.dice.range(10, 30_000), self.dice.range(10, 60_000));
+        let envelope = Envelope::new("HELLO");
+        for input in [
+            Input::Attach { session },
+            Input::Command { session, envelope },
+        ] {
+            self.after(open, Event::Input(index, life, input));
+        }
+        self.after(
+            open + closed,
+            Event::Input(index, life, Input::Detach { session }),
+        );
     }
 
     /// Whether a machine reaches a service.

@@ -78,6 +78,12 @@ fn same_channel(world: &World, view: &View, channel: &str, found: &mut Breaches)
         );
         seen.entry(head).or_default().push(host.nick);
     }
+    // Nobody leads in the place of a leader that does its work.
+    let steady = world.plan.kind == Kind::Calm;
+    if steady && let Some(head) = seen.keys().find(|head| !head.starts_with("term 1 ")) {
+        let line = format!("{channel} has changed its leader for no reason: {head}");
+        found.add(Promise::Live, end, &["CLAIM"], line);
+    }
     if seen.len() > 1 {
         found.add(
             Promise::Live,
