@@ -109,7 +109,7 @@ pub fn schedule(world: &mut World, dice: &mut Dice) {
     }
     for _ in 0..manners.acts {
         let channel = channels[dice.index(channels.len())];
-        let at = dice.range(5_000, active);
+        let at = dice.range(15_000, active);
         let churn = dice.chance(manners.churn);
         for (delay, host, deed) in act(dice, hosts, channel, founder, churn) {
             world.at(at + delay, Event::Person(host, deed));

@@ -12,7 +12,7 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
             once_and_growing(world, *host, channel, list, found);
             same_places(world, view, *host, channel, list, found);
             nothing_missing(world, view, *host, channel, list, found);
-            stored(world, *host, channel, list, found);
+            stored(world, *host, list, found);
         }
     }
     direct_once(world, view, found);
@@ -33,7 +33,7 @@ fn once_and_growing(
 ) {
     let nick = world.hosts[host].nick;
     let mut seen = Ids::new();
-    let mut last = 0;
+    let mut last = None;
     for shown in list {
         let message = matches!(shown.command.as_str(), "PRIVMSG" | "NOTICE");
         if message && !seen.insert(shown.id.clone()) {
@@ -45,18 +45,18 @@ fn once_and_growing(
             );
         }
         let Some(seq) = shown.seq else { continue };
-        if seq <= last {
+        if last.is_some_and(|last| seq <= last) {
             found.add(
                 Promise::Order,
                 shown.at,
                 &[&shown.id, nick],
                 format!(
-                    "{nick} shows {} {} at place {seq} of {channel} after place {last}",
+                    "{nick} shows {} {} at place {seq} of {channel} after place {last:?}",
                     shown.command, shown.id
                 ),
             );
         }
-        last = last.max(seq);
+        last = last.max(Some(seq));
     }
 }
 
@@ -71,6 +71,9 @@ fn same_places(
     let nick = world.hosts[host].nick;
     for shown in list {
         let Some(seq) = shown.seq else { continue };
+        if shown.id.is_empty() {
+            continue;
+        }
         let Some(first) = view.places.get(&(channel.to_owned(), seq)) else {
             continue;
         };
@@ -106,7 +109,7 @@ fn nothing_missing(
         if name == channel
             && *seq <= last
             && !mine.contains_key(seq)
-            && view.member(host, channel, *seq)
+            && view.present(host, channel, *seq)
         {
             found.add(
                 Promise::Order,
@@ -122,14 +125,10 @@ fn nothing_missing(
 }
 
 /// The store holds the messages that were shown, at the places at which they were shown.
-fn stored(world: &World, host: usize, channel: &str, list: &[Shown], found: &mut Breaches) {
+fn stored(world: &World, host: usize, list: &[Shown], found: &mut Breaches) {
     let nick = world.hosts[host].nick;
     let rows = world.hosts[host].store.messages();
-    let places: BTreeMap<&str, u64> = rows
-        .iter()
-        .filter(|r| r.target == channel)
-        .map(|r| (r.id.as_str(), r.seq))
-        .collect();
+    let places: BTreeMap<&str, u64> = rows.iter().map(|r| (r.id.as_str(), r.seq)).collect();
     for shown in list {
         if !matches!(shown.command.as_str(), "PRIVMSG" | "NOTICE") {
             continue;
@@ -141,7 +140,7 @@ fn stored(world: &World, host: usize, channel: &str, list: &[Shown], found: &mut
                 shown.at,
                 &[&shown.id, nick],
                 format!(
-                    "{nick} showed {} of {channel} at place {:?}, its store has it at {place:?}",
+                    "{nick} showed {} at place {:?}, its store has it at {place:?}",
                     shown.id, shown.seq
                 ),
             );

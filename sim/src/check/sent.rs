@@ -34,7 +34,7 @@ fn check_channel(
     let seq = own.and_then(|list| list.iter().find(|s| s.id == id).and_then(|s| s.seq));
     let others: Vec<usize> = (0..world.hosts.len())
         .filter(|h| *h != message.host)
-        .filter(|h| seq.is_some_and(|seq| view.member(*h, &message.to, seq)))
+        .filter(|h| seq.is_some_and(|seq| view.present(*h, &message.to, seq)))
         .collect();
     let landed = landed(world, id, |topic| topic == LOG);
     // A channel whose only member is the author lives in its store.
@@ -55,7 +55,7 @@ fn check_channel(
             continue;
         }
         let rows = world.hosts[host].store.messages();
-        if !rows.iter().any(|r| r.id == id && r.target == message.to) {
+        if !rows.iter().any(|r| r.id == id) {
             found.add(
                 Promise::Sent,
                 settled,

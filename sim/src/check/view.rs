@@ -66,6 +66,8 @@ pub struct View {
     pub messages: BTreeMap<String, Message>,
     /// For each machine and channel, from which place to which its owner was a member.
     pub spans: Spans,
+    /// The same, as its own node showed it.
+    pub own: Spans,
     /// Gaps that were shown: machine, channel, when, how many.
     pub gaps: Vec<(usize, String, u64, u64)>,
     /// Every record that some honest node showed, by channel and place.
@@ -87,7 +89,7 @@ impl View {
         }
         for ((host, channel), list) in &view.shown {
             if super::honest(world, *host) {
-                for shown in list {
+                for shown in list.iter().filter(|s| !s.id.is_empty()) {
                     if let Some(seq) = shown.seq {
                         let place = (channel.clone(), seq);
                         view.places.entry(place).or_insert_with(|| shown.clone());
@@ -162,6 +164,10 @@ impl View {
 
     fn show(&mut self, world: &World, heard: &Heard) {
         let envelope = &heard.envelope;
+        if envelope.id.is_none() && envelope.from.as_deref() == Some("kirc") {
+            // The node itself says something to its owner.
+            return;
+        }
         let to = envelope.to.clone().unwrap_or_default();
         let shown = Shown {
             at: heard.at,
@@ -181,40 +187,72 @@ impl View {
         }
     }
 
-    /// From which place to which an owner was a member, as the log has it.
+    /// From which place to which an owner was a member: as the log has it, and as its own node showed it.
     fn find_spans(&mut self, world: &World) {
-        for ((channel, seq), shown) in &self.places {
-            let author = self.actors.get(&shown.actor).copied();
-            let comes = shown.command == "JOIN";
-            let who = match shown.command.as_str() {
-                "JOIN" | "PART" => author,
-                "KICK" => world
-                    .hosts
-                    .iter()
-                    .position(|h| shown.params.iter().any(|p| p == h.nick)),
-                _ => None,
-            };
-            let Some(who) = who else { continue };
-            let spans = self.spans.entry((who, channel.clone())).or_default();
-            let open = spans.last_mut().filter(|last| last.1 == u64::MAX);
-            match (open, comes) {
-                (Some(last), false) => last.1 = *seq,
-                (None, true) => spans.push((*seq, u64::MAX)),
-                _ => {}
+        let mut spans = Spans::new();
+        let mut own = Spans::new();
+        for ((host, channel), list) in &self.shown {
+            for shown in list {
+                let Some(seq) = shown.seq else { continue };
+                let moved = self.moved(world, shown).filter(|(who, _)| who == host);
+                mark(&mut own, channel, seq, moved);
+                if seq == 0 {
+                    // Who founds a channel is in it without a JOIN in the log.
+                    mark(&mut spans, channel, seq, moved);
+                }
             }
+        }
+        for ((channel, seq), shown) in &self.places {
+            mark(&mut spans, channel, *seq, self.moved(world, shown));
+        }
+        (self.spans, self.own) = (spans, own);
+    }
+
+    /// Who came (true) or went by this.
+    fn moved(&self, world: &World, shown: &Shown) -> Option<(usize, bool)> {
+        let author = self.actors.get(&shown.actor).copied();
+        match shown.command.as_str() {
+            "JOIN" => Some((author?, true)),
+            "PART" => Some((author?, false)),
+            "KICK" => {
+                let target = |nick: &str| shown.params.iter().any(|p| p == nick);
+                let who = world.hosts.iter().position(|h| target(h.nick))?;
+                Some((who, false))
+            }
+            _ => None,
         }
     }
 
-    /// Whether an owner was a member at a place of a channel.
+    /// Whether an owner was a member at a place of a channel, as the log has it.
     pub fn member(&self, host: usize, channel: &str, seq: u64) -> bool {
-        self.spans
-            .get(&(host, channel.to_owned()))
-            .is_some_and(|spans| spans.iter().any(|(a, b)| (*a..=*b).contains(&seq)))
+        within(&self.spans, host, channel, seq)
+    }
+
+    /// Whether an owner was a member there and its node had told it that it is in.
+    pub fn present(&self, host: usize, channel: &str, seq: u64) -> bool {
+        self.member(host, channel, seq) && within(&self.own, host, channel, seq)
     }
 
     /// Whether an owner is a member in the end.
     pub fn stays(&self, host: usize, channel: &str) -> bool {
-        self.member(host, channel, u64::MAX)
+        self.present(host, channel, u64::MAX)
+    }
+}
+
+fn within(spans: &Spans, host: usize, channel: &str, seq: u64) -> bool {
+    spans
+        .get(&(host, channel.to_owned()))
+        .is_some_and(|spans| spans.iter().any(|(a, b)| (*a..=*b).contains(&seq)))
+}
+
+fn mark(spans: &mut Spans, channel: &str, seq: u64, moved: Option<(usize, bool)>) {
+    let Some((who, comes)) = moved else { return };
+    let spans = spans.entry((who, channel.to_owned())).or_default();
+    let open = spans.last_mut().filter(|last| last.1 == u64::MAX);
+    match (open, comes) {
+        (Some(last), false) => last.1 = seq,
+        (None, true) => spans.push((seq, u64::MAX)),
+        _ => {}
     }
 }
 
