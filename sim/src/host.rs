@@ -78,6 +78,8 @@ pub struct Host {
     pub spins: u32,
     /// When its last append to a partition lands: one producer's appends don't overtake each other.
     pub landing: BTreeMap<Topic, u64>,
+    /// When it hears that its last append to a partition has landed.
+    pub acked: BTreeMap<Topic, u64>,
     /// When the last answer of the signal service comes.
     pub signalled: u64,
     /// Its next effects end in a crash.
@@ -111,6 +113,7 @@ impl Host {
             wake: None,
             spins: 0,
             landing: BTreeMap::new(),
+            acked: BTreeMap::new(),
             signalled: 0,
             doomed: false,
             drowsy: None,
@@ -162,6 +165,7 @@ impl Host {
         self.listens.clear();
         self.wake = None;
         self.landing.clear();
+        self.acked.clear();
         self.doomed = false;
         self.drowsy = None;
         self.stopping = false;

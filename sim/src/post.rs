@@ -161,7 +161,11 @@ impl World {
             } else {
                 let result = Ok(offset);
                 let input = Input::Appended { ticket, result };
-                self.after(back, Event::Input(host, life, input));
+                // One producer hears of its successes in the order in which it asked.
+                let before = self.hosts[host].acked.get(&topic).copied();
+                let at = (self.now + back).max(before.unwrap_or(0));
+                self.hosts[host].acked.insert(topic.clone(), at);
+                self.at(at, Event::Input(host, life, input));
             }
         }
         self.attract(&topic);
