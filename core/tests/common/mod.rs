@@ -42,3 +42,12 @@ pub fn card(me: &Identity, nick: &str) -> Card {
     let profile = profile.as_object().cloned().expect("an object");
     Card::create(me, &nick, &address(), profile, 1_795_258_255_123)
 }
+
+/// The armour of invites and cards, written down a second time: what others' programs would make.
+pub fn armour(kind: &str, bytes: &[u8]) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    let sum = kirc_core::ids::digest("kirc.v1.armour", &[kind.as_bytes(), bytes]);
+    let (data, sum) = (STANDARD.encode(bytes), URL_SAFE_NO_PAD.encode(&sum[..6]));
+    format!("-----BEGIN KIRC {kind}-----\n{data}\n={sum}\n-----END KIRC {kind}-----\n")
+}

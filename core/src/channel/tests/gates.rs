@@ -161,6 +161,16 @@ fn owners_of_a_registered_channel_come_back_as_owners() {
 }
 
 #[test]
+fn owners_who_are_away_when_a_registration_ends_own_nothing() {
+    let mut room = Room::new();
+    room.sets(ANN, "+rq bob");
+    room.does(BOB, part());
+    room.sets(ANN, "-r");
+    assert_eq!(room.state.sound(), Ok(()));
+    assert!(room.does(BOB, join(BOB)).modes.is_empty());
+}
+
+#[test]
 fn invites_that_wait_are_bounded() {
     let mut room = Room::new();
     for i in 0..=limits::INVITES {
