@@ -30,6 +30,7 @@ struct Claim {
     term: Term,
     channel: ChannelId,
     card: Card,
+    time: Millis,
 }
 
 /// What the log shows to somebody outside: who claimed, and whether anybody is left.
@@ -63,6 +64,15 @@ impl Scan {
     /// Whether nobody is in the channel.
     fn vacant(&self) -> bool {
         self.claims.is_empty() || self.emptied.is_some()
+    }
+
+    /// The founding claim of this actor if nothing was relayed since: the channel is its own, and empty.
+    ///
+    /// Whoever founded a channel, left it and comes back meets its old claim too, but records stand behind that.
+    fn founded_by(&self, me: ActorId) -> Option<(Hash, Claim)> {
+        let (hash, claim) = self.tip()?;
+        let fresh = self.claims.len() == 1 && self.alive == Term(0) && claim.channel.0 == hash.0;
+        (fresh && claim.card.actor() == me).then(|| (*hash, claim.clone()))
     }
 
     /// Whom to ask, best first.
@@ -188,21 +198,17 @@ impl Channel {
                 if founds {
                     join.scan = Scan::default();
                 }
-                let ours = founds && card.actor() == cx.me();
+                let time = record.time;
                 join.scan.claims.insert(
                     hash,
                     Claim {
                         term,
                         channel,
                         card: *card,
+                        time,
                     },
                 );
                 join.scan.order.push(hash);
-                if ours {
-                    let time = record.time;
-                    self.founded(cx, hash, term, time);
-                    return;
-                }
                 true
             }
             LogRecord::Resign { at, empty: true } => {
@@ -240,7 +246,13 @@ impl Channel {
             self.take_key(cx);
             return;
         }
-        let candidates = join.scan.candidates();
+        if let Some((hash, claim)) = join.scan.founded_by(cx.me()) {
+            self.founded(cx, hash, claim.term, claim.time);
+            return;
+        }
+        let mut candidates = join.scan.candidates();
+        candidates.retain(|c| c.actor() != cx.me());
+        join.deadline = Some(cx.now.mono + PATIENCE);
         let Some(card) = candidates
             .get(join.tries % candidates.len().max(1))
             .cloned()
