@@ -24,3 +24,6 @@ pub(crate) mod wake;
 pub(crate) use checkpoint::Checkpoint;
 pub use fault::{Fault, FileError};
 pub use grid::{Grid, Settings};
+
+#[cfg(test)]
+mod tests;

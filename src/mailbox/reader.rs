@@ -14,14 +14,13 @@ use kirc_core::port::{From, PortError, Topic};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::asks::{Look, no_topic};
 use super::sql::{self, Part};
-use super::writer::no_topic;
 use super::{BATCH_BYTES, BATCH_RECORDS, BATCHES, Delivery, ReaderStart};
 use crate::embedded::Fault;
 use crate::embedded::place::{Open, Opened, Place};
 use crate::embedded::vital::{Side, Vital};
 use crate::embedded::wake::Watch;
-use crate::ports::Reply;
 
 /// How soon a reader that had no room is tried again; it doubles up to [`LATER`].
 const SOON: Duration = Duration::from_millis(1);
@@ -29,33 +28,16 @@ const LATER: Duration = Duration::from_millis(50);
 /// How soon a file that can't be read is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// What the reading thread is asked to do.
-#[derive(Debug)]
-pub enum Ask {
-    /// Look for what is new.
-    Look,
-    /// Begin to read a partition.
-    Read {
-        topic: Topic,
-        from: From,
-        reply: Reply<mpsc::Receiver<Delivery>>,
-    },
-    /// Say where a partition ends.
-    End { topic: Topic, reply: Reply<Offset> },
-    /// End.
-    Close { reply: Reply<()> },
-}
-
 /// Wakes the reading thread. Rings that it has not heard yet are one.
 #[derive(Debug, Clone)]
 pub struct Bell {
-    asks: Sender<Ask>,
+    asks: Sender<Look>,
     rung: Arc<AtomicBool>,
 }
 
 impl Bell {
     /// A bell on this queue.
-    pub fn new(asks: Sender<Ask>) -> Self {
+    pub fn new(asks: Sender<Look>) -> Self {
         Self {
             asks,
             rung: Arc::default(),
@@ -65,7 +47,7 @@ impl Bell {
     /// Wakes it.
     pub fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
-            let _ = self.asks.send(Ask::Look);
+            let _ = self.asks.send(Look::Now);
         }
     }
 
@@ -136,20 +118,20 @@ impl Reader {
     }
 
     /// Works until it is told to end or nobody is left to ask.
-    pub fn run(mut self, asks: &Receiver<Ask>) {
+    pub fn run(mut self, asks: &Receiver<Look>) {
         loop {
             match asks.recv_timeout(self.patience()) {
-                Ok(Ask::Look) => {}
-                Ok(Ask::Read { topic, from, reply }) => {
+                Ok(Look::Now) => {}
+                Ok(Look::Read { topic, from, reply }) => {
                     let result = self.try_twice(|me| me.subscribe(&topic, from));
                     let _ = reply.send(result);
                 }
-                Ok(Ask::End { topic, reply }) => {
+                Ok(Look::End { topic, reply }) => {
                     let result = self.try_twice(|me| me.part(&topic).map(|p| p.map(|p| p.end)));
                     let _ = reply.send(result);
                     continue;
                 }
-                Ok(Ask::Close { reply }) => {
+                Ok(Look::Close { reply }) => {
                     drop(self);
                     let _ = reply.send(Ok(()));
                     return;
