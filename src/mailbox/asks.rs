@@ -57,8 +57,6 @@ pub type Outcome = Result<Offset, PortError>;
 /// What the reading thread is asked to do.
 #[derive(Debug)]
 pub enum Look {
-    /// Look for what is new.
-    Now,
     /// Begin to read a partition.
     Read {
         topic: Topic,

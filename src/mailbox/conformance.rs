@@ -164,7 +164,8 @@ pub async fn bytes_come_back_as_they_were(rig: &dyn Rig) {
     for (key, value) in pairs.clone() {
         mailbox.append(&topic, key, value).await.unwrap();
     }
-    let mut reader = rig.open().read(&topic, From::At(0)).await.unwrap();
+    let other = rig.open();
+    let mut reader = other.read(&topic, From::At(0)).await.unwrap();
     started(&mut reader).await;
     let records = take(&mut reader, 3).await;
     assert!(records.into_iter().map(|r| (r.key, r.value)).eq(pairs));
@@ -282,7 +283,8 @@ pub async fn topics_are_made_once(rig: &dyn Rig) {
         ..topic.clone()
     };
     assert_eq!(mailbox.append(&third, vec![], vec![1]).await, Ok(0));
-    let mut reader = rig.open().read(&topic, From::At(0)).await.unwrap();
+    let other = rig.open();
+    let mut reader = other.read(&topic, From::At(0)).await.unwrap();
     assert_eq!(started(&mut reader).await.incarnation, before);
 }
 

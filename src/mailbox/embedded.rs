@@ -13,13 +13,14 @@ use kirc_core::port::{From, PortError, Topic};
 use tokio::sync::{mpsc, watch};
 
 use super::asks::{Look, Write};
-use super::reader::{Bell, Reader};
+use super::reader::Reader;
 use super::sql::{self, SCHEMA};
 use super::writer::Writer;
 use super::{Delivery, Mailbox};
 use crate::embedded::FileError;
 use crate::embedded::place::{Opened, Place};
 use crate::embedded::vital::Vital;
+use crate::embedded::wake::{Bell, Ear};
 use crate::ports::{Health, Pending, pending, ready};
 
 /// Bytes that may wait to be written; more is refused, and the caller tries again.
@@ -32,6 +33,7 @@ pub struct EmbeddedMailbox {
     grid: String,
     writes: Sender<Write>,
     reads: Sender<Look>,
+    bell: Bell,
     waiting: Arc<AtomicUsize>,
     vital: Vital,
 }
@@ -49,23 +51,25 @@ impl EmbeddedMailbox {
         let vital = Vital::new(note);
         let (reads, to_read) = channel();
         let (writes, to_write) = channel();
-        let bell = Bell::new(reads.clone());
+        let (ear, bell) = Ear::new(&place.wake()).map_err(|e| place.error(e))?;
+        let own = ear.name().map(Path::to_owned);
         let waiting = Arc::new(AtomicUsize::new(0));
         let writer = Writer::new(
             place.clone(),
             open,
             (grid, retain),
-            bell.clone(),
+            (bell.clone(), own),
             vital.clone(),
             waiting.clone(),
         )?;
-        let reader = Reader::new(place.clone(), open_to_read, bell, vital.clone());
+        let reader = Reader::new(place.clone(), open_to_read, ear, vital.clone());
         spawn("kirc-mailbox-w", move || writer.run(&to_write)).map_err(|e| place.error(e))?;
         spawn("kirc-mailbox-r", move || reader.run(&to_read)).map_err(|e| place.error(e))?;
         Ok(Self {
             grid: grid.to_owned(),
             writes,
             reads,
+            bell,
             waiting,
             vital,
         })
@@ -106,6 +110,7 @@ impl EmbeddedMailbox {
     ) -> Pending<T> {
         let (reply, answer) = pending(GONE);
         let _ = self.reads.send(ask(reply));
+        self.bell.ring();
         answer
     }
 

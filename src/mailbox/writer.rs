@@ -4,6 +4,7 @@
 //! It never gives up what it can save: a damaged file is set aside and the same records go to the new one.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
@@ -11,12 +12,11 @@ use std::sync::mpsc::Receiver;
 use kirc_core::port::{PortError, Topic};
 
 use super::asks::{Outcome, Write, no_topic};
-use super::reader::Bell;
 use super::sql::{self, Part};
 use crate::embedded::clock::Stamp;
 use crate::embedded::place::{Open, Opened, Place};
 use crate::embedded::vital::{Side, Vital};
-use crate::embedded::wake::Touch;
+use crate::embedded::wake::{Bell, Touch};
 use crate::embedded::{Checkpoint, Fault, FileError};
 
 /// Records of one transaction at the most.
@@ -41,6 +41,8 @@ pub struct Writer {
     /// Topics that this process has made: a new file gets them too.
     made: BTreeSet<(String, u32)>,
     bell: Bell,
+    /// The socket that the bell is for: others need not be told of it.
+    own: Option<PathBuf>,
     touch: Touch,
     checkpoint: Checkpoint,
     vital: Vital,
@@ -55,7 +57,7 @@ impl Writer {
         place: Place,
         open: Open,
         (grid, retain): (&str, u64),
-        bell: Bell,
+        (bell, own): (Bell, Option<PathBuf>),
         vital: Vital,
         waiting: Arc<AtomicUsize>,
     ) -> Result<Self, FileError> {
@@ -70,6 +72,7 @@ impl Writer {
             uncounted: HashMap::new(),
             made: BTreeSet::new(),
             bell,
+            own,
             checkpoint,
             vital,
             waiting,
@@ -122,7 +125,7 @@ impl Writer {
         match done {
             Ok(outcomes) => {
                 self.bell.ring();
-                self.touch.touch();
+                self.touch.touch(self.own.as_deref());
                 self.vital.tell(Side::Writes, Ok(()));
                 for (ask, outcome) in group.into_iter().zip(outcomes) {
                     ask.answer(outcome);
