@@ -22,6 +22,10 @@ pub const KEY: usize = 32;
 pub const MEMBERS: usize = 1000;
 /// Invites of a channel that wait to be used.
 pub const INVITES: usize = 100;
+/// Bytes of a card.
+pub const CARD: usize = 8 * 1024;
+/// Bytes of an invite before it is written as text.
+pub const INVITE: usize = 32 * 1024;
 /// Entries of a mask list.
 pub const MASKS: usize = 100;
 /// Bytes of a mask.

@@ -63,7 +63,8 @@ impl ChannelState {
                 self.remove(target, &mut change);
                 change.kicked = change.left.is_some();
                 self.owners.remove(target);
-                self.invited.retain(|_, invitation| invitation.by != *target);
+                self.invited
+                    .retain(|_, invitation| invitation.by != *target);
             }
             ActKind::Mode { changes } => {
                 for one in changes {

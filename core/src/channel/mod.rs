@@ -9,12 +9,14 @@
 //! | `mode` | the mode letters and ranks, and the syntax of MODE |
 //! | `state` | the replicated state and what may be asked of it |
 //! | `policy` | whether an act is allowed: the only place that says no |
+//! | `sound` | whether a state that was handed over can be one |
 //! | `apply` | what an allowed act changes: the only place that changes anything |
 mod act;
 mod apply;
 mod mode;
 mod policy;
 mod refusal;
+mod sound;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,16 @@
 //! The one message format: fields, limits, canonical form (RFC 8785) and signature.
 //!
-//! It knows nothing of what a command means.
+//! It knows nothing of what a command means. The parts: `read` takes bytes in and checks them,
+//! `canonical` writes the one form that is signed and hashed, `sign` signs and checks, `time` writes and reads `ts`.
+
+mod canonical;
+mod read;
+mod sign;
+mod time;
+
+pub use canonical::{canonical_json, safe_numbers};
+pub use time::{format_ts, parse_ts};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -177,46 +187,4 @@ impl Envelope {
     pub fn meta_u64(&self, name: &str) -> Option<u64> {
         self.meta.get(name).and_then(Value::as_u64)
     }
-
-    /// Reads an envelope that a session handed in: any JSON form, checked against the limits.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        let _ = bytes;
-        todo!()
-    }
-    /// Reads a record that came over a mailbox: at most [`crate::limits::RECORD`] bytes, canonical to the byte, no floats
-    /// and no integers above 2^53-1 anywhere.
-    pub fn from_canonical(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        let _ = bytes;
-        todo!()
-    }
-    /// The canonical form (RFC 8785) of the whole envelope.
-    pub fn to_canonical(&self) -> Vec<u8> {
-        todo!()
-    }
-    /// Signs: sets `meta.alg` and `meta.sig` (base64url, no padding) over domain prefix and canonical form without `meta.sig`.
-    #[must_use]
-    pub fn sign(self, domain: Domain, key: &crate::identity::Identity) -> Self {
-        let _ = (domain, key);
-        todo!()
-    }
-    /// Checks the signature strictly (`verify_strict`).
-    pub fn verify(
-        &self,
-        domain: Domain,
-        key: &crate::identity::PublicKeys,
-    ) -> Result<(), EnvelopeError> {
-        let _ = (domain, key);
-        todo!()
-    }
-}
-
-/// RFC 3339 in UTC with milliseconds.
-pub fn format_ts(millis: u64) -> String {
-    let _ = millis;
-    todo!()
-}
-/// Reads what [`format_ts`] writes.
-pub fn parse_ts(text: &str) -> Option<u64> {
-    let _ = text;
-    todo!()
 }

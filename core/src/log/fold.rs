@@ -305,7 +305,7 @@ impl Fold {
 
 /// Reads and checks what an author signed: canonical, of this channel, as the routing header says, by a member's
 /// key (or, for JOIN, by the key of the card in it).
-fn open_act(
+pub(crate) fn open_act(
     plain: &[u8],
     sealed: &SealedAct,
     channel: ChannelId,

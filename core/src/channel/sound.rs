@@ -1,0 +1,101 @@
+//! Whether a state that somebody else handed over can be one at all: what every story leaves true.
+//!
+//! It finds states that no acts lead to and that would harm who holds them. That a state is the right one is
+//! shown by its hash in the log, not here.
+use std::collections::BTreeSet;
+
+use super::mode::{FLAGS, LISTS, ModeKind, param_error};
+use super::{ChannelState, Rank};
+use crate::{limits, mask};
+
+impl ChannelState {
+    /// What is impossible in this state, as a sentence.
+    pub fn sound(&self) -> Result<(), &'static str> {
+        let all = [
+            (
+                self.members_sound(),
+                "a member's card is somebody else's, or two bear one nick",
+            ),
+            (
+                self.ranks_sound(),
+                "who owns the channel is not who ranks as owner",
+            ),
+            (
+                self.departures_sound(),
+                "somebody is a member and gone or invited at once",
+            ),
+            (
+                self.modes_sound(),
+                "a mode is unknown, excludes another, or has a bad parameter",
+            ),
+            (
+                self.lists_sound(),
+                "a list of masks is too long, or has a mask that can't be",
+            ),
+            (
+                self.topic_sound(),
+                "the topic is too long or has a line break",
+            ),
+        ];
+        match all.into_iter().find(|(sound, _)| !sound) {
+            Some((_, why)) => Err(why),
+            None => Ok(()),
+        }
+    }
+
+    fn members_sound(&self) -> bool {
+        let nicks: BTreeSet<_> = self.members.values().map(|m| m.card.nick()).collect();
+        nicks.len() == self.members.len()
+            && self.members.len() <= limits::MEMBERS
+            && self
+                .members
+                .iter()
+                .all(|(actor, m)| m.card.actor() == *actor)
+    }
+
+    fn ranks_sound(&self) -> bool {
+        let ranked = |(actor, m): (_, &super::Member)| {
+            m.ranks.contains(&Rank::Owner) == self.owners.contains(actor)
+        };
+        self.members.iter().all(ranked)
+            && (self.has('r')
+                || self
+                    .owners
+                    .iter()
+                    .all(|owner| self.members.contains_key(owner)))
+    }
+
+    fn departures_sound(&self) -> bool {
+        let inside = |actor| self.gone.contains_key(actor) || self.invited.contains_key(actor);
+        self.invited.len() <= limits::INVITES && !self.members.keys().any(inside)
+    }
+
+    fn modes_sound(&self) -> bool {
+        let key_fits = |key: &String| param_error(ModeKind::Key, true, Some(key)).is_none();
+        self.flags.iter().all(|flag| FLAGS.contains(flag))
+            && !(self.has('p') && self.has('s'))
+            && (!self.has('E') || (self.has('R') && self.has('Z')))
+            && self.key.as_ref().is_none_or(key_fits)
+            && self.limit != Some(0)
+    }
+
+    fn lists_sound(&self) -> bool {
+        self.lists.iter().all(|(letter, list)| {
+            LISTS.contains(letter)
+                && (1..=limits::MASKS).contains(&list.len())
+                && list.iter().all(|entry| {
+                    mask::normalise(&entry.mask) == entry.mask
+                        && param_error(ModeKind::List, true, Some(&entry.mask)).is_none()
+                        && entry.by.len() <= limits::NICK
+                })
+        })
+    }
+
+    fn topic_sound(&self) -> bool {
+        self.topic.as_ref().is_none_or(|topic| {
+            (1..=limits::TOPIC).contains(&topic.text.len())
+                && !topic.text.contains(['\r', '\n', '\0'])
+                && topic.by.len() <= limits::NICK
+        })
+    }
+}

@@ -1,0 +1,465 @@
+//! Getting in: find out who leads, ask to be let in, check what is answered; or found the channel.
+//!
+//! Until the answer is proven by the log nothing of it is shown.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::elect::events;
+use super::lead::Joiner;
+use super::read::claim_hash;
+use super::{Channel, Phase, Replica};
+use crate::channel::{ActKind, ChannelState};
+use crate::crypto::ChannelKey;
+use crate::envelope::{Domain, Envelope};
+use crate::identity::Card;
+use crate::ids::{ActorId, ChannelId, Epoch, Hash, Millis, MsgId, Offset, Term};
+use crate::log::{Fold, LogRecord};
+use crate::node::ctx::{Ctx, Origin};
+use crate::node::waiting::Waiting;
+use crate::numeric;
+use crate::port::{From, RawRecord, SignalOp, Table, Topic};
+
+/// How long a leader may take to answer, ms.
+const PATIENCE: Millis = 3_000;
+
+/// A claim that was found in the log.
+#[derive(Debug, Clone)]
+struct Claim {
+    term: Term,
+    channel: ChannelId,
+    card: Card,
+}
+
+/// What the log shows to somebody outside: who claimed, and whether anybody is left.
+#[derive(Debug, Default)]
+struct Scan {
+    claims: BTreeMap<Hash, Claim>,
+    /// In the order of the log.
+    order: Vec<Hash>,
+    /// The claim whose leader said that nobody is left.
+    emptied: Option<Hash>,
+    /// The last term that somebody relayed in.
+    alive: Term,
+}
+
+impl Scan {
+    fn tip(&self) -> Option<(&Hash, &Claim)> {
+        let alive = self.order.iter().rev().find(|h| self.claims.get(*h).is_some_and(|c| c.term == self.alive));
+        let hash = alive.or(self.order.last())?;
+        let newest = self.order.last().filter(|h| self.claims.get(*h).is_some_and(|c| c.term > self.alive));
+        let hash = newest.unwrap_or(hash);
+        self.claims.get_key_value(hash)
+    }
+
+    /// Whether nobody is in the channel.
+    fn vacant(&self) -> bool {
+        self.claims.is_empty() || self.emptied.is_some()
+    }
+
+    /// Whom to ask, best first.
+    fn candidates(&self) -> Vec<Card> {
+        let tip = self.tip().map(|(_, c)| c.card.clone());
+        let rest = self.order.iter().rev().filter_map(|h| self.claims.get(h)).map(|c| c.card.clone());
+        let mut out: Vec<Card> = Vec::new();
+        for card in tip.into_iter().chain(rest) {
+            if out.iter().all(|c| c.actor() != card.actor()) {
+                out.push(card);
+            }
+        }
+        out
+    }
+}
+
+/// An attempt to get in.
+pub(crate) struct Join {
+    pub origins: Vec<Origin>,
+    key: Option<String>,
+    scan: Scan,
+    /// Who was asked last, which request, and where the answer will be.
+    asked: Option<(Card, MsgId, Topic)>,
+    /// The request is sent once its answers are read.
+    ready: bool,
+    parts: BTreeMap<u64, String>,
+    deadline: Option<Millis>,
+    tries: usize,
+    told: bool,
+}
+
+impl Join {
+    pub fn new(origins: Vec<Origin>, key: Option<String>) -> Self {
+        Self {
+            origins,
+            key,
+            scan: Scan::default(),
+            asked: None,
+            ready: false,
+            parts: BTreeMap::new(),
+            deadline: None,
+            tries: 0,
+            told: false,
+        }
+    }
+
+    pub fn wake(&self) -> Option<Millis> {
+        self.deadline
+    }
+}
+
+impl Channel {
+    /// Begins to get in: what does the log say?
+    pub fn begin_join(&mut self, cx: &mut Ctx, join: Join) {
+        self.phase = Phase::Joining;
+        self.replica = None;
+        self.lead = None;
+        self.stalled.clear();
+        self.ring.clear();
+        self.join = Some(join);
+        self.next = 0;
+        self.past = Some(Offset::MAX);
+        cx.hint(SignalOp::Subscribe { channel: events(&self.key) });
+        let log = self.log.clone();
+        cx.move_reader(&log, From::At(0));
+        cx.status_dirty = true;
+    }
+
+    /// A record, seen from outside.
+    pub fn scan(&mut self, cx: &mut Ctx, record: &RawRecord) {
+        let Some(join) = self.join.as_mut() else { return };
+        let Ok(parsed) = LogRecord::parse(&record.value, &self.name) else { return };
+        let fresh = match parsed {
+            LogRecord::Claim { envelope, card, term, prev, channel } => {
+                let hash = claim_hash(&record.value);
+                let follows = match channel {
+                    Some(id) => join.scan.claims.get(&prev).is_some_and(|c| c.term.next() == term && c.channel == id),
+                    None => match join.scan.emptied {
+                        Some(last) => prev == last && join.scan.claims.get(&last).is_some_and(|c| c.term.next() == term),
+                        None => join.scan.claims.is_empty() && prev == Hash::ZERO && term == Term(1),
+                    },
+                };
+                if !follows || envelope.verify(Domain::Claim, card.keys()).is_err() {
+                    return;
+                }
+                let founds = channel.is_none();
+                let channel = channel.unwrap_or(ChannelId(hash.0));
+                if founds {
+                    join.scan = Scan::default();
+                }
+                let ours = founds && card.actor() == cx.me();
+                join.scan.claims.insert(hash, Claim { term, channel, card: *card });
+                join.scan.order.push(hash);
+                if ours {
+                    let time = record.time;
+                    self.founded(cx, hash, term, time);
+                    return;
+                }
+                true
+            }
+            LogRecord::Resign { at, empty: true } => {
+                let by = join.scan.claims.iter().find(|(_, c)| {
+                    c.term == at.term && at.envelope.verify(Domain::Log, c.card.keys()).is_ok()
+                });
+                let Some(hash) = by.map(|(h, _)| *h) else { return };
+                join.scan.emptied = Some(hash);
+                true
+            }
+            other => {
+                if let Some(at) = other.sequenced() {
+                    join.scan.alive = join.scan.alive.max(at.term);
+                }
+                false
+            }
+        };
+        if fresh && self.past.is_none() {
+            if let Some(join) = self.join.as_mut() {
+                join.tries = 0;
+            }
+            self.scanned(cx);
+        }
+    }
+
+    /// The log has been read to its end: found the channel, or ask its leader.
+    pub fn scanned(&mut self, cx: &mut Ctx) {
+        let Some(join) = self.join.as_mut() else { return };
+        if join.scan.vacant() {
+            join.deadline = Some(cx.now.mono + PATIENCE);
+            self.take_key(cx);
+            return;
+        }
+        let candidates = join.scan.candidates();
+        let Some(card) = candidates.get(join.tries % candidates.len().max(1)).cloned() else { return };
+        self.ask_leader(cx, card);
+    }
+
+    /// The leader key before founding: whoever has it goes first; the log decides.
+    pub fn on_found_lease(&mut self, cx: &mut Ctx, ours: bool) {
+        let Some(join) = self.join.as_mut() else { return };
+        if !join.scan.vacant() {
+            return;
+        }
+        if !ours && join.tries == 0 {
+            join.tries += 1;
+            join.deadline = Some(cx.now.mono + cx.jitter(300, 900));
+            return;
+        }
+        let (term, prev) = match &join.scan.emptied {
+            Some(hash) => (join.scan.claims.get(hash).map_or(Term(1), |c| c.term.next()), *hash),
+            None => (Term(1), Hash::ZERO),
+        };
+        join.deadline = Some(cx.now.mono + PATIENCE);
+        self.append_claim(cx, term, prev, None);
+    }
+
+    /// Our claim was the first: the channel is ours.
+    fn founded(&mut self, cx: &mut Ctx, claim: Hash, term: Term, time: Millis) {
+        let state = ChannelState::found(&self.name, &cx.card, MsgId::default());
+        let fold = Fold::found(claim, cx.me(), term, time);
+        self.replica = Some(Replica { fold, state });
+        self.past = None;
+        self.entered(cx);
+        self.begin_lead(cx);
+    }
+
+    fn ask_leader(&mut self, cx: &mut Ctx, card: Card) {
+        let me = cx.me().to_string();
+        let topic = cx.topic(card.address(), &card.address().rpc_out, me.as_bytes());
+        let id = cx.new_id();
+        let Some(join) = self.join.as_mut() else { return };
+        join.asked = Some((card, id, topic.clone()));
+        join.parts.clear();
+        join.deadline = Some(cx.now.mono + PATIENCE);
+        join.ready = cx.readers.get(&topic).is_some_and(|r| !r.moving);
+        if join.ready {
+            self.send_ask(cx);
+        } else if !cx.readers.contains_key(&topic) {
+            cx.move_reader(&topic, From::End);
+        }
+    }
+
+    /// The answers of whom we ask are being read from now on.
+    pub fn on_answers_read(&mut self, cx: &mut Ctx, topic: &Topic) {
+        let Some(join) = self.join.as_mut() else { return };
+        if !join.ready && join.asked.as_ref().is_some_and(|(_, _, t)| t == topic) {
+            join.ready = true;
+            self.send_ask(cx);
+        }
+    }
+
+    fn send_ask(&mut self, cx: &mut Ctx) {
+        let Some(join) = self.join.as_ref() else { return };
+        let Some((card, id, _)) = join.asked.clone() else { return };
+        let Some(channel) = join.scan.tip().map(|(_, c)| c.channel) else { return };
+        let kind = ActKind::Join {
+            card: Box::new(cx.card.clone()),
+            key: join.key.clone(),
+            registered: true,
+            tls: true,
+        };
+        let mut act = kind.to_envelope();
+        act.from = Some(cx.me().to_string());
+        act.to = Some(self.name.as_str().to_owned());
+        act.id = Some(id.to_string());
+        act.ts = Some(cx.ts());
+        let act = act.meta("ch", channel.to_string()).meta("n", 1).sign(Domain::Message, &cx.id);
+        let bytes = cx.seal_to(&card, "ASK", id, &act, &[("channel", json!(self.name.as_str()))]);
+        cx.append_rpc(&card, bytes, Waiting::Ask(self.key.clone()));
+    }
+
+    /// A part of an answer arrived at the asked one's `rpc-out`. True if it was ours.
+    pub fn on_answer(&mut self, cx: &mut Ctx, e: &Envelope) -> bool {
+        let Some(join) = self.join.as_mut() else { return false };
+        let Some((card, id, _)) = join.asked.clone() else { return false };
+        let from = e.from.as_deref().and_then(|f| ActorId::parse(f).ok());
+        if e.meta_str("re") != Some(id.to_string().as_str()) || from != Some(card.actor()) {
+            return false;
+        }
+        let (part, parts) = (e.meta_u64("part").unwrap_or(0), e.meta_u64("parts").unwrap_or(1));
+        if parts > 4_096 {
+            return true;
+        }
+        join.parts.insert(part, e.lines().concat());
+        if (join.parts.len() as u64) < parts {
+            return true;
+        }
+        let text: String = std::mem::take(&mut join.parts).into_values().collect();
+        let Some(answer) = cx.open_answer(&card, &text) else { return true };
+        match answer.command.as_str() {
+            "WELCOME" => self.on_welcome(cx, &answer),
+            "REDIRECT" => {
+                let card = answer.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
+                let card = card.and_then(|c| Card::parse(&c).ok());
+                if let Some(card) = card.filter(|c| c.actor() != cx.me()) {
+                    if let Some(join) = self.join.as_mut() {
+                        join.tries += 1;
+                    }
+                    self.ask_leader(cx, card);
+                }
+            }
+            _ => self.on_refused(cx, &answer),
+        }
+        true
+    }
+
+    /// The leader says no.
+    fn on_refused(&mut self, cx: &mut Ctx, answer: &Envelope) {
+        let nick = cx.nick().as_str().to_owned();
+        let origins = self.join.take().map(|j| j.origins).unwrap_or_default();
+        for origin in origins {
+            let mut e = Envelope { meta: serde_json::Map::new(), from: None, id: None, ts: None, ..answer.clone() };
+            e.to = Some(nick.clone());
+            cx.reply(&origin, e);
+        }
+        self.phase = Phase::Left;
+        cx.status_dirty = true;
+    }
+
+    /// The leader lets us in: take its word for now, and let the log prove it.
+    fn on_welcome(&mut self, cx: &mut Ctx, answer: &Envelope) {
+        let get = |name: &str| answer.get(name).cloned().unwrap_or(Value::Null);
+        let fold: Option<Fold> = serde_json::from_value(get("fold")).ok();
+        let state: Option<ChannelState> = serde_json::from_value(get("state")).ok();
+        let at = get("offset").as_str().and_then(|o| o.parse::<Offset>().ok());
+        let (Some(fold), Some(state), Some(at)) = (fold, state, at) else { return };
+        let ours = state.members.get(&cx.me()).is_some_and(|m| m.card.keys() == cx.card.keys());
+        if !ours || state.name != self.name {
+            return;
+        }
+        for key in get("keys").as_array().into_iter().flatten() {
+            let epoch: Option<Epoch> = key.get("epoch").and_then(|e| serde_json::from_value(e.clone()).ok());
+            let bytes: Option<Vec<u8>> = key.get("key").and_then(|k| serde_json::from_value(k.clone()).ok());
+            let bytes = bytes.and_then(|b| <[u8; 32]>::try_from(b).ok());
+            if let (Some(epoch), Some(bytes)) = (epoch, bytes) {
+                let key = ChannelKey::from_bytes(bytes);
+                let kid = key.id(&fold.channel.0, epoch);
+                if mutant!(cx.cfg, HandOutOldKeys) {
+                    let info = crate::keys::EpochInfo {
+                        kid,
+                        members: Default::default(),
+                        term: fold.term,
+                        wraps: vec![],
+                    };
+                    self.ring.restore(epoch, info, Some(key.duplicate()));
+                }
+                self.ring.stage(kid, key);
+            }
+        }
+        self.heads.clear();
+        self.heads.insert(fold.seq, fold.head);
+        self.replica = Some(Replica { fold, state });
+        self.next = at;
+        self.past = Some(at);
+        let log = self.log.clone();
+        cx.read_from(&log, at);
+        if let Some(join) = self.join.as_mut() {
+            join.deadline = Some(cx.now.mono + PATIENCE);
+        }
+    }
+
+    /// We are in: the log proved it, or we founded it.
+    pub fn entered(&mut self, cx: &mut Ctx) {
+        self.phase = Phase::Joined;
+        let origins = self.join.take().map(|j| j.origins).unwrap_or_default();
+        let Some(replica) = &self.replica else { return };
+        let id = replica.fold.channel.to_string();
+        let known = cx.contacts.known_channel(&self.key);
+        if known.as_ref().is_some_and(|k| *k != id) {
+            let text = format!(
+                "{} is another channel than the one of this name that you were in before: its history is kept apart",
+                self.name
+            );
+            cx.alarm(self.name.as_str(), "other-channel", text);
+        }
+        cx.contacts.know_channel(&self.key, &id);
+        cx.put(Table::Setting, format!("known/{}", self.key), &id);
+        self.store_state(cx);
+        self.store_head(cx);
+        for (actor, _) in replica_members(&self.replica) {
+            self.store_counter(cx, &actor);
+        }
+        cx.hint(SignalOp::Subscribe { channel: events(&self.key) });
+        let member = cx.me().to_string();
+        cx.hint(SignalOp::Member { key: format!("channel:{}:members", self.key), member, add: true });
+        self.show_entered(cx, &origins, false);
+        cx.status_dirty = true;
+    }
+
+    /// Time passed while we wait at the door.
+    pub fn tick_join(&mut self, cx: &mut Ctx) {
+        let Some(join) = self.join.as_mut() else { return };
+        if join.deadline.is_none_or(|at| cx.now.mono < at) {
+            return;
+        }
+        join.deadline = None;
+        join.tries += 1;
+        if let Some((_, _, topic)) = join.asked.take() {
+            if join.tries % 4 == 0 {
+                // Perhaps the answers' topic was not there when we began to read it.
+                cx.readers.remove(&topic);
+            }
+        }
+        if join.tries == 2 && !join.told && !join.scan.vacant() {
+            join.told = true;
+            let name = self.name.as_str().to_owned();
+            let text = format!(
+                "{name} exists, but nobody who could let you in answers. It is encrypted, so somebody in it has to; you will be in as soon as one of them is there."
+            );
+            let e = Envelope::new("NOTICE").from("kirc").to(name).line(text);
+            let origins = join.origins.clone();
+            for origin in &origins {
+                cx.reply(origin, e.clone());
+            }
+        }
+        if self.replica.is_some() {
+            // The answer was not proven by the log: begin again.
+            if let Some(mut join) = self.join.take() {
+                join.scan = Scan::default();
+                self.begin_join(cx, join);
+            }
+            return;
+        }
+        let payload = json!({"event": "WAIT"}).to_string();
+        cx.hint(SignalOp::Publish { channel: events(&self.key), payload });
+        if self.past.is_none() {
+            self.scanned(cx);
+        } else if let Some(join) = self.join.as_mut() {
+            join.deadline = Some(cx.now.mono + PATIENCE);
+        }
+    }
+
+    /// Somebody asks us to let them in.
+    pub fn on_ask(&mut self, cx: &mut Ctx, id: MsgId, act: Envelope, card: Card) {
+        let joiner = Joiner { ask: id, card };
+        if self.lead.is_some() {
+            self.on_join_ask(cx, joiner, act);
+            return;
+        }
+        let Some(replica) = &self.replica else { return };
+        if self.phase != Phase::Joined || replica.fold.leader == cx.me() {
+            return;
+        }
+        if let Some(leader) = replica.state.members.get(&replica.fold.leader) {
+            let card = serde_json::to_value(leader.card.envelope()).unwrap_or_default();
+            let answer = Envelope::new("REDIRECT").field("card", card);
+            self.answer(cx, &joiner, answer);
+        }
+    }
+
+    /// Answers a request: to our own `rpc-out`, sealed to who asked.
+    pub fn answer(&mut self, cx: &mut Ctx, joiner: &Joiner, answer: Envelope) {
+        cx.answer(&joiner.card, joiner.ask, answer);
+    }
+
+    /// What a session gets that joins a channel one is in already.
+    pub fn rejoin(&mut self, cx: &mut Ctx, origin: &Origin) {
+        match (&self.phase, self.join.as_mut()) {
+            (Phase::Joined, _) => self.show_entered(cx, std::slice::from_ref(origin), true),
+            (Phase::Joining, Some(join)) => join.origins.push(origin.clone()),
+            _ => cx.numeric(origin, numeric::ERR_UNAVAILRESOURCE, &[self.name.as_str()], ""),
+        }
+    }
+}
+
+fn replica_members(replica: &Option<Replica>) -> Vec<(ActorId, ())> {
+    replica.as_ref().map(|r| r.state.members.keys().map(|a| (*a, ())).collect()).unwrap_or_default()
+}

@@ -1,0 +1,538 @@
+//! The leader's work: take acts in, give them their place, sign, append; begin epochs; let joiners in.
+//!
+//! It orders, it never vouches: members check everything again. It believes only the log: what it appended counts
+//! when it reads it back.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::{Value, json};
+
+use super::send::{Stamp, seal_act};
+use super::{Channel, OutKind, Phase};
+use crate::channel::{Act, ActKind, Change, ChannelState, Order, Refusal};
+use crate::crypto::ChannelKey;
+use crate::envelope::Envelope;
+use crate::identity::Card;
+use crate::ids::{ActorId, Count, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq, Term};
+use crate::log::{Fold, LogRecord, Opened, Send, hash_record};
+use crate::node::ctx::Ctx;
+use crate::node::waiting::Waiting;
+use crate::port::Ticket;
+
+/// Acts of one author that may wait for an earlier one.
+const HELD: usize = 1_024;
+/// Acts and joiners that may wait while the leader reads its own records back.
+const BACKLOG: usize = 8_192;
+
+/// What the leader does with what comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Relays.
+    Active,
+    /// An append failed: waits for the others to come to their ends.
+    Draining,
+    /// Asked for the end of the log.
+    Asking,
+    /// Reads up to here.
+    Reading(Offset),
+}
+
+/// A record that was appended and has not come back.
+struct Pending {
+    hash: Hash,
+    opened: Option<Opened>,
+}
+
+/// Somebody who waits to be let in: the request and the card.
+#[derive(Clone)]
+pub(crate) struct Joiner {
+    pub ask: MsgId,
+    pub card: Card,
+}
+
+enum Backlog {
+    Sent(Send),
+    Join(Joiner, Envelope),
+}
+
+/// A term of one's own.
+pub(crate) struct Lead {
+    mode: Mode,
+    spec: ChannelState,
+    seq: Seq,
+    head: Hash,
+    epoch: Epoch,
+    kid: Option<KeyId>,
+    key: Option<ChannelKey>,
+    /// Who has the key of the epoch.
+    readers: BTreeSet<ActorId>,
+    pending: VecDeque<Pending>,
+    inflight: BTreeSet<Ticket>,
+    held: BTreeMap<ActorId, BTreeMap<Count, (Opened, String)>>,
+    backlog: VecDeque<Backlog>,
+    /// Joiners whose answer waits for the next KEY to come back.
+    joiners: Vec<(Epoch, Joiner)>,
+    epoch_acts: u64,
+    epoch_began: Millis,
+    renew_at: Millis,
+    retry_at: Option<Millis>,
+}
+
+impl Lead {
+    pub fn active(&self) -> bool {
+        self.mode == Mode::Active
+    }
+
+    pub fn wake(&self) -> Option<Millis> {
+        Some(self.retry_at.map_or(self.renew_at, |r| r.min(self.renew_at)))
+    }
+
+    /// What a record of this hash holds, if it is the one that is to come back next.
+    pub fn coming_back(&self, hash: &Hash) -> Option<Opened> {
+        self.pending.front().filter(|p| p.hash == *hash).and_then(|p| p.opened.clone())
+    }
+
+    pub fn is_next(&self, hash: &Hash) -> bool {
+        self.pending.front().is_some_and(|p| p.hash == *hash)
+    }
+
+    /// The channel as it is before a KEY record, if somebody waits to be let in.
+    pub fn snapshot(&self, replica: &super::Replica) -> Option<(Fold, ChannelState)> {
+        let due = self.joiners.iter().any(|(epoch, _)| *epoch == replica.fold.epoch.next());
+        due.then(|| (replica.fold.clone(), replica.state.clone()))
+    }
+}
+
+impl Channel {
+    /// The log says that we lead: begin, from what has been read.
+    pub fn begin_lead(&mut self, cx: &mut Ctx) {
+        let Some(replica) = &self.replica else { return };
+        self.lead = Some(Lead {
+            mode: Mode::Active,
+            spec: replica.state.clone(),
+            seq: Seq(0),
+            head: Hash::ZERO,
+            epoch: Epoch(0),
+            kid: None,
+            key: None,
+            readers: BTreeSet::new(),
+            pending: VecDeque::new(),
+            inflight: BTreeSet::new(),
+            held: BTreeMap::new(),
+            backlog: VecDeque::new(),
+            joiners: Vec::new(),
+            epoch_acts: 0,
+            epoch_began: cx.now.mono,
+            renew_at: cx.now.mono,
+            retry_at: None,
+        });
+        self.resume_lead(cx);
+        self.publish_status(cx);
+    }
+
+    /// What was read is what counts: go on from there.
+    fn resume_lead(&mut self, cx: &mut Ctx) {
+        let (Some(replica), Some(lead)) = (&self.replica, &mut self.lead) else { return };
+        lead.mode = Mode::Active;
+        lead.retry_at = None;
+        lead.spec = replica.state.clone();
+        lead.seq = replica.fold.seq;
+        lead.head = replica.fold.head;
+        lead.epoch = replica.fold.epoch;
+        lead.kid = replica.fold.kid;
+        lead.key = self.ring.get(lead.epoch).map(ChannelKey::duplicate);
+        let info = self.ring.info(lead.epoch);
+        lead.readers = info.map(|i| i.members.clone()).unwrap_or_default();
+        let own_epoch = info.is_some_and(|i| i.term == replica.fold.term) && lead.key.is_some();
+        let lost: Vec<Opened> = lead.pending.drain(..).filter_map(|p| p.opened).collect();
+        let members: BTreeSet<ActorId> = lead.spec.members.keys().copied().collect();
+        if !own_epoch {
+            self.rotate(cx, "leader");
+        } else if members != self.lead.as_ref().map(|l| l.readers.clone()).unwrap_or_default() {
+            self.rotate(cx, "members");
+        } else if self.lead.as_ref().is_some_and(|l| !l.joiners.is_empty()) {
+            self.rotate(cx, "join");
+        }
+        // What was lost on the way is relayed again if it still stands in its author's order. Own acts are stamped anew.
+        let me = cx.me();
+        self.requeue();
+        for opened in lost {
+            if opened.act.author != me {
+                let _ = self.relay(cx, opened, None);
+            }
+        }
+        let backlog = self.lead.as_mut().map(|l| std::mem::take(&mut l.backlog)).unwrap_or_default();
+        for item in backlog {
+            match item {
+                Backlog::Sent(send) => self.on_send(cx, send),
+                Backlog::Join(joiner, envelope) => self.on_join_ask(cx, joiner, envelope),
+            }
+        }
+        self.pump(cx);
+        cx.status_dirty = true;
+    }
+
+    /// What an act of the leader's own is stamped with.
+    pub fn lead_stamp(&self, cx: &Ctx) -> Option<Stamp> {
+        let (replica, lead) = (self.replica.as_ref()?, self.lead.as_ref()?);
+        Some(Stamp {
+            channel: replica.fold.channel,
+            epoch: lead.epoch,
+            kid: lead.kid?,
+            n: lead.spec.members.get(&cx.me())?.n.next(),
+            seen: (replica.fold.seq, replica.fold.head),
+        })
+    }
+
+    /// Gives an act its place: the act is signed and its signature was checked. `token` is what its author made of it.
+    pub fn relay(&mut self, cx: &mut Ctx, opened: Opened, token: Option<String>) -> Result<(), Refusal> {
+        let Some(lead) = self.lead.as_mut() else { return Ok(()) };
+        match lead.spec.order(&opened.act) {
+            Order::Seen => return Ok(()),
+            Order::Ahead => {
+                if let Some(token) = token {
+                    let held = lead.held.entry(opened.act.author).or_default();
+                    if held.len() < HELD {
+                        held.insert(opened.act.n, (opened, token));
+                    }
+                }
+                return Ok(());
+            }
+            Order::Next => {}
+        }
+        lead.spec.check(&opened.act)?;
+        if cx.now.wall.abs_diff(opened.act.ts) > cx.cfg.clock_skew {
+            let text = format!(
+                "your clock and that of {}, who leads {}, are {} minutes apart: set your clock; the message waits",
+                cx.nick(),
+                self.name,
+                cx.now.wall.abs_diff(opened.act.ts) / 60_000
+            );
+            return Err(Refusal { code: "CLOCK".into(), params: vec![self.name.as_str().to_owned()], text });
+        }
+        let (Some(key), Some(kid)) = (lead.key.as_ref(), lead.kid) else { return Ok(()) };
+        let sealed = match token {
+            Some(token) => crate::log::SealedAct {
+                from: opened.act.author,
+                id: opened.act.id,
+                epoch: lead.epoch,
+                kid,
+                token,
+            },
+            None => seal_act(cx, &opened, &opened.envelope.to_canonical(), key, lead.epoch, kid),
+        };
+        if !matches!(opened.act.kind, ActKind::Join { .. })
+            && opened.envelope.meta_u64("epoch") != Some(lead.epoch.0)
+        {
+            // Signed for an epoch that has ended: its author stamps it anew when it reads the KEY record.
+            return Ok(());
+        }
+        let term = self.replica.as_ref().map_or(Term(0), |r| r.fold.term);
+        let bytes = LogRecord::act(&cx.id, &self.name, term, lead.seq.next(), lead.head, &sealed);
+        let change = lead.spec.apply(&opened.act);
+        let author = opened.act.author;
+        lead.epoch_acts += 1;
+        self.append_log(cx, bytes, Some(opened));
+        self.rotate_for(cx, &change);
+        self.release_held(cx, author);
+        Ok(())
+    }
+
+    fn rotate_for(&mut self, cx: &mut Ctx, change: &Change) {
+        let Some(lead) = &self.lead else { return };
+        let reason = match change {
+            Change { joined: Some(_), .. } => "join",
+            Change { kicked: true, .. } => "kick",
+            Change { left: Some(_), .. } => "part",
+            _ if lead.epoch_acts >= cx.cfg.epoch_messages => "count",
+            _ => return,
+        };
+        if change.left.is_some() && mutant!(cx.cfg, KeepEpochOnLeave) {
+            return;
+        }
+        if lead.spec.members.is_empty() {
+            self.resign(cx, true);
+            return;
+        }
+        if !lead.spec.members.contains_key(&cx.me()) {
+            // The leader itself has left: the next one begins the epoch.
+            self.resign(cx, false);
+            return;
+        }
+        self.rotate(cx, reason);
+    }
+
+    fn release_held(&mut self, cx: &mut Ctx, author: ActorId) {
+        let Some(lead) = self.lead.as_mut() else { return };
+        let Some(member) = lead.spec.members.get(&author) else {
+            lead.held.remove(&author);
+            return;
+        };
+        let next = member.n.next();
+        let Some(held) = lead.held.get_mut(&author) else { return };
+        held.retain(|n, _| *n >= next);
+        let Some((opened, token)) = held.remove(&next) else { return };
+        if held.is_empty() {
+            lead.held.remove(&author);
+        }
+        self.relay_for(cx, opened, token);
+    }
+
+    /// Relays somebody's act, or tells them why not.
+    fn relay_for(&mut self, cx: &mut Ctx, opened: Opened, token: String) {
+        let (author, id) = (opened.act.author, opened.act.id);
+        if let Err(refusal) = self.relay(cx, opened, Some(token)) {
+            self.refuse(cx, author, id, &refusal);
+        }
+    }
+
+    fn append_log(&mut self, cx: &mut Ctx, bytes: Vec<u8>, opened: Option<Opened>) {
+        let hash = hash_record(&bytes);
+        let (log, key) = (self.log.clone(), self.key.clone());
+        let ticket = cx.append(log, key.as_bytes(), bytes, Waiting::Relay(self.key.clone()));
+        let Some(lead) = self.lead.as_mut() else { return };
+        lead.seq = lead.seq.next();
+        lead.head = hash;
+        lead.pending.push_back(Pending { hash, opened });
+        lead.inflight.insert(ticket);
+    }
+
+    /// Begins a new epoch: KEY into the log, the wraps to the members.
+    pub fn rotate(&mut self, cx: &mut Ctx, reason: &str) {
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
+        let channel = replica.fold.channel;
+        let (term, claim) = (replica.fold.term, replica.fold.claim);
+        let epoch = lead.epoch.next();
+        let key = ChannelKey::generate(&mut cx.rng);
+        let kid = key.id(&channel.0, epoch);
+        let staged = cx.id.seal_local(key.expose());
+        cx.store(crate::port::StoreOp::Put {
+            table: crate::port::Table::Key,
+            key: format!("{channel}/staged/{kid}"),
+            value: staged,
+        });
+        self.ring.stage(kid, key.duplicate());
+        lead.key = Some(key.duplicate());
+        lead.epoch = epoch;
+        lead.kid = Some(kid);
+        lead.readers = lead.spec.members.keys().copied().collect();
+        lead.epoch_acts = 0;
+        lead.epoch_began = cx.now.mono;
+        let cards: Vec<Card> =
+            lead.spec.members.iter().filter(|(a, _)| **a != cx.me()).map(|(_, m)| m.card.clone()).collect();
+        // The state that the record commits to is the one that is there when it is read: all that was appended before.
+        let state = Fold { term, claim, ..replica.fold.clone() }.state_hash(&lead.spec);
+        let wraps = self.make_wraps(cx, &key, epoch, kid, &cards);
+        let mut hashes: Vec<Hash> = wraps.iter().map(|(_, hash, _)| *hash).collect();
+        while hashes.is_empty() || hashes.len() % 16 != 0 {
+            hashes.push(Hash::of("kirc.v1.pad", &[&cx.random().to_be_bytes()]));
+        }
+        hashes.sort_unstable();
+        let envelope = LogRecord::key_envelope(epoch, kid, reason, state, &hashes);
+        let Some(lead) = self.lead.as_mut() else { return };
+        let bytes = LogRecord::leader(envelope, &cx.id, &self.name, term, lead.seq.next(), lead.head);
+        self.append_log(cx, bytes, None);
+        for (card, _, bytes) in wraps {
+            cx.append_rpc(&card, bytes, Waiting::Nothing);
+        }
+        let name = self.key.clone();
+        cx.hint(crate::port::SignalOp::Publish {
+            channel: format!("rotation:{name}"),
+            payload: json!({"epoch": epoch.0, "kid": kid.to_string()}).to_string(),
+        });
+    }
+
+    /// Says goodbye in the log.
+    pub fn resign(&mut self, cx: &mut Ctx, empty: bool) {
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
+        let envelope = Envelope::new("RESIGN").field("empty", empty);
+        let bytes =
+            LogRecord::leader(envelope, &cx.id, &self.name, replica.fold.term, lead.seq.next(), lead.head);
+        self.append_log(cx, bytes, None);
+        self.release_key(cx);
+    }
+
+    /// An act of somebody else arrived in our mailbox.
+    pub fn on_send(&mut self, cx: &mut Ctx, send: Send) {
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
+        if !lead.active() {
+            if lead.backlog.len() < BACKLOG {
+                lead.backlog.push_back(Backlog::Sent(send));
+            }
+            return;
+        }
+        if Some(send.act.kid) != lead.kid || send.act.epoch != lead.epoch {
+            return;
+        }
+        let Some(key) = lead.key.as_ref() else { return };
+        let Ok(plain) = key.decrypt(&send.act.token) else { return };
+        let channel = replica.fold.channel;
+        match crate::log::open_act(&plain, &send.act, channel, &lead.spec, &cx.cfg) {
+            Ok(opened) => self.relay_for(cx, opened, send.act.token),
+            Err(_) => {
+                // Not what its author signed for us: whoever made it gets no answer.
+            }
+        }
+    }
+
+    /// Somebody asks to be let in.
+    pub fn on_join_ask(&mut self, cx: &mut Ctx, joiner: Joiner, envelope: Envelope) {
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
+        if !lead.active() {
+            if lead.backlog.len() < BACKLOG {
+                lead.backlog.push_back(Backlog::Join(joiner, envelope));
+            }
+            return;
+        }
+        let Ok(act) = Act::parse(&envelope) else { return };
+        if crate::log::verify_act(&envelope, &act, replica.fold.channel, &lead.spec, &cx.cfg).is_err() {
+            return;
+        }
+        let known = lead.spec.members.get(&act.author);
+        if known.is_some_and(|m| m.card.keys() == joiner.card.keys()) {
+            // It is in already and has lost its place: it gets a new one, at a new epoch.
+            let epoch = lead.epoch.next();
+            lead.joiners.retain(|(_, j)| j.card.actor() != joiner.card.actor());
+            lead.joiners.push((epoch, joiner));
+            self.rotate(cx, "join");
+            return;
+        }
+        if lead.spec.order(&act) != Order::Next {
+            // Played again: answered by nobody.
+            return;
+        }
+        let epoch = lead.epoch.next();
+        let author = act.author;
+        match self.relay(cx, Opened { act, envelope }, None) {
+            Ok(()) => {
+                if let Some(lead) = self.lead.as_mut() {
+                    if lead.spec.members.contains_key(&author) {
+                        lead.joiners.push((epoch, joiner));
+                    }
+                }
+            }
+            Err(refusal) => {
+                let answer = refusal.to_envelope(joiner.card.nick().as_str());
+                self.answer(cx, &joiner, answer);
+            }
+        }
+    }
+
+    /// A record of this term came back (or one that we did not expect).
+    pub fn lead_read_back(&mut self, cx: &mut Ctx, expected: bool) {
+        let Some(lead) = self.lead.as_mut() else { return };
+        if expected {
+            lead.pending.pop_front();
+        } else {
+            // One of ours that we had given up, or one from before a restart: what we built on is not what counts.
+            self.resync(cx);
+        }
+    }
+
+    /// An append to the log came to its end.
+    pub fn on_relayed(&mut self, cx: &mut Ctx, ticket: Ticket, ok: bool) {
+        let Some(lead) = self.lead.as_mut() else { return };
+        lead.inflight.remove(&ticket);
+        if !ok {
+            self.resync(cx);
+        } else if lead.mode == Mode::Draining && lead.inflight.is_empty() {
+            self.resync(cx);
+        }
+    }
+
+    /// Reads to the end before anything else is appended.
+    fn resync(&mut self, cx: &mut Ctx) {
+        let Some(lead) = self.lead.as_mut() else { return };
+        if !lead.inflight.is_empty() {
+            lead.mode = Mode::Draining;
+            return;
+        }
+        lead.mode = Mode::Asking;
+        lead.retry_at = None;
+        let (log, key) = (self.log.clone(), self.key.clone());
+        cx.end_of(log, Waiting::Resync(key));
+        cx.status_dirty = true;
+    }
+
+    /// The end of the log is known, or can't be had now.
+    pub fn on_resync_end(&mut self, cx: &mut Ctx, end: Option<Offset>) {
+        let Some(lead) = self.lead.as_mut().filter(|l| l.mode == Mode::Asking) else { return };
+        match end {
+            Some(end) => {
+                lead.mode = Mode::Reading(end);
+                self.lead_progress(cx);
+            }
+            None => lead.retry_at = Some(cx.now.mono + 500),
+        }
+    }
+
+    /// Reading went on: is the end reached?
+    pub fn lead_progress(&mut self, cx: &mut Ctx) {
+        let Some(lead) = self.lead.as_ref() else { return };
+        let Mode::Reading(end) = lead.mode else { return };
+        let read = cx.readers.get(&self.log).is_some_and(|r| !r.moving && r.next >= end);
+        if read && self.stalled.is_empty() {
+            self.resume_lead(cx);
+        }
+    }
+
+    /// Answers those who were let in: the channel as it was before the KEY record that we just read, and the key.
+    pub fn welcome(&mut self, cx: &mut Ctx, epoch: Epoch, snapshot: Option<(Fold, ChannelState)>, at: Offset) {
+        let (Some((fold, state)), Some(lead)) = (snapshot, self.lead.as_mut()) else { return };
+        let (due, later): (Vec<_>, Vec<_>) = lead.joiners.drain(..).partition(|(e, _)| *e == epoch);
+        lead.joiners = later;
+        let Some(key) = self.ring.get(epoch) else { return };
+        let mut keys = vec![json!({"epoch": epoch, "key": key.expose().to_vec()})];
+        if mutant!(cx.cfg, HandOutOldKeys) {
+            keys.extend(self.ring.epochs().map(|(e, k)| json!({"epoch": e, "key": k.expose().to_vec()})));
+        }
+        let mut body = serde_json::Map::new();
+        body.insert("fold".into(), json!(fold));
+        body.insert("state".into(), json!(state));
+        body.insert("keys".into(), Value::Array(keys));
+        body.insert("offset".into(), json!(at.to_string()));
+        body.insert("incarnation".into(), json!(self.incarnation));
+        for (_, joiner) in due {
+            let answer = Envelope { body: Some(crate::Body::Object(body.clone())), ..Envelope::new("WELCOME") };
+            self.answer(cx, &joiner, answer);
+        }
+    }
+
+    /// The state changed while we lead: hints for those outside.
+    pub fn lead_changed(&mut self, cx: &mut Ctx, change: &Change) {
+        if self.lead.is_some() && (change.membership || change.topic || !change.modes.is_empty()) {
+            self.publish_status(cx);
+        }
+    }
+
+    /// Somebody doubts us: any record will do.
+    pub fn answer_challenge(&mut self, cx: &mut Ctx) {
+        let pong = Envelope::new("PONG");
+        let waiting = self.outbox.iter().any(|o| o.template.command == "PONG");
+        if !waiting {
+            self.submit(cx, pong, None, OutKind::Passing, None);
+        } else {
+            self.pump(cx);
+        }
+    }
+
+    pub fn tick_lead(&mut self, cx: &mut Ctx) {
+        if self.phase != Phase::Joined {
+            return;
+        }
+        let Some(lead) = self.lead.as_mut() else { return };
+        if lead.retry_at.is_some_and(|at| cx.now.mono >= at) {
+            lead.retry_at = None;
+            self.resync(cx);
+        }
+        let Some(lead) = self.lead.as_mut() else { return };
+        if cx.now.mono >= lead.renew_at {
+            lead.renew_at = cx.now.mono + cx.cfg.lease / 3;
+            let old = cx.now.mono >= lead.epoch_began + cx.cfg.epoch_age && lead.active();
+            self.renew_key(cx);
+            if old {
+                self.rotate(cx, "age");
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! A channel as one member sees it: the replica, the keys, what is on its way, and the roles it may have.
+//!
+//! It keeps state together and stores it; `read` folds the log, `send` carries own acts, `lead` orders, `elect`
+//! sees to it that somebody does, `join` gets in, `show` tells the sessions, `ask` answers their questions.
+
+mod ask;
+mod elect;
+mod join;
+mod lead;
+mod read;
+mod send;
+mod show;
+mod wraps;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+pub(crate) use self::elect::Elect;
+pub(crate) use self::join::Join;
+pub(crate) use self::lead::Lead;
+pub(crate) use self::send::{Out, OutKind};
+use super::ctx::Ctx;
+use crate::channel::ChannelState;
+use crate::crypto::ChannelKey;
+use crate::ids::{ActorId, Count, Epoch, Hash, Millis, MsgId, Offset, Seq};
+use crate::keys::{EpochInfo, KeyRing};
+use crate::log::Fold;
+use crate::names::ChannelName;
+use crate::port::{RawRecord, StoreOp, Table, Topic};
+
+/// How far a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// On the way in.
+    Joining,
+    /// In.
+    Joined,
+    /// Out: to be forgotten.
+    Left,
+}
+
+/// What every member has alike.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Replica {
+    pub fold: Fold,
+    pub state: ChannelState,
+}
+
+pub(crate) struct Channel {
+    pub name: ChannelName,
+    pub key: String,
+    pub log: Topic,
+    pub phase: Phase,
+    pub replica: Option<Replica>,
+    pub ring: KeyRing,
+    /// The next offset of the log that counts here.
+    pub next: Offset,
+    /// The life of the log in which `next` is a place.
+    pub incarnation: Option<String>,
+    /// Records that wait for a key, oldest first.
+    pub stalled: VecDeque<RawRecord>,
+    /// Since when (monotonic) a key is missing, and when to ask for it.
+    pub key_wanted: Option<Millis>,
+    pub key_asked: u32,
+    /// Up to here the log is the past.
+    pub past: Option<Offset>,
+    pub join: Option<Join>,
+    pub lead: Option<Lead>,
+    pub elect: Elect,
+    pub outbox: VecDeque<Out>,
+    /// When to send again what waits.
+    pub retry: Option<Millis>,
+    /// How long a message usually takes, ms.
+    pub usual: Millis,
+    /// Recent heads, to compare with what others saw.
+    pub heads: BTreeMap<Seq, Hash>,
+    /// How many records of the log were kept.
+    pub kept: u64,
+    /// A fork was noticed and told.
+    pub fork_told: bool,
+    /// When somebody was last seen typing to whom we told it.
+    pub typing_sent: Option<Millis>,
+}
+
+/// What the store keeps of a channel's place in the log.
+#[derive(Serialize, Deserialize)]
+struct HeadRow {
+    fold: Fold,
+    next: String,
+    incarnation: Option<String>,
+    kept: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CounterRow {
+    n: Count,
+    last: MsgId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeyRow {
+    info: EpochInfo,
+    key: Option<zeroize::Zeroizing<[u8; 32]>>,
+}
+
+impl Channel {
+    pub fn new(cx: &Ctx, name: ChannelName) -> Self {
+        let key = name.folded();
+        Self {
+            log: cx.log_topic(&key),
+            name,
+            key,
+            phase: Phase::Joining,
+            replica: None,
+            ring: KeyRing::default(),
+            next: 0,
+            incarnation: None,
+            stalled: VecDeque::new(),
+            key_wanted: None,
+            key_asked: 0,
+            past: None,
+            join: None,
+            lead: None,
+            elect: Elect::default(),
+            outbox: VecDeque::new(),
+            retry: None,
+            usual: 0,
+            heads: BTreeMap::new(),
+            kept: 0,
+            fork_told: false,
+            typing_sent: None,
+        }
+    }
+
+    /// A channel that one was in when the node ended.
+    pub fn restore(
+        cx: &Ctx,
+        state: ChannelState,
+        values: &BTreeMap<(Table, String), Vec<u8>>,
+    ) -> Result<Self, String> {
+        let mut channel = Self::new(cx, state.name.clone());
+        let missing = || format!("the place in the log of {}", channel.name);
+        let head = values.get(&(Table::Head, channel.key.clone())).ok_or_else(missing)?;
+        let head: HeadRow = serde_json::from_slice(head).map_err(|e| e.to_string())?;
+        channel.next = head.next.parse().map_err(|_| missing())?;
+        channel.incarnation = head.incarnation;
+        channel.kept = head.kept;
+        let mut state = state;
+        for (actor, member) in &mut state.members {
+            let row = values.get(&(Table::Counter, format!("{}/{actor}", channel.key)));
+            let row: Option<CounterRow> = row.and_then(|r| serde_json::from_slice(r).ok());
+            if let Some(row) = row.filter(|r| r.last > member.last) {
+                member.n = row.n;
+                member.last = row.last;
+            }
+        }
+        let prefix = format!("{}/", head.fold.channel);
+        for ((table, name), value) in values.range((Table::Key, prefix.clone())..) {
+            if *table != Table::Key || !name.starts_with(&prefix) {
+                break;
+            }
+            channel.restore_key(cx, &name[prefix.len()..], value)?;
+        }
+        channel.heads.insert(head.fold.seq, head.fold.head);
+        channel.replica = Some(Replica { fold: head.fold, state });
+        channel.phase = Phase::Joined;
+        Ok(channel)
+    }
+
+    fn restore_key(&mut self, cx: &Ctx, name: &str, value: &[u8]) -> Result<(), String> {
+        let plain = cx.id.open_local(value).map_err(|e| format!("a key of {}: {e}", self.name))?;
+        if let Some(kid) = name.strip_prefix("staged/") {
+            let bytes: [u8; 32] = plain.try_into().map_err(|_| "a key of the wrong size".to_owned())?;
+            let kid = crate::ids::KeyId::parse(kid).map_err(|e| e.to_string())?;
+            self.ring.stage(kid, ChannelKey::from_bytes(bytes));
+            return Ok(());
+        }
+        let row: KeyRow = serde_json::from_slice(&plain).map_err(|e| e.to_string())?;
+        let epoch = name.parse().map_err(|_| format!("an epoch of {}", self.name))?;
+        self.ring.restore(Epoch(epoch), row.info, row.key.map(|k| ChannelKey::from_bytes(*k)));
+        Ok(())
+    }
+
+    pub fn me_in(&self, me: &ActorId) -> bool {
+        self.replica.as_ref().is_some_and(|r| r.state.members.contains_key(me))
+    }
+
+    /// Whether this node leads the channel, as far as it has read.
+    pub fn leading(&self) -> bool {
+        self.lead.is_some()
+    }
+
+    /// Whether everything that was there when reading began has been taken in.
+    pub fn caught_up(&self) -> bool {
+        self.past.is_none() && self.stalled.is_empty() && self.phase == Phase::Joined
+    }
+
+    /// What stands for the conversation in the store: the identity, so that two channels of one name never mix.
+    pub fn target(&self) -> String {
+        self.replica.as_ref().map_or_else(|| self.key.clone(), |r| r.fold.channel.to_string())
+    }
+
+    /// The store's name of a key.
+    fn key_row(&self, replica: &Replica, epoch: Epoch) -> String {
+        format!("{}/{:012}", replica.fold.channel, epoch.0)
+    }
+
+    /// Keeps what the log says of an epoch, with its key if it is here.
+    pub fn store_epoch(&self, cx: &mut Ctx, epoch: Epoch) {
+        let (Some(replica), Some(info)) = (&self.replica, self.ring.info(epoch)) else { return };
+        let key = self.ring.get(epoch).map(|k| zeroize::Zeroizing::new(*k.expose()));
+        let row = KeyRow { info: info.clone(), key };
+        let plain = zeroize::Zeroizing::new(
+            serde_json::to_vec(&json!({"info": row.info, "key": row.key.as_ref().map(|k| k.to_vec())}))
+                .unwrap_or_default(),
+        );
+        let value = cx.id.seal_local(&plain);
+        cx.store(StoreOp::Put { table: Table::Key, key: self.key_row(replica, epoch), value });
+        let staged = format!("{}/staged/{}", replica.fold.channel, info.kid);
+        cx.store(StoreOp::Delete { table: Table::Key, key: staged });
+    }
+
+    /// Keeps the place in the log.
+    pub fn store_head(&self, cx: &mut Ctx) {
+        let Some(replica) = &self.replica else { return };
+        let row = HeadRow {
+            fold: replica.fold.clone(),
+            next: self.next.to_string(),
+            incarnation: self.incarnation.clone(),
+            kept: self.kept,
+        };
+        cx.put(Table::Head, self.key.clone(), &row);
+    }
+
+    /// Keeps the whole state.
+    pub fn store_state(&self, cx: &mut Ctx) {
+        let Some(replica) = &self.replica else { return };
+        cx.put_sealed(Table::Channel, self.key.clone(), &replica.state);
+    }
+
+    /// Keeps how far an author is.
+    pub fn store_counter(&self, cx: &mut Ctx, actor: &ActorId) {
+        let key = format!("{}/{actor}", self.key);
+        match self.replica.as_ref().and_then(|r| r.state.members.get(actor)) {
+            Some(member) => cx.put(Table::Counter, key, &CounterRow { n: member.n, last: member.last }),
+            None => cx.store(StoreOp::Delete { table: Table::Counter, key }),
+        }
+    }
+
+    /// Forgets the channel; its history stays.
+    pub fn forget(&mut self, cx: &mut Ctx) {
+        if let Some(replica) = &self.replica {
+            let prefix = format!("{}/", replica.fold.channel);
+            cx.store(StoreOp::DeletePrefix { table: Table::Key, prefix });
+        }
+        cx.store(StoreOp::Delete { table: Table::Channel, key: self.key.clone() });
+        cx.store(StoreOp::Delete { table: Table::Head, key: self.key.clone() });
+        cx.store(StoreOp::DeletePrefix { table: Table::Counter, prefix: format!("{}/", self.key) });
+        let left: Vec<Out> = self.outbox.drain(..).collect();
+        for out in left {
+            self.fail(cx, out, "442", "you are no longer on the channel");
+        }
+        self.ring.clear();
+        self.lead = None;
+        self.phase = Phase::Left;
+        cx.status_dirty = true;
+    }
+
+    /// When this channel wants a `Tick`.
+    pub fn wake(&self) -> Option<Millis> {
+        let times = [
+            self.retry,
+            self.key_wanted,
+            self.elect.wake(),
+            self.join.as_ref().and_then(Join::wake),
+            self.lead.as_ref().and_then(Lead::wake),
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, cx: &mut Ctx) {
+        self.tick_join(cx);
+        self.tick_keys(cx);
+        self.tick_lead(cx);
+        self.tick_elect(cx);
+        self.tick_outbox(cx);
+    }
+}

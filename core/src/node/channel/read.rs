@@ -1,0 +1,219 @@
+//! Reading the log: each record is judged by the fold, kept, and acted on. It decides nothing that the fold decides.
+
+use super::{Channel, Phase};
+use crate::ids::{ActorId, Hash, Offset};
+use crate::log::{Fold, Judge, LogRecord, Opened, Verdict, hash_record};
+use crate::node::ctx::Ctx;
+use crate::port::{LogRow, RawRecord, StoreOp};
+
+/// Records that may wait for a key; past that they are read again later.
+const STALLED: usize = 20_000;
+/// Heads that are remembered for comparison.
+const HEADS: usize = 512;
+
+impl Channel {
+    /// A record of this channel's key arrived.
+    pub fn on_record(&mut self, cx: &mut Ctx, record: RawRecord) {
+        if self.phase == Phase::Left || record.offset < self.next {
+            return;
+        }
+        if self.replica.is_none() {
+            self.next = record.offset + 1;
+            self.scan(cx, &record);
+            return;
+        }
+        if !self.stalled.is_empty() {
+            if self.stalled.len() < STALLED
+                && self.stalled.back().is_some_and(|last| last.offset < record.offset)
+            {
+                self.stalled.push_back(record);
+            }
+            return;
+        }
+        self.take(cx, record);
+    }
+
+    /// A key came: what waited for it may go on.
+    pub fn unstall(&mut self, cx: &mut Ctx) {
+        let full = self.stalled.len() >= STALLED;
+        while let Some(record) = self.stalled.pop_front() {
+            if !self.take(cx, record) {
+                return;
+            }
+        }
+        if full {
+            let (log, next) = (self.log.clone(), self.next);
+            cx.move_reader(&log, crate::port::From::At(next));
+        }
+        self.settle_past(cx);
+    }
+
+    /// Judges one record. False if it has to wait for a key.
+    fn take(&mut self, cx: &mut Ctx, record: RawRecord) -> bool {
+        let Some(mut replica) = self.replica.take() else { return true };
+        let parsed = LogRecord::parse(&record.value, &self.name);
+        let Ok(parsed) = parsed else {
+            // Garbage: it counts for nobody, and its place is passed.
+            self.replica = Some(replica);
+            self.pass(cx, record.offset);
+            return true;
+        };
+        let hash = match parsed {
+            LogRecord::Claim { .. } => claim_hash(&record.value),
+            _ => hash_record(&record.value),
+        };
+        let trusted = self.lead.as_ref().and_then(|lead| lead.coming_back(&hash));
+        let was_own = self.lead.as_ref().is_some_and(|lead| lead.is_next(&hash));
+        let snapshot = match &parsed {
+            LogRecord::Key { .. } => self.lead.as_ref().and_then(|lead| lead.snapshot(&replica)),
+            _ => None,
+        };
+        let judge = Judge { config: &cx.cfg, ring: &self.ring, hash, time: record.time, trusted };
+        let before = replica.fold.head;
+        let verdict = replica.fold.step(&mut replica.state, &parsed, judge);
+        self.replica = Some(replica);
+        if verdict == Verdict::Stall {
+            if mutant!(cx.cfg, DropUnreadable) {
+                if let Some(r) = &mut self.replica {
+                    r.fold.seq = r.fold.seq.next();
+                    r.fold.head = hash;
+                }
+                self.pass(cx, record.offset);
+                return true;
+            }
+            self.stalled.push_front(record);
+            self.want_key(cx);
+            return false;
+        }
+        self.next = record.offset + 1;
+        if let Some(r) = &self.replica {
+            if r.fold.head != before {
+                self.heads.insert(r.fold.seq, r.fold.head);
+                while self.heads.len() > HEADS {
+                    self.heads.pop_first();
+                }
+                self.kept += 1;
+                let row = LogRow {
+                    channel: r.fold.channel.to_string(),
+                    index: self.kept,
+                    seq: r.fold.seq.0,
+                    time: record.time,
+                    value: record.value,
+                };
+                cx.store(StoreOp::Log(row));
+            }
+        }
+        let counted = !matches!(verdict, Verdict::Void(_) | Verdict::Forged(_));
+        if counted && parsed.sequenced().is_some() {
+            self.lead_read_back(cx, was_own);
+        }
+        self.act_on(cx, verdict, snapshot);
+        if self.phase == Phase::Joined && counted {
+            self.store_head(cx);
+        }
+        true
+    }
+
+    fn pass(&mut self, cx: &mut Ctx, offset: Offset) {
+        self.next = offset + 1;
+        if self.phase == Phase::Joined {
+            self.store_head(cx);
+        }
+    }
+
+    fn act_on(&mut self, cx: &mut Ctx, verdict: Verdict, snapshot: Option<(Fold, crate::channel::ChannelState)>) {
+        match verdict {
+            Verdict::Void(_) | Verdict::Stall | Verdict::Skipped => {}
+            Verdict::Forged(why) => self.on_forged(cx, why),
+            Verdict::Claimed => self.on_claimed(cx),
+            Verdict::Challenged(by) => self.on_challenged(cx, by),
+            Verdict::Resigned { empty } => self.on_resigned(cx, empty),
+            Verdict::Keyed { epoch, kid, reason, wraps } => {
+                self.on_keyed(cx, epoch, kid, &reason, wraps, snapshot);
+            }
+            Verdict::Acted(acted) => {
+                let (opened, change) = *acted;
+                self.on_acted(cx, opened, &change);
+            }
+        }
+    }
+
+    fn on_forged(&mut self, cx: &mut Ctx, why: &str) {
+        let Some(replica) = &self.replica else { return };
+        if replica.fold.leader == cx.me() {
+            return;
+        }
+        let leader = self.nick_of(cx, &replica.fold.leader);
+        let text = format!("{leader}, who leads {}, put {why} into the log; it was not taken", self.name);
+        cx.alarm(self.name.as_str(), "forged", text);
+        self.challenge_now(cx);
+    }
+
+    fn on_acted(&mut self, cx: &mut Ctx, opened: Opened, change: &crate::channel::Change) {
+        let me = cx.me();
+        let author = opened.act.author;
+        if change.membership || !change.modes.is_empty() || change.topic || change.nick.is_some() || change.invited.is_some()
+        {
+            self.store_state(cx);
+        }
+        self.store_counter(cx, &author);
+        if let Some(left) = change.left {
+            self.store_counter(cx, &left);
+        }
+        self.compare_heads(cx, &opened);
+        self.show(cx, &opened, change);
+        if change.left == Some(me) {
+            self.forget(cx);
+            return;
+        }
+        self.lead_changed(cx, change);
+        self.elect_changed(cx, change);
+    }
+
+    /// Each message says what its author had seen: a head that is not ours means that somebody tells two stories.
+    fn compare_heads(&mut self, cx: &mut Ctx, opened: &Opened) {
+        let Some(seen) = opened.envelope.meta.get("seen").and_then(serde_json::Value::as_array) else { return };
+        let seq = seen.first().and_then(serde_json::Value::as_u64);
+        let (Some(seq), Some(mark)) = (seq, seen.get(1).and_then(serde_json::Value::as_str)) else { return };
+        let ours = self.heads.get(&crate::ids::Seq(seq)).map(Ctx::short);
+        if ours.is_some_and(|ours| ours != mark) && !self.fork_told {
+            self.fork_told = true;
+            let author = self.nick_of(cx, &opened.act.author);
+            let text = format!(
+                "{author} was told another story of {} than we were (at record {seq}): somebody shows different logs to different people",
+                self.name
+            );
+            cx.alarm(self.name.as_str(), "fork", text);
+        }
+    }
+
+    /// The reader has passed what was there when it began.
+    pub fn settle_past(&mut self, cx: &mut Ctx) {
+        let Some(past) = self.past else { return };
+        let read = cx.readers.get(&self.log).is_some_and(|r| !r.moving && r.next >= past);
+        if !read || !self.stalled.is_empty() {
+            return;
+        }
+        self.past = None;
+        cx.status_dirty = true;
+        match self.phase {
+            Phase::Joining => self.scanned(cx),
+            Phase::Joined => self.on_caught_up(cx),
+            Phase::Left => {}
+        }
+    }
+
+    /// The nick of a member, or the start of its id.
+    pub fn nick_of(&self, cx: &Ctx, actor: &ActorId) -> String {
+        self.replica
+            .as_ref()
+            .and_then(|r| r.state.members.get(actor))
+            .map(|m| m.card.nick().as_str().to_owned())
+            .unwrap_or_else(|| cx.contacts.nick_of(actor))
+    }
+}
+
+/// The hash by which later claims name this one.
+pub(crate) fn claim_hash(bytes: &[u8]) -> Hash {
+    Hash::of("kirc.v1.claim", &[bytes])
+}

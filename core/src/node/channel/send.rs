@@ -1,0 +1,380 @@
+//! Own acts on their way: stamped in order, sent to the leader, settled when the log has them, sent again until then.
+//!
+//! It decides nothing about what is allowed: the leader and the fold do.
+
+use serde_json::json;
+
+use super::{Channel, Phase};
+use crate::channel::{Act, ActKind, Refusal};
+use crate::crypto::ChannelKey;
+use crate::envelope::{Domain, Envelope};
+use crate::ids::{ActorId, ChannelId, Count, Epoch, Hash, KeyId, Millis, MsgId, Seq};
+use crate::log::{Opened, SealedAct, Send};
+use crate::node::ctx::{Ctx, Origin};
+use crate::node::waiting::Waiting;
+use crate::port::{MessageRow, OutboxRow, StoreOp};
+
+/// Whether an own act survives a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutKind {
+    /// It is kept until it is settled.
+    Kept,
+    /// It matters only now (an answer to a challenge).
+    Passing,
+}
+
+/// Something of one's own that is not in the log yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Out {
+    pub id: MsgId,
+    /// Command, params, body and the user's own `meta`.
+    pub template: Envelope,
+    pub origin: Option<Origin>,
+    pub kind: OutKind,
+    /// When (monotonic) it was sent last.
+    pub sent: Option<Millis>,
+}
+
+impl Out {
+    fn is_message(&self) -> bool {
+        matches!(self.template.command.as_str(), "PRIVMSG" | "NOTICE")
+    }
+}
+
+/// What an act is stamped with.
+pub(crate) struct Stamp {
+    pub channel: ChannelId,
+    pub epoch: Epoch,
+    pub kid: KeyId,
+    pub n: Count,
+    pub seen: (Seq, Hash),
+}
+
+/// Completes and signs an act.
+pub(crate) fn sign_act(cx: &Ctx, name: &str, template: &Envelope, id: MsgId, stamp: &Stamp) -> Envelope {
+    let mut e = template.clone();
+    e.from = Some(cx.me().to_string());
+    e.to = Some(name.to_owned());
+    e.id = Some(id.to_string());
+    e.ts = Some(cx.ts());
+    e.meta.insert("ch".into(), json!(stamp.channel));
+    e.meta.insert("n".into(), json!(stamp.n));
+    e.meta.insert("epoch".into(), json!(stamp.epoch));
+    e.meta.insert("kid".into(), json!(stamp.kid));
+    e.meta.insert("seen".into(), json!([stamp.seen.0, Ctx::short(&stamp.seen.1)]));
+    e.sign(Domain::Message, &cx.id)
+}
+
+/// Encrypts a signed act.
+pub(crate) fn seal_act(
+    cx: &Ctx,
+    opened: &Opened,
+    canonical: &[u8],
+    key: &ChannelKey,
+    epoch: Epoch,
+    kid: KeyId,
+) -> SealedAct {
+    let token = if mutant!(cx.cfg, PlainBodies) {
+        String::from_utf8_lossy(canonical).into_owned()
+    } else {
+        key.encrypt(canonical)
+    };
+    SealedAct { from: opened.act.author, id: opened.act.id, epoch, kid, token }
+}
+
+impl Channel {
+    /// Takes an act in: from here on it is *sending*.
+    pub fn submit(&mut self, cx: &mut Ctx, template: Envelope, origin: Option<Origin>, kind: OutKind, id: Option<MsgId>) {
+        let id = match id {
+            Some(id) => {
+                cx.last_id = cx.last_id.max(id);
+                id
+            }
+            None => cx.new_id(),
+        };
+        let out = Out { id, template, origin, kind, sent: None };
+        if kind == OutKind::Kept {
+            if !mutant!(cx.cfg, ForgetOutbox) {
+                let plain = serde_json::to_vec(&out.template).unwrap_or_default();
+                let sealed = cx.id.seal_local(&plain);
+                cx.store(StoreOp::Outbox(OutboxRow { id: id.to_string(), target: self.key.clone(), sealed }));
+            }
+            cx.sent_by(out.origin.as_ref());
+        }
+        if out.is_message() {
+            let shown = self.own_message(cx, &out, "sending");
+            cx.broadcast_cap("state", &shown);
+        }
+        self.outbox.push_back(out);
+        cx.status_dirty = true;
+        self.pump(cx);
+        self.say_waiting(cx, id);
+    }
+
+    /// An own message as sessions see it before it is settled.
+    fn own_message(&self, cx: &Ctx, out: &Out, state: &str) -> Envelope {
+        let mut e = out.template.clone();
+        e.from = Some(cx.nick().as_str().to_owned());
+        e.to = Some(self.name.as_str().to_owned());
+        e.id = Some(out.id.to_string());
+        e.ts = Some(cx.ts());
+        if let Some(label) = out.origin.as_ref().and_then(|o| o.label.clone()) {
+            e.meta.insert("label".into(), label);
+        }
+        e.meta("actor", cx.me().to_string()).meta("self", true).meta("state", state)
+    }
+
+    /// Why nothing can be sent now, if so.
+    pub fn obstacle(&self, cx: &Ctx) -> Option<&'static str> {
+        let Some(replica) = &self.replica else { return Some("joining") };
+        if self.phase != Phase::Joined {
+            return Some("joining");
+        }
+        if replica.fold.resigned || !replica.state.members.contains_key(&replica.fold.leader) {
+            return Some("waiting for a leader");
+        }
+        if replica.fold.epoch == Epoch(0) || self.ring.get(replica.fold.epoch).is_none() {
+            return Some("waiting for the key");
+        }
+        if !self.stalled.is_empty() {
+            return Some("waiting for a key");
+        }
+        if self.lead.as_ref().is_some_and(|l| !l.active()) {
+            return Some("taking over");
+        }
+        if !cx.service_up(crate::port::Service::Mailbox) {
+            return Some("the mailbox service can't be reached");
+        }
+        None
+    }
+
+    fn say_waiting(&mut self, cx: &mut Ctx, id: MsgId) {
+        if self.outbox.iter().all(|o| o.id != id) {
+            return;
+        }
+        if let Some(why) = self.obstacle(cx) {
+            let e = Envelope::new("STATE").to(self.name.as_str()).param("waiting").line(why);
+            let e = Envelope { id: Some(id.to_string()), ..e };
+            cx.broadcast_cap("state", &e);
+        }
+    }
+
+    /// Everything not settled is to be stamped and sent anew.
+    pub fn requeue(&mut self) {
+        for out in &mut self.outbox {
+            out.sent = None;
+        }
+    }
+
+    /// Sends what may be sent.
+    pub fn pump(&mut self, cx: &mut Ctx) {
+        if self.outbox.is_empty() || self.obstacle(cx).is_some() {
+            return;
+        }
+        if self.lead.is_some() {
+            self.pump_leading(cx);
+            return;
+        }
+        let Some(replica) = &self.replica else { return };
+        let (Some(me), Some(leader)) =
+            (replica.state.members.get(&cx.me()), replica.state.members.get(&replica.fold.leader))
+        else {
+            return;
+        };
+        let (Some(key), Some(kid)) = (self.ring.get(replica.fold.epoch), replica.fold.kid) else { return };
+        let address = leader.card.address().clone();
+        let topic = cx.topic(&address, &address.data_in, self.key.as_bytes());
+        let first = me.n;
+        for (i, out) in self.outbox.iter_mut().enumerate().take(cx.cfg.window) {
+            if out.sent.is_some() {
+                continue;
+            }
+            let stamp = Stamp {
+                channel: replica.fold.channel,
+                epoch: replica.fold.epoch,
+                kid,
+                n: Count(first.0 + 1 + i as u64),
+                seen: (replica.fold.seq, replica.fold.head),
+            };
+            let signed = sign_act(cx, self.name.as_str(), &out.template, out.id, &stamp);
+            let canonical = signed.to_canonical();
+            let token = if mutant!(cx.cfg, PlainBodies) {
+                String::from_utf8_lossy(&canonical).into_owned()
+            } else {
+                key.encrypt(&canonical)
+            };
+            let act = SealedAct { from: cx.me(), id: out.id, epoch: stamp.epoch, kid, token };
+            let bytes = Send { name: self.name.clone(), act }.to_bytes();
+            out.sent = Some(cx.now.mono);
+            let waiting = Waiting::Send(self.key.clone(), out.id);
+            cx.append(topic.clone(), self.key.as_bytes(), bytes, waiting);
+        }
+        if self.retry.is_none() {
+            self.retry = Some(cx.now.mono + self.patience(cx));
+        }
+    }
+
+    /// The leader sends its own acts into the log itself.
+    fn pump_leading(&mut self, cx: &mut Ctx) {
+        let window = cx.cfg.window;
+        for i in 0..self.outbox.len().min(window) {
+            let Some(out) = self.outbox.get(i) else { return };
+            if out.sent.is_some() {
+                continue;
+            }
+            let Some(stamp) = self.lead_stamp(cx) else { return };
+            let out = out.clone();
+            let envelope = sign_act(cx, self.name.as_str(), &out.template, out.id, &stamp);
+            match Act::parse(&envelope) {
+                Ok(act) => {
+                    if let Some(out) = self.outbox.get_mut(i) {
+                        out.sent = Some(cx.now.mono);
+                    }
+                    if let Err(refusal) = self.relay(cx, Opened { act, envelope }, None) {
+                        self.refused(cx, out.id, &refusal);
+                        // The queue has moved up: go on with a fresh look.
+                        return self.pump(cx);
+                    }
+                }
+                Err(why) => {
+                    let refusal = Refusal { code: "400".into(), params: vec![], text: why.to_string() };
+                    self.refused(cx, out.id, &refusal);
+                    return self.pump(cx);
+                }
+            }
+        }
+    }
+
+    /// How long an author waits before it doubts the leader.
+    pub fn patience(&self, cx: &Ctx) -> Millis {
+        cx.cfg.patience.max(4 * self.usual)
+    }
+
+    /// An append to the leader's mailbox came to its end.
+    pub fn on_send_appended(&mut self, cx: &mut Ctx, id: MsgId, ok: bool) {
+        if ok {
+            if mutant!(cx.cfg, SettleEarly) {
+                if let Some(i) = self.outbox.iter().position(|o| o.id == id) {
+                    if let Some(out) = self.outbox.remove(i) {
+                        let shown = self.own_message(cx, &out, "sent");
+                        cx.broadcast(&shown, out.origin.as_ref());
+                        cx.store(StoreOp::Settled { id: id.to_string() });
+                        cx.settled_by(out.origin.as_ref());
+                    }
+                }
+            }
+            return;
+        }
+        let mut behind = false;
+        for out in &mut self.outbox {
+            behind |= out.id == id;
+            if behind {
+                out.sent = None;
+            }
+        }
+        if behind {
+            let soon = cx.now.mono + cx.jitter(300, 600);
+            self.retry = Some(self.retry.map_or(soon, |r| r.min(soon)));
+        }
+    }
+
+    /// An own act is in the log. Answers who asked for it.
+    pub fn settle(&mut self, cx: &mut Ctx, id: MsgId) -> Option<Out> {
+        let i = self.outbox.iter().position(|o| o.id == id)?;
+        let out = self.outbox.remove(i)?;
+        if out.kind == OutKind::Kept {
+            cx.store(StoreOp::Settled { id: id.to_string() });
+        }
+        if let Some(sent) = out.sent {
+            let took = cx.now.mono.saturating_sub(sent);
+            self.usual = (self.usual * 7 + took) / 8;
+        }
+        self.retry = if self.outbox.is_empty() { None } else { Some(cx.now.mono + self.patience(cx)) };
+        cx.status_dirty = true;
+        Some(out)
+    }
+
+    /// An own act was refused: those behind it move up.
+    pub fn refused(&mut self, cx: &mut Ctx, id: MsgId, refusal: &Refusal) {
+        let Some(i) = self.outbox.iter().position(|o| o.id == id) else { return };
+        for later in self.outbox.iter_mut().skip(i) {
+            later.sent = None;
+        }
+        if refusal.code == "CLOCK" {
+            cx.alarm(self.name.as_str(), "clock", refusal.text.clone());
+            self.retry = Some(cx.now.mono + 30_000);
+            return;
+        }
+        let Some(out) = self.outbox.remove(i) else { return };
+        self.fail_with(cx, out, refusal);
+    }
+
+    /// An own act will not be done.
+    pub fn fail(&mut self, cx: &mut Ctx, out: Out, code: &str, text: &str) {
+        let refusal =
+            Refusal { code: code.into(), params: vec![self.name.as_str().to_owned()], text: text.into() };
+        self.fail_with(cx, out, &refusal);
+    }
+
+    fn fail_with(&mut self, cx: &mut Ctx, out: Out, refusal: &Refusal) {
+        if out.kind == OutKind::Kept {
+            cx.store(StoreOp::Settled { id: out.id.to_string() });
+        }
+        let nick = cx.nick().as_str().to_owned();
+        if let Some(origin) = &out.origin {
+            let mut e = refusal.to_envelope(&nick);
+            e.meta.insert("id".into(), json!(out.id));
+            cx.reply(origin, e);
+        }
+        if out.is_message() {
+            let shown = self.own_message(cx, &out, "failed");
+            if let Some(row) = self.row(cx, cx.me(), &shown, Seq(0), "failed") {
+                cx.store(StoreOp::Message(row));
+            }
+            let e = Envelope::new("STATE").to(self.name.as_str()).param("failed").line(refusal.text.clone());
+            cx.broadcast_cap("state", &Envelope { id: Some(out.id.to_string()), ..e });
+        }
+        cx.settled_by(out.origin.as_ref());
+        cx.status_dirty = true;
+    }
+
+    /// A line of history.
+    pub fn row(&self, cx: &Ctx, author: ActorId, shown: &Envelope, seq: Seq, state: &str) -> Option<MessageRow> {
+        let plain = serde_json::to_vec(shown).ok()?;
+        Some(MessageRow {
+            target: self.target(),
+            id: shown.id.clone()?,
+            author: author.to_string(),
+            seq: seq.0,
+            ts: shown.ts.as_deref().and_then(crate::envelope::parse_ts).unwrap_or(cx.now.wall),
+            state: state.to_owned(),
+            sealed: cx.id.seal_local(&plain),
+        })
+    }
+
+    /// Sends again what has waited for too long, and doubts the leader.
+    pub fn tick_outbox(&mut self, cx: &mut Ctx) {
+        if self.retry.is_none_or(|at| cx.now.mono < at) {
+            return;
+        }
+        self.retry = None;
+        if self.outbox.is_empty() || self.phase != Phase::Joined {
+            return;
+        }
+        let patience = self.patience(cx);
+        let waited = self.outbox.front().and_then(|o| o.sent).is_some_and(|at| cx.now.mono >= at + patience);
+        if waited && self.lead.is_none() {
+            self.challenge_now(cx);
+        }
+        if waited && self.lead.is_none() {
+            self.requeue();
+        }
+        self.pump(cx);
+        self.retry = Some(cx.now.mono + patience);
+    }
+}
+
+/// The act of a command that changes the channel.
+pub(crate) fn template(kind: &ActKind) -> Envelope {
+    kind.to_envelope()
+}
