@@ -4,6 +4,8 @@
 //! `KIRC_WRITE_INDEX=1 cargo test --test schema` writes the index in schema/README.md anew.
 
 mod files;
+mod said;
+mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
