@@ -105,6 +105,11 @@ impl Join {
     pub fn wake(&self) -> Option<Millis> {
         self.deadline
     }
+
+    /// Nobody answers at the door.
+    pub fn waits_long(&self) -> bool {
+        self.told
+    }
 }
 
 impl Channel {

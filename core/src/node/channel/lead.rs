@@ -231,9 +231,14 @@ impl Channel {
         let bytes = LogRecord::act(&cx.id, &self.name, term, lead.seq.next(), lead.head, &sealed);
         let change = lead.spec.apply(&opened.act);
         let author = opened.act.author;
+        let asked = opened.act.kind.command() == "ROTATE";
         lead.epoch_acts += 1;
         self.append_log(cx, bytes, Some(opened));
-        self.rotate_for(cx, &change);
+        if asked {
+            self.rotate(cx, "command");
+        } else {
+            self.rotate_for(cx, &change);
+        }
         self.release_held(cx, author);
         Ok(())
     }

@@ -1,0 +1,244 @@
+//! What sessions ask of a channel: queries are answered from the replica, changes become acts.
+
+use serde_json::Value;
+
+use super::{Channel, OutKind, Phase};
+use crate::channel::{ActKind, Refusal};
+use crate::envelope::Envelope;
+use crate::ids::{ActorId, MsgId};
+use crate::names::Nick;
+use crate::node::ctx::{Ctx, Origin};
+use crate::numeric;
+
+impl Channel {
+    /// A command that names this channel.
+    pub fn command(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
+        if self.phase != Phase::Joined && e.command != "PART" {
+            let text = format!("You are not in {} yet: the join is still on its way", self.name);
+            cx.numeric(origin, numeric::ERR_NOTONCHANNEL, &[self.name.as_str()], &text);
+            return;
+        }
+        match e.command.as_str() {
+            "PRIVMSG" | "NOTICE" => self.say(cx, origin, e),
+            "PART" => self.part(cx, origin, e),
+            "TOPIC" => match e.lines().first() {
+                None => {
+                    for line in self.topic_lines(cx) {
+                        cx.reply(origin, line);
+                    }
+                }
+                Some(text) => {
+                    let text = (*text).to_owned();
+                    if text.len() > crate::limits::TOPIC {
+                        let why = format!("A topic has at most {} bytes", crate::limits::TOPIC);
+                        cx.numeric(origin, numeric::ERR_INPUTTOOLONG, &[self.name.as_str()], &why);
+                        return;
+                    }
+                    self.do_act(cx, origin, &ActKind::Topic { text });
+                }
+            },
+            "MODE" => self.mode(cx, origin, e),
+            "KICK" => self.kick(cx, origin, e),
+            "NAMES" => {
+                for line in self.names_lines(cx) {
+                    cx.reply(origin, line);
+                }
+            }
+            "WHO" => self.who(cx, origin),
+            "ROTATE" => self.do_act(cx, origin, &ActKind::Nothing { command: "ROTATE".into() }),
+            "TYPING" => {
+                if cx.cfg.send_typing {
+                    self.send_typing(cx, e.params.first().map_or("active", String::as_str));
+                }
+            }
+            _ => cx.numeric(origin, numeric::ERR_UNKNOWNCOMMAND, &[&e.command], ""),
+        }
+    }
+
+    fn say(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
+        if e.lines().iter().all(|l| l.is_empty()) {
+            cx.numeric(origin, numeric::ERR_NOTEXTTOSEND, &[self.name.as_str()], "");
+            return;
+        }
+        let id = match given_id(cx, e) {
+            Ok(id) => id,
+            Err(text) => return cx.error(origin, text),
+        };
+        let mut template = Envelope { body: e.body.clone(), ..Envelope::new(e.command.clone()) };
+        template.meta = user_meta(e);
+        self.submit(cx, template, Some(origin.clone()), OutKind::Kept, id);
+    }
+
+    fn part(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
+        if self.phase == Phase::Joining && self.replica.is_none() {
+            self.phase = Phase::Left;
+            let e = Envelope::new("PART").from(cx.nick().as_str()).to(self.name.as_str()).meta("self", true);
+            cx.broadcast(&e, Some(origin));
+            cx.status_dirty = true;
+            return;
+        }
+        let reason = e.lines().first().map(|r| cut(r, crate::limits::REASON)).unwrap_or_default();
+        self.do_act(cx, origin, &ActKind::Part { reason });
+    }
+
+    /// Submits an act, or says at once why it would be refused.
+    fn do_act(&mut self, cx: &mut Ctx, origin: &Origin, kind: &ActKind) {
+        if let Some(replica) = &self.replica {
+            if let Err(refusal) = replica.state.allows(cx.me(), kind.clone()) {
+                self.say_no(cx, origin, &refusal);
+                return;
+            }
+        }
+        self.submit(cx, super::send::template(kind), Some(origin.clone()), OutKind::Kept, None);
+    }
+
+    fn say_no(&self, cx: &mut Ctx, origin: &Origin, refusal: &Refusal) {
+        let nick = cx.nick().as_str().to_owned();
+        cx.reply(origin, refusal.to_envelope(&nick));
+    }
+
+    fn mode(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
+        let Some(replica) = &self.replica else { return };
+        let name = self.name.as_str().to_owned();
+        if e.params.is_empty() {
+            let (modes, params) = replica.state.mode_string(true);
+            let mut all: Vec<&str> = vec![&name, &modes];
+            all.extend(params.iter().map(String::as_str));
+            cx.numeric(origin, numeric::RPL_CHANNELMODEIS, &all, "");
+            return;
+        }
+        match replica.state.parse_modes(&e.params) {
+            Err(refusal) => self.say_no(cx, origin, &refusal),
+            Ok(request) => {
+                for letter in &request.lists {
+                    self.list(cx, origin, *letter);
+                }
+                if !request.changes.is_empty() {
+                    self.do_act(cx, origin, &ActKind::Mode { changes: request.changes });
+                }
+            }
+        }
+    }
+
+    fn list(&self, cx: &mut Ctx, origin: &Origin, letter: char) {
+        let Some(replica) = &self.replica else { return };
+        let (entry, end) = match letter {
+            'e' => (numeric::RPL_EXCEPTLIST, numeric::RPL_ENDOFEXCEPTLIST),
+            'I' => (numeric::RPL_INVEXLIST, numeric::RPL_ENDOFINVEXLIST),
+            _ => (numeric::RPL_BANLIST, numeric::RPL_ENDOFBANLIST),
+        };
+        for (mask, by, at) in replica.state.list(letter) {
+            cx.numeric(origin, entry, &[self.name.as_str(), &mask, &by, &(at / 1000).to_string()], "");
+        }
+        cx.numeric(origin, end, &[self.name.as_str()], "");
+    }
+
+    fn kick(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
+        let Some(nick) = e.params.first() else {
+            cx.numeric(origin, numeric::ERR_NEEDMOREPARAMS, &["KICK"], "");
+            return;
+        };
+        let Some(target) = self.member(nick) else {
+            cx.numeric(origin, numeric::ERR_USERNOTINCHANNEL, &[nick, self.name.as_str()], "");
+            return;
+        };
+        let reason = e.lines().first().map(|r| cut(r, crate::limits::REASON)).unwrap_or_default();
+        self.do_act(cx, origin, &ActKind::Kick { target, reason });
+    }
+
+    /// INVITE: the target is known by now.
+    pub fn invite(&mut self, cx: &mut Ctx, origin: &Origin, target: ActorId) {
+        self.do_act(cx, origin, &ActKind::Invite { target });
+    }
+
+    /// A member by nick or actor id.
+    pub fn member(&self, nick: &str) -> Option<ActorId> {
+        let replica = self.replica.as_ref()?;
+        if let Ok(actor) = ActorId::parse(nick) {
+            return replica.state.members.contains_key(&actor).then_some(actor);
+        }
+        replica.state.by_nick(&Nick::parse(nick).ok()?).map(|(a, _)| *a)
+    }
+
+    fn who(&self, cx: &mut Ctx, origin: &Origin) {
+        let name = self.name.as_str();
+        if let Some(replica) = &self.replica {
+            for (actor, member) in &replica.state.members {
+                let flags = format!(
+                    "{}{}",
+                    if cx.contacts.is_away(actor) { "G" } else { "H" },
+                    replica.state.rank_prefix(actor)
+                );
+                let card = &member.card;
+                let params = [
+                    name,
+                    &actor.to_string(),
+                    card.address().cluster.as_str(),
+                    "kirc",
+                    card.nick().as_str(),
+                    &flags,
+                ];
+                cx.numeric(origin, numeric::RPL_WHOREPLY, &params, &format!("0 {}", card.nick()));
+            }
+        }
+        cx.numeric(origin, numeric::RPL_ENDOFWHO, &[name], "");
+    }
+
+    /// The channel in a STATUS.
+    pub fn status(&self, cx: &Ctx) -> Value {
+        let fold = self.replica.as_ref().map(|r| &r.fold);
+        let phase = match self.phase {
+            Phase::Left => "left",
+            Phase::Joining if self.join.as_ref().is_some_and(super::Join::waits_long) => "leaderless",
+            Phase::Joining => "joining",
+            Phase::Joined if !self.stalled.is_empty() => "waiting-for-key",
+            Phase::Joined if self.past.is_some() => "catching-up",
+            Phase::Joined if fold.is_some_and(|f| f.resigned) => "leaderless",
+            Phase::Joined => "joined",
+        };
+        let waiting = self.outbox.iter().filter(|o| o.kind == OutKind::Kept).count();
+        let why = if waiting > 0 || phase != "joined" { self.obstacle(cx).unwrap_or_default() } else { "" };
+        serde_json::json!({
+            "phase": phase,
+            "leader": fold.map(|f| self.nick_of(cx, &f.leader)),
+            "leading": self.leading(),
+            "term": fold.map_or(0, |f| f.term.0),
+            "epoch": fold.map_or(0, |f| f.epoch.0),
+            "members": self.replica.as_ref().map_or(0, |r| r.state.members.len()),
+            "waiting": waiting,
+            "since": Value::Null,
+            "why": why,
+        })
+    }
+}
+
+/// An id that a session chose: a UUID that is larger than all before, or none.
+pub(crate) fn given_id(cx: &Ctx, e: &Envelope) -> Result<Option<MsgId>, String> {
+    let Some(text) = &e.id else { return Ok(None) };
+    let id = MsgId::parse(text).map_err(|e| e.to_string())?;
+    let fresh = id > cx.last_id && text.as_bytes().get(14) == Some(&b'7');
+    if !fresh || id.millis() > cx.now.wall + cx.cfg.clock_skew {
+        return Err(format!(
+            "the id {text} is not a UUIDv7 of now that is larger than all before: leave it out, and one is made"
+        ));
+    }
+    Ok(Some(id))
+}
+
+/// What a session put into `meta` for others to see; what is ours is left out.
+pub(crate) fn user_meta(e: &Envelope) -> serde_json::Map<String, Value> {
+    const OURS: [&str; 20] = [
+        "label", "ch", "n", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state", "self", "verified",
+        "mention", "late", "stream", "id", "replay", "limit", "more",
+    ];
+    e.meta.iter().filter(|(k, _)| !OURS.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+/// At most this many bytes, cut at a character.
+pub(crate) fn cut(text: &str, bytes: usize) -> String {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}

@@ -1,0 +1,221 @@
+//! What sessions are told of the log: each act as IRC would say it. It changes no state of the channel.
+
+use serde_json::{Value, json};
+
+use super::{Channel, Out};
+use crate::channel::{ActKind, Change, render_modes};
+use crate::envelope::Envelope;
+use crate::ids::Seq;
+use crate::log::Opened;
+use crate::names::casefold;
+use crate::node::ctx::{Ctx, Origin};
+use crate::numeric;
+use crate::port::{SignalOp, StoreOp};
+
+impl Channel {
+    /// Shows an act that counts, settles it if it is our own, and keeps it.
+    pub fn show(&mut self, cx: &mut Ctx, opened: &Opened, change: &Change) {
+        let me = cx.me();
+        let own = opened.act.author == me;
+        let out = if own { self.settle(cx, opened.act.id) } else { None };
+        let Some(e) = self.shown(cx, opened, change) else {
+            self.settled(cx, out.as_ref(), opened);
+            return;
+        };
+        let seq = self.replica.as_ref().map_or(Seq(0), |r| r.fold.seq);
+        if let Some(row) = self.row(cx, opened.act.author, &e, seq, "sent") {
+            cx.store(StoreOp::Message(row));
+        }
+        cx.broadcast(&e, out.as_ref().and_then(|o| o.origin.as_ref()));
+        if !own {
+            if let ActKind::Join { card, .. } = &opened.act.kind {
+                self.on_joined(cx, card);
+            }
+        }
+        self.settled(cx, out.as_ref(), opened);
+    }
+
+    /// What an act is called at the doors.
+    fn shown(&self, cx: &Ctx, opened: &Opened, change: &Change) -> Option<Envelope> {
+        let act = &opened.act;
+        let source = change.source.as_deref().unwrap_or_default();
+        let nick = source.split('!').next().unwrap_or_default();
+        let seq = self.replica.as_ref().map_or(0, |r| r.fold.seq.0);
+        let mut e = Envelope::new(act.kind.command())
+            .from(nick)
+            .to(self.name.as_str())
+            .meta("actor", act.author.to_string())
+            .meta("seq", seq);
+        e.id.clone_from(&opened.envelope.id);
+        e.ts.clone_from(&opened.envelope.ts);
+        if act.author == cx.me() {
+            e.meta.insert("self".into(), Value::Bool(true));
+        }
+        match &act.kind {
+            ActKind::Message | ActKind::Notice => {
+                e.body.clone_from(&opened.envelope.body);
+                for (name, value) in &opened.envelope.meta {
+                    let ours = ["ch", "n", "epoch", "kid", "seen", "sig", "alg"].contains(&name.as_str());
+                    if !ours && !e.meta.contains_key(name) {
+                        e.meta.insert(name.clone(), value.clone());
+                    }
+                }
+                e.meta.insert("state".into(), json!("sent"));
+                e.meta.insert("verified".into(), json!(cx.contacts.verified(&act.author)));
+                let own = casefold(cx.nick().as_str());
+                if act.author != cx.me() && mentions(&opened.envelope, &own) {
+                    e.meta.insert("mention".into(), Value::Bool(true));
+                }
+            }
+            ActKind::Join { .. } => {}
+            ActKind::Part { reason } => e = with_reason(e, reason),
+            ActKind::Kick { target, reason } => {
+                let left = change.left_nick.as_ref().map(|n| n.as_str().to_owned());
+                e = e.param(left.unwrap_or_else(|| self.nick_of(cx, target)));
+                e = with_reason(e, reason);
+                e = e.meta("target", target.to_string());
+            }
+            ActKind::Mode { .. } => {
+                if change.modes.is_empty() {
+                    return None;
+                }
+                let (modes, params) = render_modes(&change.modes, |a| Some(self.nick_of(cx, a)));
+                e = e.param(modes);
+                e.params.extend(params);
+            }
+            ActKind::Topic { text } => e = e.line(text.as_str()),
+            ActKind::Card { card } => {
+                change.nick.as_ref()?;
+                e = e.param(card.nick().as_str());
+            }
+            ActKind::Invite { target } => {
+                e = e.param(self.nick_of(cx, target)).meta("target", target.to_string());
+            }
+            ActKind::Nothing { .. } => return None,
+        }
+        Some(e)
+    }
+
+    /// What else the asker is told of its own act, and what follows from it.
+    fn settled(&mut self, cx: &mut Ctx, out: Option<&Out>, opened: &Opened) {
+        let Some(out) = out else { return };
+        if let (ActKind::Invite { target }, Some(origin)) = (&opened.act.kind, &out.origin) {
+            let nick = self.nick_of(cx, target);
+            cx.numeric(origin, numeric::RPL_INVITING, &[&nick, self.name.as_str()], "");
+        }
+        if let ActKind::Invite { target } = &opened.act.kind {
+            let channel = self.target();
+            cx.tell_invited(*target, &self.name, &channel);
+        }
+        if opened.act.kind.command() == "ROTATE" {
+            self.rotate_asked(cx, out.origin.as_ref());
+        }
+        cx.settled_by(out.origin.as_ref());
+    }
+
+    /// An operator asked for a new epoch, and the log has it: the leader begins one.
+    fn rotate_asked(&mut self, cx: &mut Ctx, origin: Option<&Origin>) {
+        if let Some(origin) = origin {
+            let e = Envelope::new("NOTICE")
+                .from("kirc")
+                .to(self.name.as_str())
+                .line(format!("a new key for {} is on its way", self.name));
+            cx.reply(origin, e);
+        }
+    }
+
+    fn on_joined(&mut self, cx: &mut Ctx, card: &crate::identity::Card) {
+        let changed = cx.contacts.conflict(card);
+        if let Some(text) = changed {
+            cx.alarm(card.nick().as_str(), "key-changed", text);
+        }
+        cx.hint(SignalOp::Get { key: format!("presence:{}", card.actor()) });
+    }
+
+    /// What a session gets when it is in: JOIN, topic, names.
+    pub fn show_entered(&mut self, cx: &mut Ctx, origins: &[Origin], replay: bool) {
+        let Some(replica) = &self.replica else { return };
+        let mut lines = vec![
+            Envelope::new("JOIN")
+                .from(cx.nick().as_str())
+                .to(self.name.as_str())
+                .meta("actor", cx.me().to_string())
+                .meta("self", true)
+                .meta("seq", replica.fold.seq.0),
+        ];
+        lines.extend(self.topic_lines(cx).into_iter().filter(|e| e.command != "331"));
+        lines.extend(self.names_lines(cx));
+        let targets: Vec<crate::port::SessionId> = if replay {
+            origins.iter().map(|o| o.session).collect()
+        } else {
+            cx.sessions.keys().copied().collect()
+        };
+        for session in targets {
+            let label = origins.iter().find(|o| o.session == session).and_then(|o| o.label.clone());
+            for line in &lines {
+                let mut line = line.clone();
+                if replay {
+                    line.meta.insert("replay".into(), Value::Bool(true));
+                }
+                if let Some(label) = &label {
+                    line.meta.insert("label".into(), label.clone());
+                }
+                cx.deliver(session, line);
+            }
+        }
+    }
+
+    /// 332 and 333, or 331.
+    pub fn topic_lines(&self, cx: &Ctx) -> Vec<Envelope> {
+        let nick = cx.nick().as_str();
+        let name = self.name.as_str();
+        match self.replica.as_ref().and_then(|r| r.state.topic()) {
+            Some((text, by, at)) => vec![
+                numeric::reply(numeric::RPL_TOPIC, nick, &[name], text),
+                numeric::reply(numeric::RPL_TOPICWHOTIME, nick, &[name, by, &(at / 1000).to_string()], ""),
+            ],
+            None => vec![numeric::reply(numeric::RPL_NOTOPIC, nick, &[name], "")],
+        }
+    }
+
+    /// 353, as many as it takes, and 366.
+    pub fn names_lines(&self, cx: &Ctx) -> Vec<Envelope> {
+        let nick = cx.nick().as_str();
+        let name = self.name.as_str();
+        let mut out = Vec::new();
+        if let Some(replica) = &self.replica {
+            let kind = if replica.state.has('s') {
+                "@"
+            } else if replica.state.has('p') {
+                "*"
+            } else {
+                "="
+            };
+            let names: Vec<String> = replica
+                .state
+                .members
+                .iter()
+                .map(|(a, m)| format!("{}{}", replica.state.rank_prefix(a), m.card.nick()))
+                .collect();
+            for chunk in names.chunks(50) {
+                let mut e = Envelope::new("353").to(nick).param(kind).param(name);
+                for name in chunk {
+                    e = e.line(name.as_str());
+                }
+                out.push(e);
+            }
+        }
+        out.push(numeric::reply(numeric::RPL_ENDOFNAMES, nick, &[name], ""));
+        out
+    }
+}
+
+fn with_reason(e: Envelope, reason: &str) -> Envelope {
+    if reason.is_empty() { e } else { e.line(reason) }
+}
+
+/// Whether a text names a nick, as a word of its own.
+fn mentions(e: &Envelope, folded: &str) -> bool {
+    let part_of_nick = |c: char| c.is_ascii_alphanumeric() || "[]\\`_^{|}-~".contains(c);
+    e.lines().iter().any(|line| casefold(line).split(|c: char| !part_of_nick(c)).any(|word| word == folded))
+}

@@ -1,0 +1,445 @@
+//! Direct messages: a key per pair and direction, wrapped in the messages that use it first; receipts; order; no repeats.
+//!
+//! A stream is one sender's run of counted messages to one receiver: a sender that lost its store starts a new one.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::contacts::{Contact, Trust};
+use super::ctx::{Ctx, Origin};
+use super::waiting::Waiting;
+use crate::crypto::{self, ChannelKey};
+use crate::envelope::{Domain, Envelope};
+use crate::identity::Card;
+use crate::ids::{ActorId, ChannelId, Epoch, KeyId, Millis, MsgId};
+use crate::port::{MessageRow, OutboxRow, StoreOp, Table};
+
+/// Messages under one key, and its life.
+const KEY_MESSAGES: u64 = 1_000;
+const KEY_AGE: Millis = 7 * 24 * 3600 * 1000;
+/// Messages that may wait for an earlier one.
+const HELD: usize = 256;
+/// Streams of one sender that are remembered.
+const STREAMS: usize = 64;
+/// Keys of a peer that are kept for late messages and receipts.
+const KEYS: usize = 8;
+
+#[derive(Serialize, Deserialize, Default)]
+struct Row {
+    stream: String,
+    next: u64,
+    #[serde(default)]
+    kid: Option<KeyId>,
+    #[serde(default)]
+    used: u64,
+    #[serde(default)]
+    since: Millis,
+    #[serde(default)]
+    wrap: Option<String>,
+    seen: BTreeMap<String, u64>,
+    arrivals: u64,
+}
+
+struct DmOut {
+    id: MsgId,
+    template: Envelope,
+    origin: Option<Origin>,
+    n: Option<u64>,
+    sent: Option<Millis>,
+}
+
+/// A conversation with one peer.
+#[derive(Default)]
+pub(crate) struct Direct {
+    row: Row,
+    key: Option<ChannelKey>,
+    keys: BTreeMap<KeyId, ChannelKey>,
+    order: VecDeque<KeyId>,
+    out: VecDeque<DmOut>,
+    held: BTreeMap<(String, u64), (Envelope, MsgId)>,
+    retry: Option<Millis>,
+}
+
+fn no_channel() -> ChannelId {
+    ChannelId([0; 24])
+}
+
+pub(crate) fn target(peer: &ActorId) -> String {
+    format!("@{peer}")
+}
+
+impl Direct {
+    pub fn restore(cx: &Ctx, peer: &ActorId, value: &[u8], keys: &[(String, Vec<u8>)]) -> Result<Self, String> {
+        let row: Row = serde_json::from_slice(value).map_err(|e| e.to_string())?;
+        let mut direct = Self { row, ..Self::default() };
+        let prefix = format!("@{peer}/");
+        for (name, value) in keys.iter().filter(|(n, _)| n.starts_with(&prefix)) {
+            let kid = KeyId::parse(&name[prefix.len()..]).map_err(|e| e.to_string())?;
+            let plain = cx.id.open_local(value).map_err(|e| e.to_string())?;
+            let bytes: [u8; 32] = plain.try_into().map_err(|_| "a key of the wrong size".to_owned())?;
+            direct.remember(kid, ChannelKey::from_bytes(bytes));
+        }
+        direct.key = direct.row.kid.and_then(|kid| direct.keys.get(&kid).map(ChannelKey::duplicate));
+        Ok(direct)
+    }
+
+    fn remember(&mut self, kid: KeyId, key: ChannelKey) -> Option<KeyId> {
+        if self.keys.insert(kid, key).is_none() {
+            self.order.push_back(kid);
+        }
+        if self.order.len() <= KEYS {
+            return None;
+        }
+        let old = self.order.pop_front()?;
+        if Some(old) == self.row.kid {
+            self.order.push_back(old);
+            return None;
+        }
+        self.keys.remove(&old);
+        Some(old)
+    }
+
+    fn keep_key(&mut self, cx: &mut Ctx, peer: &ActorId, kid: KeyId, key: ChannelKey) {
+        let value = cx.id.seal_local(key.expose());
+        cx.store(StoreOp::Put { table: Table::Key, key: format!("@{peer}/{kid}"), value });
+        if let Some(old) = self.remember(kid, key) {
+            cx.store(StoreOp::Delete { table: Table::Key, key: format!("@{peer}/{old}") });
+        }
+    }
+
+    fn save(&self, cx: &mut Ctx, peer: &ActorId) {
+        cx.put(Table::Direct, peer.to_string(), &self.row);
+    }
+
+    pub fn wake(&self) -> Option<Millis> {
+        self.retry
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Puts back what was not settled when the node ended.
+    pub fn restore_out(&mut self, id: MsgId, template: Envelope) {
+        self.out.push_back(DmOut { id, template, origin: None, n: None, sent: None });
+    }
+
+    /// Takes a message in.
+    pub fn submit(&mut self, cx: &mut Ctx, card: &Card, template: Envelope, origin: Origin, id: Option<MsgId>) {
+        let peer = card.actor();
+        let id = match id {
+            Some(id) => {
+                cx.last_id = cx.last_id.max(id);
+                id
+            }
+            None => cx.new_id(),
+        };
+        let out = DmOut { id, template, origin: Some(origin), n: None, sent: None };
+        if !mutant!(cx.cfg, ForgetOutbox) {
+            let sealed = cx.id.seal_local(&serde_json::to_vec(&out.template).unwrap_or_default());
+            cx.store(StoreOp::Outbox(OutboxRow { id: id.to_string(), target: target(&peer), sealed }));
+        }
+        cx.sent_by(out.origin.as_ref());
+        let shown = own(cx, card, &out, "sending");
+        cx.broadcast_cap("state", &shown);
+        self.out.push_back(out);
+        cx.status_dirty = true;
+        self.pump(cx, card);
+    }
+
+    /// The key for what is said next; a new one after a count or an age.
+    fn current_key(&mut self, cx: &mut Ctx, card: &Card) -> (KeyId, ChannelKey) {
+        let fresh = self.row.used < KEY_MESSAGES && cx.now.wall < self.row.since + KEY_AGE;
+        if let (Some(kid), Some(key), true) = (self.row.kid, &self.key, fresh) {
+            return (kid, key.duplicate());
+        }
+        let peer = card.actor();
+        let key = ChannelKey::generate(&mut cx.rng);
+        let kid = key.id(&peer.0, Epoch(0));
+        let label = crypto::wrap_label(&no_channel(), Epoch(0), &kid, &cx.me(), &peer);
+        let ct = crypto::wrap(&key, card.keys(), &label, &mut cx.rng);
+        let wrap = Envelope::new("WRAP")
+            .from(cx.me().to_string())
+            .to(peer.to_string())
+            .meta("kid", kid.to_string())
+            .field("alg", "rsa-oaep-sha256")
+            .field("ct", ct)
+            .sign(Domain::Wrap, &cx.id);
+        self.row.kid = Some(kid);
+        self.row.used = 0;
+        self.row.since = cx.now.wall;
+        self.row.wrap = serde_json::to_string(&wrap).ok();
+        self.key = Some(key.duplicate());
+        self.keep_key(cx, &peer, kid, key.duplicate());
+        (kid, key)
+    }
+
+    /// Sends what waits.
+    pub fn pump(&mut self, cx: &mut Ctx, card: &Card) {
+        let peer = card.actor();
+        if self.row.stream.is_empty() {
+            self.row.stream = format!("{:016x}", cx.random());
+            self.row.next = 1;
+        }
+        let me = cx.me().to_string();
+        let topic = cx.topic(card.address(), &card.address().data_in, me.as_bytes());
+        let window = cx.cfg.window;
+        let mut first = self.row.next;
+        for i in 0..self.out.len().min(window) {
+            if self.out.get(i).is_none_or(|o| o.sent.is_some()) {
+                first += 1;
+                continue;
+            }
+            let (kid, key) = self.current_key(cx, card);
+            self.row.used += 1;
+            let wrap = self.row.wrap.as_deref().and_then(|w| serde_json::from_str::<Value>(w).ok());
+            let Some(out) = self.out.get_mut(i) else { break };
+            let n = first;
+            first += 1;
+            out.n = Some(n);
+            out.sent = Some(cx.now.mono);
+            let mut inner = Envelope {
+                id: Some(out.id.to_string()),
+                ts: Some(cx.ts()),
+                ..out.template.clone().from(me.as_str()).to(peer.to_string())
+            };
+            inner = inner.meta("kid", kid.to_string()).meta("stream", self.row.stream.as_str()).meta("n", n);
+            let plain = inner.sign(Domain::Message, &cx.id).to_canonical();
+            let token = if mutant!(cx.cfg, PlainBodies) {
+                String::from_utf8_lossy(&plain).into_owned()
+            } else {
+                key.encrypt(&plain)
+            };
+            let id = out.id;
+            let mut e = Envelope {
+                id: Some(id.to_string()),
+                ..Envelope::new("DM").from(me.as_str()).to(peer.to_string()).meta("kid", kid.to_string()).field("ct", token)
+            };
+            if let Some(wrap) = wrap {
+                // The peer has not said yet that it has the key; nor, perhaps, who we are.
+                e = e.field("wrap", wrap).field("card", json!(cx.card.envelope()));
+            }
+            cx.append(topic.clone(), me.as_bytes(), e.to_canonical(), Waiting::Direct(peer, id));
+        }
+        if !self.out.is_empty() {
+            self.save(cx, &peer);
+        }
+    }
+
+    /// A message is in the peer's mailbox, or is not.
+    pub fn on_appended(&mut self, cx: &mut Ctx, card: &Card, id: MsgId, ok: bool) {
+        let Some(i) = self.out.iter().position(|o| o.id == id) else { return };
+        if !ok || i > 0 {
+            // What comes behind a lost one is sent again too: the peer takes them in order, and each once.
+            if !ok {
+                for out in self.out.iter_mut().skip(i) {
+                    out.sent = None;
+                }
+                self.retry = Some(cx.now.mono + cx.jitter(400, 900));
+            }
+            return;
+        }
+        let Some(out) = self.out.pop_front() else { return };
+        self.row.next = out.n.unwrap_or(self.row.next) + 1;
+        self.save(cx, &card.actor());
+        cx.store(StoreOp::Settled { id: id.to_string() });
+        self.row.arrivals += 1;
+        let shown = own(cx, card, &out, "sent");
+        if let Some(row) = row(cx, &card.actor(), cx.me(), &shown, self.row.arrivals, "sent") {
+            cx.store(StoreOp::Message(row));
+        }
+        cx.broadcast(&shown, out.origin.as_ref());
+        cx.settled_by(out.origin.as_ref());
+        cx.status_dirty = true;
+    }
+
+    pub fn tick(&mut self, cx: &mut Ctx, card: &Card) {
+        if self.retry.is_some_and(|at| cx.now.mono >= at) {
+            self.retry = None;
+            self.pump(cx, card);
+        }
+    }
+
+    /// A message arrived. `trust` says whether it may be shown.
+    pub fn receive(&mut self, cx: &mut Ctx, card: &Card, e: &Envelope, trust: Trust) {
+        let peer = card.actor();
+        let Some(kid) = e.meta_str("kid").and_then(|k| KeyId::parse(k).ok()) else { return };
+        if !self.keys.contains_key(&kid) {
+            let Some(key) = unwrap_direct(cx, card, e, kid) else { return };
+            self.keep_key(cx, &peer, kid, key);
+        }
+        let Some(key) = self.keys.get(&kid) else { return };
+        let Some(token) = e.get("ct").and_then(Value::as_str) else { return };
+        let Ok(plain) = key.decrypt(token) else { return };
+        let Ok(inner) = Envelope::from_canonical(&plain) else { return };
+        let same = inner.from == e.from && inner.to == e.to && inner.id == e.id;
+        if !same || inner.meta_str("kid") != e.meta_str("kid") {
+            return;
+        }
+        if inner.verify(Domain::Message, card.keys()).is_err() && !mutant!(cx.cfg, TrustLeader) {
+            return;
+        }
+        let Some(id) = inner.id.as_deref().and_then(|i| MsgId::parse(i).ok()) else { return };
+        let (Some(stream), Some(n)) = (inner.meta_str("stream").map(str::to_owned), inner.meta_u64("n")) else { return };
+        if stream.len() != 16 {
+            return;
+        }
+        let last = self.row.seen.get(&stream).copied().unwrap_or(0);
+        if n <= last {
+            self.receipt(cx, card, "delivered", &[id.to_string()]);
+            return;
+        }
+        if n > last + 1 {
+            if self.held.len() < HELD {
+                self.held.insert((stream, n), (inner, id));
+            }
+            return;
+        }
+        self.take(cx, card, inner, id, &stream, n, trust);
+        let mut n = n + 1;
+        while let Some((inner, id)) = self.held.remove(&(stream.clone(), n)) {
+            self.take(cx, card, inner, id, &stream, n, trust);
+            n += 1;
+        }
+        self.save(cx, &peer);
+    }
+
+    #[allow(clippy::too_many_arguments)] // One message's parts; a struct for one call would say no more.
+    fn take(&mut self, cx: &mut Ctx, card: &Card, inner: Envelope, id: MsgId, stream: &str, n: u64, trust: Trust) {
+        if self.row.seen.len() >= STREAMS && !self.row.seen.contains_key(stream) {
+            self.row.seen.pop_first();
+        }
+        self.row.seen.insert(stream.to_owned(), n);
+        self.row.arrivals += 1;
+        let peer = card.actor();
+        let state = if trust == Trust::Held { "held" } else { "sent" };
+        let mut shown = Envelope {
+            body: inner.body.clone(),
+            id: inner.id.clone(),
+            ts: inner.ts.clone(),
+            meta: super::channel_user_meta(&inner),
+            ..Envelope::new(inner.command.clone()).from(card.nick().as_str()).to(cx.nick().as_str())
+        };
+        shown = shown
+            .meta("actor", peer.to_string())
+            .meta("state", state)
+            .meta("mention", true)
+            .meta("verified", trust == Trust::Verified);
+        if let Some(row) = row(cx, &peer, peer, &shown, self.row.arrivals, state) {
+            cx.store(StoreOp::Message(row));
+        }
+        if trust != Trust::Held {
+            cx.broadcast(&shown, None);
+            self.receipt(cx, card, "delivered", &[id.to_string()]);
+        }
+    }
+
+    /// Tells the peer that its messages came, or were read.
+    pub fn receipt(&mut self, cx: &mut Ctx, card: &Card, what: &str, ids: &[String]) {
+        let Some(kid) = self.order.iter().rev().find(|k| self.keys.contains_key(k)).copied() else { return };
+        let Some(key) = self.keys.get(&kid) else { return };
+        let inner = Envelope {
+            body: Some(crate::Body::Array(ids.iter().map(|i| json!(i)).collect())),
+            ts: Some(cx.ts()),
+            ..Envelope::new("RECEIPT").from(cx.me().to_string()).to(card.actor().to_string()).param(what)
+        };
+        let token = key.encrypt(&inner.sign(Domain::Request, &cx.id).to_canonical());
+        let e = Envelope::new("RECEIPT")
+            .from(cx.me().to_string())
+            .to(card.actor().to_string())
+            .meta("kid", kid.to_string())
+            .field("ct", token);
+        cx.append_rpc(card, e.to_canonical(), Waiting::Nothing);
+    }
+
+    /// A receipt arrived.
+    pub fn on_receipt(&mut self, cx: &mut Ctx, card: &Card, e: &Envelope) {
+        let Some(kid) = e.meta_str("kid").and_then(|k| KeyId::parse(k).ok()) else { return };
+        let Some(key) = self.keys.get(&kid) else { return };
+        let Some(token) = e.get("ct").and_then(Value::as_str) else { return };
+        let Ok(plain) = key.decrypt(token) else { return };
+        let Ok(inner) = Envelope::from_canonical(&plain) else { return };
+        let ours = inner.from == e.from && inner.to.as_deref() == Some(cx.me().to_string().as_str());
+        if !ours || inner.verify(Domain::Request, card.keys()).is_err() {
+            return;
+        }
+        let what = match inner.params.first().map(String::as_str) {
+            Some("delivered") => "delivered",
+            Some("read") => "read",
+            _ => return,
+        };
+        let peer = card.actor();
+        if self.row.wrap.is_some() && self.row.kid == Some(kid) {
+            // It has our key: from now on it goes without the wrap.
+            self.row.wrap = None;
+            self.save(cx, &peer);
+        }
+        for id in inner.lines().into_iter().take(100) {
+            cx.store(StoreOp::MessageState { target: target(&peer), id: id.to_owned(), state: what.to_owned() });
+            let e = Envelope::new("STATE").to(card.nick().as_str()).param(what);
+            cx.broadcast_cap("state", &Envelope { id: Some(id.to_owned()), ..e });
+        }
+    }
+}
+
+fn unwrap_direct(cx: &Ctx, card: &Card, e: &Envelope, kid: KeyId) -> Option<ChannelKey> {
+    let wrap: Envelope = serde_json::from_value(e.get("wrap")?.clone()).ok()?;
+    let names = wrap.from == e.from && wrap.to == e.to && wrap.meta_str("kid") == e.meta_str("kid");
+    // The signature is checked before the RSA key is touched.
+    if !names || wrap.command != "WRAP" || wrap.verify(Domain::Wrap, card.keys()).is_err() {
+        return None;
+    }
+    if wrap.get("alg").and_then(Value::as_str) != Some("rsa-oaep-sha256") {
+        return None;
+    }
+    let label = crypto::wrap_label(&no_channel(), Epoch(0), &kid, &card.actor(), &cx.me());
+    let key = crypto::unwrap(wrap.get("ct")?.as_str()?, &cx.id, &label).ok()?;
+    (key.id(&cx.me().0, Epoch(0)) == kid).then_some(key)
+}
+
+fn own(cx: &Ctx, card: &Card, out: &DmOut, state: &str) -> Envelope {
+    let mut e = out.template.clone().from(cx.nick().as_str()).to(card.nick().as_str());
+    e.id = Some(out.id.to_string());
+    e.ts = Some(cx.ts());
+    e.meta("actor", cx.me().to_string()).meta("self", true).meta("state", state)
+}
+
+fn row(cx: &Ctx, peer: &ActorId, author: ActorId, shown: &Envelope, seq: u64, state: &str) -> Option<MessageRow> {
+    Some(MessageRow {
+        target: target(peer),
+        id: shown.id.clone()?,
+        author: author.to_string(),
+        seq,
+        ts: shown.ts.as_deref().and_then(crate::envelope::parse_ts).unwrap_or(cx.now.wall),
+        state: state.to_owned(),
+        sealed: cx.id.seal_local(&serde_json::to_vec(shown).ok()?),
+    })
+}
+
+/// Who it is that writes to us, and how far it is trusted; a stranger becomes a contact on first use.
+pub(crate) fn introduce(cx: &mut Ctx, e: &Envelope) -> Option<(Card, Trust)> {
+    let from = ActorId::parse(e.from.as_deref()?).ok()?;
+    let given = e.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
+    let given = given.and_then(|c| Card::parse(&c).ok()).filter(|c| c.actor() == from);
+    if let Some(card) = &given {
+        let newer = cx.contacts.card(&from).is_none_or(|known| card.rev() > known.rev());
+        if newer {
+            cx.contacts.meet(card);
+        }
+    }
+    let card = cx.contacts.card(&from).cloned()?;
+    if let Some(contact) = cx.contacts.list.get(&from) {
+        return Some((card, contact.trust));
+    }
+    let rival = cx.contacts.rival(&card).is_some();
+    let trust = if rival { Trust::Held } else { Trust::Tofu };
+    let contact = Contact { card: card.clone(), trust, since: cx.now.wall };
+    cx.put_sealed(Table::Contact, from.to_string(), &contact);
+    if let Some(text) = cx.contacts.conflict(&card) {
+        cx.alarm(card.nick().as_str(), "key-changed", text);
+    }
+    cx.contacts.list.insert(from, contact);
+    Some((card, trust))
+}

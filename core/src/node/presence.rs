@@ -1,0 +1,123 @@
+//! Presence: online, away, offline; one's own is signed, others' are checked. All of it is a hint that may be lost.
+
+use serde_json::Value;
+
+use super::contacts::Presence;
+use super::ctx::Ctx;
+use super::waiting::Waiting;
+use crate::envelope::{Domain, Envelope};
+use crate::ids::{ActorId, Millis};
+use crate::port::{SignalOp, SignalReply};
+
+/// How long a presence lives without being renewed, ms.
+pub(crate) const TTL: Millis = 90_000;
+/// How often it is renewed, and others' are looked at, ms.
+pub(crate) const EVERY: Millis = 30_000;
+/// How many people are looked after.
+const PEOPLE: usize = 64;
+
+impl Ctx {
+    fn presence(&self, status: &str, away: Option<&str>) -> String {
+        let mut e = Envelope { ts: Some(self.ts()), ..Envelope::new("PRESENCE").from(self.me().to_string()).param(status) };
+        if let Some(text) = away {
+            e = e.line(text);
+        }
+        String::from_utf8_lossy(&e.sign(Domain::Presence, &self.id).to_canonical()).into_owned()
+    }
+
+    /// Says how one is; `tell` also those who listen now.
+    pub fn say_presence(&mut self, away: Option<&str>, tell: bool) {
+        let status = if away.is_some() { "away" } else { "online" };
+        let payload = self.presence(status, away);
+        let key = format!("presence:{}", self.me());
+        self.hint(SignalOp::Set { key, value: payload.clone(), ttl: Some(TTL) });
+        if tell {
+            self.hint(SignalOp::Publish { channel: "presence".into(), payload });
+        }
+    }
+
+    pub fn say_goodbye(&mut self) {
+        let payload = self.presence("offline", None);
+        self.hint(SignalOp::Delete { key: format!("presence:{}", self.me()) });
+        self.hint(SignalOp::Publish { channel: "presence".into(), payload });
+    }
+
+    /// Looks after the people one knows.
+    pub fn look_at_people(&mut self, people: impl Iterator<Item = ActorId>) {
+        let me = self.me();
+        let people: std::collections::BTreeSet<ActorId> = people.filter(|a| *a != me).take(PEOPLE).collect();
+        for actor in people {
+            self.signal(SignalOp::Get { key: format!("presence:{actor}") }, Waiting::Presence(actor));
+        }
+    }
+
+    pub fn on_presence_value(&mut self, actor: ActorId, reply: SignalReply) {
+        match reply {
+            SignalReply::Value(Some((text, _))) => self.on_presence(&text),
+            SignalReply::Value(None) => self.set_presence(actor, "offline", ""),
+            _ => {}
+        }
+    }
+
+    /// Somebody's presence, as published or kept.
+    pub fn on_presence(&mut self, text: &str) {
+        let Ok(e) = Envelope::from_canonical(text.as_bytes()) else { return };
+        let Some(actor) = e.from.as_deref().and_then(|f| ActorId::parse(f).ok()) else { return };
+        let Some(card) = self.contacts.card(&actor) else { return };
+        let ts = e.ts.as_deref().and_then(crate::envelope::parse_ts).unwrap_or(0);
+        let fresh = self.now.wall.abs_diff(ts) < TTL + self.cfg.clock_skew;
+        if e.command != "PRESENCE" || !fresh || e.verify(Domain::Presence, card.keys()).is_err() {
+            return;
+        }
+        let status = match e.params.first().map(String::as_str) {
+            Some("away") => "away",
+            Some("offline") => "offline",
+            _ => "online",
+        };
+        let text = e.lines().first().map(|t| (*t).to_owned()).unwrap_or_default();
+        self.set_presence(actor, status, &text);
+    }
+
+    fn set_presence(&mut self, actor: ActorId, status: &str, text: &str) {
+        if actor == self.me() {
+            return;
+        }
+        let new = Presence { status: status.to_owned(), text: text.to_owned() };
+        let old = self.contacts.presence.insert(actor, new.clone());
+        let unchanged = old.as_ref() == Some(&new) || (old.is_none() && status == "offline");
+        if unchanged {
+            return;
+        }
+        let mut e =
+            Envelope::new("PRESENCE").from(self.contacts.nick_of(&actor)).param(status).meta("actor", actor.to_string());
+        if !text.is_empty() {
+            e = e.line(text);
+        }
+        self.broadcast_cap("presence", &e);
+    }
+
+    /// A conversation partner types.
+    pub fn on_direct_event(&mut self, payload: &str) {
+        let Ok(event) = serde_json::from_str::<Value>(payload) else { return };
+        let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let Ok(e) = Envelope::from_canonical(text("typing").as_bytes()) else { return };
+        let Some(actor) = e.from.as_deref().and_then(|f| ActorId::parse(f).ok()) else { return };
+        let Some(card) = self.contacts.card(&actor) else { return };
+        if e.to.as_deref() != Some(self.me().to_string().as_str())
+            || e.verify(Domain::Presence, card.keys()).is_err()
+        {
+            return;
+        }
+        let state = if e.params.first().is_some_and(|p| p == "active") { "active" } else { "done" };
+        let nick = card.nick().as_str().to_owned();
+        let shown = Envelope::new("TYPING").from(nick).to(self.nick().as_str()).param(state);
+        self.broadcast_cap("typing", &shown);
+    }
+
+    pub fn send_direct_typing(&mut self, to: ActorId, state: &str) {
+        let e = Envelope { ts: Some(self.ts()), ..Envelope::new("TYPING").from(self.me().to_string()).to(to.to_string()).param(state) };
+        let e = String::from_utf8_lossy(&e.sign(Domain::Presence, &self.id).to_canonical()).into_owned();
+        let payload = serde_json::json!({ "typing": e }).to_string();
+        self.hint(SignalOp::Publish { channel: format!("direct:{to}"), payload });
+    }
+}

@@ -1,0 +1,117 @@
+//! Requests and answers between nodes that may share no key: sealed to the receiver, signed inside, in parts if large.
+//!
+//! It carries; what is asked and answered is others' matter.
+
+use serde_json::{Value, json};
+
+use super::ctx::{Ctx, partition_of};
+use super::waiting::Waiting;
+use crate::crypto;
+use crate::envelope::{Domain, Envelope};
+use crate::identity::Card;
+use crate::ids::{ActorId, MsgId};
+use crate::names::ChannelName;
+use crate::port::Topic;
+
+/// Bytes of an answer in one record; larger ones travel in parts.
+const PART: usize = 120_000;
+
+fn label(command: &str, from: &ActorId, to: &ActorId) -> Vec<u8> {
+    format!("kirc.v1.{command} {from} {to}").into_bytes()
+}
+
+impl Ctx {
+    /// A record for somebody's `rpc-in` that only it can read. `inner` is signed already.
+    pub fn seal_to(
+        &mut self,
+        to: &Card,
+        command: &str,
+        id: MsgId,
+        inner: &Envelope,
+        meta: &[(&str, Value)],
+    ) -> Vec<u8> {
+        let label = label(command, &self.me(), &to.actor());
+        let sealed = crypto::seal(&inner.to_canonical(), to.keys(), &label, &mut self.rng);
+        let mut e = Envelope::new(command)
+            .from(self.me().to_string())
+            .to(to.actor().to_string())
+            .field("sealed", sealed);
+        for (name, value) in meta {
+            e.meta.insert((*name).to_owned(), value.clone());
+        }
+        Envelope { id: Some(id.to_string()), ..e }.to_canonical()
+    }
+
+    /// Opens what [`Self::seal_to`] made for us: the sender as it says, the request's id, the signed envelope.
+    pub fn open_sealed(&self, e: &Envelope) -> Option<(ActorId, MsgId, Envelope)> {
+        let from = ActorId::parse(e.from.as_deref()?).ok()?;
+        let id = MsgId::parse(e.id.as_deref()?).ok()?;
+        if e.to.as_deref() != Some(self.me().to_string().as_str()) {
+            return None;
+        }
+        let plain = crypto::open(e.get("sealed")?, &self.id, &label(&e.command, &from, &self.me())).ok()?;
+        let inner = Envelope::from_canonical(&plain).ok()?;
+        (inner.from.as_deref() == e.from.as_deref()).then_some((from, id, inner))
+    }
+
+    /// Answers a request in our own `rpc-out`, under the asker's key and sealed to it.
+    pub fn answer(&mut self, to: &Card, re: MsgId, answer: Envelope) {
+        let me = self.me();
+        let answer = Envelope { ts: Some(self.ts()), ..answer }
+            .from(me.to_string())
+            .meta("re", re.to_string())
+            .meta("for", to.actor().to_string())
+            .sign(Domain::Request, &self.id);
+        let sealed =
+            crypto::seal(&answer.to_canonical(), to.keys(), &label("ANSWER", &me, &to.actor()), &mut self.rng);
+        let text = sealed.to_string();
+        let key = to.actor().to_string();
+        let address = self.card.address().clone();
+        let topic = Topic {
+            cluster: address.cluster,
+            name: address.rpc_out,
+            partition: partition_of(key.as_bytes(), self.cfg.home.partitions),
+        };
+        let chunks: Vec<&[u8]> = text.as_bytes().chunks(PART).collect();
+        let parts = chunks.len();
+        for (i, chunk) in chunks.into_iter().enumerate() {
+            // JSON of ASCII (base64 inside): a cut between bytes is a cut between characters.
+            let e = Envelope::new("ANSWER")
+                .from(me.to_string())
+                .to(key.as_str())
+                .meta("re", re.to_string())
+                .meta("part", i)
+                .meta("parts", parts)
+                .line(String::from_utf8_lossy(chunk));
+            self.append(topic.clone(), key.as_bytes(), e.to_canonical(), Waiting::Nothing);
+        }
+    }
+
+    /// Opens the whole text of an answer by somebody.
+    pub fn open_answer(&self, by: &Card, text: &str) -> Option<Envelope> {
+        let sealed: Value = serde_json::from_str(text).ok()?;
+        let plain = crypto::open(&sealed, &self.id, &label("ANSWER", &by.actor(), &self.me())).ok()?;
+        let e = Envelope::from_canonical(&plain).ok()?;
+        let ours = e.meta_str("for") == Some(self.me().to_string().as_str());
+        (ours && e.verify(Domain::Request, by.keys()).is_ok()).then_some(e)
+    }
+
+    /// Tells somebody that it was invited.
+    pub fn tell_invited(&mut self, target: ActorId, name: &ChannelName, channel: &str) {
+        let Some(card) = self.contacts.card(&target).cloned() else { return };
+        let id = self.new_id();
+        let inner = Envelope {
+            id: Some(id.to_string()),
+            ts: Some(self.ts()),
+            ..Envelope::new("INVITE")
+                .from(self.me().to_string())
+                .to(target.to_string())
+                .param(name.as_str())
+                .meta("ch", channel)
+                .field("card", json!(self.card.envelope()))
+        };
+        let inner = inner.sign(Domain::Request, &self.id);
+        let bytes = self.seal_to(&card, "INVITED", id, &inner, &[]);
+        self.append_rpc(&card, bytes, Waiting::Nothing);
+    }
+}
