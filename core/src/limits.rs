@@ -26,10 +26,6 @@ pub const INVITES: usize = 100;
 pub const CARD: usize = 8 * 1024;
 /// Bytes of an invite before it is written as text.
 pub const INVITE: usize = 32 * 1024;
-/// Members of a channel.
-pub const MEMBERS: usize = 1000;
-/// Invites of a channel that wait to be used.
-pub const INVITES: usize = 100;
 /// Entries of a mask list.
 pub const MASKS: usize = 100;
 /// Bytes of a mask.

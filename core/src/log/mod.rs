@@ -7,5 +7,5 @@ mod fold;
 mod record;
 
 pub use fold::{Fold, Judge, Opened, Verdict};
-pub(crate) use fold::{open_act, verify_act};
+pub(crate) use fold::{last_id, open_act, verify_act};
 pub use record::{LogRecord, RecordError, SealedAct, Send, Sequenced, chain_claim, hash_record};

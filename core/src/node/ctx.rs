@@ -17,7 +17,9 @@ use crate::identity::{Address, Card, Identity};
 use crate::ids::{ActorId, Hash, Millis, MsgId, Offset, digest};
 use crate::names::Nick;
 use crate::numeric::Numeric;
-use crate::port::{Effect, From, Now, Query, Service, SessionId, SignalOp, StoreOp, Table, Ticket, Topic};
+use crate::port::{
+    Effect, From, Now, Query, Service, SessionId, SignalOp, StoreOp, Table, Ticket, Topic,
+};
 
 /// A session, and what it understands.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +68,8 @@ pub(crate) struct Ctx {
     pub rng: Rng,
     pub now: Now,
     pub out: Vec<Effect>,
+    /// Only for a deliberately broken variant.
+    pub late: Vec<Effect>,
     pub tickets: u64,
     pub waiting: BTreeMap<Ticket, Waiting>,
     pub sessions: BTreeMap<SessionId, Session>,
@@ -137,7 +141,12 @@ impl Ctx {
 
     pub fn append(&mut self, topic: Topic, key: &[u8], value: Vec<u8>, waiting: Waiting) -> Ticket {
         let ticket = self.ticket(waiting);
-        self.out.push(Effect::Append { ticket, topic, key: key.to_vec(), value });
+        self.out.push(Effect::Append {
+            ticket,
+            topic,
+            key: key.to_vec(),
+            value,
+        });
         ticket
     }
 
@@ -175,14 +184,22 @@ impl Ctx {
     /// Keeps a value as JSON.
     pub fn put<T: Serialize>(&mut self, table: Table, key: impl Into<String>, value: &T) {
         let value = serde_json::to_vec(value).unwrap_or_default();
-        self.store(StoreOp::Put { table, key: key.into(), value });
+        self.store(StoreOp::Put {
+            table,
+            key: key.into(),
+            value,
+        });
     }
 
     /// Keeps a value as JSON, sealed under the profile's key.
     pub fn put_sealed<T: Serialize>(&mut self, table: Table, key: impl Into<String>, value: &T) {
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(value).unwrap_or_default());
         let value = self.id.seal_local(&plain);
-        self.store(StoreOp::Put { table, key: key.into(), value });
+        self.store(StoreOp::Put {
+            table,
+            key: key.into(),
+            value,
+        });
     }
 
     /// Reads a partition from an offset on, unless a reader that is already there will pass it anyway.
@@ -191,7 +208,9 @@ impl Ctx {
         if reader.is_some_and(|r| r.next <= from && !r.moving) {
             return;
         }
-        let from = reader.filter(|r| r.moving).map_or(from, |r| r.next.min(from));
+        let from = reader
+            .filter(|r| r.moving)
+            .map_or(from, |r| r.next.min(from));
         self.move_reader(topic, From::At(from));
     }
 
@@ -202,7 +221,10 @@ impl Ctx {
             From::At(offset) => offset,
             From::End => Offset::MAX,
         };
-        self.out.push(Effect::Read { topic: topic.clone(), from });
+        self.out.push(Effect::Read {
+            topic: topic.clone(),
+            from,
+        });
     }
 
     pub fn deliver(&mut self, session: SessionId, envelope: Envelope) {
@@ -227,8 +249,12 @@ impl Ctx {
 
     /// To every session that has a capability.
     pub fn broadcast_cap(&mut self, cap: &str, envelope: &Envelope) {
-        let sessions: Vec<SessionId> =
-            self.sessions.iter().filter(|(_, s)| s.has(cap)).map(|(id, _)| *id).collect();
+        let sessions: Vec<SessionId> = self
+            .sessions
+            .iter()
+            .filter(|(_, s)| s.has(cap))
+            .map(|(id, _)| *id)
+            .collect();
         for session in sessions {
             self.deliver(session, envelope.clone());
         }
@@ -271,7 +297,9 @@ impl Ctx {
     /// One of this session's messages was settled or refused.
     pub fn settled_by(&mut self, origin: Option<&Origin>) {
         let Some(origin) = origin else { return };
-        let Some(session) = self.sessions.get_mut(&origin.session) else { return };
+        let Some(session) = self.sessions.get_mut(&origin.session) else {
+            return;
+        };
         session.unsettled = session.unsettled.saturating_sub(1);
         if session.unsettled == 0 {
             if let Some(flush) = session.flush.take() {

@@ -2,106 +2,38 @@
 //!
 //! It is a state machine: an input comes in with the time, effects go out. It waits for nothing and reads no clock.
 
-use crate::crypto::Rng;
-use crate::identity::{Address, Identity};
-use crate::ids::Millis;
-use crate::names::Nick;
-use crate::port::{Effect, Input, Now, Snapshot};
+mod channel;
+mod config;
+mod contacts;
+mod ctx;
+mod direct;
+mod inbox;
+mod people;
+mod presence;
+mod rpc;
+mod session;
+mod start;
+mod status;
+mod waiting;
 
-/// The grid that a node lives on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Home {
-    /// The cluster's id.
-    pub cluster: String,
-    /// The topic that holds the channels' logs.
-    pub log: String,
-    /// How many partitions each topic has.
-    pub partitions: u32,
-}
+use std::collections::BTreeMap;
 
-/// What a node is told about itself and its times.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The nick.
-    pub nick: Nick,
-    /// Its own mailbox.
-    pub address: Address,
-    /// The grid.
-    pub home: Home,
-    /// Whether peers learn that their direct messages were read.
-    pub read_receipts: bool,
-    /// Whether others learn that one is typing.
-    pub send_typing: bool,
-    /// Life of a leader key, ms.
-    pub lease: Millis,
-    /// A challenge that goes unanswered for this long lets others claim, ms of the log's time.
-    pub challenge: Millis,
-    /// An author's patience before it challenges, ms.
-    pub patience: Millis,
-    /// Messages in an epoch at the most.
-    pub epoch_messages: u64,
-    /// Life of an epoch, ms.
-    pub epoch_age: Millis,
-    /// How far an author's clock may be from the leader's, ms.
-    pub clock_skew: Millis,
-    /// Own messages on their way to one leader at once.
-    pub window: usize,
-    /// A deliberately broken rule, for the simulation.
-    #[cfg(feature = "mutants")]
-    pub mutant: Option<Mutant>,
-}
+use rand_chacha::rand_core::SeedableRng;
+use serde_json::{Map, Value};
 
-/// A deliberately broken rule: the simulation must catch each.
+use self::channel::{Channel, Phase};
 #[cfg(feature = "mutants")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mutant {
-    /// Readers accept records of a leader that was replaced (promise 3).
-    AcceptOldTerm,
-    /// Readers don't check the author's signature (promise 4).
-    TrustLeader,
-    /// Readers don't check the author's count (promise 3: shown twice).
-    AcceptRepeats,
-    /// The outbox is not stored (promise 2).
-    ForgetOutbox,
-    /// A message counts as sent once it was appended to the leader's mailbox (promise 1).
-    SettleEarly,
-    /// No new epoch when somebody leaves or is kicked (promise 5).
-    KeepEpochOnLeave,
-    /// The joiner is handed all former keys (promise 5).
-    HandOutOldKeys,
-    /// Bodies are not encrypted (promise 6).
-    PlainBodies,
-    /// Messages under a key that is not there are dropped instead of waited for (promise 3).
-    DropUnreadable,
-    /// The read position is stored before the messages (promise 3: skipped after a crash).
-    PositionFirst,
-    /// The chain is not checked (promise 3/4: a leader may leave out or reorder).
-    IgnoreChain,
-    /// A claim counts without an unanswered challenge (needless voids, promise 1 holds; liveness suffers).
-    ClaimAtWill,
-}
-
-impl Config {
-    /// The usual times and sizes.
-    pub fn new(nick: Nick, address: Address, home: Home) -> Self {
-        Self {
-            nick,
-            address,
-            home,
-            read_receipts: true,
-            send_typing: true,
-            lease: 30_000,
-            challenge: 3_000,
-            patience: 3_000,
-            epoch_messages: 5_000,
-            epoch_age: 24 * 3600 * 1000,
-            clock_skew: crate::limits::CLOCK_SKEW,
-            window: 512,
-            #[cfg(feature = "mutants")]
-            mutant: None,
-        }
-    }
-}
+pub use self::config::Mutant;
+pub use self::config::{Config, Home};
+use self::ctx::{Ctx, ServiceState};
+use self::direct::Direct;
+use self::waiting::{Listing, Waiting};
+use crate::envelope::Envelope;
+use crate::identity::Identity;
+use crate::ids::{ActorId, Millis, Offset};
+use crate::port::{
+    Answer, Effect, From, Input, Now, PortError, RawRecord, Service, SignalReply, Snapshot, Topic,
+};
 
 /// Why a node can't start. The text is a sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -119,36 +51,347 @@ pub enum NodeError {
 /// a row) are carried out like this: all `Store` effects are committed in one transaction first; only then the others, in
 /// their order. After [`Node::next_wake`] is reached on the monotonic clock, `handle(Tick)` is due.
 pub struct Node {
-    _rng: Rng,
+    cx: Ctx,
+    channels: BTreeMap<String, Channel>,
+    directs: BTreeMap<ActorId, Direct>,
+    listings: BTreeMap<u64, Listing>,
+    away: Option<String>,
+    invites: people::Invites,
+    profile: people::Profile,
+    /// The life of each partition of the own mailbox in which its position counts.
+    positions: BTreeMap<String, String>,
+    people_at: Millis,
+    status_at: Millis,
+    stop_by: Option<Millis>,
+    stopped: bool,
+}
+
+/// What a message carries in `meta` for its reader.
+fn channel_user_meta(e: &Envelope) -> Map<String, Value> {
+    channel::user_meta(e)
 }
 
 impl Node {
-    /// A node from what its store holds. `seed` feeds its random numbers.
-    pub fn restore(
-        config: Config,
-        identity: Identity,
-        snapshot: &Snapshot,
-        seed: [u8; 32],
-        now: Now,
-    ) -> Result<Self, NodeError> {
-        let _ = (config, identity, snapshot, seed, now);
-        todo!()
-    }
-
     /// Something happens at this time; what is to be done about it is added to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Effect>) {
-        let _ = (now, input, out);
-        todo!()
+        self.cx.now = now;
+        match input {
+            Input::Start => self.start(),
+            Input::Tick => {}
+            Input::Attach { session } => {
+                self.cx.sessions.insert(session, ctx::Session::default());
+            }
+            Input::Detach { session } => {
+                self.cx.sessions.remove(&session);
+            }
+            Input::Command { session, envelope } => self.on_command(session, envelope),
+            Input::Reading {
+                topic,
+                incarnation,
+                start,
+                end,
+                at,
+            } => {
+                self.on_reading(&topic, incarnation, start, end, at);
+            }
+            Input::Record { topic, record } => self.on_record(&topic, record),
+            Input::Appended { ticket, result } => {
+                if let Some(waiting) = self.cx.waiting.remove(&ticket) {
+                    self.on_appended(ticket, waiting, result);
+                }
+            }
+            Input::End { ticket, result } => {
+                if let Some(Waiting::Resync(key)) = self.cx.waiting.remove(&ticket) {
+                    self.with_channel(&key, |c, cx| c.on_resync_end(cx, result.ok()));
+                }
+            }
+            Input::Signalled { ticket, result } => {
+                if let Some(waiting) = self.cx.waiting.remove(&ticket) {
+                    self.on_signalled(waiting, result);
+                }
+            }
+            Input::Published { channel, payload } => self.on_published(&channel, &payload),
+            Input::Queried { ticket, result } => {
+                if let Some(waiting) = self.cx.waiting.remove(&ticket) {
+                    self.on_queried(waiting, result);
+                }
+            }
+            Input::Service {
+                service,
+                up,
+                reason,
+            } => self.on_service(service, up, reason),
+            Input::Shutdown => self.shutdown(),
+        }
+        self.tick();
+        self.channels.retain(|_, c| c.phase != Phase::Left);
+        self.show_status();
+        if mutant!(self.cx.cfg, PositionFirst) {
+            self.delay_messages();
+        }
+        out.append(&mut self.cx.out);
+    }
+
+    /// Deliberately broken: messages are stored later than the position behind them.
+    fn delay_messages(&mut self) {
+        let is_message = |e: &Effect| matches!(e, Effect::Store(crate::port::StoreOp::Message(_)));
+        let (late, now): (Vec<_>, Vec<_>) = self.cx.out.drain(..).partition(is_message);
+        self.cx.out = std::mem::replace(&mut self.cx.late, late);
+        self.cx.out.extend(now);
     }
 
     /// When (monotonic) a `Tick` is due at the latest.
     pub fn next_wake(&self) -> Option<Millis> {
-        todo!()
+        let channels = self.channels.values().filter_map(Channel::wake);
+        let directs = self.directs.values().filter_map(Direct::wake);
+        let own = [
+            Some(self.people_at),
+            self.cx.status_dirty.then_some(self.status_at),
+            self.stop_by,
+        ];
+        channels
+            .chain(directs)
+            .chain(own.into_iter().flatten())
+            .min()
     }
 
     /// The topics and partitions that must exist before the node starts: its own four and the grid's log.
     pub fn topics(config: &Config) -> Vec<(String, u32)> {
-        let _ = config;
-        todo!()
+        let a = &config.address;
+        let names = [
+            &a.data_in,
+            &a.data_out,
+            &a.rpc_in,
+            &a.rpc_out,
+            &config.home.log,
+        ];
+        let mut out: Vec<(String, u32)> = names
+            .iter()
+            .map(|n| ((*n).clone(), config.home.partitions))
+            .collect();
+        out.sort();
+        out.dedup();
+        out
     }
+
+    /// The actor.
+    pub fn actor(&self) -> ActorId {
+        self.cx.me()
+    }
+
+    fn with_channel(&mut self, key: &str, f: impl FnOnce(&mut Channel, &mut Ctx)) {
+        if let Some(channel) = self.channels.get_mut(key) {
+            f(channel, &mut self.cx);
+        }
+    }
+
+    fn tick(&mut self) {
+        for channel in self.channels.values_mut() {
+            if channel.wake().is_some_and(|at| self.cx.now.mono >= at) {
+                channel.tick(&mut self.cx);
+            }
+        }
+        for (peer, direct) in &mut self.directs {
+            if direct.wake().is_some_and(|at| self.cx.now.mono >= at) {
+                if let Some(card) = self.cx.contacts.card(peer).cloned() {
+                    direct.tick(&mut self.cx, &card);
+                }
+            }
+        }
+        if self.cx.now.mono >= self.people_at && !self.cx.stopping {
+            self.people_at = self.cx.now.mono + presence::EVERY;
+            self.cx.say_presence(self.away.as_deref(), false);
+            let people: Vec<ActorId> = self.people().collect();
+            self.cx.look_at_people(people.into_iter());
+        }
+        self.check_stopped();
+    }
+
+    /// The people whose presence matters.
+    fn people(&self) -> impl Iterator<Item = ActorId> + '_ {
+        let members = self.channels.values().filter_map(|c| c.replica.as_ref());
+        let members = members.flat_map(|r| r.state.members.keys().copied());
+        self.cx.contacts.list.keys().copied().chain(members)
+    }
+
+    fn on_reading(
+        &mut self,
+        topic: &Topic,
+        incarnation: String,
+        start: Offset,
+        end: Offset,
+        at: Offset,
+    ) {
+        let reader = self.cx.readers.entry(topic.clone()).or_default();
+        let wanted = reader.next;
+        reader.moving = false;
+        reader.next = at;
+        reader.end = end;
+        reader.incarnation = Some(incarnation.clone());
+        if topic.name == self.cx.cfg.home.log {
+            self.on_log_reading(topic, &incarnation, start, end, wanted);
+        } else if self.is_inbox(topic) {
+            self.on_inbox_reading(topic, &incarnation, start, at);
+        } else {
+            for channel in self.channels.values_mut() {
+                channel.on_answers_read(&mut self.cx, topic);
+            }
+        }
+    }
+
+    /// The log is read from now on: is it the one that our positions speak of?
+    fn on_log_reading(
+        &mut self,
+        topic: &Topic,
+        incarnation: &str,
+        start: Offset,
+        end: Offset,
+        _wanted: Offset,
+    ) {
+        let mut again = None;
+        for channel in self.channels.values_mut().filter(|c| c.log == *topic) {
+            let other_life = channel
+                .incarnation
+                .as_deref()
+                .is_some_and(|i| i != incarnation);
+            if (other_life || channel.next > end) && channel.replica.is_some() {
+                // Another life of the log, or one that lost its end: what counts is found by the chain, from the start.
+                channel.next = start;
+                again = Some(start);
+            }
+            channel.incarnation = Some(incarnation.to_owned());
+            channel.past = Some(end);
+        }
+        match again {
+            Some(start) => self.cx.move_reader(topic, From::At(start)),
+            None => self.on_progress(topic),
+        }
+    }
+
+    /// A partition of the log was read a little further.
+    fn on_progress(&mut self, topic: &Topic) {
+        for channel in self.channels.values_mut().filter(|c| c.log == *topic) {
+            channel.settle_past(&mut self.cx);
+            channel.lead_progress(&mut self.cx);
+        }
+    }
+
+    fn on_record(&mut self, topic: &Topic, record: RawRecord) {
+        let Some(reader) = self.cx.readers.get_mut(topic) else {
+            return;
+        };
+        if reader.moving || record.offset < reader.next {
+            return;
+        }
+        reader.next = record.offset + 1;
+        if topic.name == self.cx.cfg.home.log {
+            let key = String::from_utf8_lossy(&record.key).into_owned();
+            self.with_channel(&key, |c, cx| c.on_record(cx, record));
+            self.on_progress(topic);
+        } else if self.is_inbox(topic) {
+            self.on_inbox(topic, &record);
+        } else if let Ok(e) = Envelope::from_canonical(&record.value) {
+            if e.command == "ANSWER" {
+                for channel in self.channels.values_mut() {
+                    if channel.on_answer(&mut self.cx, &e) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_appended(
+        &mut self,
+        ticket: crate::port::Ticket,
+        waiting: Waiting,
+        result: Result<Offset, PortError>,
+    ) {
+        let ok = result.is_ok();
+        match waiting {
+            Waiting::Relay(key) => self.with_channel(&key, |c, cx| c.on_relayed(cx, ticket, ok)),
+            Waiting::Challenge(key) => {
+                self.with_channel(&key, |c, cx| c.on_challenge_appended(cx, ok))
+            }
+            Waiting::Send(key, id) => {
+                self.with_channel(&key, |c, cx| c.on_send_appended(cx, id, ok))
+            }
+            Waiting::Direct(peer, id) => {
+                let card = self.cx.contacts.card(&peer).cloned();
+                if let (Some(direct), Some(card)) = (self.directs.get_mut(&peer), card) {
+                    direct.on_appended(&mut self.cx, &card, id, ok);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_signalled(&mut self, waiting: Waiting, result: Result<SignalReply, PortError>) {
+        match waiting {
+            Waiting::Lease(key) => self.with_channel(&key, |c, cx| c.on_lease(cx, result)),
+            Waiting::LeaderKey(key) => self.with_channel(&key, |c, cx| c.on_leader_key(cx, result)),
+            Waiting::Renewed(key) => self.with_channel(&key, |c, cx| c.on_renewed(cx, result)),
+            Waiting::Presence(actor) => {
+                if let Ok(reply) = result {
+                    self.cx.on_presence_value(actor, reply);
+                }
+            }
+            Waiting::ListNames(origin) => self.on_list_names(&origin, result),
+            Waiting::ListEntry(listing, name) => self.on_list_entry(listing, name, result),
+            Waiting::Profile(origin, nick) => self.on_profile_found(&origin, &nick, result),
+            _ => {}
+        }
+    }
+
+    fn on_published(&mut self, channel: &str, payload: &str) {
+        if channel == "presence" {
+            self.cx.on_presence(payload);
+        } else if channel == format!("direct:{}", self.cx.me()) {
+            self.cx.on_direct_event(payload);
+        } else if let Some(key) = channel
+            .strip_prefix("channel:")
+            .and_then(|c| c.strip_suffix(":events"))
+        {
+            self.with_channel(key, |c, cx| c.on_event(cx, payload));
+        }
+    }
+
+    fn on_queried(&mut self, waiting: Waiting, result: Result<Answer, PortError>) {
+        match waiting {
+            Waiting::History(origin, to) => self.on_history(&origin, &to, result),
+            Waiting::Held(actor) => self.on_held(actor, result),
+            _ => {}
+        }
+    }
+
+    fn on_service(&mut self, service: Service, up: bool, reason: String) {
+        let was = self.cx.service_up(service);
+        self.cx
+            .services
+            .insert(service, ServiceState { up, reason });
+        self.cx.status_dirty = true;
+        if up && !was {
+            for channel in self.channels.values_mut() {
+                channel.pump(&mut self.cx);
+            }
+            if service == Service::Signals {
+                self.subscribe();
+            }
+        }
+    }
+}
+
+/// A random number generator from a seed.
+fn rng(seed: [u8; 32]) -> crate::crypto::Rng {
+    crate::crypto::Rng::from_seed(seed)
+}
+
+/// Both partitions (or however many) of a topic.
+fn partitions(cluster: &str, name: &str, count: u32) -> impl Iterator<Item = Topic> {
+    let (cluster, name) = (cluster.to_owned(), name.to_owned());
+    (0..count).map(move |partition| Topic {
+        cluster: cluster.clone(),
+        name: name.clone(),
+        partition,
+    })
 }

@@ -39,7 +39,11 @@ impl Ctx {
         for (name, value) in meta {
             e.meta.insert((*name).to_owned(), value.clone());
         }
-        Envelope { id: Some(id.to_string()), ..e }.to_canonical()
+        Envelope {
+            id: Some(id.to_string()),
+            ..e
+        }
+        .to_canonical()
     }
 
     /// Opens what [`Self::seal_to`] made for us: the sender as it says, the request's id, the signed envelope.
@@ -49,7 +53,12 @@ impl Ctx {
         if e.to.as_deref() != Some(self.me().to_string().as_str()) {
             return None;
         }
-        let plain = crypto::open(e.get("sealed")?, &self.id, &label(&e.command, &from, &self.me())).ok()?;
+        let plain = crypto::open(
+            e.get("sealed")?,
+            &self.id,
+            &label(&e.command, &from, &self.me()),
+        )
+        .ok()?;
         let inner = Envelope::from_canonical(&plain).ok()?;
         (inner.from.as_deref() == e.from.as_deref()).then_some((from, id, inner))
     }
@@ -57,13 +66,20 @@ impl Ctx {
     /// Answers a request in our own `rpc-out`, under the asker's key and sealed to it.
     pub fn answer(&mut self, to: &Card, re: MsgId, answer: Envelope) {
         let me = self.me();
-        let answer = Envelope { ts: Some(self.ts()), ..answer }
-            .from(me.to_string())
-            .meta("re", re.to_string())
-            .meta("for", to.actor().to_string())
-            .sign(Domain::Request, &self.id);
-        let sealed =
-            crypto::seal(&answer.to_canonical(), to.keys(), &label("ANSWER", &me, &to.actor()), &mut self.rng);
+        let answer = Envelope {
+            ts: Some(self.ts()),
+            ..answer
+        }
+        .from(me.to_string())
+        .meta("re", re.to_string())
+        .meta("for", to.actor().to_string())
+        .sign(Domain::Request, &self.id);
+        let sealed = crypto::seal(
+            &answer.to_canonical(),
+            to.keys(),
+            &label("ANSWER", &me, &to.actor()),
+            &mut self.rng,
+        );
         let text = sealed.to_string();
         let key = to.actor().to_string();
         let address = self.card.address().clone();
@@ -83,14 +99,20 @@ impl Ctx {
                 .meta("part", i)
                 .meta("parts", parts)
                 .line(String::from_utf8_lossy(chunk));
-            self.append(topic.clone(), key.as_bytes(), e.to_canonical(), Waiting::Nothing);
+            self.append(
+                topic.clone(),
+                key.as_bytes(),
+                e.to_canonical(),
+                Waiting::Nothing,
+            );
         }
     }
 
     /// Opens the whole text of an answer by somebody.
     pub fn open_answer(&self, by: &Card, text: &str) -> Option<Envelope> {
         let sealed: Value = serde_json::from_str(text).ok()?;
-        let plain = crypto::open(&sealed, &self.id, &label("ANSWER", &by.actor(), &self.me())).ok()?;
+        let plain =
+            crypto::open(&sealed, &self.id, &label("ANSWER", &by.actor(), &self.me())).ok()?;
         let e = Envelope::from_canonical(&plain).ok()?;
         let ours = e.meta_str("for") == Some(self.me().to_string().as_str());
         (ours && e.verify(Domain::Request, by.keys()).is_ok()).then_some(e)
@@ -98,7 +120,9 @@ impl Ctx {
 
     /// Tells somebody that it was invited.
     pub fn tell_invited(&mut self, target: ActorId, name: &ChannelName, channel: &str) {
-        let Some(card) = self.contacts.card(&target).cloned() else { return };
+        let Some(card) = self.contacts.card(&target).cloned() else {
+            return;
+        };
         let id = self.new_id();
         let inner = Envelope {
             id: Some(id.to_string()),

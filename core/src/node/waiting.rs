@@ -28,8 +28,6 @@ pub(crate) enum Waiting {
     LeaderKey(String),
     /// The leader key, renewed.
     Renewed(String),
-    /// A channel's status hash, for a joiner.
-    Hints(String),
     /// A direct message in the peer's mailbox.
     Direct(ActorId, MsgId),
     /// A conversation's history.

@@ -14,8 +14,16 @@ impl Channel {
     /// A command that names this channel.
     pub fn command(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
         if self.phase != Phase::Joined && e.command != "PART" {
-            let text = format!("You are not in {} yet: the join is still on its way", self.name);
-            cx.numeric(origin, numeric::ERR_NOTONCHANNEL, &[self.name.as_str()], &text);
+            let text = format!(
+                "You are not in {} yet: the join is still on its way",
+                self.name
+            );
+            cx.numeric(
+                origin,
+                numeric::ERR_NOTONCHANNEL,
+                &[self.name.as_str()],
+                &text,
+            );
             return;
         }
         match e.command.as_str() {
@@ -31,7 +39,12 @@ impl Channel {
                     let text = (*text).to_owned();
                     if text.len() > crate::limits::TOPIC {
                         let why = format!("A topic has at most {} bytes", crate::limits::TOPIC);
-                        cx.numeric(origin, numeric::ERR_INPUTTOOLONG, &[self.name.as_str()], &why);
+                        cx.numeric(
+                            origin,
+                            numeric::ERR_INPUTTOOLONG,
+                            &[self.name.as_str()],
+                            &why,
+                        );
                         return;
                     }
                     self.do_act(cx, origin, &ActKind::Topic { text });
@@ -45,7 +58,13 @@ impl Channel {
                 }
             }
             "WHO" => self.who(cx, origin),
-            "ROTATE" => self.do_act(cx, origin, &ActKind::Nothing { command: "ROTATE".into() }),
+            "ROTATE" => self.do_act(
+                cx,
+                origin,
+                &ActKind::Nothing {
+                    command: "ROTATE".into(),
+                },
+            ),
             "TYPING" => {
                 if cx.cfg.send_typing {
                     self.send_typing(cx, e.params.first().map_or("active", String::as_str));
@@ -64,7 +83,10 @@ impl Channel {
             Ok(id) => id,
             Err(text) => return cx.error(origin, text),
         };
-        let mut template = Envelope { body: e.body.clone(), ..Envelope::new(e.command.clone()) };
+        let mut template = Envelope {
+            body: e.body.clone(),
+            ..Envelope::new(e.command.clone())
+        };
         template.meta = user_meta(e);
         self.submit(cx, template, Some(origin.clone()), OutKind::Kept, id);
     }
@@ -72,12 +94,19 @@ impl Channel {
     fn part(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
         if self.phase == Phase::Joining && self.replica.is_none() {
             self.phase = Phase::Left;
-            let e = Envelope::new("PART").from(cx.nick().as_str()).to(self.name.as_str()).meta("self", true);
+            let e = Envelope::new("PART")
+                .from(cx.nick().as_str())
+                .to(self.name.as_str())
+                .meta("self", true);
             cx.broadcast(&e, Some(origin));
             cx.status_dirty = true;
             return;
         }
-        let reason = e.lines().first().map(|r| cut(r, crate::limits::REASON)).unwrap_or_default();
+        let reason = e
+            .lines()
+            .first()
+            .map(|r| cut(r, crate::limits::REASON))
+            .unwrap_or_default();
         self.do_act(cx, origin, &ActKind::Part { reason });
     }
 
@@ -89,7 +118,13 @@ impl Channel {
                 return;
             }
         }
-        self.submit(cx, super::send::template(kind), Some(origin.clone()), OutKind::Kept, None);
+        self.submit(
+            cx,
+            super::send::template(kind),
+            Some(origin.clone()),
+            OutKind::Kept,
+            None,
+        );
     }
 
     fn say_no(&self, cx: &mut Ctx, origin: &Origin, refusal: &Refusal) {
@@ -114,7 +149,13 @@ impl Channel {
                     self.list(cx, origin, *letter);
                 }
                 if !request.changes.is_empty() {
-                    self.do_act(cx, origin, &ActKind::Mode { changes: request.changes });
+                    self.do_act(
+                        cx,
+                        origin,
+                        &ActKind::Mode {
+                            changes: request.changes,
+                        },
+                    );
                 }
             }
         }
@@ -128,7 +169,12 @@ impl Channel {
             _ => (numeric::RPL_BANLIST, numeric::RPL_ENDOFBANLIST),
         };
         for (mask, by, at) in replica.state.list(letter) {
-            cx.numeric(origin, entry, &[self.name.as_str(), &mask, &by, &(at / 1000).to_string()], "");
+            cx.numeric(
+                origin,
+                entry,
+                &[self.name.as_str(), &mask, &by, &(at / 1000).to_string()],
+                "",
+            );
         }
         cx.numeric(origin, end, &[self.name.as_str()], "");
     }
@@ -139,10 +185,19 @@ impl Channel {
             return;
         };
         let Some(target) = self.member(nick) else {
-            cx.numeric(origin, numeric::ERR_USERNOTINCHANNEL, &[nick, self.name.as_str()], "");
+            cx.numeric(
+                origin,
+                numeric::ERR_USERNOTINCHANNEL,
+                &[nick, self.name.as_str()],
+                "",
+            );
             return;
         };
-        let reason = e.lines().first().map(|r| cut(r, crate::limits::REASON)).unwrap_or_default();
+        let reason = e
+            .lines()
+            .first()
+            .map(|r| cut(r, crate::limits::REASON))
+            .unwrap_or_default();
         self.do_act(cx, origin, &ActKind::Kick { target, reason });
     }
 
@@ -157,7 +212,10 @@ impl Channel {
         if let Ok(actor) = ActorId::parse(nick) {
             return replica.state.members.contains_key(&actor).then_some(actor);
         }
-        replica.state.by_nick(&Nick::parse(nick).ok()?).map(|(a, _)| *a)
+        replica
+            .state
+            .by_nick(&Nick::parse(nick).ok()?)
+            .map(|(a, _)| *a)
     }
 
     fn who(&self, cx: &mut Ctx, origin: &Origin) {
@@ -178,7 +236,12 @@ impl Channel {
                     card.nick().as_str(),
                     &flags,
                 ];
-                cx.numeric(origin, numeric::RPL_WHOREPLY, &params, &format!("0 {}", card.nick()));
+                cx.numeric(
+                    origin,
+                    numeric::RPL_WHOREPLY,
+                    &params,
+                    &format!("0 {}", card.nick()),
+                );
             }
         }
         cx.numeric(origin, numeric::RPL_ENDOFWHO, &[name], "");
@@ -189,15 +252,25 @@ impl Channel {
         let fold = self.replica.as_ref().map(|r| &r.fold);
         let phase = match self.phase {
             Phase::Left => "left",
-            Phase::Joining if self.join.as_ref().is_some_and(super::Join::waits_long) => "leaderless",
+            Phase::Joining if self.join.as_ref().is_some_and(super::Join::waits_long) => {
+                "leaderless"
+            }
             Phase::Joining => "joining",
             Phase::Joined if !self.stalled.is_empty() => "waiting-for-key",
             Phase::Joined if self.past.is_some() => "catching-up",
             Phase::Joined if fold.is_some_and(|f| f.resigned) => "leaderless",
             Phase::Joined => "joined",
         };
-        let waiting = self.outbox.iter().filter(|o| o.kind == OutKind::Kept).count();
-        let why = if waiting > 0 || phase != "joined" { self.obstacle(cx).unwrap_or_default() } else { "" };
+        let waiting = self
+            .outbox
+            .iter()
+            .filter(|o| o.kind == OutKind::Kept)
+            .count();
+        let why = if waiting > 0 || phase != "joined" {
+            self.obstacle(cx).unwrap_or_default()
+        } else {
+            ""
+        };
         serde_json::json!({
             "phase": phase,
             "leader": fold.map(|f| self.nick_of(cx, &f.leader)),
@@ -228,10 +301,14 @@ pub(crate) fn given_id(cx: &Ctx, e: &Envelope) -> Result<Option<MsgId>, String> 
 /// What a session put into `meta` for others to see; what is ours is left out.
 pub(crate) fn user_meta(e: &Envelope) -> serde_json::Map<String, Value> {
     const OURS: [&str; 20] = [
-        "label", "ch", "n", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state", "self", "verified",
-        "mention", "late", "stream", "id", "replay", "limit", "more",
+        "label", "ch", "n", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state", "self",
+        "verified", "mention", "late", "stream", "id", "replay", "limit", "more",
     ];
-    e.meta.iter().filter(|(k, _)| !OURS.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+    e.meta
+        .iter()
+        .filter(|(k, _)| !OURS.contains(&k.as_str()))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
 }
 
 /// At most this many bytes, cut at a character.

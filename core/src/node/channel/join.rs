@@ -46,9 +46,16 @@ struct Scan {
 
 impl Scan {
     fn tip(&self) -> Option<(&Hash, &Claim)> {
-        let alive = self.order.iter().rev().find(|h| self.claims.get(*h).is_some_and(|c| c.term == self.alive));
+        let alive = self
+            .order
+            .iter()
+            .rev()
+            .find(|h| self.claims.get(*h).is_some_and(|c| c.term == self.alive));
         let hash = alive.or(self.order.last())?;
-        let newest = self.order.last().filter(|h| self.claims.get(*h).is_some_and(|c| c.term > self.alive));
+        let newest = self
+            .order
+            .last()
+            .filter(|h| self.claims.get(*h).is_some_and(|c| c.term > self.alive));
         let hash = newest.unwrap_or(hash);
         self.claims.get_key_value(hash)
     }
@@ -61,7 +68,12 @@ impl Scan {
     /// Whom to ask, best first.
     fn candidates(&self) -> Vec<Card> {
         let tip = self.tip().map(|(_, c)| c.card.clone());
-        let rest = self.order.iter().rev().filter_map(|h| self.claims.get(h)).map(|c| c.card.clone());
+        let rest = self
+            .order
+            .iter()
+            .rev()
+            .filter_map(|h| self.claims.get(h))
+            .map(|c| c.card.clone());
         let mut out: Vec<Card> = Vec::new();
         for card in tip.into_iter().chain(rest) {
             if out.iter().all(|c| c.actor() != card.actor()) {
@@ -123,7 +135,9 @@ impl Channel {
         self.join = Some(join);
         self.next = 0;
         self.past = Some(Offset::MAX);
-        cx.hint(SignalOp::Subscribe { channel: events(&self.key) });
+        cx.hint(SignalOp::Subscribe {
+            channel: events(&self.key),
+        });
         let log = self.log.clone();
         cx.move_reader(&log, From::At(0));
         cx.status_dirty = true;
@@ -131,16 +145,39 @@ impl Channel {
 
     /// A record, seen from outside.
     pub fn scan(&mut self, cx: &mut Ctx, record: &RawRecord) {
-        let Some(join) = self.join.as_mut() else { return };
-        let Ok(parsed) = LogRecord::parse(&record.value, &self.name) else { return };
+        let Some(join) = self.join.as_mut() else {
+            return;
+        };
+        let Ok(parsed) = LogRecord::parse(&record.value, &self.name) else {
+            return;
+        };
         let fresh = match parsed {
-            LogRecord::Claim { envelope, card, term, prev, channel } => {
+            LogRecord::Claim {
+                envelope,
+                card,
+                term,
+                prev,
+                channel,
+            } => {
                 let hash = claim_hash(&record.value);
                 let follows = match channel {
-                    Some(id) => join.scan.claims.get(&prev).is_some_and(|c| c.term.next() == term && c.channel == id),
+                    Some(id) => join
+                        .scan
+                        .claims
+                        .get(&prev)
+                        .is_some_and(|c| c.term.next() == term && c.channel == id),
                     None => match join.scan.emptied {
-                        Some(last) => prev == last && join.scan.claims.get(&last).is_some_and(|c| c.term.next() == term),
-                        None => join.scan.claims.is_empty() && prev == Hash::ZERO && term == Term(1),
+                        Some(last) => {
+                            prev == last
+                                && join
+                                    .scan
+                                    .claims
+                                    .get(&last)
+                                    .is_some_and(|c| c.term.next() == term)
+                        }
+                        None => {
+                            join.scan.claims.is_empty() && prev == Hash::ZERO && term == Term(1)
+                        }
                     },
                 };
                 if !follows || envelope.verify(Domain::Claim, card.keys()).is_err() {
@@ -152,7 +189,14 @@ impl Channel {
                     join.scan = Scan::default();
                 }
                 let ours = founds && card.actor() == cx.me();
-                join.scan.claims.insert(hash, Claim { term, channel, card: *card });
+                join.scan.claims.insert(
+                    hash,
+                    Claim {
+                        term,
+                        channel,
+                        card: *card,
+                    },
+                );
                 join.scan.order.push(hash);
                 if ours {
                     let time = record.time;
@@ -165,7 +209,9 @@ impl Channel {
                 let by = join.scan.claims.iter().find(|(_, c)| {
                     c.term == at.term && at.envelope.verify(Domain::Log, c.card.keys()).is_ok()
                 });
-                let Some(hash) = by.map(|(h, _)| *h) else { return };
+                let Some(hash) = by.map(|(h, _)| *h) else {
+                    return;
+                };
                 join.scan.emptied = Some(hash);
                 true
             }
@@ -186,20 +232,29 @@ impl Channel {
 
     /// The log has been read to its end: found the channel, or ask its leader.
     pub fn scanned(&mut self, cx: &mut Ctx) {
-        let Some(join) = self.join.as_mut() else { return };
+        let Some(join) = self.join.as_mut() else {
+            return;
+        };
         if join.scan.vacant() {
             join.deadline = Some(cx.now.mono + PATIENCE);
             self.take_key(cx);
             return;
         }
         let candidates = join.scan.candidates();
-        let Some(card) = candidates.get(join.tries % candidates.len().max(1)).cloned() else { return };
+        let Some(card) = candidates
+            .get(join.tries % candidates.len().max(1))
+            .cloned()
+        else {
+            return;
+        };
         self.ask_leader(cx, card);
     }
 
     /// The leader key before founding: whoever has it goes first; the log decides.
     pub fn on_found_lease(&mut self, cx: &mut Ctx, ours: bool) {
-        let Some(join) = self.join.as_mut() else { return };
+        let Some(join) = self.join.as_mut() else {
+            return;
+        };
         if !join.scan.vacant() {
             return;
         }
@@ -209,7 +264,13 @@ impl Channel {
             return;
         }
         let (term, prev) = match &join.scan.emptied {
-            Some(hash) => (join.scan.claims.get(hash).map_or(Term(1), |c| c.term.next()), *hash),
+            Some(hash) => (
+                join.scan
+                    .claims
+                    .get(hash)
+                    .map_or(Term(1), |c| c.term.next()),
+                *hash,
+            ),
             None => (Term(1), Hash::ZERO),
         };
         join.deadline = Some(cx.now.mono + PATIENCE);
@@ -230,7 +291,9 @@ impl Channel {
         let me = cx.me().to_string();
         let topic = cx.topic(card.address(), &card.address().rpc_out, me.as_bytes());
         let id = cx.new_id();
-        let Some(join) = self.join.as_mut() else { return };
+        let Some(join) = self.join.as_mut() else {
+            return;
+        };
         join.asked = Some((card, id, topic.clone()));
         join.parts.clear();
         join.deadline = Some(cx.now.mono + PATIENCE);
@@ -244,7 +307,9 @@ impl Channel {
 
     /// The answers of whom we ask are being read from now on.
     pub fn on_answers_read(&mut self, cx: &mut Ctx, topic: &Topic) {
-        let Some(join) = self.join.as_mut() else { return };
+        let Some(join) = self.join.as_mut() else {
+            return;
+        };
         if !join.ready && join.asked.as_ref().is_some_and(|(_, _, t)| t == topic) {
             join.ready = true;
             self.send_ask(cx);
@@ -252,9 +317,15 @@ impl Channel {
     }
 
     fn send_ask(&mut self, cx: &mut Ctx) {
-        let Some(join) = self.join.as_ref() else { return };
-        let Some((card, id, _)) = join.asked.clone() else { return };
-        let Some(channel) = join.scan.tip().map(|(_, c)| c.channel) else { return };
+        let Some(join) = self.join.as_ref() else {
+            return;
+        };
+        let Some((card, id, _)) = join.asked.clone() else {
+            return;
+        };
+        let Some(channel) = join.scan.tip().map(|(_, c)| c.channel) else {
+            return;
+        };
         let kind = ActKind::Join {
             card: Box::new(cx.card.clone()),
             key: join.key.clone(),
@@ -266,20 +337,36 @@ impl Channel {
         act.to = Some(self.name.as_str().to_owned());
         act.id = Some(id.to_string());
         act.ts = Some(cx.ts());
-        let act = act.meta("ch", channel.to_string()).meta("n", 1).sign(Domain::Message, &cx.id);
-        let bytes = cx.seal_to(&card, "ASK", id, &act, &[("channel", json!(self.name.as_str()))]);
+        let act = act
+            .meta("ch", channel.to_string())
+            .meta("n", 1)
+            .sign(Domain::Message, &cx.id);
+        let bytes = cx.seal_to(
+            &card,
+            "ASK",
+            id,
+            &act,
+            &[("channel", json!(self.name.as_str()))],
+        );
         cx.append_rpc(&card, bytes, Waiting::Ask(self.key.clone()));
     }
 
     /// A part of an answer arrived at the asked one's `rpc-out`. True if it was ours.
     pub fn on_answer(&mut self, cx: &mut Ctx, e: &Envelope) -> bool {
-        let Some(join) = self.join.as_mut() else { return false };
-        let Some((card, id, _)) = join.asked.clone() else { return false };
+        let Some(join) = self.join.as_mut() else {
+            return false;
+        };
+        let Some((card, id, _)) = join.asked.clone() else {
+            return false;
+        };
         let from = e.from.as_deref().and_then(|f| ActorId::parse(f).ok());
         if e.meta_str("re") != Some(id.to_string().as_str()) || from != Some(card.actor()) {
             return false;
         }
-        let (part, parts) = (e.meta_u64("part").unwrap_or(0), e.meta_u64("parts").unwrap_or(1));
+        let (part, parts) = (
+            e.meta_u64("part").unwrap_or(0),
+            e.meta_u64("parts").unwrap_or(1),
+        );
         if parts > 4_096 {
             return true;
         }
@@ -288,11 +375,15 @@ impl Channel {
             return true;
         }
         let text: String = std::mem::take(&mut join.parts).into_values().collect();
-        let Some(answer) = cx.open_answer(&card, &text) else { return true };
+        let Some(answer) = cx.open_answer(&card, &text) else {
+            return true;
+        };
         match answer.command.as_str() {
             "WELCOME" => self.on_welcome(cx, &answer),
             "REDIRECT" => {
-                let card = answer.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
+                let card = answer
+                    .get("card")
+                    .and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
                 let card = card.and_then(|c| Card::parse(&c).ok());
                 if let Some(card) = card.filter(|c| c.actor() != cx.me()) {
                     if let Some(join) = self.join.as_mut() {
@@ -311,7 +402,13 @@ impl Channel {
         let nick = cx.nick().as_str().to_owned();
         let origins = self.join.take().map(|j| j.origins).unwrap_or_default();
         for origin in origins {
-            let mut e = Envelope { meta: serde_json::Map::new(), from: None, id: None, ts: None, ..answer.clone() };
+            let mut e = Envelope {
+                meta: serde_json::Map::new(),
+                from: None,
+                id: None,
+                ts: None,
+                ..answer.clone()
+            };
             e.to = Some(nick.clone());
             cx.reply(&origin, e);
         }
@@ -324,15 +421,26 @@ impl Channel {
         let get = |name: &str| answer.get(name).cloned().unwrap_or(Value::Null);
         let fold: Option<Fold> = serde_json::from_value(get("fold")).ok();
         let state: Option<ChannelState> = serde_json::from_value(get("state")).ok();
-        let at = get("offset").as_str().and_then(|o| o.parse::<Offset>().ok());
-        let (Some(fold), Some(state), Some(at)) = (fold, state, at) else { return };
-        let ours = state.members.get(&cx.me()).is_some_and(|m| m.card.keys() == cx.card.keys());
+        let at = get("offset")
+            .as_str()
+            .and_then(|o| o.parse::<Offset>().ok());
+        let (Some(fold), Some(state), Some(at)) = (fold, state, at) else {
+            return;
+        };
+        let ours = state
+            .members
+            .get(&cx.me())
+            .is_some_and(|m| m.card.keys() == cx.card.keys());
         if !ours || state.name != self.name {
             return;
         }
         for key in get("keys").as_array().into_iter().flatten() {
-            let epoch: Option<Epoch> = key.get("epoch").and_then(|e| serde_json::from_value(e.clone()).ok());
-            let bytes: Option<Vec<u8>> = key.get("key").and_then(|k| serde_json::from_value(k.clone()).ok());
+            let epoch: Option<Epoch> = key
+                .get("epoch")
+                .and_then(|e| serde_json::from_value(e.clone()).ok());
+            let bytes: Option<Vec<u8>> = key
+                .get("key")
+                .and_then(|k| serde_json::from_value(k.clone()).ok());
             let bytes = bytes.and_then(|b| <[u8; 32]>::try_from(b).ok());
             if let (Some(epoch), Some(bytes)) = (epoch, bytes) {
                 let key = ChannelKey::from_bytes(bytes);
@@ -382,16 +490,24 @@ impl Channel {
         for (actor, _) in replica_members(&self.replica) {
             self.store_counter(cx, &actor);
         }
-        cx.hint(SignalOp::Subscribe { channel: events(&self.key) });
+        cx.hint(SignalOp::Subscribe {
+            channel: events(&self.key),
+        });
         let member = cx.me().to_string();
-        cx.hint(SignalOp::Member { key: format!("channel:{}:members", self.key), member, add: true });
+        cx.hint(SignalOp::Member {
+            key: format!("channel:{}:members", self.key),
+            member,
+            add: true,
+        });
         self.show_entered(cx, &origins, false);
         cx.status_dirty = true;
     }
 
     /// Time passed while we wait at the door.
     pub fn tick_join(&mut self, cx: &mut Ctx) {
-        let Some(join) = self.join.as_mut() else { return };
+        let Some(join) = self.join.as_mut() else {
+            return;
+        };
         if join.deadline.is_none_or(|at| cx.now.mono < at) {
             return;
         }
@@ -424,7 +540,10 @@ impl Channel {
             return;
         }
         let payload = json!({"event": "WAIT"}).to_string();
-        cx.hint(SignalOp::Publish { channel: events(&self.key), payload });
+        cx.hint(SignalOp::Publish {
+            channel: events(&self.key),
+            payload,
+        });
         if self.past.is_none() {
             self.scanned(cx);
         } else if let Some(join) = self.join.as_mut() {
@@ -460,11 +579,19 @@ impl Channel {
         match (&self.phase, self.join.as_mut()) {
             (Phase::Joined, _) => self.show_entered(cx, std::slice::from_ref(origin), true),
             (Phase::Joining, Some(join)) => join.origins.push(origin.clone()),
-            _ => cx.numeric(origin, numeric::ERR_UNAVAILRESOURCE, &[self.name.as_str()], ""),
+            _ => cx.numeric(
+                origin,
+                numeric::ERR_UNAVAILRESOURCE,
+                &[self.name.as_str()],
+                "",
+            ),
         }
     }
 }
 
 fn replica_members(replica: &Option<Replica>) -> Vec<(ActorId, ())> {
-    replica.as_ref().map(|r| r.state.members.keys().map(|a| (*a, ())).collect()).unwrap_or_default()
+    replica
+        .as_ref()
+        .map(|r| r.state.members.keys().map(|a| (*a, ())).collect())
+        .unwrap_or_default()
 }

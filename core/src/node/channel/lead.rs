@@ -84,12 +84,18 @@ impl Lead {
     }
 
     pub fn wake(&self) -> Option<Millis> {
-        Some(self.retry_at.map_or(self.renew_at, |r| r.min(self.renew_at)))
+        Some(
+            self.retry_at
+                .map_or(self.renew_at, |r| r.min(self.renew_at)),
+        )
     }
 
     /// What a record of this hash holds, if it is the one that is to come back next.
     pub fn coming_back(&self, hash: &Hash) -> Option<Opened> {
-        self.pending.front().filter(|p| p.hash == *hash).and_then(|p| p.opened.clone())
+        self.pending
+            .front()
+            .filter(|p| p.hash == *hash)
+            .and_then(|p| p.opened.clone())
     }
 
     pub fn is_next(&self, hash: &Hash) -> bool {
@@ -98,7 +104,10 @@ impl Lead {
 
     /// The channel as it is before a KEY record, if somebody waits to be let in.
     pub fn snapshot(&self, replica: &super::Replica) -> Option<(Fold, ChannelState)> {
-        let due = self.joiners.iter().any(|(epoch, _)| *epoch == replica.fold.epoch.next());
+        let due = self
+            .joiners
+            .iter()
+            .any(|(epoch, _)| *epoch == replica.fold.epoch.next());
         due.then(|| (replica.fold.clone(), replica.state.clone()))
     }
 }
@@ -132,7 +141,9 @@ impl Channel {
 
     /// What was read is what counts: go on from there.
     fn resume_lead(&mut self, cx: &mut Ctx) {
-        let (Some(replica), Some(lead)) = (&self.replica, &mut self.lead) else { return };
+        let (Some(replica), Some(lead)) = (&self.replica, &mut self.lead) else {
+            return;
+        };
         lead.mode = Mode::Active;
         lead.retry_at = None;
         lead.spec = replica.state.clone();
@@ -148,7 +159,13 @@ impl Channel {
         let members: BTreeSet<ActorId> = lead.spec.members.keys().copied().collect();
         if !own_epoch {
             self.rotate(cx, "leader");
-        } else if members != self.lead.as_ref().map(|l| l.readers.clone()).unwrap_or_default() {
+        } else if members
+            != self
+                .lead
+                .as_ref()
+                .map(|l| l.readers.clone())
+                .unwrap_or_default()
+        {
             self.rotate(cx, "members");
         } else if self.lead.as_ref().is_some_and(|l| !l.joiners.is_empty()) {
             self.rotate(cx, "join");
@@ -161,7 +178,11 @@ impl Channel {
                 let _ = self.relay(cx, opened, None);
             }
         }
-        let backlog = self.lead.as_mut().map(|l| std::mem::take(&mut l.backlog)).unwrap_or_default();
+        let backlog = self
+            .lead
+            .as_mut()
+            .map(|l| std::mem::take(&mut l.backlog))
+            .unwrap_or_default();
         for item in backlog {
             match item {
                 Backlog::Sent(send) => self.on_send(cx, send),
@@ -185,8 +206,15 @@ impl Channel {
     }
 
     /// Gives an act its place: the act is signed and its signature was checked. `token` is what its author made of it.
-    pub fn relay(&mut self, cx: &mut Ctx, opened: Opened, token: Option<String>) -> Result<(), Refusal> {
-        let Some(lead) = self.lead.as_mut() else { return Ok(()) };
+    pub fn relay(
+        &mut self,
+        cx: &mut Ctx,
+        opened: Opened,
+        token: Option<String>,
+    ) -> Result<(), Refusal> {
+        let Some(lead) = self.lead.as_mut() else {
+            return Ok(());
+        };
         match lead.spec.order(&opened.act) {
             Order::Seen => return Ok(()),
             Order::Ahead => {
@@ -208,9 +236,15 @@ impl Channel {
                 self.name,
                 cx.now.wall.abs_diff(opened.act.ts) / 60_000
             );
-            return Err(Refusal { code: "CLOCK".into(), params: vec![self.name.as_str().to_owned()], text });
+            return Err(Refusal {
+                code: "CLOCK".into(),
+                params: vec![self.name.as_str().to_owned()],
+                text,
+            });
         }
-        let (Some(key), Some(kid)) = (lead.key.as_ref(), lead.kid) else { return Ok(()) };
+        let (Some(key), Some(kid)) = (lead.key.as_ref(), lead.kid) else {
+            return Ok(());
+        };
         let sealed = match token {
             Some(token) => crate::log::SealedAct {
                 from: opened.act.author,
@@ -219,7 +253,14 @@ impl Channel {
                 kid,
                 token,
             },
-            None => seal_act(cx, &opened, &opened.envelope.to_canonical(), key, lead.epoch, kid),
+            None => seal_act(
+                cx,
+                &opened,
+                &opened.envelope.to_canonical(),
+                key,
+                lead.epoch,
+                kid,
+            ),
         };
         if !matches!(opened.act.kind, ActKind::Join { .. })
             && opened.envelope.meta_u64("epoch") != Some(lead.epoch.0)
@@ -228,7 +269,14 @@ impl Channel {
             return Ok(());
         }
         let term = self.replica.as_ref().map_or(Term(0), |r| r.fold.term);
-        let bytes = LogRecord::act(&cx.id, &self.name, term, lead.seq.next(), lead.head, &sealed);
+        let bytes = LogRecord::act(
+            &cx.id,
+            &self.name,
+            term,
+            lead.seq.next(),
+            lead.head,
+            &sealed,
+        );
         let change = lead.spec.apply(&opened.act);
         let author = opened.act.author;
         let asked = opened.act.kind.command() == "ROTATE";
@@ -246,7 +294,9 @@ impl Channel {
     fn rotate_for(&mut self, cx: &mut Ctx, change: &Change) {
         let Some(lead) = &self.lead else { return };
         let reason = match change {
-            Change { joined: Some(_), .. } => "join",
+            Change {
+                joined: Some(_), ..
+            } => "join",
             Change { kicked: true, .. } => "kick",
             Change { left: Some(_), .. } => "part",
             _ if lead.epoch_acts >= cx.cfg.epoch_messages => "count",
@@ -268,15 +318,21 @@ impl Channel {
     }
 
     fn release_held(&mut self, cx: &mut Ctx, author: ActorId) {
-        let Some(lead) = self.lead.as_mut() else { return };
+        let Some(lead) = self.lead.as_mut() else {
+            return;
+        };
         let Some(member) = lead.spec.members.get(&author) else {
             lead.held.remove(&author);
             return;
         };
         let next = member.n.next();
-        let Some(held) = lead.held.get_mut(&author) else { return };
+        let Some(held) = lead.held.get_mut(&author) else {
+            return;
+        };
         held.retain(|n, _| *n >= next);
-        let Some((opened, token)) = held.remove(&next) else { return };
+        let Some((opened, token)) = held.remove(&next) else {
+            return;
+        };
         if held.is_empty() {
             lead.held.remove(&author);
         }
@@ -295,7 +351,9 @@ impl Channel {
         let hash = hash_record(&bytes);
         let (log, key) = (self.log.clone(), self.key.clone());
         let ticket = cx.append(log, key.as_bytes(), bytes, Waiting::Relay(self.key.clone()));
-        let Some(lead) = self.lead.as_mut() else { return };
+        let Some(lead) = self.lead.as_mut() else {
+            return;
+        };
         lead.seq = lead.seq.next();
         lead.head = hash;
         lead.pending.push_back(Pending { hash, opened });
@@ -304,7 +362,9 @@ impl Channel {
 
     /// Begins a new epoch: KEY into the log, the wraps to the members.
     pub fn rotate(&mut self, cx: &mut Ctx, reason: &str) {
-        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else {
+            return;
+        };
         let channel = replica.fold.channel;
         let (term, claim) = (replica.fold.term, replica.fold.claim);
         let epoch = lead.epoch.next();
@@ -323,10 +383,20 @@ impl Channel {
         lead.readers = lead.spec.members.keys().copied().collect();
         lead.epoch_acts = 0;
         lead.epoch_began = cx.now.mono;
-        let cards: Vec<Card> =
-            lead.spec.members.iter().filter(|(a, _)| **a != cx.me()).map(|(_, m)| m.card.clone()).collect();
+        let cards: Vec<Card> = lead
+            .spec
+            .members
+            .iter()
+            .filter(|(a, _)| **a != cx.me())
+            .map(|(_, m)| m.card.clone())
+            .collect();
         // The state that the record commits to is the one that is there when it is read: all that was appended before.
-        let state = Fold { term, claim, ..replica.fold.clone() }.state_hash(&lead.spec);
+        let state = Fold {
+            term,
+            claim,
+            ..replica.fold.clone()
+        }
+        .state_hash(&lead.spec);
         let wraps = self.make_wraps(cx, &key, epoch, kid, &cards);
         let mut hashes: Vec<Hash> = wraps.iter().map(|(_, hash, _)| *hash).collect();
         while hashes.is_empty() || hashes.len() % 16 != 0 {
@@ -334,8 +404,17 @@ impl Channel {
         }
         hashes.sort_unstable();
         let envelope = LogRecord::key_envelope(epoch, kid, reason, state, &hashes);
-        let Some(lead) = self.lead.as_mut() else { return };
-        let bytes = LogRecord::leader(envelope, &cx.id, &self.name, term, lead.seq.next(), lead.head);
+        let Some(lead) = self.lead.as_mut() else {
+            return;
+        };
+        let bytes = LogRecord::leader(
+            envelope,
+            &cx.id,
+            &self.name,
+            term,
+            lead.seq.next(),
+            lead.head,
+        );
         self.append_log(cx, bytes, None);
         for (card, _, bytes) in wraps {
             cx.append_rpc(&card, bytes, Waiting::Nothing);
@@ -349,17 +428,27 @@ impl Channel {
 
     /// Says goodbye in the log.
     pub fn resign(&mut self, cx: &mut Ctx, empty: bool) {
-        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else {
+            return;
+        };
         let envelope = Envelope::new("RESIGN").field("empty", empty);
-        let bytes =
-            LogRecord::leader(envelope, &cx.id, &self.name, replica.fold.term, lead.seq.next(), lead.head);
+        let bytes = LogRecord::leader(
+            envelope,
+            &cx.id,
+            &self.name,
+            replica.fold.term,
+            lead.seq.next(),
+            lead.head,
+        );
         self.append_log(cx, bytes, None);
         self.release_key(cx);
     }
 
     /// An act of somebody else arrived in our mailbox.
     pub fn on_send(&mut self, cx: &mut Ctx, send: Send) {
-        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else {
+            return;
+        };
         if !lead.active() {
             if lead.backlog.len() < BACKLOG {
                 lead.backlog.push_back(Backlog::Sent(send));
@@ -370,7 +459,9 @@ impl Channel {
             return;
         }
         let Some(key) = lead.key.as_ref() else { return };
-        let Ok(plain) = key.decrypt(&send.act.token) else { return };
+        let Ok(plain) = key.decrypt(&send.act.token) else {
+            return;
+        };
         let channel = replica.fold.channel;
         match crate::log::open_act(&plain, &send.act, channel, &lead.spec, &cx.cfg) {
             Ok(opened) => self.relay_for(cx, opened, send.act.token),
@@ -382,22 +473,29 @@ impl Channel {
 
     /// Somebody asks to be let in.
     pub fn on_join_ask(&mut self, cx: &mut Ctx, joiner: Joiner, envelope: Envelope) {
-        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else {
+            return;
+        };
         if !lead.active() {
             if lead.backlog.len() < BACKLOG {
                 lead.backlog.push_back(Backlog::Join(joiner, envelope));
             }
             return;
         }
-        let Ok(act) = Act::parse(&envelope) else { return };
-        if crate::log::verify_act(&envelope, &act, replica.fold.channel, &lead.spec, &cx.cfg).is_err() {
+        let Ok(act) = Act::parse(&envelope) else {
+            return;
+        };
+        if crate::log::verify_act(&envelope, &act, replica.fold.channel, &lead.spec, &cx.cfg)
+            .is_err()
+        {
             return;
         }
         let known = lead.spec.members.get(&act.author);
         if known.is_some_and(|m| m.card.keys() == joiner.card.keys()) {
             // It is in already and has lost its place: it gets a new one, at a new epoch.
             let epoch = lead.epoch.next();
-            lead.joiners.retain(|(_, j)| j.card.actor() != joiner.card.actor());
+            lead.joiners
+                .retain(|(_, j)| j.card.actor() != joiner.card.actor());
             lead.joiners.push((epoch, joiner));
             self.rotate(cx, "join");
             return;
@@ -425,7 +523,9 @@ impl Channel {
 
     /// A record of this term came back (or one that we did not expect).
     pub fn lead_read_back(&mut self, cx: &mut Ctx, expected: bool) {
-        let Some(lead) = self.lead.as_mut() else { return };
+        let Some(lead) = self.lead.as_mut() else {
+            return;
+        };
         if expected {
             lead.pending.pop_front();
         } else {
@@ -436,7 +536,9 @@ impl Channel {
 
     /// An append to the log came to its end.
     pub fn on_relayed(&mut self, cx: &mut Ctx, ticket: Ticket, ok: bool) {
-        let Some(lead) = self.lead.as_mut() else { return };
+        let Some(lead) = self.lead.as_mut() else {
+            return;
+        };
         lead.inflight.remove(&ticket);
         if !ok {
             self.resync(cx);
@@ -447,7 +549,9 @@ impl Channel {
 
     /// Reads to the end before anything else is appended.
     fn resync(&mut self, cx: &mut Ctx) {
-        let Some(lead) = self.lead.as_mut() else { return };
+        let Some(lead) = self.lead.as_mut() else {
+            return;
+        };
         if !lead.inflight.is_empty() {
             lead.mode = Mode::Draining;
             return;
@@ -461,7 +565,9 @@ impl Channel {
 
     /// The end of the log is known, or can't be had now.
     pub fn on_resync_end(&mut self, cx: &mut Ctx, end: Option<Offset>) {
-        let Some(lead) = self.lead.as_mut().filter(|l| l.mode == Mode::Asking) else { return };
+        let Some(lead) = self.lead.as_mut().filter(|l| l.mode == Mode::Asking) else {
+            return;
+        };
         match end {
             Some(end) => {
                 lead.mode = Mode::Reading(end);
@@ -473,23 +579,44 @@ impl Channel {
 
     /// Reading went on: is the end reached?
     pub fn lead_progress(&mut self, cx: &mut Ctx) {
-        let Some(lead) = self.lead.as_ref() else { return };
-        let Mode::Reading(end) = lead.mode else { return };
-        let read = cx.readers.get(&self.log).is_some_and(|r| !r.moving && r.next >= end);
+        let Some(lead) = self.lead.as_ref() else {
+            return;
+        };
+        let Mode::Reading(end) = lead.mode else {
+            return;
+        };
+        let read = cx
+            .readers
+            .get(&self.log)
+            .is_some_and(|r| !r.moving && r.next >= end);
         if read && self.stalled.is_empty() {
             self.resume_lead(cx);
         }
     }
 
     /// Answers those who were let in: the channel as it was before the KEY record that we just read, and the key.
-    pub fn welcome(&mut self, cx: &mut Ctx, epoch: Epoch, snapshot: Option<(Fold, ChannelState)>, at: Offset) {
-        let (Some((fold, state)), Some(lead)) = (snapshot, self.lead.as_mut()) else { return };
+    pub fn welcome(
+        &mut self,
+        cx: &mut Ctx,
+        epoch: Epoch,
+        snapshot: Option<(Fold, ChannelState)>,
+        at: Offset,
+    ) {
+        let (Some((fold, state)), Some(lead)) = (snapshot, self.lead.as_mut()) else {
+            return;
+        };
         let (due, later): (Vec<_>, Vec<_>) = lead.joiners.drain(..).partition(|(e, _)| *e == epoch);
         lead.joiners = later;
-        let Some(key) = self.ring.get(epoch) else { return };
+        let Some(key) = self.ring.get(epoch) else {
+            return;
+        };
         let mut keys = vec![json!({"epoch": epoch, "key": key.expose().to_vec()})];
         if mutant!(cx.cfg, HandOutOldKeys) {
-            keys.extend(self.ring.epochs().map(|(e, k)| json!({"epoch": e, "key": k.expose().to_vec()})));
+            keys.extend(
+                self.ring
+                    .epochs()
+                    .map(|(e, k)| json!({"epoch": e, "key": k.expose().to_vec()})),
+            );
         }
         let mut body = serde_json::Map::new();
         body.insert("fold".into(), json!(fold));
@@ -498,7 +625,10 @@ impl Channel {
         body.insert("offset".into(), json!(at.to_string()));
         body.insert("incarnation".into(), json!(self.incarnation));
         for (_, joiner) in due {
-            let answer = Envelope { body: Some(crate::Body::Object(body.clone())), ..Envelope::new("WELCOME") };
+            let answer = Envelope {
+                body: Some(crate::Body::Object(body.clone())),
+                ..Envelope::new("WELCOME")
+            };
             self.answer(cx, &joiner, answer);
         }
     }
@@ -525,12 +655,16 @@ impl Channel {
         if self.phase != Phase::Joined {
             return;
         }
-        let Some(lead) = self.lead.as_mut() else { return };
+        let Some(lead) = self.lead.as_mut() else {
+            return;
+        };
         if lead.retry_at.is_some_and(|at| cx.now.mono >= at) {
             lead.retry_at = None;
             self.resync(cx);
         }
-        let Some(lead) = self.lead.as_mut() else { return };
+        let Some(lead) = self.lead.as_mut() else {
+            return;
+        };
         if cx.now.mono >= lead.renew_at {
             lead.renew_at = cx.now.mono + cx.cfg.lease / 3;
             let old = cx.now.mono >= lead.epoch_began + cx.cfg.epoch_age && lead.active();

@@ -24,7 +24,10 @@ impl Channel {
         }
         if !self.stalled.is_empty() {
             if self.stalled.len() < STALLED
-                && self.stalled.back().is_some_and(|last| last.offset < record.offset)
+                && self
+                    .stalled
+                    .back()
+                    .is_some_and(|last| last.offset < record.offset)
             {
                 self.stalled.push_back(record);
             }
@@ -50,7 +53,9 @@ impl Channel {
 
     /// Judges one record. False if it has to wait for a key.
     fn take(&mut self, cx: &mut Ctx, record: RawRecord) -> bool {
-        let Some(mut replica) = self.replica.take() else { return true };
+        let Some(mut replica) = self.replica.take() else {
+            return true;
+        };
         let parsed = LogRecord::parse(&record.value, &self.name);
         let Ok(parsed) = parsed else {
             // Garbage: it counts for nobody, and its place is passed.
@@ -68,7 +73,13 @@ impl Channel {
             LogRecord::Key { .. } => self.lead.as_ref().and_then(|lead| lead.snapshot(&replica)),
             _ => None,
         };
-        let judge = Judge { config: &cx.cfg, ring: &self.ring, hash, time: record.time, trusted };
+        let judge = Judge {
+            config: &cx.cfg,
+            ring: &self.ring,
+            hash,
+            time: record.time,
+            trusted,
+        };
         let before = replica.fold.head;
         let verdict = replica.fold.step(&mut replica.state, &parsed, judge);
         self.replica = Some(replica);
@@ -121,14 +132,24 @@ impl Channel {
         }
     }
 
-    fn act_on(&mut self, cx: &mut Ctx, verdict: Verdict, snapshot: Option<(Fold, crate::channel::ChannelState)>) {
+    fn act_on(
+        &mut self,
+        cx: &mut Ctx,
+        verdict: Verdict,
+        snapshot: Option<(Fold, crate::channel::ChannelState)>,
+    ) {
         match verdict {
             Verdict::Void(_) | Verdict::Stall | Verdict::Skipped => {}
             Verdict::Forged(why) => self.on_forged(cx, why),
             Verdict::Claimed => self.on_claimed(cx),
             Verdict::Challenged(by) => self.on_challenged(cx, by),
             Verdict::Resigned { empty } => self.on_resigned(cx, empty),
-            Verdict::Keyed { epoch, kid, reason, wraps } => {
+            Verdict::Keyed {
+                epoch,
+                kid,
+                reason,
+                wraps,
+            } => {
                 self.on_keyed(cx, epoch, kid, &reason, wraps, snapshot);
             }
             Verdict::Acted(acted) => {
@@ -144,7 +165,10 @@ impl Channel {
             return;
         }
         let leader = self.nick_of(cx, &replica.fold.leader);
-        let text = format!("{leader}, who leads {}, put {why} into the log; it was not taken", self.name);
+        let text = format!(
+            "{leader}, who leads {}, put {why} into the log; it was not taken",
+            self.name
+        );
         cx.alarm(self.name.as_str(), "forged", text);
         self.challenge_now(cx);
     }
@@ -152,7 +176,11 @@ impl Channel {
     fn on_acted(&mut self, cx: &mut Ctx, opened: Opened, change: &crate::channel::Change) {
         let me = cx.me();
         let author = opened.act.author;
-        if change.membership || !change.modes.is_empty() || change.topic || change.nick.is_some() || change.invited.is_some()
+        if change.membership
+            || !change.modes.is_empty()
+            || change.topic
+            || change.nick.is_some()
+            || change.invited.is_some()
         {
             self.store_state(cx);
         }
@@ -172,9 +200,18 @@ impl Channel {
 
     /// Each message says what its author had seen: a head that is not ours means that somebody tells two stories.
     fn compare_heads(&mut self, cx: &mut Ctx, opened: &Opened) {
-        let Some(seen) = opened.envelope.meta.get("seen").and_then(serde_json::Value::as_array) else { return };
+        let Some(seen) = opened
+            .envelope
+            .meta
+            .get("seen")
+            .and_then(serde_json::Value::as_array)
+        else {
+            return;
+        };
         let seq = seen.first().and_then(serde_json::Value::as_u64);
-        let (Some(seq), Some(mark)) = (seq, seen.get(1).and_then(serde_json::Value::as_str)) else { return };
+        let (Some(seq), Some(mark)) = (seq, seen.get(1).and_then(serde_json::Value::as_str)) else {
+            return;
+        };
         let ours = self.heads.get(&crate::ids::Seq(seq)).map(Ctx::short);
         if ours.is_some_and(|ours| ours != mark) && !self.fork_told {
             self.fork_told = true;
@@ -190,7 +227,10 @@ impl Channel {
     /// The reader has passed what was there when it began.
     pub fn settle_past(&mut self, cx: &mut Ctx) {
         let Some(past) = self.past else { return };
-        let read = cx.readers.get(&self.log).is_some_and(|r| !r.moving && r.next >= past);
+        let read = cx
+            .readers
+            .get(&self.log)
+            .is_some_and(|r| !r.moving && r.next >= past);
         if !read || !self.stalled.is_empty() {
             return;
         }

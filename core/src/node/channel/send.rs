@@ -51,7 +51,13 @@ pub(crate) struct Stamp {
 }
 
 /// Completes and signs an act.
-pub(crate) fn sign_act(cx: &Ctx, name: &str, template: &Envelope, id: MsgId, stamp: &Stamp) -> Envelope {
+pub(crate) fn sign_act(
+    cx: &Ctx,
+    name: &str,
+    template: &Envelope,
+    id: MsgId,
+    stamp: &Stamp,
+) -> Envelope {
     let mut e = template.clone();
     e.from = Some(cx.me().to_string());
     e.to = Some(name.to_owned());
@@ -61,7 +67,10 @@ pub(crate) fn sign_act(cx: &Ctx, name: &str, template: &Envelope, id: MsgId, sta
     e.meta.insert("n".into(), json!(stamp.n));
     e.meta.insert("epoch".into(), json!(stamp.epoch));
     e.meta.insert("kid".into(), json!(stamp.kid));
-    e.meta.insert("seen".into(), json!([stamp.seen.0, Ctx::short(&stamp.seen.1)]));
+    e.meta.insert(
+        "seen".into(),
+        json!([stamp.seen.0, Ctx::short(&stamp.seen.1)]),
+    );
     e.sign(Domain::Message, &cx.id)
 }
 
@@ -79,12 +88,25 @@ pub(crate) fn seal_act(
     } else {
         key.encrypt(canonical)
     };
-    SealedAct { from: opened.act.author, id: opened.act.id, epoch, kid, token }
+    SealedAct {
+        from: opened.act.author,
+        id: opened.act.id,
+        epoch,
+        kid,
+        token,
+    }
 }
 
 impl Channel {
     /// Takes an act in: from here on it is *sending*.
-    pub fn submit(&mut self, cx: &mut Ctx, template: Envelope, origin: Option<Origin>, kind: OutKind, id: Option<MsgId>) {
+    pub fn submit(
+        &mut self,
+        cx: &mut Ctx,
+        template: Envelope,
+        origin: Option<Origin>,
+        kind: OutKind,
+        id: Option<MsgId>,
+    ) {
         let id = match id {
             Some(id) => {
                 cx.last_id = cx.last_id.max(id);
@@ -92,12 +114,22 @@ impl Channel {
             }
             None => cx.new_id(),
         };
-        let out = Out { id, template, origin, kind, sent: None };
+        let out = Out {
+            id,
+            template,
+            origin,
+            kind,
+            sent: None,
+        };
         if kind == OutKind::Kept {
             if !mutant!(cx.cfg, ForgetOutbox) {
                 let plain = serde_json::to_vec(&out.template).unwrap_or_default();
                 let sealed = cx.id.seal_local(&plain);
-                cx.store(StoreOp::Outbox(OutboxRow { id: id.to_string(), target: self.key.clone(), sealed }));
+                cx.store(StoreOp::Outbox(OutboxRow {
+                    id: id.to_string(),
+                    target: self.key.clone(),
+                    sealed,
+                }));
             }
             cx.sent_by(out.origin.as_ref());
         }
@@ -121,12 +153,16 @@ impl Channel {
         if let Some(label) = out.origin.as_ref().and_then(|o| o.label.clone()) {
             e.meta.insert("label".into(), label);
         }
-        e.meta("actor", cx.me().to_string()).meta("self", true).meta("state", state)
+        e.meta("actor", cx.me().to_string())
+            .meta("self", true)
+            .meta("state", state)
     }
 
     /// Why nothing can be sent now, if so.
     pub fn obstacle(&self, cx: &Ctx) -> Option<&'static str> {
-        let Some(replica) = &self.replica else { return Some("joining") };
+        let Some(replica) = &self.replica else {
+            return Some("joining");
+        };
         if self.phase != Phase::Joined {
             return Some("joining");
         }
@@ -153,8 +189,14 @@ impl Channel {
             return;
         }
         if let Some(why) = self.obstacle(cx) {
-            let e = Envelope::new("STATE").to(self.name.as_str()).param("waiting").line(why);
-            let e = Envelope { id: Some(id.to_string()), ..e };
+            let e = Envelope::new("STATE")
+                .to(self.name.as_str())
+                .param("waiting")
+                .line(why);
+            let e = Envelope {
+                id: Some(id.to_string()),
+                ..e
+            };
             cx.broadcast_cap("state", &e);
         }
     }
@@ -176,12 +218,15 @@ impl Channel {
             return;
         }
         let Some(replica) = &self.replica else { return };
-        let (Some(me), Some(leader)) =
-            (replica.state.members.get(&cx.me()), replica.state.members.get(&replica.fold.leader))
-        else {
+        let (Some(me), Some(leader)) = (
+            replica.state.members.get(&cx.me()),
+            replica.state.members.get(&replica.fold.leader),
+        ) else {
             return;
         };
-        let (Some(key), Some(kid)) = (self.ring.get(replica.fold.epoch), replica.fold.kid) else { return };
+        let (Some(key), Some(kid)) = (self.ring.get(replica.fold.epoch), replica.fold.kid) else {
+            return;
+        };
         let address = leader.card.address().clone();
         let topic = cx.topic(&address, &address.data_in, self.key.as_bytes());
         let first = me.n;
@@ -203,8 +248,18 @@ impl Channel {
             } else {
                 key.encrypt(&canonical)
             };
-            let act = SealedAct { from: cx.me(), id: out.id, epoch: stamp.epoch, kid, token };
-            let bytes = Send { name: self.name.clone(), act }.to_bytes();
+            let act = SealedAct {
+                from: cx.me(),
+                id: out.id,
+                epoch: stamp.epoch,
+                kid,
+                token,
+            };
+            let bytes = Send {
+                name: self.name.clone(),
+                act,
+            }
+            .to_bytes();
             out.sent = Some(cx.now.mono);
             let waiting = Waiting::Send(self.key.clone(), out.id);
             cx.append(topic.clone(), self.key.as_bytes(), bytes, waiting);
@@ -218,11 +273,15 @@ impl Channel {
     fn pump_leading(&mut self, cx: &mut Ctx) {
         let window = cx.cfg.window;
         for i in 0..self.outbox.len().min(window) {
-            let Some(out) = self.outbox.get(i) else { return };
+            let Some(out) = self.outbox.get(i) else {
+                return;
+            };
             if out.sent.is_some() {
                 continue;
             }
-            let Some(stamp) = self.lead_stamp(cx) else { return };
+            let Some(stamp) = self.lead_stamp(cx) else {
+                return;
+            };
             let out = out.clone();
             let envelope = sign_act(cx, self.name.as_str(), &out.template, out.id, &stamp);
             match Act::parse(&envelope) {
@@ -237,7 +296,11 @@ impl Channel {
                     }
                 }
                 Err(why) => {
-                    let refusal = Refusal { code: "400".into(), params: vec![], text: why.to_string() };
+                    let refusal = Refusal {
+                        code: "400".into(),
+                        params: vec![],
+                        text: why.to_string(),
+                    };
                     self.refused(cx, out.id, &refusal);
                     return self.pump(cx);
                 }
@@ -289,14 +352,20 @@ impl Channel {
             let took = cx.now.mono.saturating_sub(sent);
             self.usual = (self.usual * 7 + took) / 8;
         }
-        self.retry = if self.outbox.is_empty() { None } else { Some(cx.now.mono + self.patience(cx)) };
+        self.retry = if self.outbox.is_empty() {
+            None
+        } else {
+            Some(cx.now.mono + self.patience(cx))
+        };
         cx.status_dirty = true;
         Some(out)
     }
 
     /// An own act was refused: those behind it move up.
     pub fn refused(&mut self, cx: &mut Ctx, id: MsgId, refusal: &Refusal) {
-        let Some(i) = self.outbox.iter().position(|o| o.id == id) else { return };
+        let Some(i) = self.outbox.iter().position(|o| o.id == id) else {
+            return;
+        };
         for later in self.outbox.iter_mut().skip(i) {
             later.sent = None;
         }
@@ -305,20 +374,27 @@ impl Channel {
             self.retry = Some(cx.now.mono + 30_000);
             return;
         }
-        let Some(out) = self.outbox.remove(i) else { return };
+        let Some(out) = self.outbox.remove(i) else {
+            return;
+        };
         self.fail_with(cx, out, refusal);
     }
 
     /// An own act will not be done.
     pub fn fail(&mut self, cx: &mut Ctx, out: Out, code: &str, text: &str) {
-        let refusal =
-            Refusal { code: code.into(), params: vec![self.name.as_str().to_owned()], text: text.into() };
+        let refusal = Refusal {
+            code: code.into(),
+            params: vec![self.name.as_str().to_owned()],
+            text: text.into(),
+        };
         self.fail_with(cx, out, &refusal);
     }
 
     fn fail_with(&mut self, cx: &mut Ctx, out: Out, refusal: &Refusal) {
         if out.kind == OutKind::Kept {
-            cx.store(StoreOp::Settled { id: out.id.to_string() });
+            cx.store(StoreOp::Settled {
+                id: out.id.to_string(),
+            });
         }
         let nick = cx.nick().as_str().to_owned();
         if let Some(origin) = &out.origin {
@@ -331,22 +407,42 @@ impl Channel {
             if let Some(row) = self.row(cx, cx.me(), &shown, Seq(0), "failed") {
                 cx.store(StoreOp::Message(row));
             }
-            let e = Envelope::new("STATE").to(self.name.as_str()).param("failed").line(refusal.text.clone());
-            cx.broadcast_cap("state", &Envelope { id: Some(out.id.to_string()), ..e });
+            let e = Envelope::new("STATE")
+                .to(self.name.as_str())
+                .param("failed")
+                .line(refusal.text.clone());
+            cx.broadcast_cap(
+                "state",
+                &Envelope {
+                    id: Some(out.id.to_string()),
+                    ..e
+                },
+            );
         }
         cx.settled_by(out.origin.as_ref());
         cx.status_dirty = true;
     }
 
     /// A line of history.
-    pub fn row(&self, cx: &Ctx, author: ActorId, shown: &Envelope, seq: Seq, state: &str) -> Option<MessageRow> {
+    pub fn row(
+        &self,
+        cx: &Ctx,
+        author: ActorId,
+        shown: &Envelope,
+        seq: Seq,
+        state: &str,
+    ) -> Option<MessageRow> {
         let plain = serde_json::to_vec(shown).ok()?;
         Some(MessageRow {
             target: self.target(),
             id: shown.id.clone()?,
             author: author.to_string(),
             seq: seq.0,
-            ts: shown.ts.as_deref().and_then(crate::envelope::parse_ts).unwrap_or(cx.now.wall),
+            ts: shown
+                .ts
+                .as_deref()
+                .and_then(crate::envelope::parse_ts)
+                .unwrap_or(cx.now.wall),
             state: state.to_owned(),
             sealed: cx.id.seal_local(&plain),
         })
@@ -362,7 +458,11 @@ impl Channel {
             return;
         }
         let patience = self.patience(cx);
-        let waited = self.outbox.front().and_then(|o| o.sent).is_some_and(|at| cx.now.mono >= at + patience);
+        let waited = self
+            .outbox
+            .front()
+            .and_then(|o| o.sent)
+            .is_some_and(|at| cx.now.mono >= at + patience);
         if waited && self.lead.is_none() {
             self.challenge_now(cx);
         }

@@ -33,7 +33,9 @@ impl Channel {
         kid: KeyId,
         cards: &[Card],
     ) -> Vec<(Card, Hash, Vec<u8>)> {
-        let Some(replica) = &self.replica else { return Vec::new() };
+        let Some(replica) = &self.replica else {
+            return Vec::new();
+        };
         let channel = replica.fold.channel;
         let mut out = Vec::with_capacity(cards.len());
         for card in cards {
@@ -50,7 +52,11 @@ impl Channel {
                 .meta("kid", kid.to_string())
                 .field("alg", "rsa-oaep-sha256")
                 .field("ct", ct);
-            let e = Envelope { id: Some(id.to_string()), ..e }.sign(Domain::Wrap, &cx.id);
+            let e = Envelope {
+                id: Some(id.to_string()),
+                ..e
+            }
+            .sign(Domain::Wrap, &cx.id);
             out.push((card.clone(), hash, e.to_canonical()));
         }
         out
@@ -65,18 +71,29 @@ impl Channel {
             e.meta_str("kid").and_then(|k| KeyId::parse(k).ok()),
             e.get("ct").and_then(Value::as_str),
         );
-        let (Some(from), Some(epoch), Some(kid), Some(ct)) = parsed else { return };
+        let (Some(from), Some(epoch), Some(kid), Some(ct)) = parsed else {
+            return;
+        };
         let for_us = e.to.as_deref() == Some(cx.me().to_string().as_str());
         let here = e.meta_str("ch") == Some(replica.fold.channel.to_string().as_str());
         let known = e.get("alg").and_then(Value::as_str) == Some("rsa-oaep-sha256");
-        let Some(member) = replica.state.members.get(&from) else { return };
+        let Some(member) = replica.state.members.get(&from) else {
+            return;
+        };
         if !for_us || !here || !known || self.ring.get(epoch).is_some() {
             return;
         }
         if e.verify(Domain::Wrap, member.card.keys()).is_err() {
             return;
         }
-        self.ring.offer(kid, Offer { from, epoch, ct: ct.to_owned() });
+        self.ring.offer(
+            kid,
+            Offer {
+                from,
+                epoch,
+                ct: ct.to_owned(),
+            },
+        );
         if self.ring.info(epoch).is_some_and(|info| info.kid == kid) {
             self.open_offers(cx, epoch, kid);
         }
@@ -84,12 +101,17 @@ impl Channel {
 
     /// Opens what waits for an announced key.
     fn open_offers(&mut self, cx: &mut Ctx, epoch: Epoch, kid: KeyId) {
-        let Some(channel) = self.replica.as_ref().map(|r| r.fold.channel) else { return };
+        let Some(channel) = self.replica.as_ref().map(|r| r.fold.channel) else {
+            return;
+        };
         for offer in self.ring.offers(&kid) {
             if self.ring.get(epoch).is_some() {
                 break;
             }
-            let first = self.ring.info(epoch).is_some_and(|i| i.wraps.contains(&wrap_hash(&offer.ct)));
+            let first = self
+                .ring
+                .info(epoch)
+                .is_some_and(|i| i.wraps.contains(&wrap_hash(&offer.ct)));
             // A first wrap must be the one that the record names; a later one was asked for, and the KeyID commits to the key.
             if offer.epoch != epoch || (!first && self.key_asked == 0) {
                 continue;
@@ -134,7 +156,12 @@ impl Channel {
     ) {
         let Some(replica) = &self.replica else { return };
         let members = replica.state.members.keys().copied().collect();
-        let info = EpochInfo { kid, members, term: replica.fold.term, wraps };
+        let info = EpochInfo {
+            kid,
+            members,
+            term: replica.fold.term,
+            wraps,
+        };
         let here = self.ring.announce(epoch, info);
         self.store_epoch(cx, epoch);
         cx.status_dirty = true;
@@ -144,7 +171,10 @@ impl Channel {
             }
             return;
         }
-        let e = Envelope::new("EPOCH").to(self.name.as_str()).param(epoch.to_string()).param(reason);
+        let e = Envelope::new("EPOCH")
+            .to(self.name.as_str())
+            .param(epoch.to_string())
+            .param(reason);
         cx.broadcast_cap("status", &e);
         let at = self.next.saturating_sub(1);
         self.welcome(cx, epoch, snapshot, at);
@@ -177,7 +207,9 @@ impl Channel {
         if self.ring.get(epoch).is_some() || epoch == Epoch(0) {
             return;
         }
-        let Some(info) = self.ring.info(epoch) else { return };
+        let Some(info) = self.ring.info(epoch) else {
+            return;
+        };
         let me = cx.me();
         let others: Vec<Card> = replica
             .state
@@ -186,8 +218,14 @@ impl Channel {
             .filter(|(a, _)| **a != me && info.members.contains(a))
             .map(|(_, m)| m.card.clone())
             .collect();
-        let leader = others.iter().position(|c| c.actor() == replica.fold.leader).unwrap_or(0);
-        let Some(card) = others.get((leader + self.key_asked as usize) % others.len().max(1)).cloned() else {
+        let leader = others
+            .iter()
+            .position(|c| c.actor() == replica.fold.leader)
+            .unwrap_or(0);
+        let Some(card) = others
+            .get((leader + self.key_asked as usize) % others.len().max(1))
+            .cloned()
+        else {
             return;
         };
         let id = cx.new_id();
@@ -198,7 +236,12 @@ impl Channel {
             .meta("ch", replica.fold.channel.to_string())
             .meta("epoch", epoch.0)
             .meta("kid", info.kid.to_string());
-        let e = Envelope { id: Some(id.to_string()), ts: Some(cx.ts()), ..e }.sign(Domain::Request, &cx.id);
+        let e = Envelope {
+            id: Some(id.to_string()),
+            ts: Some(cx.ts()),
+            ..e
+        }
+        .sign(Domain::Request, &cx.id);
         self.key_asked += 1;
         let wait = (ASK_AFTER << self.key_asked.min(4)).min(10_000);
         self.key_wanted = Some(cx.now.mono + wait);
@@ -213,16 +256,26 @@ impl Channel {
             e.meta_u64("epoch").map(Epoch),
             e.meta_str("ch").and_then(|c| ChannelId::parse(c).ok()),
         );
-        let (Some(from), Some(epoch), Some(channel)) = parsed else { return };
-        if channel != replica.fold.channel || e.to.as_deref() != Some(cx.me().to_string().as_str()) {
+        let (Some(from), Some(epoch), Some(channel)) = parsed else {
+            return;
+        };
+        if channel != replica.fold.channel || e.to.as_deref() != Some(cx.me().to_string().as_str())
+        {
             return;
         }
-        let Some(member) = replica.state.members.get(&from) else { return };
-        let Some(info) = self.ring.info(epoch) else { return };
-        let entitled = info.members.contains(&from) && e.verify(Domain::Request, member.card.keys()).is_ok();
+        let Some(member) = replica.state.members.get(&from) else {
+            return;
+        };
+        let Some(info) = self.ring.info(epoch) else {
+            return;
+        };
+        let entitled =
+            info.members.contains(&from) && e.verify(Domain::Request, member.card.keys()).is_ok();
         let kid = info.kid;
         let card = member.card.clone();
-        let Some(key) = self.ring.get(epoch).filter(|_| entitled) else { return };
+        let Some(key) = self.ring.get(epoch).filter(|_| entitled) else {
+            return;
+        };
         let key = key.duplicate();
         for (card, _, bytes) in self.make_wraps(cx, &key, epoch, kid, std::slice::from_ref(&card)) {
             cx.append_rpc(&card, bytes, Waiting::Nothing);
@@ -230,10 +283,20 @@ impl Channel {
     }
 
     /// The leader refuses somebody's act: tells it, under the channel's key.
-    pub fn refuse(&mut self, cx: &mut Ctx, author: ActorId, id: crate::ids::MsgId, refusal: &crate::channel::Refusal) {
+    pub fn refuse(
+        &mut self,
+        cx: &mut Ctx,
+        author: ActorId,
+        id: crate::ids::MsgId,
+        refusal: &crate::channel::Refusal,
+    ) {
         let Some(replica) = &self.replica else { return };
-        let Some(member) = replica.state.members.get(&author) else { return };
-        let (Some(key), Some(kid)) = (self.ring.get(replica.fold.epoch), replica.fold.kid) else { return };
+        let Some(member) = replica.state.members.get(&author) else {
+            return;
+        };
+        let (Some(key), Some(kid)) = (self.ring.get(replica.fold.epoch), replica.fold.kid) else {
+            return;
+        };
         let inner = Envelope {
             id: Some(id.to_string()),
             params: refusal.params.clone(),
@@ -258,17 +321,33 @@ impl Channel {
     /// The leader refused an act of ours.
     pub fn on_nak(&mut self, cx: &mut Ctx, e: &Envelope) {
         let Some(replica) = &self.replica else { return };
-        let Some(leader) = replica.state.members.get(&replica.fold.leader) else { return };
-        let Some(key) = e.meta_u64("epoch").and_then(|n| self.ring.get(Epoch(n))) else { return };
-        let Some(token) = e.get("ct").and_then(Value::as_str) else { return };
-        let Ok(plain) = key.decrypt(token) else { return };
-        let Ok(inner) = Envelope::from_canonical(&plain) else { return };
+        let Some(leader) = replica.state.members.get(&replica.fold.leader) else {
+            return;
+        };
+        let Some(key) = e.meta_u64("epoch").and_then(|n| self.ring.get(Epoch(n))) else {
+            return;
+        };
+        let Some(token) = e.get("ct").and_then(Value::as_str) else {
+            return;
+        };
+        let Ok(plain) = key.decrypt(token) else {
+            return;
+        };
+        let Ok(inner) = Envelope::from_canonical(&plain) else {
+            return;
+        };
         let ours = inner.to.as_deref() == Some(cx.me().to_string().as_str())
             && inner.meta_str("ch") == Some(replica.fold.channel.to_string().as_str());
         if !ours || inner.verify(Domain::Request, leader.card.keys()).is_err() {
             return;
         }
-        let Some(id) = inner.id.as_deref().and_then(|i| crate::ids::MsgId::parse(i).ok()) else { return };
+        let Some(id) = inner
+            .id
+            .as_deref()
+            .and_then(|i| crate::ids::MsgId::parse(i).ok())
+        else {
+            return;
+        };
         let refusal = crate::channel::Refusal {
             code: inner.command.clone(),
             params: inner.params.clone(),

@@ -1,0 +1,162 @@
+//! The own mailbox: what others send to `data-in` and ask in `rpc-in`, sorted to the rooms it is for.
+
+use serde::{Deserialize, Serialize};
+
+use super::direct::introduce;
+use super::*;
+use crate::channel::{Act, ActKind};
+use crate::envelope::Domain;
+use crate::identity::Card;
+use crate::log::Send;
+use crate::names::ChannelName;
+use crate::port::Table;
+
+/// How far a partition of the own mailbox was read.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Position {
+    pub next: String,
+    pub incarnation: String,
+}
+
+impl Node {
+    pub(super) fn is_inbox(&self, topic: &Topic) -> bool {
+        let a = self.cx.card.address();
+        topic.cluster == a.cluster && (topic.name == a.data_in || topic.name == a.rpc_in)
+    }
+
+    /// The own mailbox is read from now on: is it the one that our position speaks of?
+    pub(super) fn on_inbox_reading(
+        &mut self,
+        topic: &Topic,
+        incarnation: &str,
+        start: Offset,
+        at: Offset,
+    ) {
+        let key = position_key(topic);
+        let known = self.positions.insert(key, incarnation.to_owned());
+        if known.is_some_and(|k| k != incarnation) && at != start {
+            self.cx.move_reader(topic, From::At(start));
+        }
+    }
+
+    pub(super) fn on_inbox(&mut self, topic: &Topic, record: &RawRecord) {
+        if let Ok(e) = Envelope::from_canonical(&record.value) {
+            self.on_mail(&e);
+        }
+        let incarnation = self
+            .positions
+            .get(&position_key(topic))
+            .cloned()
+            .unwrap_or_default();
+        let next = (record.offset + 1).to_string();
+        self.cx.put(
+            Table::Position,
+            position_key(topic),
+            &Position { next, incarnation },
+        );
+    }
+
+    fn on_mail(&mut self, e: &Envelope) {
+        match e.command.as_str() {
+            "SEND" => {
+                let Ok(send) = Send::parse(e) else { return };
+                let key = send.name.folded();
+                self.with_channel(&key, |c, cx| c.on_send(cx, send));
+            }
+            "WRAP" => self.for_channel(e, |c, cx| c.on_wrap(cx, e)),
+            "KEYREQ" => self.for_channel(e, |c, cx| c.on_key_request(cx, e)),
+            "NAK" => self.for_channel(e, |c, cx| c.on_nak(cx, e)),
+            "ASK" => self.on_ask(e),
+            "INVITED" => self.on_invited(e),
+            "ACCEPT" => self.on_accepted(e),
+            "DM" => {
+                let Some((card, trust)) = introduce(&mut self.cx, e) else {
+                    return;
+                };
+                let direct = self.directs.entry(card.actor()).or_default();
+                direct.receive(&mut self.cx, &card, e, trust);
+            }
+            "RECEIPT" => {
+                let Some(from) = e.from.as_deref().and_then(|f| ActorId::parse(f).ok()) else {
+                    return;
+                };
+                let card = self.cx.contacts.card(&from).cloned();
+                if let (Some(direct), Some(card)) = (self.directs.get_mut(&from), card) {
+                    direct.on_receipt(&mut self.cx, &card, e);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn for_channel(&mut self, e: &Envelope, f: impl FnOnce(&mut Channel, &mut Ctx)) {
+        let key = e
+            .meta_str("channel")
+            .and_then(|n| ChannelName::parse(n).ok())
+            .map(|n| n.folded());
+        if let Some(key) = key {
+            self.with_channel(&key, f);
+        }
+    }
+
+    /// Somebody asks to be let into a channel.
+    fn on_ask(&mut self, e: &Envelope) {
+        let Some((from, id, inner)) = self.cx.open_sealed(e) else {
+            return;
+        };
+        let Ok(act) = Act::parse(&inner) else { return };
+        let ActKind::Join { card, .. } = &act.kind else {
+            return;
+        };
+        if act.author != from
+            || card.actor() != from
+            || inner.verify(Domain::Message, card.keys()).is_err()
+        {
+            return;
+        }
+        let card: Card = (**card).clone();
+        let name = inner.to.as_deref().and_then(|n| ChannelName::parse(n).ok());
+        let Some(key) = name.map(|n| n.folded()) else {
+            return;
+        };
+        self.cx.contacts.meet(&card);
+        self.with_channel(&key, |c, cx| c.on_ask(cx, id, inner, card));
+    }
+
+    /// Somebody invited us to a channel.
+    fn on_invited(&mut self, e: &Envelope) {
+        let Some((from, _, inner)) = self.cx.open_sealed(e) else {
+            return;
+        };
+        let card = inner
+            .get("card")
+            .and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
+        let Some(card) = card
+            .and_then(|c| Card::parse(&c).ok())
+            .filter(|c| c.actor() == from)
+        else {
+            return;
+        };
+        if inner.verify(Domain::Request, card.keys()).is_err() {
+            return;
+        }
+        let name = inner
+            .params
+            .first()
+            .and_then(|n| ChannelName::parse(n).ok());
+        let Some(name) = name else { return };
+        self.cx.contacts.meet(&card);
+        let mut shown = Envelope::new("INVITE")
+            .from(card.nick().as_str())
+            .to(self.cx.nick().as_str())
+            .param(name.as_str())
+            .meta("actor", from.to_string());
+        shown.id = inner.id.clone();
+        shown.ts = inner.ts.clone();
+        self.cx.broadcast(&shown, None);
+    }
+}
+
+pub(super) fn position_key(topic: &Topic) -> String {
+    format!("{}/{}", topic.name, topic.partition)
+}

@@ -1,0 +1,453 @@
+//! What sessions say, sorted to the rooms that answer. It decides nothing about channels or keys.
+
+use super::channel::{Join, given_id};
+use super::ctx::Origin;
+use super::*;
+use crate::identity::Card;
+use crate::ids::MsgId;
+use crate::names::ChannelName;
+use crate::numeric;
+use crate::port::{MessageRow, Query, SessionId, SignalOp, StoreOp, Table};
+
+/// Messages of one HISTORY at the most.
+const HISTORY: u32 = 500;
+
+impl Node {
+    pub(super) fn on_command(&mut self, session: SessionId, e: Envelope) {
+        let origin = Origin {
+            session,
+            label: e.meta.get("label").cloned(),
+        };
+        match e.command.as_str() {
+            "HELLO" => self.hello(&origin, &e),
+            "JOIN" => self.join(&origin, &e),
+            "PRIVMSG" | "NOTICE" | "TYPING" | "NAMES" | "WHO" | "MODE" | "TOPIC" | "PART"
+            | "KICK" | "ROTATE" => {
+                self.to_target(&origin, &e);
+            }
+            "INVITE" => self.invite(&origin, &e),
+            "WHOIS" => self.whois(&origin, &e),
+            "LIST" => self.cx.signal(
+                SignalOp::Keys {
+                    prefix: "channel:".into(),
+                },
+                Waiting::ListNames(origin),
+            ),
+            "AWAY" => self.set_away(&origin, &e),
+            "NICK" => self.nick(&origin, &e),
+            "HISTORY" => self.history(&origin, &e),
+            "MARKREAD" => self.markread(&origin, &e),
+            "STATUS" => {
+                let status = self.status();
+                self.cx.reply(&origin, status);
+            }
+            "PING" => {
+                let mut pong = Envelope::new("PONG");
+                pong.params = e.params;
+                self.cx.reply(&origin, pong);
+            }
+            "FLUSH" => match self.cx.sessions.get_mut(&session) {
+                Some(s) if s.unsettled > 0 => s.flush = Some(origin),
+                _ => self.cx.reply(&origin, Envelope::new("FLUSH")),
+            },
+            "VERIFY" => self.verify(&origin, &e),
+            "CONTACT" => self.contact(&origin, &e),
+            "INVITATION" => self.invitation(&origin, &e),
+            "PROFILE" => self.on_profile(&origin, &e),
+            "CARD" => {
+                let card = serde_json::to_value(self.cx.card.envelope()).unwrap_or_default();
+                self.cx
+                    .reply(&origin, Envelope::new("CARD").field("card", card));
+            }
+            "QUIT" => {
+                self.cx.sessions.remove(&session);
+            }
+            other => {
+                let text = format!("{other} is not a command that is known here");
+                self.cx
+                    .numeric(&origin, numeric::ERR_UNKNOWNCOMMAND, &[other], &text);
+            }
+        }
+    }
+
+    fn hello(&mut self, origin: &Origin, e: &Envelope) {
+        let caps = e.meta.get("caps").and_then(Value::as_array);
+        let caps: Vec<String> = caps
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
+        let Some(session) = self.cx.sessions.get_mut(&origin.session) else {
+            return;
+        };
+        session.caps = caps;
+        let (status, replay) = (session.has("status"), session.has("replay"));
+        let nick = self.cx.nick().as_str().to_owned();
+        let welcome = numeric::reply(
+            numeric::RPL_WELCOME,
+            &nick,
+            &[],
+            &format!("Welcome to kirc, {nick}"),
+        );
+        let welcome = welcome.meta("actor", self.cx.me().to_string());
+        self.cx.reply(origin, welcome);
+        if status {
+            let e = self.status();
+            self.cx.deliver(origin.session, e);
+        }
+        if replay {
+            let plain = Origin {
+                session: origin.session,
+                label: None,
+            };
+            for channel in self
+                .channels
+                .values_mut()
+                .filter(|c| c.phase == Phase::Joined)
+            {
+                channel.show_entered(&mut self.cx, std::slice::from_ref(&plain), true);
+            }
+        }
+    }
+
+    fn join(&mut self, origin: &Origin, e: &Envelope) {
+        let to = e.to.clone().unwrap_or_default();
+        let name = match ChannelName::parse(&to) {
+            Ok(name) => name,
+            Err(why) => {
+                return self
+                    .cx
+                    .numeric(origin, numeric::ERR_BADCHANMASK, &[&to], &why.to_string());
+            }
+        };
+        if name.contact().is_some() {
+            let text = "Channels on a contact's grid come with the next release; join channels of this grid for now";
+            return self
+                .cx
+                .numeric(origin, numeric::ERR_NOSUCHCHANNEL, &[&to], text);
+        }
+        if self.cx.stopping {
+            return self
+                .cx
+                .error(origin, "The node is ending: join again when it is back");
+        }
+        let key = name.folded();
+        if let Some(channel) = self.channels.get_mut(&key) {
+            channel.rejoin(&mut self.cx, origin);
+            return;
+        }
+        if self.channels.len() >= crate::limits::CHANNELS {
+            return self
+                .cx
+                .numeric(origin, numeric::ERR_TOOMANYCHANNELS, &[&to], "");
+        }
+        let mut channel = Channel::new(&self.cx, name);
+        channel.begin_join(
+            &mut self.cx,
+            Join::new(vec![origin.clone()], e.params.first().cloned()),
+        );
+        self.channels.insert(key, channel);
+    }
+
+    fn to_target(&mut self, origin: &Origin, e: &Envelope) {
+        let to = e.to.clone().unwrap_or_default();
+        if to.is_empty() {
+            return self
+                .cx
+                .numeric(origin, numeric::ERR_NORECIPIENT, &[&e.command], "");
+        }
+        if to.starts_with('#') {
+            match self.channel(&to) {
+                Some((channel, cx)) => channel.command(cx, origin, e),
+                None => {
+                    let text = format!("You are not in {to}: join it first");
+                    self.cx
+                        .numeric(origin, numeric::ERR_NOTONCHANNEL, &[&to], &text);
+                    self.refused_at_once(origin, e);
+                }
+            }
+            return;
+        }
+        match e.command.as_str() {
+            "PRIVMSG" | "NOTICE" => self.direct(origin, &to, e),
+            "TYPING" => {
+                if let Some(actor) = self
+                    .cx
+                    .contacts
+                    .find(&to)
+                    .filter(|_| self.cx.cfg.send_typing)
+                {
+                    let state = e.params.first().map_or("active", String::as_str).to_owned();
+                    self.cx.send_direct_typing(actor, &state);
+                }
+            }
+            "WHO" => {
+                self.cx.numeric(origin, numeric::RPL_ENDOFWHO, &[&to], "");
+            }
+            _ => self
+                .cx
+                .numeric(origin, numeric::ERR_NOSUCHCHANNEL, &[&to], ""),
+        }
+    }
+
+    /// A refusal of something that was never taken in still names its id.
+    fn refused_at_once(&mut self, _origin: &Origin, e: &Envelope) {
+        if let Some(id) = &e.id {
+            let state = Envelope::new("STATE")
+                .to(e.to.clone().unwrap_or_default())
+                .param("failed");
+            self.cx.broadcast_cap(
+                "state",
+                &Envelope {
+                    id: Some(id.clone()),
+                    ..state
+                },
+            );
+        }
+    }
+
+    fn direct(&mut self, origin: &Origin, to: &str, e: &Envelope) {
+        let Some(actor) = self.cx.contacts.find(to) else {
+            let text = format!(
+                "{to} is nobody you know: meet in a channel, accept an invite, or look for a published profile with /profile find {to}"
+            );
+            return self
+                .cx
+                .numeric(origin, numeric::ERR_NOSUCHNICK, &[to], &text);
+        };
+        if e.lines().iter().all(|l| l.is_empty()) {
+            return self
+                .cx
+                .numeric(origin, numeric::ERR_NOTEXTTOSEND, &[to], "");
+        }
+        if actor == self.cx.me() {
+            return self
+                .cx
+                .numeric(origin, numeric::ERR_NOSUCHNICK, &[to], "That is you");
+        }
+        let id = match given_id(&self.cx, e) {
+            Ok(id) => id,
+            Err(text) => return self.cx.error(origin, text),
+        };
+        let Some(card) = self.cx.contacts.card(&actor).cloned() else {
+            return;
+        };
+        self.remember_contact(&card);
+        let mut template = Envelope {
+            body: e.body.clone(),
+            ..Envelope::new(e.command.clone())
+        };
+        template.meta = channel::user_meta(e);
+        let direct = self.directs.entry(actor).or_default();
+        direct.submit(&mut self.cx, &card, template, origin.clone(), id);
+        if self.cx.contacts.is_away(&actor) {
+            let text = self
+                .cx
+                .contacts
+                .presence
+                .get(&actor)
+                .map(|p| p.text.clone())
+                .unwrap_or_default();
+            let nick = card.nick().as_str().to_owned();
+            self.cx.numeric(
+                origin,
+                numeric::RPL_AWAY,
+                &[&nick],
+                if text.is_empty() { "away" } else { &text },
+            );
+        }
+    }
+
+    pub(super) fn pump_direct(&mut self, peer: &ActorId) {
+        let card: Option<Card> = self.cx.contacts.card(peer).cloned();
+        if let (Some(direct), Some(card)) = (self.directs.get_mut(peer), card) {
+            direct.pump(&mut self.cx, &card);
+        }
+    }
+
+    fn invite(&mut self, origin: &Origin, e: &Envelope) {
+        let nick = e.to.clone().unwrap_or_default();
+        let Some(name) = e.params.first().cloned() else {
+            return self
+                .cx
+                .numeric(origin, numeric::ERR_NEEDMOREPARAMS, &["INVITE"], "");
+        };
+        let Some(target) = self.cx.contacts.find(&nick) else {
+            return self
+                .cx
+                .numeric(origin, numeric::ERR_NOSUCHNICK, &[&nick], "");
+        };
+        match self.channel(&name) {
+            Some((channel, cx)) if channel.phase == Phase::Joined => {
+                channel.invite(cx, origin, target)
+            }
+            _ => self
+                .cx
+                .numeric(origin, numeric::ERR_NOTONCHANNEL, &[&name], ""),
+        }
+    }
+
+    fn set_away(&mut self, origin: &Origin, e: &Envelope) {
+        let text = e
+            .lines()
+            .first()
+            .map(|t| channel::cut(t, crate::limits::REASON))
+            .filter(|t| !t.is_empty());
+        self.away.clone_from(&text);
+        match &text {
+            Some(text) => self.cx.put(Table::Setting, "away", text),
+            None => self.cx.store(StoreOp::Delete {
+                table: Table::Setting,
+                key: "away".into(),
+            }),
+        }
+        let numeric = if text.is_some() {
+            numeric::RPL_NOWAWAY
+        } else {
+            numeric::RPL_UNAWAY
+        };
+        self.cx.numeric(origin, numeric, &[], "");
+        self.cx.say_presence(text.as_deref(), true);
+        self.cx.status_dirty = true;
+    }
+
+    fn history(&mut self, origin: &Origin, e: &Envelope) {
+        let to = e.to.clone().unwrap_or_default();
+        let Some(target) = self.history_target(&to) else {
+            return self.cx.numeric(
+                origin,
+                numeric::ERR_NOSUCHCHANNEL,
+                &[&to],
+                "Nothing is known of it here",
+            );
+        };
+        let before = match (e.params.first().map(String::as_str), e.params.get(1)) {
+            (Some("before"), Some(id)) if MsgId::parse(id).is_ok() => Some(id.clone()),
+            (None, _) => None,
+            _ => {
+                return self
+                    .cx
+                    .error(origin, "HISTORY takes no params, or [\"before\", id]");
+            }
+        };
+        let limit = e
+            .meta_u64("limit")
+            .unwrap_or(50)
+            .clamp(1, u64::from(HISTORY)) as u32;
+        let query = Query::History {
+            target,
+            before,
+            limit,
+        };
+        self.cx.query(query, Waiting::History(origin.clone(), to));
+    }
+
+    /// What the store calls a conversation.
+    fn history_target(&self, to: &str) -> Option<String> {
+        if to.starts_with('#') {
+            let key = ChannelName::parse(to).ok()?.folded();
+            let joined = self
+                .channels
+                .get(&key)
+                .filter(|c| c.replica.is_some())
+                .map(Channel::target);
+            return joined.or_else(|| self.cx.contacts.known_channel(&key));
+        }
+        self.cx.contacts.find(to).map(|a| start::direct_target(&a))
+    }
+
+    fn unseal(&self, row: &MessageRow) -> Option<Envelope> {
+        let plain = self.cx.id.open_local(&row.sealed).ok()?;
+        let mut e: Envelope = serde_json::from_slice(&plain).ok()?;
+        if e.meta.contains_key("state") {
+            e.meta
+                .insert("state".into(), Value::String(row.state.clone()));
+        }
+        e.meta.remove("label");
+        Some(e)
+    }
+
+    pub(super) fn on_history(
+        &mut self,
+        origin: &Origin,
+        to: &str,
+        result: Result<Answer, PortError>,
+    ) {
+        match result {
+            Ok(Answer::History { rows, more }) => {
+                let rows = rows
+                    .iter()
+                    .filter(|r| r.state != "held")
+                    .filter_map(|r| self.unseal(r));
+                let list = rows.filter_map(|e| serde_json::to_value(e).ok()).collect();
+                let mut e = Envelope::new("HISTORY").to(to).meta("more", more);
+                e.body = Some(crate::Body::Array(list));
+                self.cx.reply(origin, e);
+            }
+            Ok(_) => {}
+            Err(why) => self
+                .cx
+                .error(origin, format!("The history of {to} can't be read: {why}")),
+        }
+    }
+
+    /// Messages of somebody whose new key was accepted.
+    pub(super) fn on_held(&mut self, actor: ActorId, result: Result<Answer, PortError>) {
+        let Ok(Answer::History { rows, .. }) = result else {
+            return;
+        };
+        for row in rows.iter().filter(|r| r.state == "held") {
+            let Some(mut e) = self.unseal(row) else {
+                continue;
+            };
+            e.meta.insert("state".into(), Value::String("sent".into()));
+            self.cx.broadcast(&e, None);
+            let target = start::direct_target(&actor);
+            let op = StoreOp::MessageState {
+                target,
+                id: row.id.clone(),
+                state: "sent".into(),
+            };
+            self.cx.store(op);
+        }
+    }
+
+    fn markread(&mut self, origin: &Origin, e: &Envelope) {
+        let (Some(to), Some(id)) = (e.to.clone(), e.params.first().cloned()) else {
+            return;
+        };
+        if MsgId::parse(&id).is_err() {
+            return;
+        }
+        let Some(target) = self.history_target(&to) else {
+            return;
+        };
+        self.cx.put(Table::Setting, format!("read/{target}"), &id);
+        let others: Vec<SessionId> = self
+            .cx
+            .sessions
+            .keys()
+            .copied()
+            .filter(|s| *s != origin.session)
+            .collect();
+        for session in others {
+            self.cx.deliver(
+                session,
+                Envelope::new("MARKREAD").to(to.as_str()).param(id.as_str()),
+            );
+        }
+        if !to.starts_with('#') && self.cx.cfg.read_receipts {
+            let card = self
+                .cx
+                .contacts
+                .find(&to)
+                .and_then(|a| self.cx.contacts.card(&a).cloned());
+            if let Some(card) = card {
+                if let Some(direct) = self.directs.get_mut(&card.actor()) {
+                    direct.receipt(&mut self.cx, &card, "read", &[id]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! How a node begins and ends: from the store to readers and subscriptions, and in order out again.
+
+use super::*;
+use crate::identity::Card;
+use crate::ids::MsgId;
+use crate::names::ChannelName;
+use crate::port::{SignalOp, Table};
+
+use super::channel::{Out, OutKind};
+use super::contacts::{Contact, Contacts};
+use super::direct;
+
+/// How long an ending node waits for its goodbyes, ms.
+const GOODBYE: Millis = 1_500;
+
+impl Node {
+    /// A node from what its store holds. `seed` feeds its random numbers.
+    pub fn restore(
+        config: Config,
+        identity: Identity,
+        snapshot: &Snapshot,
+        seed: [u8; 32],
+        now: Now,
+    ) -> Result<Self, NodeError> {
+        let values = &snapshot.values;
+        let broken = |e: String| NodeError::Store(e);
+        let open = |v: &[u8]| identity.open_local(v).map_err(|e| broken(e.to_string()));
+        let mut contacts = Contacts::default();
+        for ((_, key), value) in of(values, Table::Contact) {
+            let plain = open(value)?;
+            let contact: Contact = serde_json::from_slice(&plain)
+                .map_err(|e| broken(format!("contact {key}: {e}")))?;
+            contacts.list.insert(contact.card.actor(), contact);
+        }
+        for ((_, key), value) in of(values, Table::Setting) {
+            if let (Some(name), Ok(id)) = (
+                key.strip_prefix("known/"),
+                serde_json::from_slice::<String>(value),
+            ) {
+                contacts.know_channel(name, &id);
+            }
+        }
+        let profile = people::Profile::restore(values, &identity);
+        let rev = profile.card_rev(now.wall, &config);
+        let card = Card::create(
+            &identity,
+            &config.nick,
+            &config.address,
+            profile.public(),
+            rev,
+        );
+        let mut cx = Ctx {
+            card,
+            rng: rng(seed),
+            now,
+            out: Vec::new(),
+            late: Vec::new(),
+            tickets: 0,
+            waiting: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            last_id: MsgId::default(),
+            services: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            contacts,
+            status_dirty: false,
+            stopping: false,
+            id: identity,
+            cfg: config,
+        };
+        let mut channels = BTreeMap::new();
+        for ((_, key), value) in of(values, Table::Channel) {
+            let plain = cx.id.open_local(value).map_err(|e| broken(e.to_string()))?;
+            let state = serde_json::from_slice(&plain)
+                .map_err(|e| broken(format!("channel {key}: {e}")))?;
+            let channel = Channel::restore(&cx, state, values).map_err(broken)?;
+            channels.insert(channel.key.clone(), channel);
+        }
+        let mut directs = BTreeMap::new();
+        let keys: Vec<(String, Vec<u8>)> = of(values, Table::Key)
+            .filter(|((_, k), _)| k.starts_with('@'))
+            .map(|((_, k), v)| (k.clone(), v.clone()))
+            .collect();
+        for ((_, key), value) in of(values, Table::Direct) {
+            let peer = ActorId::parse(key).map_err(|e| broken(e.to_string()))?;
+            directs.insert(
+                peer,
+                Direct::restore(&cx, &peer, value, &keys).map_err(broken)?,
+            );
+        }
+        for channel in channels.values() {
+            if let Some(replica) = &channel.replica {
+                for member in replica.state.members.values() {
+                    cx.contacts.meet(&member.card);
+                }
+                cx.last_id = cx
+                    .last_id
+                    .max(crate::log::last_id(&replica.state, &cx.me()));
+            }
+        }
+        for row in &snapshot.outbox {
+            let id = MsgId::parse(&row.id).map_err(|e| broken(e.to_string()))?;
+            cx.last_id = cx.last_id.max(id);
+            let plain = cx
+                .id
+                .open_local(&row.sealed)
+                .map_err(|e| broken(e.to_string()))?;
+            let template: Envelope =
+                serde_json::from_slice(&plain).map_err(|e| broken(e.to_string()))?;
+            if let Some(peer) = row
+                .target
+                .strip_prefix('@')
+                .and_then(|a| ActorId::parse(a).ok())
+            {
+                directs.entry(peer).or_default().restore_out(id, template);
+            } else if let Some(channel) = channels.get_mut(&row.target) {
+                let out = Out {
+                    id,
+                    template,
+                    origin: None,
+                    kind: OutKind::Kept,
+                    sent: None,
+                };
+                channel.outbox.push_back(out);
+            }
+        }
+        let away = values
+            .get(&(Table::Setting, "away".into()))
+            .and_then(|v| serde_json::from_slice(v).ok());
+        let invites = people::Invites::restore(values);
+        Ok(Self {
+            cx,
+            channels,
+            directs,
+            listings: BTreeMap::new(),
+            away,
+            invites,
+            profile,
+            positions: BTreeMap::new(),
+            people_at: now.mono,
+            status_at: now.mono,
+            stop_by: None,
+            stopped: false,
+        }
+        .with_positions(values))
+    }
+
+    fn with_positions(mut self, values: &BTreeMap<(Table, String), Vec<u8>>) -> Self {
+        for ((_, key), value) in of(values, Table::Position) {
+            let Some((name, partition)) = key.rsplit_once('/') else {
+                continue;
+            };
+            let (Ok(partition), Ok(row)) = (
+                partition.parse(),
+                serde_json::from_slice::<inbox::Position>(value),
+            ) else {
+                continue;
+            };
+            let topic = Topic {
+                cluster: self.cx.cfg.home.cluster.clone(),
+                name: name.to_owned(),
+                partition,
+            };
+            let reader = self.cx.readers.entry(topic).or_default();
+            reader.next = row.next.parse().unwrap_or(0);
+            self.positions.insert(key.clone(), row.incarnation);
+        }
+        self
+    }
+
+    pub(super) fn start(&mut self) {
+        self.subscribe();
+        let count = self.cx.cfg.home.partitions;
+        let address = self.cx.card.address().clone();
+        for name in [&address.data_in, &address.rpc_in] {
+            for topic in partitions(&address.cluster, name, count) {
+                let next = self.cx.readers.get(&topic).map_or(0, |r| r.next);
+                self.cx.move_reader(&topic, From::At(next));
+            }
+        }
+        let mut logs: BTreeMap<Topic, Offset> = BTreeMap::new();
+        for channel in self.channels.values_mut() {
+            let next = logs.entry(channel.log.clone()).or_insert(channel.next);
+            *next = channel.next.min(*next);
+            channel.past = Some(Offset::MAX);
+        }
+        for (topic, next) in logs {
+            self.cx.move_reader(&topic, From::At(next));
+        }
+        let peers: Vec<ActorId> = self.directs.keys().copied().collect();
+        for peer in peers {
+            self.pump_direct(&peer);
+        }
+        self.cx.say_presence(self.away.as_deref(), true);
+        self.cx.status_dirty = true;
+    }
+
+    pub(super) fn subscribe(&mut self) {
+        self.cx.hint(SignalOp::Subscribe {
+            channel: "presence".into(),
+        });
+        let own = format!("direct:{}", self.cx.me());
+        self.cx.hint(SignalOp::Subscribe { channel: own });
+        let keys: Vec<String> = self.channels.keys().cloned().collect();
+        for key in keys {
+            self.cx.hint(SignalOp::Subscribe {
+                channel: format!("channel:{key}:events"),
+            });
+        }
+    }
+
+    pub(super) fn shutdown(&mut self) {
+        if self.cx.stopping {
+            return;
+        }
+        self.cx.stopping = true;
+        self.stop_by = Some(self.cx.now.mono + GOODBYE);
+        for channel in self.channels.values_mut() {
+            if channel.lead.as_ref().is_some_and(channel::Lead::active) {
+                channel.resign(&mut self.cx, false);
+            }
+        }
+        self.cx.say_goodbye();
+    }
+
+    /// The goodbyes are in the log, or there is no more time.
+    pub(super) fn check_stopped(&mut self) {
+        if !self.cx.stopping || self.stopped {
+            return;
+        }
+        let late = self.stop_by.is_some_and(|at| self.cx.now.mono >= at);
+        let waiting = self
+            .cx
+            .waiting
+            .values()
+            .any(|w| matches!(w, Waiting::Relay(_)));
+        if late || !waiting {
+            self.stopped = true;
+            self.stop_by = None;
+            self.cx.out.push(Effect::Stopped);
+        }
+    }
+
+    /// The names of the channels one is in or on the way into.
+    pub(super) fn channel(&mut self, name: &str) -> Option<(&mut Channel, &mut Ctx)> {
+        let key = ChannelName::parse(name).ok()?.folded();
+        Some((self.channels.get_mut(&key)?, &mut self.cx))
+    }
+}
+
+type Values = BTreeMap<(Table, String), Vec<u8>>;
+
+/// All of one table.
+pub(super) fn of(
+    values: &Values,
+    table: Table,
+) -> impl Iterator<Item = (&(Table, String), &Vec<u8>)> {
+    values
+        .range((table, String::new())..)
+        .take_while(move |((t, _), _)| *t == table)
+}
+
+pub(super) fn direct_target(peer: &ActorId) -> String {
+    direct::target(peer)
+}

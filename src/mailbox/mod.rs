@@ -1,0 +1,79 @@
+//! The mailbox port: append, read from a position, ask for the end, make topics.
+//!
+//! It owns the trait, its embedded adapter and the suite that every adapter must pass. It may not look into a
+//! record. Kafka's words are used as Kafka uses them.
+
+mod embedded;
+mod reader;
+mod sql;
+mod writer;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod tests;
+
+use kirc_core::ids::Offset;
+use kirc_core::port::{From, RawRecord, Topic};
+use tokio::sync::{mpsc, watch};
+
+use crate::ports::{Health, Pending};
+
+pub use embedded::EmbeddedMailbox;
+
+/// Records of one [`Delivery`] at the most.
+pub const BATCH_RECORDS: usize = 500;
+/// Bytes of one [`Delivery`] at the most, unless a single record is larger.
+pub const BATCH_BYTES: usize = 1 << 20;
+/// Deliveries that wait for a slow reader; the service keeps the rest.
+pub const BATCHES: usize = 4;
+
+/// Where a reader starts, or to where it was moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReaderStart {
+    /// A random id of this life of the partition.
+    pub incarnation: String,
+    /// The first offset that it holds.
+    pub start: Offset,
+    /// The offset behind the last record.
+    pub end: Offset,
+    /// Where reading goes on: as asked for, or the nearest offset that there is.
+    pub at: Offset,
+}
+
+/// What a reader is handed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// Always the first, and again when the partition began a new life or no longer holds what was to come next.
+    Reading(ReaderStart),
+    /// The next records, in their order and without a gap.
+    Records(Vec<RawRecord>),
+}
+
+/// A mailbox service. The work is asked for when a function returns; see [`Pending`].
+pub trait Mailbox: Send + Sync + std::fmt::Debug {
+    /// The name of the cluster that this is; topics of others are refused.
+    fn cluster(&self) -> &str;
+
+    /// Makes topics with so many partitions. What is there stays as it is; partitions that lack are added.
+    fn create_topics(&self, names: &[String], partitions: u32) -> Pending<()>;
+
+    /// Appends a record. Records of one partition land in the order of the calls; what follows a failed one may
+    /// still land. A record above [`kirc_core::limits::RECORD`] bytes is refused, as is a topic that is not there.
+    fn append(&self, topic: &Topic, key: Vec<u8>, value: Vec<u8>) -> Pending<Offset>;
+
+    /// The offset behind the last record.
+    fn end(&self, topic: &Topic) -> Pending<Offset>;
+
+    /// Reads a partition from here on, for as long as the receiver lives.
+    fn read(&self, topic: &Topic, from: From) -> Pending<mpsc::Receiver<Delivery>>;
+
+    /// Gives up the records before an offset.
+    fn trim(&self, topic: &Topic, keep_from: Offset) -> Pending<()>;
+
+    /// How the service is.
+    fn health(&self) -> watch::Receiver<Health>;
+
+    /// Finishes what was asked for and lets go of the service. Nothing can be asked for afterwards.
+    fn close(&self) -> Pending<()>;
+}

@@ -1,0 +1,45 @@
+//! The signals port: who should lead, who is there, what has just happened. Hints, never the truth.
+//!
+//! It owns the trait, its embedded adapter and the suite that every adapter must pass. It knows nothing of what the
+//! hints mean. What a Valkey does with the same commands is what an adapter does.
+
+mod embedded;
+mod sql;
+mod worker;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod tests;
+
+use kirc_core::port::{SignalOp, SignalReply};
+use tokio::sync::watch;
+
+use crate::ports::{Health, Pending};
+
+pub use embedded::EmbeddedSignals;
+
+/// Events that wait for a slow listener.
+pub const EVENTS: usize = 1_024;
+
+/// Something that was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The pub/sub channel.
+    pub channel: String,
+    /// The payload.
+    pub payload: String,
+}
+
+/// A signal service. What is published on channels that were subscribed to comes by the receiver that the adapter
+/// hands out when it is opened, one's own included.
+pub trait Signals: Send + Sync + std::fmt::Debug {
+    /// Does something. The order of calls is the order of work; see [`Pending`].
+    fn call(&self, op: SignalOp) -> Pending<SignalReply>;
+
+    /// How the service is.
+    fn health(&self) -> watch::Receiver<Health>;
+
+    /// Finishes what was asked for and lets go of the service.
+    fn close(&self) -> Pending<()>;
+}

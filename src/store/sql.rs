@@ -1,0 +1,266 @@
+//! The tables of `store.db` and the statements on them.
+//!
+//! It owns the layout. It knows no thread and no file.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::LazyLock;
+
+use kirc_core::port::{Answer, LogRow, MessageRow, OutboxRow, Query, Snapshot, StoreOp, Table};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::embedded::Fault;
+use crate::embedded::db::{Schema, int, number};
+
+/// The layout of `store.db`.
+pub static SCHEMA: Schema = Schema {
+    name: "store",
+    application: 0x6b69_7264,
+    migrations: &["
+        CREATE TABLE contact (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE channel (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE head (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE counter (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE \"key\" (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE position (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE direct (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE setting (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE profile (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE credential (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE account (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+
+        CREATE TABLE outbox (id TEXT PRIMARY KEY, target TEXT NOT NULL, sealed BLOB NOT NULL);
+
+        CREATE TABLE message (
+            target TEXT NOT NULL,
+            id TEXT NOT NULL,
+            author TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            ts INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            sealed BLOB NOT NULL
+        );
+        CREATE UNIQUE INDEX message_once ON message (target, id, author);
+        CREATE INDEX message_order ON message (target, seq, id, author);
+
+        CREATE TABLE log (
+            channel TEXT NOT NULL,
+            idx INTEGER NOT NULL,
+            seq INTEGER NOT NULL,
+            time INTEGER NOT NULL,
+            value BLOB NOT NULL
+        );
+        CREATE UNIQUE INDEX log_once ON log (channel, idx);
+        CREATE INDEX log_seq ON log (channel, seq, idx);
+    "],
+};
+
+/// The statements on the small tables, one set for each.
+struct Statements {
+    put: String,
+    delete: String,
+    delete_prefix: String,
+    all: String,
+}
+
+static STATEMENTS: LazyLock<BTreeMap<Table, Statements>> = LazyLock::new(|| {
+    let of = |table: Table| {
+        let name = table.name();
+        let statements = Statements {
+            put: format!(
+                "INSERT INTO \"{name}\" (key, value) VALUES (?, ?) \
+                 ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+            ),
+            delete: format!("DELETE FROM \"{name}\" WHERE key = ?"),
+            delete_prefix: format!(
+                "DELETE FROM \"{name}\" WHERE key >= ?1 AND substr(key, 1, length(?1)) = ?1"
+            ),
+            all: format!("SELECT key, value FROM \"{name}\""),
+        };
+        (table, statements)
+    };
+    Table::ALL.into_iter().map(of).collect()
+});
+
+fn statements(table: Table) -> Result<&'static Statements, Fault> {
+    let found = STATEMENTS.get(&table);
+    found.ok_or_else(|| Fault::Other(format!("it has no table {}", table.name())))
+}
+
+/// Those changes that are not overtaken by a later one to the same key, in their order.
+pub fn collapse(ops: &[StoreOp]) -> Vec<&StoreOp> {
+    let mut later = HashSet::new();
+    let mut kept: Vec<&StoreOp> = ops
+        .iter()
+        .rev()
+        .filter(|op| match op {
+            StoreOp::Put { table, key, .. } | StoreOp::Delete { table, key } => {
+                later.insert((*table, key.as_str()))
+            }
+            _ => true,
+        })
+        .collect();
+    kept.reverse();
+    kept
+}
+
+/// Makes a change.
+pub fn apply(conn: &Connection, op: &StoreOp) -> Result<(), Fault> {
+    match op {
+        StoreOp::Put { table, key, value } => conn
+            .prepare_cached(&statements(*table)?.put)?
+            .execute(params![key, value])?,
+        StoreOp::Delete { table, key } => conn
+            .prepare_cached(&statements(*table)?.delete)?
+            .execute([key])?,
+        StoreOp::DeletePrefix { table, prefix } => conn
+            .prepare_cached(&statements(*table)?.delete_prefix)?
+            .execute([prefix])?,
+        StoreOp::Message(m) => conn
+            .prepare_cached(
+                "INSERT INTO message (target, id, author, seq, ts, state, sealed) VALUES (?, ?, ?, ?, ?, ?, ?) \
+                 ON CONFLICT (target, id, author) DO NOTHING",
+            )?
+            .execute(params![m.target, m.id, m.author, int(m.seq), int(m.ts), m.state, m.sealed])?,
+        StoreOp::MessageState { target, id, state } => conn
+            .prepare_cached("UPDATE message SET state = ? WHERE target = ? AND id = ?")?
+            .execute([state, target, id])?,
+        StoreOp::Outbox(row) => conn
+            .prepare_cached(
+                "INSERT INTO outbox (id, target, sealed) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE \
+                 SET target = excluded.target, sealed = excluded.sealed",
+            )?
+            .execute(params![row.id, row.target, row.sealed])?,
+        StoreOp::Settled { id } => conn
+            .prepare_cached("DELETE FROM outbox WHERE id = ?")?
+            .execute([id])?,
+        StoreOp::Log(row) => conn
+            .prepare_cached(
+                "INSERT INTO log (channel, idx, seq, time, value) VALUES (?, ?, ?, ?, ?) \
+                 ON CONFLICT (channel, idx) DO NOTHING",
+            )?
+            .execute(params![row.channel, int(row.index), int(row.seq), int(row.time), row.value])?,
+    };
+    Ok(())
+}
+
+/// Everything that a node needs to start.
+pub fn load(conn: &Connection) -> Result<Snapshot, Fault> {
+    let mut snapshot = Snapshot::default();
+    for table in Table::ALL {
+        let mut statement = conn.prepare_cached(&statements(table)?.all)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            snapshot.values.insert((table, row.get(0)?), row.get(1)?);
+        }
+    }
+    let mut statement = conn.prepare_cached("SELECT id, target, sealed FROM outbox ORDER BY id")?;
+    let rows = statement.query_map([], |r| {
+        Ok(OutboxRow {
+            id: r.get(0)?,
+            target: r.get(1)?,
+            sealed: r.get(2)?,
+        })
+    })?;
+    snapshot.outbox = rows.collect::<Result<_, _>>()?;
+    Ok(snapshot)
+}
+
+/// Answers a question.
+pub fn query(conn: &Connection, query: &Query) -> Result<Answer, Fault> {
+    match query {
+        Query::History {
+            target,
+            before,
+            limit,
+        } => history(conn, target, before.as_deref(), *limit),
+        Query::Log {
+            channel,
+            from,
+            to,
+            limit,
+        } => log(conn, channel, int(*from), int(*to), *limit),
+    }
+}
+
+fn history(
+    conn: &Connection,
+    target: &str,
+    before: Option<&str>,
+    limit: u32,
+) -> Result<Answer, Fault> {
+    // The place of the message that was named, or behind all.
+    let place = match before {
+        None => Some((i64::MAX, String::new())),
+        Some(id) => conn
+            .prepare_cached("SELECT min(seq) FROM message WHERE target = ? AND id = ?")?
+            .query_row([target, id], |r| r.get::<_, Option<i64>>(0))?
+            .map(|seq| (seq, id.to_owned())),
+    };
+    let Some((seq, id)) = place else {
+        return Ok(Answer::History {
+            rows: Vec::new(),
+            more: false,
+        });
+    };
+    let mut statement = conn.prepare_cached(
+        "SELECT target, id, author, seq, ts, state, sealed FROM message \
+         WHERE target = ? AND (seq, id) < (?, ?) ORDER BY seq DESC, id DESC, author DESC LIMIT ?",
+    )?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let rows = statement.query_map(params![target, seq, id, i64::from(limit) + 1], message)?;
+    let mut rows: Vec<MessageRow> = rows.collect::<Result<_, _>>()?;
+    let more = rows.len() > wanted;
+    rows.truncate(wanted);
+    rows.reverse();
+    Ok(Answer::History { rows, more })
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+    Ok(MessageRow {
+        target: row.get(0)?,
+        id: row.get(1)?,
+        author: row.get(2)?,
+        seq: number(row.get(3)?),
+        ts: number(row.get(4)?),
+        state: row.get(5)?,
+        sealed: row.get(6)?,
+    })
+}
+
+/// Sequence numbers never fall from one kept record to the next, so those of a range stand side by side: its ends
+/// are two look-ups.
+fn log(conn: &Connection, channel: &str, from: i64, to: i64, limit: u64) -> Result<Answer, Fault> {
+    let end = |order: &str| -> Result<Option<i64>, Fault> {
+        let sql = format!(
+            "SELECT idx FROM log WHERE channel = ? AND seq BETWEEN ? AND ? ORDER BY seq {order}, idx {order} LIMIT 1"
+        );
+        let mut statement = conn.prepare_cached(&sql)?;
+        Ok(statement
+            .query_row(params![channel, from, to], |r| r.get(0))
+            .optional()?)
+    };
+    let mut found = Vec::new();
+    if let (Some(first), Some(last)) = (end("ASC")?, end("DESC")?) {
+        let mut statement = conn.prepare_cached(
+            "SELECT channel, idx, seq, time, value FROM log \
+             WHERE channel = ? AND idx BETWEEN ? AND ? ORDER BY idx",
+        )?;
+        let mut rows = statement.query(params![channel, first, last])?;
+        let mut bytes = 0;
+        while let Some(row) = rows.next()? {
+            let row = LogRow {
+                channel: row.get(0)?,
+                index: number(row.get(1)?),
+                seq: number(row.get(2)?),
+                time: number(row.get(3)?),
+                value: row.get(4)?,
+            };
+            bytes += row.value.len() as u64;
+            if bytes > limit && !found.is_empty() {
+                break;
+            }
+            found.push(row);
+        }
+    }
+    Ok(Answer::Log { rows: found })
+}
