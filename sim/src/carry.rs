@@ -1,0 +1,208 @@
+//! Carries a node's effects out: commits first, then one after the other, until a crash or a pause comes between two of them.
+
+use kirc_core::Envelope;
+use kirc_core::port::{
+    Effect, Input, PortError, SessionId, SignalOp, SignalReply, StoreOp, Ticket,
+};
+
+use crate::host::Reader;
+use crate::signals::texts;
+use crate::tell::{tell_effect, tell_op};
+use crate::witness::Heard;
+use crate::world::{Event, World};
+
+/// After so many ms a signal has failed.
+const SIGNAL_TIMEOUT: u64 = 2_000;
+
+impl World {
+    /// Carries out the effects of one or more `handle`.
+    pub fn carry(&mut self, index: usize, effects: Vec<Effect>) {
+        let mut commit = Vec::new();
+        let mut rest = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Store(op) => commit.push(op),
+                other => rest.push(other),
+            }
+        }
+        let any = !commit.is_empty() || rest.len() > 1;
+        let doomed = any && std::mem::take(&mut self.hosts[index].doomed);
+        if doomed && self.dice.chance(150) {
+            return self.crash(index, "before a commit");
+        }
+        self.commit(index, commit);
+        let halt = doomed.then(|| self.dice.index(rest.len() + 1));
+        let nap = match self.hosts[index].drowsy {
+            Some(ms) if any => Some((self.dice.index(rest.len() + 1), ms)),
+            _ => None,
+        };
+        let mut rest = rest.into_iter();
+        let mut at = 0;
+        loop {
+            if halt == Some(at) {
+                for effect in rest {
+                    if let Effect::Deliver { session, envelope } = effect {
+                        self.hear(index, session, envelope, false);
+                    }
+                }
+                return self.crash(index, "between two effects");
+            }
+            if let Some((place, ms)) = nap
+                && place == at
+            {
+                self.hosts[index].drowsy = None;
+                self.hosts[index].halted = rest.collect();
+                return self.pause(index, ms);
+            }
+            let Some(effect) = rest.next() else {
+                return;
+            };
+            self.perform(index, effect);
+            at += 1;
+        }
+    }
+
+    fn commit(&mut self, index: usize, ops: Vec<StoreOp>) {
+        if self.trace.is_some() {
+            for op in &ops {
+                self.note(|w| format!("{} => {}", w.hosts[index].nick, tell_op(op)));
+            }
+        }
+        self.hosts[index].store.commit(ops);
+    }
+
+    fn perform(&mut self, index: usize, effect: Effect) {
+        self.note(|w| format!("{} -> {}", w.hosts[index].nick, tell_effect(&effect)));
+        let life = self.hosts[index].life;
+        match effect {
+            Effect::Store(op) => self.commit(index, vec![op]),
+            Effect::Query { ticket, query } => {
+                let result = Ok(self.hosts[index].store.ask(query));
+                let delay = self.dice.range(0, 5);
+                self.after(
+                    delay,
+                    Event::Input(index, life, Input::Queried { ticket, result }),
+                );
+            }
+            Effect::Append {
+                ticket,
+                topic,
+                key,
+                value,
+            } => self.append(index, ticket, topic, key, value),
+            Effect::Read { topic, from } => {
+                let id = self.fresh();
+                let reader = Reader {
+                    id,
+                    next: 0,
+                    placed: false,
+                    looking: false,
+                };
+                self.hosts[index].readers.insert(topic.clone(), reader);
+                let delay = self.plan.read.draw(&mut self.dice);
+                self.after(delay, Event::Place(index, life, topic, id, from));
+            }
+            Effect::StopRead { topic } => {
+                self.hosts[index].readers.remove(&topic);
+            }
+            Effect::End { ticket, topic } => {
+                let delay = self.plan.read.draw(&mut self.dice);
+                self.after(delay, Event::End(index, life, ticket, topic));
+            }
+            Effect::Signal { ticket, op } => self.signal(index, ticket, op),
+            Effect::Deliver { session, envelope } => self.hear(index, session, envelope, true),
+            Effect::Stopped => self.stopped(index),
+        }
+    }
+
+    fn hear(&mut self, index: usize, session: SessionId, envelope: Envelope, reached: bool) {
+        let host = &self.hosts[index];
+        let main = host.session == session;
+        let heard = Heard {
+            at: self.now,
+            host: index,
+            life: host.life,
+            session,
+            main,
+            reached,
+            envelope,
+        };
+        if main && reached {
+            self.notice(index, &heard.envelope);
+        }
+        self.witness.heard.push(heard);
+    }
+
+    fn signal(&mut self, index: usize, ticket: Ticket, op: SignalOp) {
+        for text in texts(&op) {
+            if self.needles.found(text.as_bytes()) {
+                self.witness
+                    .leaks
+                    .push((self.now, format!("a signal: {text}")));
+            }
+        }
+        let life = self.hosts[index].life;
+        if self.hosts[index].cut_signals > 0 {
+            return self.fail_signal(index, life, ticket);
+        }
+        let delay = self.plan.signal.draw(&mut self.dice);
+        let at = (self.now + delay).max(self.hosts[index].signalled);
+        self.hosts[index].signalled = at;
+        self.at(at, Event::Signal(index, life, ticket, op));
+    }
+
+    fn fail_signal(&mut self, index: usize, life: u64, ticket: Ticket) {
+        let result = Err(PortError("the signal service did not answer".to_owned()));
+        let input = Input::Signalled { ticket, result };
+        self.after(SIGNAL_TIMEOUT, Event::Input(index, life, input));
+    }
+
+    /// An operation reaches the signal service: it is carried out or not, and its answer comes back or not.
+    pub fn signal_arrives(&mut self, index: usize, life: u64, ticket: Ticket, op: &SignalOp) {
+        let fails = self.hosts[index].cut_signals > 0
+            || !self.quiet && self.dice.chance(self.plan.rates.signal);
+        if fails && self.dice.chance(500) {
+            return self.fail_signal(index, life, ticket);
+        }
+        let reply: SignalReply = self.signals.apply(self.now, op);
+        if self.hosts[index].life == life {
+            match op {
+                SignalOp::Subscribe { channel } => {
+                    self.hosts[index].listens.insert(channel.clone());
+                }
+                SignalOp::Unsubscribe { channel } => {
+                    self.hosts[index].listens.remove(channel);
+                }
+                _ => {}
+            }
+        }
+        if let SignalOp::Publish { channel, payload } = op {
+            self.publish(channel, payload);
+        }
+        if fails {
+            return self.fail_signal(index, life, ticket);
+        }
+        let delay = self.plan.signal.draw(&mut self.dice);
+        let input = Input::Signalled {
+            ticket,
+            result: Ok(reply),
+        };
+        self.after(delay, Event::Input(index, life, input));
+    }
+
+    fn publish(&mut self, channel: &str, payload: &str) {
+        for index in 0..self.hosts.len() {
+            let lost = !self.quiet && self.dice.chance(self.plan.rates.hint);
+            let delay = self.plan.signal.draw(&mut self.dice);
+            let host = &self.hosts[index];
+            if host.cut_signals > 0 || lost || !host.listens.contains(channel) {
+                continue;
+            }
+            let input = Input::Published {
+                channel: channel.to_owned(),
+                payload: payload.to_owned(),
+            };
+            self.after(delay, Event::Input(index, host.life, input));
+        }
+    }
+}

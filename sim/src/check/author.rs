@@ -1,0 +1,89 @@
+//! Promise 4: whatever bears an author's name was done by that author's own session.
+
+use std::collections::BTreeMap;
+
+use super::{Breaches, Promise, Shown, View, honest, text};
+use crate::world::World;
+
+/// Checks it.
+pub fn check(world: &World, view: &View, found: &mut Breaches) {
+    let direct = view
+        .direct
+        .iter()
+        .map(|(host, list)| (*host, world.hosts[*host].nick, list));
+    let channels = view
+        .shown
+        .iter()
+        .map(|((host, channel), list)| (*host, channel.as_str(), list));
+    for (host, to, list) in channels.chain(direct) {
+        if !honest(world, host) {
+            continue;
+        }
+        let nick = world.hosts[host].nick;
+        let mut times: BTreeMap<(usize, &str, &str, &[String]), usize> = BTreeMap::new();
+        for shown in list {
+            let Some(author) = view.actors.get(&shown.actor).copied() else {
+                found.add(
+                    Promise::Author,
+                    shown.at,
+                    &[&shown.id, nick],
+                    format!(
+                        "{nick} shows {} of an unknown {}",
+                        shown.command, shown.actor
+                    ),
+                );
+                continue;
+            };
+            if !honest(world, author) {
+                continue;
+            }
+            let params = if shown.command == "MODE" {
+                &[][..]
+            } else {
+                &shown.params[..]
+            };
+            let key = (author, shown.command.as_str(), shown.text.as_str(), params);
+            let many = times.entry(key).or_default();
+            *many += 1;
+            if *many > said(world, author, to, shown) {
+                found.add(
+                    Promise::Author,
+                    shown.at,
+                    &[&shown.id, nick],
+                    format!(
+                        "{nick} shows {} {:?} {:?} by {} in {to}, who said no such thing{}",
+                        shown.command,
+                        shown.params,
+                        shown.text,
+                        world.hosts[author].nick,
+                        if *many > 1 { " that often" } else { "" }
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// How often an author gave the command that would show as this.
+fn said(world: &World, author: usize, to: &str, shown: &Shown) -> usize {
+    world
+        .witness
+        .said
+        .iter()
+        .filter(|said| {
+            let envelope = &said.envelope;
+            said.host == author
+                && said.at <= shown.at
+                && envelope.command == shown.command
+                && envelope.to.as_deref() == Some(to)
+                && match shown.command.as_str() {
+                    "JOIN" | "MODE" => true,
+                    "KICK" => {
+                        text(envelope) == shown.text
+                            && envelope.params.first() == shown.params.first()
+                    }
+                    _ => text(envelope) == shown.text,
+                }
+        })
+        .count()
+}

@@ -1,0 +1,166 @@
+//! Promise 3: every honest member shows every record once, in the same order, or a gap; nothing shown is taken back or moved.
+
+use std::collections::BTreeMap;
+
+use super::{Breaches, Ids, Promise, Shown, View, honest};
+use crate::world::World;
+
+/// Checks it.
+pub fn check(world: &World, view: &View, found: &mut Breaches) {
+    for ((host, channel), list) in &view.shown {
+        if honest(world, *host) {
+            once_and_growing(world, *host, channel, list, found);
+            same_places(world, view, *host, channel, list, found);
+            nothing_missing(world, view, *host, channel, list, found);
+            stored(world, *host, list, found);
+        }
+    }
+    direct_once(world, view, found);
+    for (host, channel, at, many) in &view.gaps {
+        // No log vanishes (yet), so nothing can be missing.
+        let nick = world.hosts[*host].nick;
+        let text = format!("{nick} shows a gap of {many} in {channel}, though the log is whole");
+        found.add(Promise::Order, *at, &[nick, "GAP"], text);
+    }
+}
+
+fn once_and_growing(
+    world: &World,
+    host: usize,
+    channel: &str,
+    list: &[Shown],
+    found: &mut Breaches,
+) {
+    let nick = world.hosts[host].nick;
+    let mut seen = Ids::new();
+    let mut last = None;
+    for shown in list {
+        let message = matches!(shown.command.as_str(), "PRIVMSG" | "NOTICE");
+        if message && !seen.insert(shown.id.clone()) {
+            found.add(
+                Promise::Order,
+                shown.at,
+                &[&shown.id, nick],
+                format!("{nick} shows {} in {channel} twice", shown.id),
+            );
+        }
+        let Some(seq) = shown.seq else { continue };
+        if last.is_some_and(|last| seq <= last) {
+            found.add(
+                Promise::Order,
+                shown.at,
+                &[&shown.id, nick],
+                format!(
+                    "{nick} shows {} {} at place {seq} of {channel} after place {last:?}",
+                    shown.command, shown.id
+                ),
+            );
+        }
+        last = last.max(Some(seq));
+    }
+}
+
+fn same_places(
+    world: &World,
+    view: &View,
+    host: usize,
+    channel: &str,
+    list: &[Shown],
+    found: &mut Breaches,
+) {
+    let nick = world.hosts[host].nick;
+    for shown in list {
+        let Some(seq) = shown.seq else { continue };
+        if shown.id.is_empty() {
+            continue;
+        }
+        let Some(first) = view.places.get(&(channel.to_owned(), seq)) else {
+            continue;
+        };
+        let same = (&first.command, &first.id, &first.actor, &first.text)
+            == (&shown.command, &shown.id, &shown.actor, &shown.text);
+        if !same {
+            found.add(
+                Promise::Order,
+                shown.at,
+                &[&shown.id, &first.id, nick],
+                format!(
+                    "place {seq} of {channel} is {} {} ({}) for {nick} and {} {} ({}) for another",
+                    shown.command, shown.id, shown.text, first.command, first.id, first.text
+                ),
+            );
+        }
+    }
+}
+
+/// Between two records that a node has shown, nothing may be missing that others were shown there while it was a member.
+fn nothing_missing(
+    world: &World,
+    view: &View,
+    host: usize,
+    channel: &str,
+    list: &[Shown],
+    found: &mut Breaches,
+) {
+    let nick = world.hosts[host].nick;
+    let mine: BTreeMap<u64, &Shown> = list.iter().filter_map(|s| Some((s.seq?, s))).collect();
+    let last = mine.last_key_value().map_or(0, |(seq, _)| *seq);
+    for ((name, seq), other) in &view.places {
+        if name == channel
+            && *seq <= last
+            && !mine.contains_key(seq)
+            && view.present(host, channel, *seq)
+        {
+            found.add(
+                Promise::Order,
+                other.at,
+                &[&other.id, nick],
+                format!(
+                    "{nick} skips {} {} at place {seq} of {channel} without a word",
+                    other.command, other.id
+                ),
+            );
+        }
+    }
+}
+
+/// The store holds the messages that were shown, at the places at which they were shown.
+fn stored(world: &World, host: usize, list: &[Shown], found: &mut Breaches) {
+    let nick = world.hosts[host].nick;
+    let rows = world.hosts[host].store.messages();
+    let places: BTreeMap<&str, u64> = rows.iter().map(|r| (r.id.as_str(), r.seq)).collect();
+    for shown in list {
+        if !matches!(shown.command.as_str(), "PRIVMSG" | "NOTICE") {
+            continue;
+        }
+        let place = places.get(shown.id.as_str()).copied();
+        if place.is_none() || shown.seq.is_some() && place != shown.seq {
+            found.add(
+                Promise::Order,
+                shown.at,
+                &[&shown.id, nick],
+                format!(
+                    "{nick} showed {} at place {:?}, its store has it at {place:?}",
+                    shown.id, shown.seq
+                ),
+            );
+        }
+    }
+}
+
+fn direct_once(world: &World, view: &View, found: &mut Breaches) {
+    for (host, list) in &view.direct {
+        let nick = world.hosts[*host].nick;
+        let mut seen = Ids::new();
+        for shown in list {
+            if honest(world, *host) && !seen.insert(shown.id.clone()) {
+                found.add(
+                    Promise::Order,
+                    shown.at,
+                    &[&shown.id, nick],
+                    format!("{nick} shows the direct message {} twice", shown.id),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Promise 5: with all keys that a node ever held, no record opens that lies outside its owner's time as a member.
+
+use std::collections::BTreeSet;
+
+use kirc_core::Envelope;
+
+use super::{Breaches, Promise, View, honest};
+use crate::world::World;
+
+/// Checks it.
+pub fn check(world: &World, view: &View, found: &mut Breaches) {
+    outsiders_show_nothing(world, view, found);
+    let records = records(world);
+    for host in &world.hosts {
+        let keys = host.channel_keys(host.store.keys());
+        for (channel, seq, token) in &records {
+            if view.member(host.index, channel, *seq) {
+                continue;
+            }
+            if keys.iter().any(|k| k.decrypt(token).is_ok()) {
+                found.add(
+                    Promise::Secret,
+                    0,
+                    &[host.nick],
+                    format!(
+                        "{} holds a key that opens place {seq} of {channel}, where it was no member ({:?})",
+                        host.nick,
+                        view.spans.get(&(host.index, channel.clone()))
+                    ),
+                );
+                break;
+            }
+        }
+    }
+}
+
+fn outsiders_show_nothing(world: &World, view: &View, found: &mut Breaches) {
+    for ((host, channel), list) in &view.shown {
+        for shown in list {
+            let Some(seq) = shown.seq else { continue };
+            if shown.command == "PRIVMSG" && !view.member(*host, channel, seq) {
+                let nick = world.hosts[*host].nick;
+                found.add(
+                    Promise::Secret,
+                    shown.at,
+                    &[&shown.id, nick],
+                    format!(
+                        "{nick} shows {} at place {seq} of {channel}, where it was no member",
+                        shown.id
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// The records that count, from the stores of honest nodes: channel's name, place, ciphertext.
+fn records(world: &World) -> BTreeSet<(String, u64, String)> {
+    let mut records = BTreeSet::new();
+    for host in world.hosts.iter().filter(|h| honest(world, h.index)) {
+        for row in host.store.logs().values().flat_map(|log| log.values()) {
+            let Ok(envelope) = serde_json::from_slice::<Envelope>(&row.value) else {
+                continue;
+            };
+            let Some(channel) = envelope.to.clone() else {
+                continue;
+            };
+            if let Some(token) = envelope.get("ct").and_then(|ct| ct.as_str()) {
+                records.insert((channel, row.seq, token.to_owned()));
+            }
+        }
+    }
+    records
+}

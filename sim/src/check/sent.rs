@@ -1,0 +1,113 @@
+//! Promise 1: a message shown as *sent* was in the log by then, and in the end every honest member of that moment shows it.
+
+use super::{Breaches, Message, Promise, View, honest};
+use crate::host::LOG;
+use crate::world::World;
+
+/// Checks it.
+pub fn check(world: &World, view: &View, found: &mut Breaches) {
+    for (id, message) in &view.messages {
+        let Some(settled) = message.settled else {
+            continue;
+        };
+        if !honest(world, message.host) {
+            continue;
+        }
+        if message.to.starts_with('#') {
+            check_channel(world, view, id, message, settled, found);
+        } else {
+            check_direct(world, view, id, message, settled, found);
+        }
+    }
+}
+
+fn check_channel(
+    world: &World,
+    view: &View,
+    id: &str,
+    message: &Message,
+    settled: u64,
+    found: &mut Breaches,
+) {
+    let author = world.hosts[message.host].nick;
+    let own = view.shown.get(&(message.host, message.to.clone()));
+    let seq = own.and_then(|list| list.iter().find(|s| s.id == id).and_then(|s| s.seq));
+    let others: Vec<usize> = (0..world.hosts.len())
+        .filter(|h| *h != message.host)
+        .filter(|h| seq.is_some_and(|seq| view.present(*h, &message.to, seq)))
+        .collect();
+    let landed = landed(world, id, |topic| topic == LOG);
+    // A channel whose only member is the author lives in its store.
+    if !others.is_empty() && landed.is_none_or(|at| at > settled) {
+        found.add(
+            Promise::Sent,
+            settled,
+            &[id],
+            format!(
+                "{author} was shown {id} ({}) as sent, but the log has it {}",
+                message.text,
+                landed.map_or("never".to_owned(), |at| format!("at {at}"))
+            ),
+        );
+    }
+    for host in others {
+        if !honest(world, host) {
+            continue;
+        }
+        let rows = world.hosts[host].store.messages();
+        if !rows.iter().any(|r| r.id == id) {
+            found.add(
+                Promise::Sent,
+                settled,
+                &[id, world.hosts[host].nick],
+                format!(
+                    "{author} was shown {id} ({}) as sent at {settled}; {} was a member and never got it",
+                    message.text, world.hosts[host].nick
+                ),
+            );
+        }
+    }
+}
+
+fn check_direct(
+    world: &World,
+    view: &View,
+    id: &str,
+    message: &Message,
+    settled: u64,
+    found: &mut Breaches,
+) {
+    let Some(peer) = world.hosts.iter().find(|h| h.nick == message.to) else {
+        return;
+    };
+    let mailbox = peer.address().data_in;
+    let landed = landed(world, id, |topic| topic == mailbox);
+    if landed.is_none_or(|at| at > settled) {
+        found.add(
+            Promise::Sent,
+            settled,
+            &[id],
+            format!("the direct message {id} was shown as sent, but is not in {mailbox}"),
+        );
+    }
+    let shown = view.direct.get(&peer.index);
+    if honest(world, peer.index) && !shown.is_some_and(|list| list.iter().any(|s| s.id == id)) {
+        found.add(
+            Promise::Sent,
+            settled,
+            &[id],
+            format!(
+                "the direct message {id} was shown as sent; {} never got it",
+                peer.nick
+            ),
+        );
+    }
+}
+
+fn landed(world: &World, id: &str, topic: impl Fn(&str) -> bool) -> Option<u64> {
+    let places = world.witness.landed.get(id)?;
+    places
+        .iter()
+        .find(|(_, t)| topic(&t.name))
+        .map(|(at, _)| *at)
+}

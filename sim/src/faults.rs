@@ -1,0 +1,219 @@
+//! What goes wrong, and when. After the quiet begins nothing does any more, and all that was broken is mended.
+
+use kirc_core::port::{Input, Service};
+
+use crate::dice::Dice;
+use crate::plan::Kind;
+use crate::world::{Event, World};
+
+/// Something that goes wrong (or ends to).
+#[derive(Debug, Clone, Copy)]
+pub enum Fault {
+    /// The machine's next effects end in a crash.
+    Crash(usize),
+    /// The owner ends the node in order.
+    Shutdown(usize),
+    /// An end in order has taken too long: the process is killed.
+    Kill(usize, u64),
+    /// The machine stands still for so many ms, from between two of its next effects.
+    Pause(usize, u64),
+    /// It moves again.
+    Resume(usize, u64),
+    /// A partition between machine and service begins, for so many ms.
+    Cut(usize, Service, u64),
+    /// It ends.
+    Mend(usize, Service),
+    /// The signal service forgets everything.
+    Flush,
+    /// The signal service forgets one key.
+    Forget,
+    /// A wall clock jumps by so many ms.
+    Jump(usize, i64),
+    /// The mailbox service's clock jumps forward.
+    ServiceJump(u64),
+}
+
+/// Puts all faults of a plan into the queue.
+pub fn schedule(world: &mut World, dice: &mut Dice) {
+    let faults = world.plan.faults;
+    let (active, hosts) = (world.plan.active, world.hosts.len());
+    let leaders = world.plan.kind == Kind::Pauses;
+    let when = |dice: &mut Dice| dice.range(2_000, active - 2_000);
+    // The first to join is the likeliest to lead.
+    let who = |dice: &mut Dice| {
+        if leaders && dice.chance(400) {
+            dice.index(2)
+        } else {
+            dice.index(hosts)
+        }
+    };
+    let mut plan: Vec<(u64, Fault)> = Vec::new();
+    for _ in 0..faults.crashes {
+        plan.push((when(dice), Fault::Crash(who(dice))));
+    }
+    for _ in 0..faults.shutdowns {
+        plan.push((when(dice), Fault::Shutdown(who(dice))));
+    }
+    for _ in 0..faults.pauses {
+        let long = if dice.chance(300) { 45_000 } else { 12_000 };
+        plan.push((when(dice), Fault::Pause(who(dice), dice.range(500, long))));
+    }
+    for (count, service) in [
+        (faults.cut_mailbox, Service::Mailbox),
+        (faults.cut_signals, Service::Signals),
+    ] {
+        for _ in 0..count {
+            let ms = dice.range(300, 25_000);
+            plan.push((when(dice), Fault::Cut(who(dice), service, ms)));
+        }
+    }
+    for _ in 0..faults.signal_outages {
+        let (at, ms) = (when(dice), dice.range(5_000, 40_000));
+        plan.extend((0..hosts).map(|h| (at, Fault::Cut(h, Service::Signals, ms))));
+    }
+    for _ in 0..faults.flushes {
+        plan.push((when(dice), Fault::Flush));
+    }
+    for _ in 0..faults.key_losses {
+        plan.push((when(dice), Fault::Forget));
+    }
+    for _ in 0..faults.jumps {
+        let far = if dice.chance(200) { 3_600_000 } else { 120_000 };
+        let by = dice.range(0, 2 * far) as i64 - far as i64;
+        plan.push((when(dice), Fault::Jump(dice.index(hosts), by)));
+    }
+    for _ in 0..faults.service_jumps {
+        plan.push((when(dice), Fault::ServiceJump(dice.range(100, 20_000))));
+    }
+    for (at, fault) in plan {
+        world.at(at, Event::Fault(fault));
+    }
+}
+
+impl World {
+    /// Something goes wrong.
+    pub fn fail(&mut self, fault: Fault) {
+        if self.quiet && !matches!(fault, Fault::Mend(..) | Fault::Resume(..) | Fault::Kill(..)) {
+            return;
+        }
+        self.note(|_| format!("{fault:?}"));
+        match fault {
+            Fault::Crash(host) => self.hosts[host].doomed = true,
+            Fault::Shutdown(host) => self.shut_down(host),
+            Fault::Kill(host, life) => {
+                if self.hosts[host].life == life && self.hosts[host].node.is_some() {
+                    self.witness.unstopped.push((self.now, host));
+                    self.crash(host, "after an end in order that did not come");
+                }
+            }
+            Fault::Pause(host, ms) => self.hosts[host].drowsy = Some(ms),
+            Fault::Resume(host, until) => {
+                if self.hosts[host].paused == Some(until) {
+                    self.resume(host);
+                }
+            }
+            Fault::Cut(host, service, ms) => {
+                *self.cuts(host, service) += 1;
+                let life = self.hosts[host].life;
+                let told = self.dice.range(300, 4_000);
+                self.after(told, Event::Status(host, life, service));
+                self.after(ms, Event::Fault(Fault::Mend(host, service)));
+            }
+            Fault::Mend(host, service) => {
+                let cuts = self.cuts(host, service);
+                *cuts = cuts.saturating_sub(1);
+                if *cuts == 0 {
+                    self.mended(host, service);
+                }
+            }
+            Fault::Flush => self.signals.flush(),
+            Fault::Forget => {
+                let key = self.signals.forget_one(&mut self.dice);
+                self.note(|_| format!("forgotten: {key:?}"));
+            }
+            Fault::Jump(host, by) => self.hosts[host].wall += by,
+            Fault::ServiceJump(by) => self.service_clock += by,
+        }
+    }
+
+    fn cuts(&mut self, host: usize, service: Service) -> &mut u32 {
+        match service {
+            Service::Signals => &mut self.hosts[host].cut_signals,
+            Service::Mailbox | Service::Store => &mut self.hosts[host].cut_mailbox,
+        }
+    }
+
+    fn mended(&mut self, host: usize, service: Service) {
+        let life = self.hosts[host].life;
+        let told = self.dice.range(50, 1_500);
+        self.after(told, Event::Status(host, life, service));
+        if service == Service::Mailbox {
+            self.look_again(host);
+        }
+    }
+
+    fn shut_down(&mut self, index: usize) {
+        let host = &mut self.hosts[index];
+        if !host.awake() || host.stopping {
+            return;
+        }
+        host.stopping = true;
+        let life = host.life;
+        self.feed(index, vec![Input::Shutdown]);
+        self.after(25_000, Event::Fault(Fault::Kill(index, life)));
+    }
+
+    /// A node has ended in order; its owner starts it again later.
+    pub fn stopped(&mut self, index: usize) {
+        self.note(|w| format!("{} has ended", w.hosts[index].nick));
+        self.go_down(index);
+    }
+
+    /// A process dies. What it had appended may still land.
+    pub fn crash(&mut self, index: usize, place: &str) {
+        self.note(|w| format!("{} crashes {place}", w.hosts[index].nick));
+        if self.dice.chance(300) {
+            // The machine, too, starts anew.
+            self.hosts[index].boot = self.dice.range(1_000, 10_000_000);
+        }
+        self.go_down(index);
+    }
+
+    fn go_down(&mut self, index: usize) {
+        self.hosts[index].lose();
+        self.people[index].joined.clear();
+        let long = if self.quiet { 2_000 } else { 15_000 };
+        let delay = self.dice.range(50, long);
+        self.after(delay, Event::Boot(index));
+    }
+
+    /// A process stands still.
+    pub fn pause(&mut self, index: usize, ms: u64) {
+        self.note(|w| format!("{} stands still for {ms}", w.hosts[index].nick));
+        let until = self.now + ms;
+        self.hosts[index].paused = Some(until);
+        self.at(until, Event::Fault(Fault::Resume(index, until)));
+    }
+
+    /// All faults end.
+    pub fn calm_down(&mut self) {
+        self.note(|_| "quiet".to_owned());
+        self.quiet = true;
+        for index in 0..self.hosts.len() {
+            self.hosts[index].doomed = false;
+            self.hosts[index].drowsy = None;
+            for service in [Service::Mailbox, Service::Signals] {
+                let cuts = self.cuts(index, service);
+                if std::mem::take(cuts) > 0 {
+                    self.mended(index, service);
+                }
+            }
+            let off = self.dice.range(0, 2_000) as i64 - 1_000;
+            self.hosts[index].wall = off;
+            self.resume(index);
+            if self.hosts[index].node.is_none() {
+                self.boot(index);
+            }
+        }
+    }
+}

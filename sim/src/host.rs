@@ -1,0 +1,223 @@
+//! A simulated machine with one node on it: what survives a crash (store, clocks) and what does not.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kirc_core::crypto::ChannelKey;
+use kirc_core::identity::{Address, Identity};
+use kirc_core::ids::Offset;
+use kirc_core::names::Nick;
+use kirc_core::node::{Config, Home, Node};
+use kirc_core::port::{Effect, Input, Now, SessionId, Topic};
+use serde_json::Value;
+
+use crate::keys;
+use crate::store::Store;
+
+/// The only cluster.
+pub const CLUSTER: &str = "grid";
+/// The topic of the channels' logs.
+pub const LOG: &str = "data-out-grid";
+/// Partitions of each topic.
+pub const PARTITIONS: u32 = 2;
+/// When runs begin: milliseconds since 1970.
+pub const EPOCH: u64 = 1_790_000_000_000;
+/// The people.
+pub const NICKS: [&str; 7] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace"];
+
+/// A reader of one partition.
+pub struct Reader {
+    /// Which of all readers ever: what was asked of an earlier one is not delivered.
+    pub id: u64,
+    /// The next offset.
+    pub next: Offset,
+    /// Whether it has found its place.
+    pub placed: bool,
+    /// Whether a look is on its way.
+    pub looking: bool,
+}
+
+/// A machine.
+pub struct Host {
+    /// Its number.
+    pub index: usize,
+    /// Its owner's nick.
+    pub nick: &'static str,
+    /// The owner's identity, for the eyes of the simulation.
+    pub identity: Identity,
+    /// The process, if it runs.
+    pub node: Option<Node>,
+    /// Which life of the process: outcomes for an earlier one get lost.
+    pub life: u64,
+    /// What survives.
+    pub store: Store,
+    /// What it reads.
+    pub readers: BTreeMap<Topic, Reader>,
+    /// Its wall clock against the true time, ms.
+    pub wall: i64,
+    /// Its monotonic clock's start.
+    pub boot: u64,
+    /// Until when it stands still.
+    pub paused: Option<u64>,
+    /// What came in while it stood still.
+    pub inbox: VecDeque<Input>,
+    /// What it was about to do when it stopped.
+    pub halted: Vec<Effect>,
+    /// Cut off from the mailbox service, by so many partitions at once.
+    pub cut_mailbox: u32,
+    /// Cut off from the signal service.
+    pub cut_signals: u32,
+    /// Pub/sub channels that it listens to.
+    pub listens: BTreeSet<String>,
+    /// The session of its owner in this life.
+    pub session: SessionId,
+    /// When it wants to be woken (virtual time), if that is scheduled.
+    pub wake: Option<u64>,
+    /// Wakes in a row at one moment: a node that spins is found out.
+    pub spins: u32,
+    /// When its last append to a partition lands: one producer's appends don't overtake each other.
+    pub landing: BTreeMap<Topic, u64>,
+    /// When it hears that its last append to a partition has landed.
+    pub acked: BTreeMap<Topic, u64>,
+    /// When the last answer of the signal service comes.
+    pub signalled: u64,
+    /// Its next effects end in a crash.
+    pub doomed: bool,
+    /// Its next effects are interrupted by a pause of so many ms.
+    pub drowsy: Option<u64>,
+    /// It was told to end in order.
+    pub stopping: bool,
+}
+
+impl Host {
+    /// A machine that was never switched on.
+    pub fn new(index: usize, boot: u64) -> Self {
+        Self {
+            index,
+            nick: NICKS[index % NICKS.len()],
+            identity: keys::identity(index),
+            node: None,
+            life: 0,
+            store: Store::default(),
+            readers: BTreeMap::new(),
+            wall: 0,
+            boot,
+            paused: None,
+            inbox: VecDeque::new(),
+            halted: Vec::new(),
+            cut_mailbox: 0,
+            cut_signals: 0,
+            listens: BTreeSet::new(),
+            session: SessionId(0),
+            wake: None,
+            spins: 0,
+            landing: BTreeMap::new(),
+            acked: BTreeMap::new(),
+            signalled: 0,
+            doomed: false,
+            drowsy: None,
+            stopping: false,
+        }
+    }
+
+    /// The address of its mailbox.
+    pub fn address(&self) -> Address {
+        let topic = |kind: &str| format!("{kind}-{}", self.nick);
+        Address {
+            cluster: CLUSTER.to_owned(),
+            data_in: topic("data-in"),
+            data_out: topic("data-out"),
+            rpc_in: topic("rpc-in"),
+            rpc_out: topic("rpc-out"),
+        }
+    }
+
+    /// What its node is told.
+    pub fn config(&self) -> Config {
+        Config::new(
+            Nick::parse(self.nick).expect("it is a nick"),
+            self.address(),
+            Home {
+                cluster: CLUSTER.to_owned(),
+                log: LOG.to_owned(),
+                partitions: PARTITIONS,
+            },
+        )
+    }
+
+    /// What its clocks show at a moment.
+    pub fn clocks(&self, now: u64) -> Now {
+        Now {
+            wall: (EPOCH + now).saturating_add_signed(self.wall),
+            mono: self.boot + now,
+        }
+    }
+
+    /// Everything that a crash takes with it.
+    pub fn lose(&mut self) {
+        self.node = None;
+        self.life += 1;
+        self.readers.clear();
+        self.paused = None;
+        self.inbox.clear();
+        self.halted.clear();
+        self.listens.clear();
+        self.wake = None;
+        self.landing.clear();
+        self.acked.clear();
+        self.doomed = false;
+        self.drowsy = None;
+        self.stopping = false;
+    }
+
+    /// All channel keys among what the node put as a key: whatever has the size of one.
+    pub fn channel_keys<'a>(
+        &self,
+        sealed: impl IntoIterator<Item = &'a Vec<u8>>,
+    ) -> Vec<ChannelKey> {
+        let mut found = BTreeSet::new();
+        for sealed in sealed {
+            let plain = self
+                .identity
+                .open_local(sealed)
+                .unwrap_or_else(|_| sealed.clone());
+            if let Ok(key) = <[u8; 32]>::try_from(plain.as_slice()) {
+                found.insert(key);
+            } else if let Ok(value) = serde_json::from_slice(&plain) {
+                collect_keys(&value, &mut found);
+            }
+        }
+        found.into_iter().map(ChannelKey::from_bytes).collect()
+    }
+
+    /// Whether a process is there and moves.
+    pub fn awake(&self) -> bool {
+        self.node.is_some() && self.paused.is_none()
+    }
+}
+
+fn collect_keys(value: &Value, found: &mut BTreeSet<[u8; 32]>) {
+    match value {
+        Value::String(text) => {
+            let bytes = URL_SAFE_NO_PAD
+                .decode(text.trim_end_matches('='))
+                .unwrap_or_default();
+            found.extend(<[u8; 32]>::try_from(bytes));
+        }
+        Value::Array(list) => {
+            let bytes: Option<Vec<u8>> = list
+                .iter()
+                .map(|v| v.as_u64().and_then(|n| u8::try_from(n).ok()))
+                .collect();
+            match bytes.and_then(|b| <[u8; 32]>::try_from(b).ok()) {
+                Some(key) => {
+                    found.insert(key);
+                }
+                None => list.iter().for_each(|v| collect_keys(v, found)),
+            }
+        }
+        Value::Object(map) => map.values().for_each(|v| collect_keys(v, found)),
+        _ => {}
+    }
+}

@@ -1,0 +1,174 @@
+//! A leader that tampers with what it relays. It is a member like any other, with a key of its own; it has no one else's.
+
+use kirc_core::envelope::{Domain, Envelope};
+use kirc_core::port::Table;
+
+use crate::dice::Dice;
+use crate::host::Host;
+use crate::plan::Plan;
+
+/// A way to tamper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trick {
+    /// The record is left out.
+    Drop,
+    /// It stands there twice.
+    Repeat,
+    /// It comes after the next.
+    Reorder,
+    /// Its bytes are changed.
+    Garble,
+    /// Its ciphertext is changed, and it is signed anew.
+    Alter,
+    /// An old record stands in its place, signed anew.
+    Replay,
+    /// Two different records claim its place.
+    Fork,
+    /// What its author said is changed, under a signature of one's own.
+    Forge,
+}
+
+const TRICKS: [Trick; 8] = [
+    Trick::Drop,
+    Trick::Repeat,
+    Trick::Reorder,
+    Trick::Garble,
+    Trick::Alter,
+    Trick::Replay,
+    Trick::Fork,
+    Trick::Forge,
+];
+
+/// The node that tampers.
+pub struct Hostile {
+    /// Which machine it is.
+    pub host: usize,
+    /// Of 1,000 records, how many it tampers with.
+    rate: u64,
+    tricks: Vec<Trick>,
+    held: Vec<Vec<u8>>,
+    seen: Vec<Envelope>,
+}
+
+impl Hostile {
+    /// Who it is and what it is up to.
+    pub fn new(plan: &Plan, dice: &mut Dice) -> Self {
+        let mut tricks: Vec<Trick> = TRICKS.into_iter().filter(|_| dice.chance(500)).collect();
+        if tricks.is_empty() {
+            tricks = TRICKS.to_vec();
+        }
+        Self {
+            host: dice.index(plan.hosts),
+            rate: dice.range(20, 300),
+            tricks,
+            held: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// What is appended in place of a record; `None` leaves it as it is.
+    pub fn tamper(&mut self, dice: &mut Dice, me: &Host, value: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let held = std::mem::take(&mut self.held);
+        let seen = Envelope::from_canonical(value).ok();
+        let old = dice.pick(&self.seen).cloned();
+        self.seen.extend(seen.clone());
+        if !held.is_empty() {
+            return Some([vec![value.to_vec()], held].concat());
+        }
+        if !dice.chance(self.rate) {
+            return None;
+        }
+        let sign = |e: Envelope| e.sign(Domain::Log, &me.identity).to_canonical();
+        match dice.pick(&self.tricks)? {
+            Trick::Drop => Some(Vec::new()),
+            Trick::Repeat => Some(vec![value.to_vec(), value.to_vec()]),
+            Trick::Reorder => {
+                self.held.push(value.to_vec());
+                Some(Vec::new())
+            }
+            Trick::Garble => Some(vec![garble(dice, value)]),
+            Trick::Alter => Some(vec![sign(alter(dice, seen?)?)]),
+            Trick::Replay => Some(vec![sign(graft(seen?, old?))]),
+            Trick::Forge => Some(vec![sign(forge(dice, me, seen?)?)]),
+            Trick::Fork => {
+                let seen = seen?;
+                let forged = forge(dice, me, seen.clone()).filter(|_| dice.chance(500));
+                let other = sign(forged.or_else(|| alter(dice, seen))?);
+                Some(if dice.chance(500) {
+                    vec![value.to_vec(), other]
+                } else {
+                    vec![other, value.to_vec()]
+                })
+            }
+        }
+    }
+}
+
+fn garble(dice: &mut Dice, value: &[u8]) -> Vec<u8> {
+    let mut bytes = value.to_vec();
+    let at = dice.index(bytes.len());
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte = b'a' + dice.below(26) as u8;
+    }
+    bytes
+}
+
+/// Changes a letter of the ciphertext.
+fn alter(dice: &mut Dice, mut envelope: Envelope) -> Option<Envelope> {
+    let Some(kirc_core::Body::Object(body)) = &mut envelope.body else {
+        return None;
+    };
+    let value = body.get_mut("ct")?;
+    let mut text: Vec<u8> = value.as_str()?.as_bytes().to_vec();
+    let at = dice.index(text.len());
+    *text.get_mut(at)? = b'a' + dice.below(26) as u8;
+    *value = String::from_utf8(text).ok()?.into();
+    Some(envelope)
+}
+
+/// The content of an old record at the place of another.
+fn graft(place: Envelope, mut old: Envelope) -> Envelope {
+    for (name, value) in place.meta {
+        if name != "sig" {
+            old.meta.insert(name, value);
+        }
+    }
+    old
+}
+
+/// Opens what an author said, says something else in its name, and signs that itself.
+fn forge(dice: &mut Dice, me: &Host, mut place: Envelope) -> Option<Envelope> {
+    let token = place.get("ct")?.as_str()?.to_owned();
+    let held = me
+        .store
+        .values()
+        .iter()
+        .filter(|((table, _), _)| *table == Table::Key);
+    let keys = me.channel_keys(held.map(|(_, value)| value));
+    let (key, plain) = keys
+        .iter()
+        .find_map(|k| Some((k, k.decrypt(&token).ok()?)))?;
+    let mut inner = Envelope::from_canonical(&plain).ok()?;
+    if inner.from.as_deref() == Some(me.identity.actor().to_string().as_str()) {
+        return None;
+    }
+    inner.params.clear();
+    inner.body = None;
+    let inner = match dice.below(4) {
+        0 => {
+            inner.command = "PART".to_owned();
+            inner
+        }
+        1 => {
+            inner.command = "KICK".to_owned();
+            inner.param(me.identity.actor().to_string())
+        }
+        _ => {
+            inner.command = "PRIVMSG".to_owned();
+            inner.line("something that nobody said")
+        }
+    };
+    let token = key.encrypt(&inner.sign(Domain::Message, &me.identity).to_canonical());
+    place = place.field("ct", token);
+    Some(place)
+}

@@ -1,0 +1,27 @@
+//! The whole network of kirc in one thread: nodes of the core against models of their services, with a seeded
+//! schedule and seeded faults. After a run the promises of the design are checked.
+//!
+//! It owns no rule of the chat: whatever a node decides, it decides itself; here is only what the world does to it.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod carry;
+pub mod check;
+pub mod dice;
+pub mod faults;
+pub mod host;
+pub mod hostile;
+pub mod keys;
+pub mod mailbox;
+pub mod mutants;
+pub mod people;
+pub mod plan;
+pub mod pool;
+pub mod post;
+pub mod process;
+pub mod run;
+pub mod signals;
+pub mod store;
+pub mod tell;
+pub mod witness;
+pub mod world;

@@ -1,0 +1,193 @@
+//! The model of a node's store: what an adapter would hold. A commit is atomic; it survives every crash.
+
+use std::collections::BTreeMap;
+
+use kirc_core::port::{Answer, LogRow, MessageRow, OutboxRow, Query, Snapshot, StoreOp, Table};
+
+/// A store, and what was ever put under [`Table::Key`] (for the wiretap of promise 5).
+#[derive(Default)]
+pub struct Store {
+    values: BTreeMap<(Table, String), Vec<u8>>,
+    messages: Vec<MessageRow>,
+    index: BTreeMap<(String, String, String), usize>,
+    outbox: BTreeMap<String, OutboxRow>,
+    logs: BTreeMap<String, BTreeMap<u64, LogRow>>,
+    keys: Vec<Vec<u8>>,
+}
+
+impl Store {
+    /// Carries out one transaction.
+    pub fn commit(&mut self, ops: Vec<StoreOp>) {
+        for op in ops {
+            self.apply(op);
+        }
+    }
+
+    fn apply(&mut self, op: StoreOp) {
+        match op {
+            StoreOp::Put { table, key, value } => {
+                if table == Table::Key {
+                    self.keys.push(value.clone());
+                }
+                self.values.insert((table, key), value);
+            }
+            StoreOp::Delete { table, key } => {
+                self.values.remove(&(table, key));
+            }
+            StoreOp::DeletePrefix { table, prefix } => {
+                self.values
+                    .retain(|(t, k), _| *t != table || !k.starts_with(&prefix));
+            }
+            StoreOp::Message(row) => {
+                let key = (row.target.clone(), row.author.clone(), row.id.clone());
+                if let std::collections::btree_map::Entry::Vacant(free) = self.index.entry(key) {
+                    free.insert(self.messages.len());
+                    self.messages.push(row);
+                }
+            }
+            StoreOp::MessageState { target, id, state } => {
+                for row in &mut self.messages {
+                    if row.target == target && row.id == id {
+                        row.state.clone_from(&state);
+                    }
+                }
+            }
+            StoreOp::Outbox(row) => {
+                self.outbox.insert(row.id.clone(), row);
+            }
+            StoreOp::Settled { id } => {
+                self.outbox.remove(&id);
+            }
+            StoreOp::Log(row) => {
+                self.logs
+                    .entry(row.channel.clone())
+                    .or_default()
+                    .entry(row.index)
+                    .or_insert(row);
+            }
+        }
+    }
+
+    /// What a node gets to start from.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            values: self.values.clone(),
+            outbox: self.outbox.values().cloned().collect(),
+        }
+    }
+
+    /// Answers a question.
+    pub fn ask(&self, query: Query) -> Answer {
+        match query {
+            Query::History {
+                target,
+                before,
+                limit,
+            } => {
+                let mut rows: Vec<&MessageRow> = self
+                    .messages
+                    .iter()
+                    .filter(|r| r.target == target)
+                    .collect();
+                rows.sort_by_key(|r| r.seq);
+                if let Some(end) = before.and_then(|b| rows.iter().position(|r| r.id == b)) {
+                    rows.truncate(end);
+                }
+                let skip = rows.len().saturating_sub(limit as usize);
+                Answer::History {
+                    more: skip > 0,
+                    rows: rows.into_iter().skip(skip).cloned().collect(),
+                }
+            }
+            Query::Log {
+                channel,
+                from,
+                to,
+                limit,
+            } => {
+                let mut size = 0;
+                let mut rows = Vec::new();
+                for row in self
+                    .logs
+                    .get(&channel)
+                    .into_iter()
+                    .flat_map(BTreeMap::values)
+                {
+                    if row.seq < from || row.seq > to {
+                        continue;
+                    }
+                    size += row.value.len() as u64;
+                    if size > limit && !rows.is_empty() {
+                        break;
+                    }
+                    rows.push(row.clone());
+                }
+                Answer::Log { rows }
+            }
+        }
+    }
+
+    /// All messages, in the order in which they were stored.
+    pub fn messages(&self) -> &[MessageRow] {
+        &self.messages
+    }
+
+    /// What waits in the outbox.
+    pub fn outbox(&self) -> impl Iterator<Item = &OutboxRow> {
+        self.outbox.values()
+    }
+
+    /// The records of logs that are kept, by channel id.
+    pub fn logs(&self) -> &BTreeMap<String, BTreeMap<u64, LogRow>> {
+        &self.logs
+    }
+
+    /// Every value ever put under [`Table::Key`].
+    pub fn keys(&self) -> &[Vec<u8>] {
+        &self.keys
+    }
+
+    /// The small values.
+    pub fn values(&self) -> &BTreeMap<(Table, String), Vec<u8>> {
+        &self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str, seq: u64) -> MessageRow {
+        MessageRow {
+            target: "#net".into(),
+            id: id.into(),
+            author: "a".into(),
+            seq,
+            ts: 0,
+            state: "sent".into(),
+            sealed: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_message_again_changes_nothing() {
+        let mut store = Store::default();
+        store.commit(vec![
+            StoreOp::Message(row("1", 1)),
+            StoreOp::Message(row("1", 9)),
+        ]);
+        store.commit(vec![StoreOp::Message(row("2", 2))]);
+        assert_eq!(
+            store.messages().iter().map(|m| m.seq).collect::<Vec<_>>(),
+            [1, 2]
+        );
+        let Answer::History { rows, more } = store.ask(Query::History {
+            target: "#net".into(),
+            before: Some("2".into()),
+            limit: 5,
+        }) else {
+            panic!("a history was asked for");
+        };
+        assert_eq!((rows.len(), more), (1, false));
+    }
+}

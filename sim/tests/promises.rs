@@ -1,0 +1,86 @@
+//! Some seeds of every kind keep every promise, and each deliberately broken rule is caught and named.
+
+use kirc_sim::mutants::CASES;
+use kirc_sim::plan::Kind;
+use kirc_sim::pool;
+use kirc_sim::run::{Choice, run};
+
+/// Seeds of each kind here; `scripts/sim` runs thousands.
+const SEEDS: u64 = 6;
+/// Seeds within which a broken rule must show.
+const BOUND: u64 = 60;
+
+fn jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[test]
+fn the_promises_hold() {
+    for kind in Kind::ALL {
+        let choice = Choice {
+            kind: Some(kind),
+            ..Choice::default()
+        };
+        let tally = pool::many(0, SEEDS, jobs(), choice, |_| {});
+        for (seed, outcome) in &tally.failed {
+            for breach in &outcome.breaches {
+                eprintln!(
+                    "seed {seed} ({}) promise {}: at {}: {}",
+                    kind.name(),
+                    breach.promise.name(),
+                    breach.at,
+                    breach.text
+                );
+            }
+        }
+        assert!(tally.failed.is_empty(), "{} seeds failed", kind.name());
+        assert!(tally.settled > 0, "{}: nobody said anything", kind.name());
+    }
+}
+
+#[test]
+fn one_seed_tells_one_story() {
+    let tell = |seed| {
+        let choice = Choice {
+            tell: true,
+            ..Choice::default()
+        };
+        let outcome = run(seed, choice);
+        (
+            outcome.handled,
+            outcome.settled,
+            outcome.appended,
+            outcome.story.len(),
+        )
+    };
+    for seed in 0..3 {
+        assert_eq!(tell(seed), tell(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn each_broken_rule_is_caught() {
+    for case in CASES {
+        let choice = Choice {
+            kind: Some(case.kind),
+            mutant: Some(case.mutant),
+            tell: false,
+        };
+        let caught = (0..BOUND).find_map(|seed| {
+            let breaches = run(seed, choice).breaches;
+            breaches
+                .into_iter()
+                .find(|b| case.breaks.contains(&b.promise))
+                .map(|b| (seed, b))
+        });
+        match caught {
+            Some((seed, breach)) => println!(
+                "{}: seed {seed}, promise {}: {}",
+                case.name,
+                breach.promise.name(),
+                breach.text
+            ),
+            None => panic!("{} is not caught in {BOUND} seeds", case.name),
+        }
+    }
+}
