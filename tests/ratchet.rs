@@ -44,11 +44,10 @@ fn files(extension: &str) -> BTreeMap<String, String> {
 
 /// Whether a file holds nothing but tests.
 fn is_test(path: &str) -> bool {
-    let parts: Vec<&str> = path.split('/').collect();
-    parts
-        .iter()
-        .any(|p| matches!(*p, "tests" | "benches" | "fuzz" | "examples"))
-        || path.ends_with("tests.rs")
+    let mut folders = path.split('/');
+    let file = path.rsplit('/').next().unwrap_or_default();
+    folders.any(|f| matches!(f, "tests" | "benches" | "fuzz" | "examples"))
+        || matches!(file, "tests.rs" | "conformance.rs")
 }
 
 /// The program's own files, each without the tests at its end.
