@@ -1,10 +1,20 @@
-//! kirc: the program around the core.
+//! kirc: the program around the core. It carries effects out and brings inputs in; what happens in a channel is
+//! decided in `kirc-core`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod attach;
+pub mod cli;
+pub mod config;
+pub mod driver;
 pub mod embedded;
+pub mod host;
+pub mod logging;
 pub mod mailbox;
+pub mod pipe;
 pub mod ports;
+pub mod profile;
+pub mod session;
+pub mod setup;
 pub mod signals;
-
 pub mod store;

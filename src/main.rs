@@ -1,1 +1,8 @@
-fn main() {}
+//! The binary: everything is in the library.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kirc::cli::run(std::env::args_os())
+}

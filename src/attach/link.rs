@@ -1,0 +1,208 @@
+//! A door's session that outlives the process it is attached to: if the node's process ends, this one attaches to the
+//! next, or becomes the node.
+//!
+//! It may not know how a node is made: a [`Starter`] does.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use kirc_core::Envelope;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::{AttachError, Ended, Lock, Seat, run_connection, take_seat};
+use crate::config::Paths;
+use crate::session::{Attach, Kind, Session, TO_DOOR, TO_NODE};
+
+/// A node that runs in this process.
+pub trait Host: Send + 'static {
+    /// Who hands out sessions.
+    type Node: Attach;
+    /// The same.
+    fn node(&self) -> Self::Node;
+    /// Ends the node in order.
+    fn stop(self) -> impl Future<Output = ()> + Send;
+}
+
+/// How this process becomes the node.
+pub trait Starter: Send + Sync + 'static {
+    /// What it then has.
+    type Host: Host;
+    /// Starts the node; the lock is given back when the host has stopped.
+    fn start(&self, lock: Lock) -> impl Future<Output = Result<Self::Host, AttachError>> + Send;
+}
+
+/// A door's session and what keeps it.
+pub struct Link {
+    /// The door's ends.
+    pub session: Session,
+    keeper: Keeper,
+    hosting: bool,
+}
+
+struct Keeper {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Link {
+    /// Becomes the node, or attaches to it.
+    pub async fn open<S: Starter>(paths: &Paths, starter: Arc<S>) -> Result<Self, AttachError> {
+        match take_seat(paths).await? {
+            Seat::Host(lock) => {
+                let host = starter.start(lock).await?;
+                let session = inside(&host).await?;
+                let (stop, stopped) = oneshot::channel();
+                let task = tokio::spawn(async move {
+                    let _ = stopped.await;
+                    host.stop().await;
+                });
+                Ok(Self {
+                    session,
+                    keeper: Keeper { stop, task },
+                    hosting: true,
+                })
+            }
+            Seat::Guest(stream) => {
+                let (to_node, from_door) = mpsc::channel(TO_NODE);
+                let (to_door, from_node) = mpsc::channel(TO_DOOR);
+                let (stop, stopped) = oneshot::channel();
+                let guest = Guest {
+                    paths: paths.clone(),
+                    starter,
+                    from_door,
+                    to_door,
+                    hello: None,
+                };
+                Ok(Self {
+                    session: Session { to_node, from_node },
+                    keeper: Keeper {
+                        stop,
+                        task: tokio::spawn(guest.keep(stream, stopped)),
+                    },
+                    hosting: false,
+                })
+            }
+        }
+    }
+
+    /// Whether this process was the node from the start.
+    pub fn hosting(&self) -> bool {
+        self.hosting
+    }
+
+    /// Takes the session out; [`Rest::close`] ends what stood behind it.
+    pub fn split(self) -> (Session, Rest) {
+        (self.session, Rest(self.keeper))
+    }
+
+    /// Ends the session, and the node if it runs here.
+    pub async fn close(self) {
+        let (session, rest) = self.split();
+        drop(session);
+        rest.close().await;
+    }
+}
+
+/// What stands behind a session that was taken out of its [`Link`].
+pub struct Rest(Keeper);
+
+impl Rest {
+    /// Ends the node if it runs here.
+    pub async fn close(self) {
+        drop(self.0.stop);
+        let _ = self.0.task.await;
+    }
+}
+
+async fn inside(host: &impl Host) -> Result<Session, AttachError> {
+    host.node()
+        .attach(Kind::Inside)
+        .await
+        .ok_or_else(|| AttachError::Start("the node ended as soon as it was started".into()))
+}
+
+/// A session at another process's node.
+struct Guest<S> {
+    paths: Paths,
+    starter: Arc<S>,
+    from_door: mpsc::Receiver<Envelope>,
+    to_door: mpsc::Sender<Envelope>,
+    hello: Option<Envelope>,
+}
+
+impl<S: Starter> Guest<S> {
+    async fn keep(mut self, mut stream: tokio::net::UnixStream, mut stop: oneshot::Receiver<()>) {
+        loop {
+            let ended = tokio::select! {
+                ended = run_connection(stream, &mut self.hello, &mut self.from_door, &self.to_door) => ended,
+                _ = &mut stop => return,
+            };
+            if ended != Ended::Node || self.from_door.is_closed() {
+                return;
+            }
+            tracing::info!("the process that was the node has ended");
+            let seat = tokio::select! {
+                seat = take_seat(&self.paths) => seat,
+                _ = &mut stop => return,
+            };
+            match seat {
+                Ok(Seat::Guest(next)) => {
+                    self.tell("the process that ran the node of this profile has ended; another one runs it now").await;
+                    stream = next;
+                }
+                Ok(Seat::Host(lock)) => match self.starter.start(lock).await {
+                    Ok(host) => {
+                        self.tell("the process that ran the node of this profile has ended; this one runs it now").await;
+                        self.host(host, stop).await;
+                        return;
+                    }
+                    Err(error) => return self.tell(&error.to_string()).await,
+                },
+                Err(error) => return self.tell(&error.to_string()).await,
+            }
+        }
+    }
+
+    /// Says to the door that what it said last may be lost.
+    async fn tell(&self, sentence: &str) {
+        let note = Envelope::new("ERROR")
+            .line(sentence)
+            .meta("reattached", true);
+        let _ = self.to_door.send(note).await;
+    }
+
+    /// Goes on as the node: carries envelopes between the door's queues and a session of its own.
+    async fn host<H: Host>(mut self, host: H, mut stop: oneshot::Receiver<()>) {
+        if let Ok(Session {
+            to_node,
+            mut from_node,
+        }) = inside(&host).await
+        {
+            if let Some(hello) = self.hello.take() {
+                let _ = to_node.send(hello).await;
+            }
+            let speak = async {
+                while let Some(envelope) = self.from_door.recv().await {
+                    if to_node.send(envelope).await.is_err() {
+                        break;
+                    }
+                }
+            };
+            let listen = async {
+                while let Some(envelope) = from_node.recv().await {
+                    if self.to_door.send(envelope).await.is_err() {
+                        break;
+                    }
+                }
+            };
+            tokio::select! {
+                () = speak => {}
+                () = listen => {}
+                _ = &mut stop => {}
+            }
+        }
+        drop(self);
+        host.stop().await;
+    }
+}

@@ -1,0 +1,94 @@
+//! `kirc history`: what was said, from the profile's own store.
+
+use clap::Args;
+use kirc_core::{Body, Envelope};
+
+use super::talk::Talk;
+use super::{Failure, Global, Outcome, block_on, show};
+
+const EXAMPLES: &str = "\
+Examples:
+  kirc history '#net'
+  kirc history bob --limit 200
+  kirc history '#net' --json | jq -r 'select(.from==\"bob\") | .body[]'
+  kirc history '#net' --before 019abc00-0000-7000-8000-000000000000";
+
+/// Flags of `kirc history`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct HistoryArgs {
+    /// A channel, or a nick
+    target: String,
+    /// Only what was said before the message with this id
+    #[arg(long, value_name = "ID")]
+    before: Option<String>,
+    /// How many messages at the most
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+    /// One envelope a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Messages that are asked for at once.
+const PAGE: u32 = 500;
+
+/// Runs it.
+pub fn run(global: &Global, args: &HistoryArgs) -> Outcome {
+    let config = global.load()?;
+    let _log = super::starter::log_to_file(&config)?;
+    let messages = block_on(async {
+        let mut talk = Talk::open(&config, &[]).await?;
+        let result = pages(&mut talk, args).await;
+        talk.close().await;
+        result
+    })?;
+    for message in &messages {
+        let going_on = show::envelope(message, args.json, true)
+            .map_err(|e| Failure::failed(format!("stdout can't be written: {e}")))?;
+        if !going_on {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn pages(talk: &mut Talk, args: &HistoryArgs) -> Result<Vec<Envelope>, Failure> {
+    let mut pages = Vec::new();
+    let mut before = args.before.clone();
+    let mut left = args.limit;
+    while left > 0 {
+        let (page, more) = fetch(talk, &args.target, before.take(), left.min(PAGE)).await?;
+        left -= u32::try_from(page.len()).unwrap_or(left).min(left);
+        before = page.first().and_then(|m| m.id.clone());
+        let done = !more || before.is_none();
+        pages.push(page);
+        if done {
+            break;
+        }
+    }
+    Ok(pages.into_iter().rev().flatten().collect())
+}
+
+/// One page, oldest first, and whether there is more before it.
+pub async fn fetch(
+    talk: &mut Talk,
+    target: &str,
+    before: Option<String>,
+    limit: u32,
+) -> Result<(Vec<Envelope>, bool), Failure> {
+    let mut question = Envelope::new("HISTORY").to(target).meta("limit", limit);
+    if let Some(id) = before {
+        question = question.param("before").param(id);
+    }
+    let answer = talk.ask(question).await?;
+    let more = answer.meta.get("more").is_some_and(|m| m == true);
+    let messages = match answer.body {
+        Some(Body::Array(items)) => items
+            .into_iter()
+            .filter_map(|item| serde_json::from_value(item).ok())
+            .collect(),
+        _ => Vec::new(),
+    };
+    Ok((messages, more))
+}

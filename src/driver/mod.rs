@@ -1,0 +1,82 @@
+//! Drives a node: brings inputs in, carries effects out.
+//!
+//! It owns the loop, the order in which effects happen, the queues of sessions and the clocks. It may not decide
+//! anything about channels, and may not know which adapters stand behind the ports.
+//!
+//! One task owns the node. Its rules:
+//!
+//! - Up to [`BATCH`] inputs that wait are handled in a row; then their store effects commit in one transaction, and
+//!   only then the others happen, in their order. While the store fails, nothing else happens: it is tried again until
+//!   it works, and sessions are told.
+//! - Appends to one partition are asked for in their order and answered in their order, without waiting in between.
+//! - A reader that was moved or stopped is never heard of again.
+//! - Queues: doors wait for the node ([`crate::session::TO_NODE`] each, [`EVENTS`] together); what happens when a door
+//!   does not read says [`crate::session::Kind`].
+
+mod appends;
+mod clock;
+mod commit;
+mod engine;
+mod hub;
+mod readers;
+mod sessions;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use kirc_core::ids::Millis;
+use kirc_core::node::Node;
+use kirc_core::port::{Effect, Input, Now};
+use tokio::sync::mpsc;
+
+use crate::mailbox::Mailbox;
+use crate::signals::{Published, Signals};
+use crate::store::Store;
+
+pub use clock::now;
+pub use engine::{Driver, start};
+pub use hub::Hub;
+
+/// Inputs that are handled before their effects are carried out.
+pub const BATCH: usize = 256;
+/// What waits for the node's task.
+pub const EVENTS: usize = 1024;
+
+/// What a driver drives. A node; in tests, something smaller.
+pub trait Machine: Send + 'static {
+    /// Something happens; what is to be done about it is added to `out`.
+    fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Effect>);
+    /// When (monotonic) a `Tick` is due.
+    fn next_wake(&self) -> Option<Millis>;
+}
+
+impl Machine for Node {
+    fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Effect>) {
+        Node::handle(self, now, input, out);
+    }
+    fn next_wake(&self) -> Option<Millis> {
+        Node::next_wake(self)
+    }
+}
+
+/// The services that a node stands on.
+#[derive(Debug)]
+pub struct Ports {
+    /// A mailbox service for each cluster.
+    pub mailboxes: Vec<Arc<dyn Mailbox>>,
+    /// The signal service.
+    pub signals: Arc<dyn Signals>,
+    /// What is published on it.
+    pub published: mpsc::Receiver<Published>,
+    /// The store.
+    pub store: Arc<dyn Store>,
+}
+
+impl Ports {
+    /// The mailbox service of a cluster.
+    fn mailbox(&self, cluster: &str) -> Option<&Arc<dyn Mailbox>> {
+        self.mailboxes.iter().find(|m| m.cluster() == cluster)
+    }
+}

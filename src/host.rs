@@ -1,0 +1,164 @@
+//! A node in this process: profile, services, driver and socket, put together and taken apart in order.
+//!
+//! It owns the order of starting and ending. It may not decide anything about channels.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kirc_core::identity::Identity;
+use kirc_core::names::Nick;
+use kirc_core::node::{self, Home, Node, NodeError};
+use kirc_core::port::PortError;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::attach::{AttachError, Host, Lock, bind, serve};
+use crate::config::{Config, Settings};
+use crate::driver::{self, Driver, Hub, Ports, now};
+use crate::embedded::{self, Grid};
+use crate::mailbox::Mailbox;
+use crate::profile::{self, ProfileError};
+use crate::store::{EmbeddedStore, Store};
+
+/// The topic of the embedded grid that holds the channels' logs.
+pub const LOG_TOPIC: &str = "data-out";
+/// Partitions of each topic on the embedded grid.
+pub const PARTITIONS: u32 = 2;
+/// How long the start waits for topics to be made; after that it goes on, and they are made as soon as that is possible.
+const TOPICS: Duration = Duration::from_secs(2);
+
+/// Why a node can't start. The text is a sentence for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The profile can't be opened.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// A service can't be opened.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The grid's folder can't be used.
+    #[error(transparent)]
+    Grid(#[from] embedded::FileError),
+    /// The node refuses what its store holds.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The socket can't be made.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// The system refused a timer.
+    #[error("the system gives no timer: {0}")]
+    Timer(std::io::Error),
+}
+
+/// A node that runs here. The lock is given back when it has stopped.
+pub struct NodeHost {
+    driver: Driver,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+    socket: std::path::PathBuf,
+    lock: Lock,
+}
+
+impl NodeHost {
+    /// Starts the node of a profile.
+    pub async fn start(config: &Config, identity: Identity, lock: Lock) -> Result<Self, HostError> {
+        let settings = &config.settings;
+        let nick = settings.nick.clone().ok_or(ProfileError::NoNick)?;
+        let seed = profile::seed()?;
+        let grid = Grid::open(&config.grid(), embedded::Settings::default())?;
+        let node_config = node_config(settings, nick, &identity, grid.id());
+        let (signals, published) = grid.signals()?;
+        let mailbox: Arc<dyn Mailbox> = Arc::new(grid.mailbox()?);
+        let store = EmbeddedStore::open(&config.paths.profile())?;
+        let snapshot = store.load().await?;
+        make_topics(&mailbox, &node_config).await;
+        let node = Node::restore(node_config, identity, &snapshot, seed, now())?;
+        drop(snapshot);
+        let ports = Ports {
+            mailboxes: vec![mailbox],
+            signals: Arc::new(signals),
+            published,
+            store: Arc::new(store),
+        };
+        let driver = driver::start(node, ports).map_err(HostError::Timer)?;
+        let socket = config.paths.socket();
+        let listener = match bind(&socket) {
+            Ok(listener) => listener,
+            Err(source) => {
+                driver.stop().await;
+                return Err(AttachError::Socket {
+                    path: socket,
+                    source,
+                }
+                .into());
+            }
+        };
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(listener, driver.hub(), stop.clone()));
+        tracing::info!(profile = config.paths.profile_name(), "the node runs");
+        Ok(Self {
+            driver,
+            stop,
+            server,
+            socket,
+            lock,
+        })
+    }
+}
+
+impl Host for NodeHost {
+    type Node = Hub;
+
+    fn node(&self) -> Hub {
+        self.driver.hub()
+    }
+
+    async fn stop(self) {
+        self.driver.stop().await;
+        self.stop.cancel();
+        let _ = self.server.await;
+        // Gone before the lock is: who takes the lock next makes its own.
+        let _ = std::fs::remove_file(&self.socket);
+        drop(self.lock);
+        tracing::info!("the node has ended");
+    }
+}
+
+/// What the node is told about itself.
+fn node_config(settings: &Settings, nick: Nick, identity: &Identity, grid: &str) -> node::Config {
+    let home = Home {
+        cluster: grid.to_owned(),
+        log: LOG_TOPIC.to_owned(),
+        partitions: PARTITIONS,
+    };
+    let address = profile::address(identity.actor(), grid);
+    node::Config {
+        read_receipts: settings.read_receipts,
+        send_typing: settings.send_typing,
+        lease: settings.lease,
+        challenge: settings.challenge,
+        patience: settings.patience,
+        epoch_messages: settings.epoch_messages,
+        epoch_age: settings.epoch_age,
+        clock_skew: settings.clock_skew,
+        ..node::Config::new(nick, address, home)
+    }
+}
+
+/// Makes the node's topics; if that takes long it goes on behind the start.
+async fn make_topics(mailbox: &Arc<dyn Mailbox>, config: &node::Config) {
+    let topics = Node::topics(config);
+    let mailbox = mailbox.clone();
+    let mut making = tokio::spawn(async move {
+        let mut pause = Duration::from_millis(100);
+        for (name, partitions) in topics {
+            let names = [name];
+            while let Err(error) = mailbox.create_topics(&names, partitions).await {
+                tracing::warn!(topic = names[0], %error, "a topic can't be made");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+        }
+    });
+    let _ = tokio::time::timeout(TOPICS, &mut making).await;
+}
