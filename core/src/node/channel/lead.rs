@@ -464,8 +464,15 @@ impl Channel {
         };
         let channel = replica.fold.channel;
         match crate::log::open_act(&plain, &send.act, channel, &lead.spec, &cx.cfg) {
-            Ok(opened) if self.refused.get(&opened.act.author) >= Some(&opened.act.id) => {}
-            Ok(opened) => self.relay_for(cx, opened, send.act.token),
+            Ok(opened) => {
+                let (author, id) = (opened.act.author, opened.act.id);
+                match self.refused.get(&author).cloned() {
+                    // Its author has not heard our no: say it again.
+                    Some((last, refusal)) if last == id => self.refuse(cx, author, id, &refusal),
+                    Some((last, _)) if last > id => {}
+                    _ => self.relay_for(cx, opened, send.act.token),
+                }
+            }
             Err(_) => {
                 // Not what its author signed for us: whoever made it gets no answer.
             }
