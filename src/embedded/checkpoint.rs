@@ -5,6 +5,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::place::Place;
 
@@ -59,17 +60,20 @@ impl Drop for Checkpoint {
 fn run(place: &Place, started: &Receiver<()>) {
     while started.recv().is_ok() {
         while started.try_recv().is_ok() {}
-        let _ = take_over(place);
+        let _ = take_over(place, false);
     }
-    // The last word: whoever looks at the folder later finds all in one file.
-    let _ = take_over(place);
+    // The last word: if nobody else uses it, whoever looks at the folder later finds all in one file.
+    let _ = take_over(place, true);
 }
 
-fn take_over(place: &Place) -> Result<(), super::Fault> {
+fn take_over(place: &Place, last: bool) -> Result<(), super::Fault> {
     place.with_file(|conn| {
         let [wal, _] = super::db::companions(place.path());
         let large = std::fs::metadata(&wal).is_ok_and(|m| m.len() > LARGE);
-        let how = if large { "TRUNCATE" } else { "PASSIVE" };
+        if last {
+            conn.busy_timeout(Duration::from_millis(20))?;
+        }
+        let how = if large || last { "TRUNCATE" } else { "PASSIVE" };
         conn.execute_batch(&format!(
             "PRAGMA synchronous=NORMAL; PRAGMA wal_checkpoint({how})"
         ))?;

@@ -9,7 +9,7 @@
 //! | `mailbox.db` | records |
 //! | `signals.db` | hints: leader keys, presence, what was published in the last minute |
 //! | `*.lock` | who may replace a database (see `place`) |
-//! | `*.wake` | is written to when there is something new |
+//! | `*.wake/` | a socket for each adapter: it is rung when there is something new |
 //! | `*.damaged-…` | what was set aside; kirc never deletes it |
 
 mod checkpoint;
@@ -24,3 +24,6 @@ pub(crate) mod wake;
 pub(crate) use checkpoint::Checkpoint;
 pub use fault::{Fault, FileError};
 pub use grid::{Grid, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -95,7 +95,7 @@ impl Place {
         &self.path
     }
 
-    /// The file whose changes wake readers.
+    /// The folder of sockets on which readers are woken.
     pub fn wake(&self) -> PathBuf {
         self.dir.join(format!("{}.wake", self.schema.name))
     }

@@ -1,102 +1,289 @@
-//! Waking the readers of other processes: a file is written to, and the system tells whoever watches it.
+//! Waking the threads that read: those of this process, and those of others on the same machine.
 //!
-//! It owns that file. It carries no data and promises nothing: who is woken looks for itself, and who was not looks
-//! every few seconds.
+//! It owns a folder of sockets, one for each adapter that listens. A ring carries no data and promises nothing: who
+//! is woken looks for itself, and who was not looks every few seconds.
+//!
+//! File events were measured too: they cost a thread and two wake-ups more for each commit (also in the process that
+//! commits), and on some systems they are late.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
-use notify::event::{EventKind, ModifyKind};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::db::FileId;
+use super::clock::random_name;
+use super::db::make_folder;
 
-/// How often a reader looks that is watched over.
+/// How often a thread looks that others can wake.
 const SLOW: Duration = Duration::from_secs(5);
-/// How often a reader looks if the system has no watch to give.
+/// How often a thread looks that others can't wake: the folder's file system has no sockets.
 const QUICK: Duration = Duration::from_millis(25);
+/// A folder that was changed this short a time ago may change again without its time telling.
+const FRESH: Duration = Duration::from_millis(100);
+/// The longest path that a socket may have everywhere.
+const LONGEST: usize = 100;
 
-fn open(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    options.open(path)
+/// A folder whose files have short names for sockets, however long its path is.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    open: File,
 }
 
-/// Wakes others.
+impl Folder {
+    fn new(path: &Path) -> io::Result<Self> {
+        make_folder(path).map_err(io::Error::other)?;
+        let (path, open) = (path.to_owned(), File::open(path)?);
+        Ok(Self { path, open })
+    }
+
+    fn short(&self, path: &Path) -> PathBuf {
+        match path.file_name() {
+            Some(name) if path.as_os_str().len() > LONGEST => {
+                let fd = self.open.as_raw_fd();
+                PathBuf::from(format!("/proc/self/fd/{fd}")).join(name)
+            }
+            _ => path.to_owned(),
+        }
+    }
+}
+
+/// Wakes a thread of this process. Rings that it has not heard yet are one.
+#[derive(Debug, Clone)]
+pub struct Bell {
+    rung: Arc<AtomicBool>,
+    socket: Arc<UnixDatagram>,
+}
+
+impl Bell {
+    /// Wakes it.
+    pub fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            let _ = self.socket.send(b"!");
+        }
+    }
+}
+
+/// What a thread sleeps on.
+#[derive(Debug)]
+pub struct Ear {
+    dir: PathBuf,
+    rung: Arc<AtomicBool>,
+    inner: UnixDatagram,
+    /// Where others ring, and its name.
+    outer: Option<(UnixDatagram, PathBuf)>,
+}
+
+impl Ear {
+    /// An ear in a folder of sockets, and the bell for those of this process.
+    pub fn new(dir: &Path) -> io::Result<(Self, Bell)> {
+        let (inner, socket) = UnixDatagram::pair()?;
+        inner.set_nonblocking(true)?;
+        socket.set_nonblocking(true)?;
+        let rung = Arc::<AtomicBool>::default();
+        let mut ear = Self {
+            dir: dir.to_owned(),
+            rung: rung.clone(),
+            inner,
+            outer: None,
+        };
+        ear.open();
+        let socket = Arc::new(socket);
+        Ok((ear, Bell { rung, socket }))
+    }
+
+    /// Lets others ring, if they can't.
+    pub fn open(&mut self) {
+        if self.outer.as_ref().is_some_and(|(_, path)| path.exists()) {
+            return;
+        }
+        let bind = || -> io::Result<(UnixDatagram, PathBuf)> {
+            let folder = Folder::new(&self.dir)?;
+            let path = folder.path.join(random_name()?);
+            let socket = UnixDatagram::bind(folder.short(&path))?;
+            socket.set_nonblocking(true)?;
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+            Ok((socket, path))
+        };
+        self.outer = bind().ok();
+    }
+
+    /// The name of the socket on which others ring.
+    pub fn name(&self) -> Option<&Path> {
+        self.outer.as_ref().map(|(_, path)| path.as_path())
+    }
+
+    /// Sleeps until somebody rings; `most` bounds it further.
+    pub fn sleep(&mut self, most: Duration) {
+        let patience = match &self.outer {
+            Some(_) => most.min(SLOW),
+            None => most.min(QUICK),
+        };
+        let timeout = Timespec::try_from(patience).ok();
+        let ready = {
+            let mut fds = vec![PollFd::new(&self.inner, PollFlags::IN)];
+            fds.extend(
+                self.outer
+                    .iter()
+                    .map(|(s, _)| PollFd::new(s, PollFlags::IN)),
+            );
+            poll(&mut fds, timeout.as_ref())
+        };
+        if ready == Ok(0) {
+            self.open();
+        }
+        // First the mark, then the rings: one that comes between is heard the next time.
+        self.rung.store(false, Ordering::Release);
+        let mut buffer = [0; 8];
+        while self.inner.recv(&mut buffer).is_ok() {}
+        if let Some((socket, _)) = &self.outer {
+            while socket.recv(&mut buffer).is_ok() {}
+        }
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        if let Some((_, path)) = &self.outer {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Wakes the threads of other processes.
 #[derive(Debug)]
 pub struct Touch {
-    path: PathBuf,
-    file: Option<File>,
+    dir: PathBuf,
+    socket: Option<(UnixDatagram, Folder)>,
+    /// Who listened when the folder had this time.
+    others: Vec<PathBuf>,
+    seen: Option<SystemTime>,
 }
 
 impl Touch {
-    /// Will write to this file.
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, file: None }
-    }
-
-    /// Wakes whoever watches the file. A failure costs them speed only.
-    pub fn touch(&mut self) {
-        if self.file.is_none() {
-            self.file = open(&self.path).ok();
-        }
-        if let Some(file) = &self.file
-            && file.write_at(b"\n", 0).is_err()
-        {
-            self.file = None;
+    /// Will ring in this folder of sockets.
+    pub fn new(dir: PathBuf) -> Self {
+        Self {
+            dir,
+            socket: None,
+            others: Vec::new(),
+            seen: None,
         }
     }
 
-    /// Opens the file anew before the next touch.
+    /// Wakes everybody but `own`. A failure costs them speed only.
+    pub fn touch(&mut self, own: Option<&Path>) {
+        if self.ring(own).is_err() {
+            self.forget();
+        }
+    }
+
+    /// Looks at the folder anew before the next ring.
     pub fn forget(&mut self) {
-        self.file = None;
+        self.socket = None;
+        self.seen = None;
     }
-}
 
-/// Is woken by others.
-#[derive(Debug)]
-pub struct Watch {
-    watcher: Option<(RecommendedWatcher, FileId)>,
-    path: PathBuf,
-}
-
-impl Watch {
-    /// Calls `woken` whenever the file is written to.
-    pub fn new(path: PathBuf, woken: impl Fn() + Send + 'static) -> Self {
-        let begin = || -> Option<(RecommendedWatcher, FileId)> {
-            drop(open(&path).ok()?);
-            let mut watcher =
-                notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-                    let change = |event: &notify::Event| {
-                        matches!(
-                            event.kind,
-                            EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any)
-                                | EventKind::Remove(_)
-                        )
-                    };
-                    if event.as_ref().map_or(true, change) {
-                        woken();
-                    }
-                })
-                .ok()?;
-            watcher.watch(&path, RecursiveMode::NonRecursive).ok()?;
-            Some((watcher, FileId::of(&path)?))
+    fn ring(&mut self, own: Option<&Path>) -> io::Result<()> {
+        let changed = std::fs::metadata(&self.dir)?.modified()?;
+        if self.socket.is_none() {
+            let socket = UnixDatagram::unbound()?;
+            socket.set_nonblocking(true)?;
+            self.socket = Some((socket, Folder::new(&self.dir)?));
+        }
+        let Some((socket, folder)) = &self.socket else {
+            return Ok(());
         };
-        let watcher = begin();
-        Self { watcher, path }
+        if self.seen != Some(changed) {
+            self.others.clear();
+            for entry in std::fs::read_dir(&self.dir)? {
+                self.others.push(folder.short(&entry?.path()));
+            }
+            let fresh = changed.elapsed().map_or(true, |age| age < FRESH);
+            self.seen = (!fresh).then_some(changed);
+        }
+        let own = own.and_then(Path::file_name);
+        for other in &self.others {
+            if other.file_name() == own {
+                continue;
+            }
+            // One that does not keep up has rings enough; one that died is cleared away.
+            if let Err(e) = socket.send_to(b"!", other)
+                && e.kind() == io::ErrorKind::ConnectionRefused
+            {
+                let _ = std::fs::remove_file(other);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn woken(ear: &mut Ear) -> bool {
+        let since = Instant::now();
+        ear.sleep(Duration::from_millis(300));
+        since.elapsed() < Duration::from_millis(250)
     }
 
-    /// Whether the watch is on a file that is no longer there.
-    pub fn is_stale(&self) -> bool {
-        self.watcher
-            .as_ref()
-            .is_some_and(|(_, file)| FileId::of(&self.path) != Some(*file))
+    fn rings(dir: &Path) {
+        let (mut one, bell) = Ear::new(dir).unwrap();
+        let (mut two, _bell) = Ear::new(dir).unwrap();
+        let mut touch = Touch::new(dir.to_owned());
+        touch.touch(one.name());
+        assert!(woken(&mut two) && !woken(&mut one));
+        bell.ring();
+        bell.ring();
+        assert!(woken(&mut one) && !woken(&mut one));
+        // The folder has an age by now, and is not read again; who comes new is seen all the same.
+        touch.touch(None);
+        assert!(woken(&mut one) && woken(&mut two));
+        let (mut three, _bell) = Ear::new(dir).unwrap();
+        touch.touch(None);
+        assert!(woken(&mut three));
     }
 
-    /// How long a reader may sleep.
-    pub fn patience(&self) -> Duration {
-        if self.watcher.is_some() { SLOW } else { QUICK }
+    #[test]
+    fn a_ring_wakes_others() {
+        let dir = tempfile::tempdir().unwrap();
+        rings(&dir.path().join("wake"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_long_path_does_not_matter() {
+        let dir = tempfile::tempdir().unwrap();
+        rings(&dir.path().join("d".repeat(200)).join("wake"));
+    }
+
+    #[test]
+    fn the_socket_of_a_dead_process_is_cleared_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let dead = dir.path().join("dead");
+        drop(UnixDatagram::bind(&dead).unwrap());
+        Touch::new(dir.path().to_owned()).touch(None);
+        assert!(!dead.exists());
+    }
+
+    #[test]
+    fn an_ear_whose_folder_was_deleted_opens_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let wake = dir.path().join("wake");
+        let (mut ear, bell) = Ear::new(&wake).unwrap();
+        std::fs::remove_dir_all(&wake).unwrap();
+        ear.sleep(Duration::from_millis(10));
+        Touch::new(wake).touch(None);
+        assert!(woken(&mut ear));
+        bell.ring();
+        assert!(woken(&mut ear));
     }
 }

@@ -12,13 +12,15 @@ use kirc_core::limits;
 use kirc_core::port::{From, PortError, Topic};
 use tokio::sync::{mpsc, watch};
 
-use super::reader::{self, Bell, Reader};
+use super::asks::{Look, Write};
+use super::reader::Reader;
 use super::sql::{self, SCHEMA};
-use super::writer::{self, Writer};
+use super::writer::Writer;
 use super::{Delivery, Mailbox};
 use crate::embedded::FileError;
 use crate::embedded::place::{Opened, Place};
 use crate::embedded::vital::Vital;
+use crate::embedded::wake::{Bell, Ear};
 use crate::ports::{Health, Pending, pending, ready};
 
 /// Bytes that may wait to be written; more is refused, and the caller tries again.
@@ -29,8 +31,9 @@ const GONE: &str = "the grid's mailbox was closed";
 #[derive(Debug)]
 pub struct EmbeddedMailbox {
     grid: String,
-    writes: Sender<writer::Ask>,
-    reads: Sender<reader::Ask>,
+    writes: Sender<Write>,
+    reads: Sender<Look>,
+    bell: Bell,
     waiting: Arc<AtomicUsize>,
     vital: Vital,
 }
@@ -48,23 +51,25 @@ impl EmbeddedMailbox {
         let vital = Vital::new(note);
         let (reads, to_read) = channel();
         let (writes, to_write) = channel();
-        let bell = Bell::new(reads.clone());
+        let (ear, bell) = Ear::new(&place.wake()).map_err(|e| place.error(e))?;
+        let own = ear.name().map(Path::to_owned);
         let waiting = Arc::new(AtomicUsize::new(0));
         let writer = Writer::new(
             place.clone(),
             open,
             (grid, retain),
-            bell.clone(),
+            (bell.clone(), own),
             vital.clone(),
             waiting.clone(),
         )?;
-        let reader = Reader::new(place.clone(), open_to_read, bell, vital.clone());
+        let reader = Reader::new(place.clone(), open_to_read, ear, vital.clone());
         spawn("kirc-mailbox-w", move || writer.run(&to_write)).map_err(|e| place.error(e))?;
         spawn("kirc-mailbox-r", move || reader.run(&to_read)).map_err(|e| place.error(e))?;
         Ok(Self {
             grid: grid.to_owned(),
             writes,
             reads,
+            bell,
             waiting,
             vital,
         })
@@ -92,7 +97,7 @@ impl EmbeddedMailbox {
 
     fn write<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(crate::ports::Reply<T>) -> writer::Ask,
+        ask: impl FnOnce(crate::ports::Reply<T>) -> Write,
     ) -> Pending<T> {
         let (reply, answer) = pending(GONE);
         let _ = self.writes.send(ask(reply));
@@ -101,24 +106,25 @@ impl EmbeddedMailbox {
 
     fn ask<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(crate::ports::Reply<T>) -> reader::Ask,
+        ask: impl FnOnce(crate::ports::Reply<T>) -> Look,
     ) -> Pending<T> {
         let (reply, answer) = pending(GONE);
         let _ = self.reads.send(ask(reply));
+        self.bell.ring();
         answer
     }
 
     /// Lets the file grow to so many pages.
     #[cfg(test)]
     pub(crate) fn limit_pages(&self, pages: u32) {
-        let _ = self.writes.send(writer::Ask::Limit { pages });
+        let _ = self.writes.send(Write::Limit { pages });
     }
 
     /// Deletes a topic, as an administrator does behind our back.
     #[cfg(test)]
     pub(crate) fn delete_topic(&self, name: &str) -> Pending<()> {
         let name = name.to_owned();
-        self.write(|reply| writer::Ask::Delete { name, reply })
+        self.write(|reply| Write::Delete { name, reply })
     }
 }
 
@@ -135,7 +141,7 @@ impl Mailbox for EmbeddedMailbox {
 
     fn create_topics(&self, names: &[String], partitions: u32) -> Pending<()> {
         let names = names.to_vec();
-        self.write(|reply| writer::Ask::Create {
+        self.write(|reply| Write::Create {
             names,
             partitions,
             reply,
@@ -161,7 +167,7 @@ impl Mailbox for EmbeddedMailbox {
             )));
         }
         let topic = topic.clone();
-        self.write(|reply| writer::Ask::Append {
+        self.write(|reply| Write::Append {
             topic,
             key,
             value,
@@ -174,7 +180,7 @@ impl Mailbox for EmbeddedMailbox {
             return ready(Err(error));
         }
         let topic = topic.clone();
-        self.ask(|reply| reader::Ask::End { topic, reply })
+        self.ask(|reply| Look::End { topic, reply })
     }
 
     fn read(&self, topic: &Topic, from: From) -> Pending<mpsc::Receiver<Delivery>> {
@@ -182,7 +188,7 @@ impl Mailbox for EmbeddedMailbox {
             return ready(Err(error));
         }
         let topic = topic.clone();
-        self.ask(|reply| reader::Ask::Read { topic, from, reply })
+        self.ask(|reply| Look::Read { topic, from, reply })
     }
 
     fn trim(&self, topic: &Topic, keep_from: Offset) -> Pending<()> {
@@ -190,7 +196,7 @@ impl Mailbox for EmbeddedMailbox {
             return ready(Err(error));
         }
         let (topic, keep) = (topic.clone(), keep_from);
-        self.write(|reply| writer::Ask::Trim { topic, keep, reply })
+        self.write(|reply| Write::Trim { topic, keep, reply })
     }
 
     fn health(&self) -> watch::Receiver<Health> {
@@ -198,8 +204,8 @@ impl Mailbox for EmbeddedMailbox {
     }
 
     fn close(&self) -> Pending<()> {
-        let written = self.write(|reply| writer::Ask::Close { reply });
-        let read = self.ask(|reply| reader::Ask::Close { reply });
+        let written = self.write(|reply| Write::Close { reply });
+        let read = self.ask(|reply| Look::Close { reply });
         Box::pin(async move { written.await.and(read.await) })
     }
 }

@@ -3,6 +3,7 @@
 //! It owns the trait, its embedded adapter and the suite that every adapter must pass. It may not look into a
 //! record. Kafka's words are used as Kafka uses them.
 
+mod asks;
 mod embedded;
 mod reader;
 mod sql;

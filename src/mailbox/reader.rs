@@ -1,12 +1,10 @@
 //! The thread that reads `mailbox.db` for all readers of this process.
 //!
 //! It owns a connection that only reads, and each reader's place. It sleeps until it is rung: by the writer of this
-//! process, by another process (a file event) or by somebody who asks. Each time it reads all that is new, so a ring
+//! process, by another process or by somebody who asks. Each time it reads all that is new, so a ring
 //! too many does no harm; one too few is made good by a slow look every few seconds.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use kirc_core::ids::Offset;
@@ -14,65 +12,19 @@ use kirc_core::port::{From, PortError, Topic};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::asks::{Look, no_topic};
 use super::sql::{self, Part};
-use super::writer::no_topic;
 use super::{BATCH_BYTES, BATCH_RECORDS, BATCHES, Delivery, ReaderStart};
 use crate::embedded::Fault;
 use crate::embedded::place::{Open, Opened, Place};
 use crate::embedded::vital::{Side, Vital};
-use crate::embedded::wake::Watch;
-use crate::ports::Reply;
+use crate::embedded::wake::Ear;
 
 /// How soon a reader that had no room is tried again; it doubles up to [`LATER`].
 const SOON: Duration = Duration::from_millis(1);
 const LATER: Duration = Duration::from_millis(50);
 /// How soon a file that can't be read is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
-
-/// What the reading thread is asked to do.
-#[derive(Debug)]
-pub enum Ask {
-    /// Look for what is new.
-    Look,
-    /// Begin to read a partition.
-    Read {
-        topic: Topic,
-        from: From,
-        reply: Reply<mpsc::Receiver<Delivery>>,
-    },
-    /// Say where a partition ends.
-    End { topic: Topic, reply: Reply<Offset> },
-    /// End.
-    Close { reply: Reply<()> },
-}
-
-/// Wakes the reading thread. Rings that it has not heard yet are one.
-#[derive(Debug, Clone)]
-pub struct Bell {
-    asks: Sender<Ask>,
-    rung: Arc<AtomicBool>,
-}
-
-impl Bell {
-    /// A bell on this queue.
-    pub fn new(asks: Sender<Ask>) -> Self {
-        Self {
-            asks,
-            rung: Arc::default(),
-        }
-    }
-
-    /// Wakes it.
-    pub fn ring(&self) {
-        if !self.rung.swap(true, Ordering::AcqRel) {
-            let _ = self.asks.send(Ask::Look);
-        }
-    }
-
-    fn heard(&self) {
-        self.rung.store(false, Ordering::Release);
-    }
-}
 
 /// One reader.
 #[derive(Debug)]
@@ -104,8 +56,7 @@ enum Served {
 pub struct Reader {
     place: Place,
     open: Option<Open>,
-    watch: Watch,
-    bell: Bell,
+    ear: Ear,
     vital: Vital,
     subs: Vec<Sub>,
     /// `data_version` and count of changes when all readers had everything.
@@ -118,13 +69,11 @@ pub struct Reader {
 
 impl Reader {
     /// A reading thread's state, watching for other processes.
-    pub fn new(place: Place, open: Open, bell: Bell, vital: Vital) -> Self {
-        let watch = watch(&place, &bell);
+    pub fn new(place: Place, open: Open, ear: Ear, vital: Vital) -> Self {
         Self {
             place,
             open: Some(open),
-            watch,
-            bell,
+            ear,
             vital,
             subs: Vec::new(),
             seen: None,
@@ -136,32 +85,28 @@ impl Reader {
     }
 
     /// Works until it is told to end or nobody is left to ask.
-    pub fn run(mut self, asks: &Receiver<Ask>) {
+    pub fn run(mut self, asks: &Receiver<Look>) {
         loop {
-            match asks.recv_timeout(self.patience()) {
-                Ok(Ask::Look) => {}
-                Ok(Ask::Read { topic, from, reply }) => {
-                    let result = self.try_twice(|me| me.subscribe(&topic, from));
-                    let _ = reply.send(result);
-                }
-                Ok(Ask::End { topic, reply }) => {
-                    let result = self.try_twice(|me| me.part(&topic).map(|p| p.map(|p| p.end)));
-                    let _ = reply.send(result);
-                    continue;
-                }
-                Ok(Ask::Close { reply }) => {
-                    drop(self);
-                    let _ = reply.send(Ok(()));
-                    return;
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    if self.watch.is_stale() {
-                        self.watch = watch(&self.place, &self.bell);
+            self.ear.sleep(self.patience());
+            loop {
+                match asks.try_recv() {
+                    Ok(Look::Read { topic, from, reply }) => {
+                        let result = self.try_twice(|me| me.subscribe(&topic, from));
+                        let _ = reply.send(result);
                     }
+                    Ok(Look::End { topic, reply }) => {
+                        let result = self.try_twice(|me| me.part(&topic).map(|p| p.map(|p| p.end)));
+                        let _ = reply.send(result);
+                    }
+                    Ok(Look::Close { reply }) => {
+                        drop(self);
+                        let _ = reply.send(Ok(()));
+                        return;
+                    }
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => return,
                 }
-                Err(RecvTimeoutError::Disconnected) => return,
             }
-            self.bell.heard();
             let looked = self.try_twice(|me| me.look().map(Ok));
             self.failed = looked.is_err();
         }
@@ -173,7 +118,7 @@ impl Reader {
         } else if self.blocked {
             self.nap
         } else {
-            self.watch.patience()
+            Duration::MAX
         }
     }
 
@@ -235,7 +180,7 @@ impl Reader {
         self.open = Some(open);
         self.seen = None;
         self.changes = -1;
-        self.watch = watch(&self.place, &self.bell);
+        self.ear.open();
     }
 
     fn open(&self) -> Result<&Open, Fault> {
@@ -381,9 +326,4 @@ fn start(part: &Part, at: Offset) -> ReaderStart {
         end: part.end,
         at,
     }
-}
-
-fn watch(place: &Place, bell: &Bell) -> Watch {
-    let bell = bell.clone();
-    Watch::new(place.wake(), move || bell.ring())
 }

@@ -4,21 +4,20 @@
 //! It never gives up what it can save: a damaged file is set aside and the same records go to the new one.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
-use kirc_core::ids::Offset;
 use kirc_core::port::{PortError, Topic};
 
-use super::reader::Bell;
+use super::asks::{Outcome, Write, no_topic};
 use super::sql::{self, Part};
 use crate::embedded::clock::Stamp;
 use crate::embedded::place::{Open, Opened, Place};
 use crate::embedded::vital::{Side, Vital};
-use crate::embedded::wake::Touch;
+use crate::embedded::wake::{Bell, Touch};
 use crate::embedded::{Checkpoint, Fault, FileError};
-use crate::ports::Reply;
 
 /// Records of one transaction at the most.
 const GROUP: usize = 1_000;
@@ -26,50 +25,6 @@ const GROUP: usize = 1_000;
 const GROUP_BYTES: usize = 4 << 20;
 /// Bytes between two looks at a partition's size.
 const COUNT_EVERY: u64 = 64 << 10;
-
-/// What the writer is asked to do.
-#[derive(Debug)]
-pub enum Ask {
-    /// Append a record.
-    Append {
-        topic: Topic,
-        key: Vec<u8>,
-        value: Vec<u8>,
-        reply: Reply<Offset>,
-    },
-    /// Make topics.
-    Create {
-        names: Vec<String>,
-        partitions: u32,
-        reply: Reply<()>,
-    },
-    /// Give up old records.
-    Trim {
-        topic: Topic,
-        keep: Offset,
-        reply: Reply<()>,
-    },
-    /// End.
-    Close { reply: Reply<()> },
-    /// Allow the file so many pages.
-    #[cfg(test)]
-    Limit { pages: u32 },
-    /// Delete a topic, as an administrator does.
-    #[cfg(test)]
-    Delete { name: String, reply: Reply<()> },
-}
-
-impl Ask {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Append { key, value, .. } => key.len() + value.len(),
-            _ => 0,
-        }
-    }
-}
-
-/// What came of an [`Ask`].
-type Outcome = Result<Offset, PortError>;
 
 /// The writer's side of the mailbox.
 #[derive(Debug)]
@@ -86,6 +41,8 @@ pub struct Writer {
     /// Topics that this process has made: a new file gets them too.
     made: BTreeSet<(String, u32)>,
     bell: Bell,
+    /// The socket that the bell is for: others need not be told of it.
+    own: Option<PathBuf>,
     touch: Touch,
     checkpoint: Checkpoint,
     vital: Vital,
@@ -100,7 +57,7 @@ impl Writer {
         place: Place,
         open: Open,
         (grid, retain): (&str, u64),
-        bell: Bell,
+        (bell, own): (Bell, Option<PathBuf>),
         vital: Vital,
         waiting: Arc<AtomicUsize>,
     ) -> Result<Self, FileError> {
@@ -115,6 +72,7 @@ impl Writer {
             uncounted: HashMap::new(),
             made: BTreeSet::new(),
             bell,
+            own,
             checkpoint,
             vital,
             waiting,
@@ -127,7 +85,7 @@ impl Writer {
     }
 
     /// Works until it is told to end or nobody is left to ask.
-    pub fn run(mut self, asks: &Receiver<Ask>) {
+    pub fn run(mut self, asks: &Receiver<Write>) {
         while let Ok(first) = asks.recv() {
             let mut bytes = first.bytes();
             let mut group = vec![first];
@@ -140,10 +98,10 @@ impl Writer {
             }
             let end = group
                 .iter()
-                .position(|ask| matches!(ask, Ask::Close { .. }));
+                .position(|ask| matches!(ask, Write::Close { .. }));
             let rest = end.map(|at| group.split_off(at));
             self.work(group, bytes);
-            if let Some(Ask::Close { reply }) = rest.and_then(|rest| rest.into_iter().next()) {
+            if let Some(Write::Close { reply }) = rest.and_then(|rest| rest.into_iter().next()) {
                 drop(self);
                 let _ = reply.send(Ok(()));
                 return;
@@ -152,7 +110,7 @@ impl Writer {
     }
 
     /// Commits a group and answers it.
-    fn work(&mut self, group: Vec<Ask>, bytes: usize) {
+    fn work(&mut self, group: Vec<Write>, bytes: usize) {
         if group.is_empty() {
             return;
         }
@@ -167,7 +125,7 @@ impl Writer {
         match done {
             Ok(outcomes) => {
                 self.bell.ring();
-                self.touch.touch();
+                self.touch.touch(self.own.as_deref());
                 self.vital.tell(Side::Writes, Ok(()));
                 for (ask, outcome) in group.into_iter().zip(outcomes) {
                     ask.answer(outcome);
@@ -184,7 +142,7 @@ impl Writer {
         }
     }
 
-    fn transaction(&mut self, group: &[Ask]) -> Result<Vec<Outcome>, Fault> {
+    fn transaction(&mut self, group: &[Write]) -> Result<Vec<Outcome>, Fault> {
         loop {
             let Some(open) = self.open.take() else {
                 let (open, _) = self.place.open().map_err(|e| e.fault)?;
@@ -207,7 +165,7 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, open: &Open, group: &[Ask]) -> Result<Vec<Outcome>, Fault> {
+    fn commit(&mut self, open: &Open, group: &[Write]) -> Result<Vec<Outcome>, Fault> {
         let conn = &open.conn;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let version = sql::data_version(conn)?;
@@ -235,12 +193,12 @@ impl Writer {
     fn one<'a>(
         &mut self,
         open: &Open,
-        ask: &'a Ask,
+        ask: &'a Write,
         now: Stamp,
         counted: &mut HashMap<i64, (u64, &'a Topic)>,
     ) -> Result<Outcome, Fault> {
         match ask {
-            Ask::Append {
+            Write::Append {
                 topic, key, value, ..
             } => {
                 let Some(part) = self.tail(open, topic)? else {
@@ -254,7 +212,7 @@ impl Writer {
                 counted.entry(id).or_insert((0, topic)).0 += bytes;
                 Ok(Ok(offset))
             }
-            Ask::Create {
+            Write::Create {
                 names, partitions, ..
             } => {
                 for name in names {
@@ -264,7 +222,7 @@ impl Writer {
                 }
                 Ok(Ok(0))
             }
-            Ask::Trim { topic, keep, .. } => {
+            Write::Trim { topic, keep, .. } => {
                 let Some(part) = self.tail(open, topic)?.cloned() else {
                     return Ok(Err(no_topic(topic)));
                 };
@@ -272,15 +230,15 @@ impl Writer {
                 self.tails.remove(topic);
                 Ok(Ok(0))
             }
-            Ask::Close { .. } => Ok(Ok(0)),
+            Write::Close { .. } => Ok(Ok(0)),
             #[cfg(test)]
-            Ask::Limit { pages } => {
+            Write::Limit { pages } => {
                 self.pages = *pages;
                 self.limit(open)?;
                 Ok(Ok(0))
             }
             #[cfg(test)]
-            Ask::Delete { name, .. } => {
+            Write::Delete { name, .. } => {
                 // The records stay until the file is cleared out: their partition's id never comes back.
                 open.conn
                     .execute("DELETE FROM part WHERE topic = ?", [name])?;
@@ -384,28 +342,5 @@ impl Writer {
                 .execute_batch(&format!("PRAGMA max_page_count={}", self.pages))?;
         }
         Ok(())
-    }
-}
-
-/// What is said about a topic that is not there.
-pub fn no_topic(topic: &Topic) -> PortError {
-    PortError(format!(
-        "there is no topic {} with a partition {} on grid {}",
-        topic.name, topic.partition, topic.cluster
-    ))
-}
-
-impl Ask {
-    fn answer(self, outcome: Outcome) {
-        match self {
-            Self::Append { reply, .. } => drop(reply.send(outcome)),
-            Self::Create { reply, .. } | Self::Trim { reply, .. } | Self::Close { reply } => {
-                drop(reply.send(outcome.map(|_| ())));
-            }
-            #[cfg(test)]
-            Self::Limit { .. } => {}
-            #[cfg(test)]
-            Self::Delete { reply, .. } => drop(reply.send(outcome.map(|_| ()))),
-        }
     }
 }

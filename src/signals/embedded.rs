@@ -9,16 +9,18 @@ use kirc_core::port::{PortError, SignalOp, SignalReply};
 use tokio::sync::{mpsc, watch};
 
 use super::sql::SCHEMA;
-use super::worker::{Ask, Bell, Worker};
+use super::worker::{Ask, Worker};
 use super::{EVENTS, Published, Signals};
 use crate::embedded::place::{Opened, Place};
 use crate::embedded::vital::Vital;
+use crate::embedded::wake::{Bell, Ear};
 use crate::ports::{Health, Pending, Reply, pending};
 
 /// The signal service of an embedded grid.
 #[derive(Debug)]
 pub struct EmbeddedSignals {
     asks: Sender<Ask>,
+    bell: Bell,
     vital: Vital,
 }
 
@@ -37,19 +39,20 @@ impl EmbeddedSignals {
         let vital = Vital::new(note);
         let (asks, to_do) = channel();
         let (to, published) = mpsc::channel(EVENTS);
-        let bell = Bell::new(asks.clone());
-        let worker = Worker::new(place.clone(), open, prefix, bell, vital.clone(), to)
+        let (ear, bell) = Ear::new(&place.wake()).map_err(|e| place.error(e))?;
+        let worker = Worker::new(place.clone(), open, prefix, ear, vital.clone(), to)
             .map_err(|fault| place.error(fault))?;
         std::thread::Builder::new()
             .name("kirc-signals".to_owned())
             .spawn(move || worker.run(&to_do))
             .map_err(|e| place.error(e))?;
-        Ok((Self { asks, vital }, published))
+        Ok((Self { asks, bell, vital }, published))
     }
 
     fn ask<T: Send + 'static>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Pending<T> {
         let (reply, answer) = pending("the grid's signals were closed");
         let _ = self.asks.send(ask(reply));
+        self.bell.ring();
         answer
     }
 }

@@ -1,12 +1,10 @@
 //! The thread that works on `signals.db`: it does what is asked and hands on what is published.
 //!
-//! It owns this process's only connection to the file. It sleeps until it is asked or rung (a file event says that
-//! another process published something). What waits when it is free goes into one transaction.
+//! It owns this process's only connection to the file. It sleeps until it is asked or rung (by another process
+//! that published something). What waits when it is free goes into one transaction.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use kirc_core::ids::Millis;
@@ -18,7 +16,7 @@ use super::{Published, sql};
 use crate::embedded::clock;
 use crate::embedded::place::{Open, Opened, Place};
 use crate::embedded::vital::{Side, Vital};
-use crate::embedded::wake::{Touch, Watch};
+use crate::embedded::wake::{Ear, Touch};
 use crate::embedded::{Checkpoint, Fault};
 use crate::ports::Reply;
 
@@ -32,35 +30,10 @@ const SOON: Duration = Duration::from_millis(20);
 /// What the worker is asked to do.
 #[derive(Debug)]
 pub enum Ask {
-    /// Look for what was published.
-    Look,
     /// Do something.
     Call(SignalOp, Reply<SignalReply>),
     /// End.
     Close(Reply<()>),
-}
-
-/// Wakes the worker. Rings that it has not heard yet are one.
-#[derive(Debug, Clone)]
-pub struct Bell {
-    asks: Sender<Ask>,
-    rung: Arc<AtomicBool>,
-}
-
-impl Bell {
-    /// A bell on this queue.
-    pub fn new(asks: Sender<Ask>) -> Self {
-        Self {
-            asks,
-            rung: Arc::default(),
-        }
-    }
-
-    fn ring(&self) {
-        if !self.rung.swap(true, Ordering::AcqRel) {
-            let _ = self.asks.send(Ask::Look);
-        }
-    }
 }
 
 /// The state of the worker.
@@ -69,8 +42,7 @@ pub struct Worker {
     place: Place,
     open: Option<Open>,
     prefix: String,
-    bell: Bell,
-    watch: Watch,
+    ear: Ear,
     touch: Touch,
     checkpoint: Checkpoint,
     vital: Vital,
@@ -88,18 +60,17 @@ impl Worker {
         place: Place,
         open: Open,
         prefix: &str,
-        bell: Bell,
+        ear: Ear,
         vital: Vital,
         to: mpsc::Sender<Published>,
     ) -> Result<Self, Fault> {
         sql::new_boot(&open.conn, &clock::boot())?;
         Ok(Self {
-            watch: watch(&place, &bell),
             touch: Touch::new(place.wake()),
             checkpoint: Checkpoint::new(place.clone())?,
             open: Some(open),
             prefix: prefix.to_owned(),
-            bell,
+            ear,
             vital,
             since: HashMap::new(),
             cursor: 0,
@@ -110,37 +81,25 @@ impl Worker {
         })
     }
 
-    /// Works until it is told to end.
+    /// Works until it is told to end or nobody is left to ask.
     pub fn run(mut self, asks: &Receiver<Ask>) {
+        let mut more = false;
         loop {
-            let patience = if self.blocked {
-                SOON
-            } else {
-                self.watch.patience()
-            };
-            let first = match asks.recv_timeout(patience) {
-                Ok(ask) => Some(ask),
-                Err(RecvTimeoutError::Timeout) => {
-                    if self.watch.is_stale() {
-                        self.watch = watch(&self.place, &self.bell);
-                    }
-                    None
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            self.bell.rung.store(false, Ordering::Release);
+            if !more {
+                self.ear
+                    .sleep(if self.blocked { SOON } else { Duration::MAX });
+            }
             let mut calls = Vec::new();
             let mut close = None;
-            let mut next = first;
-            while let Some(ask) = next {
-                match ask {
-                    Ask::Look => {}
-                    Ask::Call(op, reply) => calls.push((op, reply)),
-                    Ask::Close(reply) => close = Some(reply),
+            while close.is_none() && calls.len() < GROUP {
+                match asks.try_recv() {
+                    Ok(Ask::Call(op, reply)) => calls.push((op, reply)),
+                    Ok(Ask::Close(reply)) => close = Some(reply),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => return,
                 }
-                let go_on = close.is_none() && calls.len() < GROUP;
-                next = go_on.then(|| asks.try_recv().ok()).flatten();
             }
+            more = calls.len() == GROUP;
             self.work(calls);
             self.hand_on();
             if let Some(reply) = close {
@@ -165,7 +124,7 @@ impl Worker {
             Ok(answers) => {
                 self.vital.tell(Side::Writes, Ok(()));
                 if ops.iter().any(|op| matches!(op, SignalOp::Publish { .. })) {
-                    self.touch.touch();
+                    self.touch.touch(self.ear.name());
                 }
                 for (answer, reply) in answers.into_iter().zip(replies) {
                     let _ = reply.send(Ok(answer));
@@ -346,7 +305,7 @@ impl Worker {
         self.cursor = 0;
         self.since.values_mut().for_each(|since| *since = 0);
         self.touch.forget();
-        self.watch = watch(&self.place, &self.bell);
+        self.ear.open();
         Ok(())
     }
 }
@@ -361,9 +320,4 @@ fn only_reads(op: &SignalOp) -> bool {
             | SignalOp::Subscribe { .. }
             | SignalOp::Unsubscribe { .. }
     )
-}
-
-fn watch(place: &Place, bell: &Bell) -> Watch {
-    let bell = bell.clone();
-    Watch::new(place.wake(), move || bell.ring())
 }

@@ -71,7 +71,7 @@ impl Worker {
             };
             match ask {
                 Ask::Load(reply) => {
-                    let result = self.outcome(|conn| sql::load(conn));
+                    let result = self.outcome(sql::load);
                     let _ = reply.send(result);
                 }
                 Ask::Query(query, reply) => {

@@ -110,6 +110,13 @@ impl Ctx {
         self.last_id
     }
 
+    /// An id of something that is not kept, but that others will remember: ours must grow beyond it after a crash too.
+    pub fn new_kept_id(&mut self) -> MsgId {
+        let id = self.new_id();
+        self.put(Table::Setting, "last-id", &id);
+        id
+    }
+
     pub fn ts(&self) -> String {
         format_ts(self.now.wall)
     }

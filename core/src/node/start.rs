@@ -58,7 +58,10 @@ impl Node {
             tickets: 0,
             waiting: BTreeMap::new(),
             sessions: BTreeMap::new(),
-            last_id: MsgId::default(),
+            last_id: values
+                .get(&(Table::Setting, "last-id".into()))
+                .and_then(|v| serde_json::from_slice(v).ok())
+                .unwrap_or_default(),
             services: BTreeMap::new(),
             readers: BTreeMap::new(),
             contacts,

@@ -12,14 +12,10 @@ pub(crate) enum Waiting {
     Nothing,
     /// A leader's record.
     Relay(String),
-    /// A claim.
-    Claim(String),
     /// A challenge.
     Challenge(String),
     /// An own act on its way to the leader.
     Send(String, MsgId),
-    /// A question to a leader's `rpc-in`.
-    Ask(String),
     /// The end of the log, for a leader that lost a record.
     Resync(String),
     /// The leader key, before founding or claiming.

@@ -92,14 +92,8 @@ impl Channel {
     }
 
     fn part(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
-        if self.phase == Phase::Joining && self.replica.is_none() {
-            self.phase = Phase::Left;
-            let e = Envelope::new("PART")
-                .from(cx.nick().as_str())
-                .to(self.name.as_str())
-                .meta("self", true);
-            cx.broadcast(&e, Some(origin));
-            cx.status_dirty = true;
+        if self.phase == Phase::Joining {
+            self.leave_early(cx, origin);
             return;
         }
         let reason = e

@@ -251,11 +251,13 @@ impl Channel {
         term: Term,
         prev: crate::ids::Hash,
         channel: Option<crate::ids::ChannelId>,
-    ) {
+    ) -> crate::ids::Hash {
         let nonce = cx.random();
         let bytes = LogRecord::claim(&cx.id, &cx.card, &self.name, term, prev, channel, nonce);
+        let hash = super::read::claim_hash(&bytes);
         let (log, key) = (self.log.clone(), self.key.clone());
-        cx.append(log, key.as_bytes(), bytes, Waiting::Claim(key.clone()));
+        cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
+        hash
     }
 
     /// What the leader key says.

@@ -30,6 +30,7 @@ struct Claim {
     term: Term,
     channel: ChannelId,
     card: Card,
+    time: Millis,
 }
 
 /// What the log shows to somebody outside: who claimed, and whether anybody is left.
@@ -60,6 +61,16 @@ impl Scan {
         self.claims.get_key_value(hash)
     }
 
+    /// A founding claim of ours behind which nothing stands.
+    fn unused_claim_of(&self, me: &ActorId) -> Option<(Hash, Claim)> {
+        let hash = self
+            .order
+            .first()
+            .filter(|_| self.order.len() == 1 && self.alive == Term(0))?;
+        let claim = self.claims.get(hash).filter(|c| c.card.actor() == *me)?;
+        Some((*hash, claim.clone()))
+    }
+
     /// Whether nobody is in the channel.
     fn vacant(&self) -> bool {
         self.claims.is_empty() || self.emptied.is_some()
@@ -87,6 +98,10 @@ impl Scan {
 /// An attempt to get in.
 pub(crate) struct Join {
     pub origins: Vec<Origin>,
+    /// The user has changed its mind: out again as soon as we are in.
+    leave: Option<Origin>,
+    /// The claim by which we try to found the channel.
+    claimed: Option<Hash>,
     key: Option<String>,
     scan: Scan,
     /// Who was asked last, which request, and where the answer will be.
@@ -103,6 +118,8 @@ impl Join {
     pub fn new(origins: Vec<Origin>, key: Option<String>) -> Self {
         Self {
             origins,
+            leave: None,
+            claimed: None,
             key,
             scan: Scan::default(),
             asked: None,
@@ -188,18 +205,19 @@ impl Channel {
                 if founds {
                     join.scan = Scan::default();
                 }
-                let ours = founds && card.actor() == cx.me();
+                let ours = founds && join.claimed == Some(hash);
+                let time = record.time;
                 join.scan.claims.insert(
                     hash,
                     Claim {
                         term,
                         channel,
                         card: *card,
+                        time,
                     },
                 );
                 join.scan.order.push(hash);
                 if ours {
-                    let time = record.time;
                     self.founded(cx, hash, term, time);
                     return;
                 }
@@ -240,6 +258,11 @@ impl Channel {
             self.take_key(cx);
             return;
         }
+        if let Some((hash, claim)) = join.scan.unused_claim_of(&cx.me()) {
+            // We founded it and ended before we read that: nobody else was ever in it.
+            self.founded(cx, hash, claim.term, claim.time);
+            return;
+        }
         let candidates = join.scan.candidates();
         let Some(card) = candidates
             .get(join.tries % candidates.len().max(1))
@@ -274,7 +297,10 @@ impl Channel {
             None => (Term(1), Hash::ZERO),
         };
         join.deadline = Some(cx.now.mono + PATIENCE);
-        self.append_claim(cx, term, prev, None);
+        let claim = self.append_claim(cx, term, prev, None);
+        if let Some(join) = self.join.as_mut() {
+            join.claimed = Some(claim);
+        }
     }
 
     /// Our claim was the first: the channel is ours.
@@ -290,7 +316,7 @@ impl Channel {
     fn ask_leader(&mut self, cx: &mut Ctx, card: Card) {
         let me = cx.me().to_string();
         let topic = cx.topic(card.address(), &card.address().rpc_out, me.as_bytes());
-        let id = cx.new_id();
+        let id = cx.new_kept_id();
         let Some(join) = self.join.as_mut() else {
             return;
         };
@@ -348,7 +374,7 @@ impl Channel {
             &act,
             &[("channel", json!(self.name.as_str()))],
         );
-        cx.append_rpc(&card, bytes, Waiting::Ask(self.key.clone()));
+        cx.append_rpc(&card, bytes, Waiting::Nothing);
     }
 
     /// A part of an answer arrived at the asked one's `rpc-out`. True if it was ours.
@@ -472,7 +498,11 @@ impl Channel {
     /// We are in: the log proved it, or we founded it.
     pub fn entered(&mut self, cx: &mut Ctx) {
         self.phase = Phase::Joined;
-        let origins = self.join.take().map(|j| j.origins).unwrap_or_default();
+        let (origins, leave) = self
+            .join
+            .take()
+            .map(|j| (j.origins, j.leave))
+            .unwrap_or_default();
         let Some(replica) = &self.replica else { return };
         let id = replica.fold.channel.to_string();
         let known = cx.contacts.known_channel(&self.key);
@@ -499,7 +529,40 @@ impl Channel {
             member,
             add: true,
         });
+        if leave.is_some() {
+            let part = ActKind::Part {
+                reason: String::new(),
+            };
+            self.submit(cx, part.to_envelope(), leave, super::OutKind::Kept, None);
+            return;
+        }
         self.show_entered(cx, &origins, false);
+        cx.status_dirty = true;
+    }
+
+    /// The user has changed its mind on the way in. Whoever was asked may let us in all the same: then we leave again.
+    pub fn leave_early(&mut self, cx: &mut Ctx, origin: &Origin) {
+        match self.join.as_mut() {
+            Some(join)
+                if join.asked.is_some() || join.claimed.is_some() || self.replica.is_some() =>
+            {
+                join.leave = Some(origin.clone());
+                join.origins.clear();
+            }
+            _ => self.stay_out(cx, Some(origin)),
+        }
+        cx.status_dirty = true;
+    }
+
+    /// Nobody let us in, and we no longer want in.
+    fn stay_out(&mut self, cx: &mut Ctx, origin: Option<&Origin>) {
+        self.phase = Phase::Left;
+        let e = Envelope::new("PART")
+            .from(cx.nick().as_str())
+            .to(self.name.as_str())
+            .meta("actor", cx.me().to_string())
+            .meta("self", true);
+        cx.broadcast(&e, origin);
         cx.status_dirty = true;
     }
 
@@ -513,6 +576,11 @@ impl Channel {
         }
         join.deadline = None;
         join.tries += 1;
+        if join.leave.is_some() && join.tries > 4 {
+            let origin = join.leave.take();
+            self.stay_out(cx, origin.as_ref());
+            return;
+        }
         if let Some((_, _, topic)) = join.asked.take() {
             if join.tries % 4 == 0 {
                 // Perhaps the answers' topic was not there when we began to read it.
@@ -578,7 +646,10 @@ impl Channel {
     pub fn rejoin(&mut self, cx: &mut Ctx, origin: &Origin) {
         match (&self.phase, self.join.as_mut()) {
             (Phase::Joined, _) => self.show_entered(cx, std::slice::from_ref(origin), true),
-            (Phase::Joining, Some(join)) => join.origins.push(origin.clone()),
+            (Phase::Joining, Some(join)) => {
+                join.leave = None;
+                join.origins.push(origin.clone());
+            }
             _ => cx.numeric(
                 origin,
                 numeric::ERR_UNAVAILRESOURCE,

@@ -464,6 +464,7 @@ impl Channel {
         };
         let channel = replica.fold.channel;
         match crate::log::open_act(&plain, &send.act, channel, &lead.spec, &cx.cfg) {
+            Ok(opened) if self.refused.get(&opened.act.author) >= Some(&opened.act.id) => {}
             Ok(opened) => self.relay_for(cx, opened, send.act.token),
             Err(_) => {
                 // Not what its author signed for us: whoever made it gets no answer.

@@ -79,6 +79,8 @@ pub(crate) struct Channel {
     pub heads: BTreeMap<Seq, Hash>,
     /// How many records of the log were kept.
     pub kept: u64,
+    /// What was refused last, by author: a copy that lands late must not slip in.
+    pub refused: BTreeMap<ActorId, MsgId>,
     /// A fork was noticed and told.
     pub fork_told: bool,
     /// When somebody was last seen typing to whom we told it.
@@ -131,6 +133,7 @@ impl Channel {
             usual: 0,
             heads: BTreeMap::new(),
             kept: 0,
+            refused: BTreeMap::new(),
             fork_told: false,
             typing_sent: None,
         }

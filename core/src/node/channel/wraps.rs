@@ -290,6 +290,9 @@ impl Channel {
         id: crate::ids::MsgId,
         refusal: &crate::channel::Refusal,
     ) {
+        if refusal.code != "CLOCK" {
+            self.refused.insert(author, id);
+        }
         let Some(replica) = &self.replica else { return };
         let Some(member) = replica.state.members.get(&author) else {
             return;
