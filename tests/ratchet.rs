@@ -1,0 +1,278 @@
+//! What good intentions don't keep: length of files, calls that stop the program, first lines, links in the pages.
+//!
+//! Each check reads the tree as text. A limit here is only ever tightened; an exception has its reason beside it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of a source file at the most, its tests apart.
+const LONGEST: usize = 500;
+
+/// Places outside tests that may call `unwrap` or `expect`: a file, how often, and why it can't fail.
+const MAY_UNWRAP: &[(&str, usize, &str)] = &[];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All files of the tree with an extension, by their path from the root; nothing that was built or hidden.
+fn files(extension: &str) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the tree") {
+            let path = entry.expect("an entry").path();
+            let name = path
+                .file_name()
+                .and_then(|n| n.to_str())
+                .unwrap_or_default();
+            if path.is_dir() {
+                if name != "target" && !name.starts_with('.') {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|e| e == extension) {
+                let text =
+                    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                let name = path.strip_prefix(root()).expect("a path below the root");
+                out.insert(name.display().to_string(), text);
+            }
+        }
+    }
+    out
+}
+
+/// Whether a file holds nothing but tests.
+fn is_test(path: &str) -> bool {
+    let mut folders = path.split('/');
+    let file = path.rsplit('/').next().unwrap_or_default();
+    folders.any(|f| matches!(f, "tests" | "benches" | "fuzz" | "examples"))
+        || matches!(file, "tests.rs" | "conformance.rs")
+}
+
+/// The program's own files, each without the tests at its end.
+fn sources() -> BTreeMap<String, String> {
+    let all = files("rs").into_iter().filter(|(path, _)| !is_test(path));
+    all.map(|(path, text)| (path, without_tests(&text)))
+        .collect()
+}
+
+/// A file up to its test module, which stands last.
+fn without_tests(text: &str) -> String {
+    match text.find("\n#[cfg(test)]\nmod tests {") {
+        Some(at) => text[..at].to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+/// Lines of code that hold one of some words; comments don't count.
+fn lines_with<'t>(text: &'t str, words: &[&str]) -> Vec<(usize, &'t str)> {
+    let numbered = text
+        .lines()
+        .enumerate()
+        .map(|(i, line)| (i + 1, line.trim()));
+    numbered
+        .filter(|(_, l)| !l.starts_with("//") && words.iter().any(|w| l.contains(w)))
+        .collect()
+}
+
+fn report(what: &str, found: &[String]) {
+    assert!(found.is_empty(), "{what}:\n  {}", found.join("\n  "));
+}
+
+#[test]
+fn no_source_file_is_long() {
+    let long: Vec<String> = sources()
+        .iter()
+        .filter(|(_, text)| text.lines().count() > LONGEST)
+        .map(|(path, text)| format!("{path}: {} lines", text.lines().count()))
+        .collect();
+    report(
+        &format!("longer than {LONGEST} lines: cut along what changes together"),
+        &long,
+    );
+}
+
+#[test]
+fn every_source_file_says_what_it_is() {
+    let silent: Vec<String> = files("rs")
+        .into_iter()
+        .filter(|(_, text)| {
+            !text
+                .lines()
+                .find(|l| !l.starts_with("#!"))
+                .unwrap_or_default()
+                .starts_with("//! ")
+        })
+        .map(|(path, _)| path)
+        .collect();
+    report("no first line that says what the file owns", &silent);
+}
+
+#[test]
+fn nothing_stops_the_program_by_surprise() {
+    let allowed: BTreeMap<&str, usize> =
+        MAY_UNWRAP.iter().map(|(path, n, _)| (*path, *n)).collect();
+    let mut found = Vec::new();
+    for (path, text) in sources() {
+        // The simulation is a test; it may stop where it likes.
+        if path.starts_with("sim/") {
+            continue;
+        }
+        let calls = lines_with(
+            &text,
+            &[".unwrap()", ".expect(", "todo!(", "unimplemented!("],
+        );
+        let may = allowed.get(path.as_str()).copied().unwrap_or_default();
+        if calls.len() > may {
+            found.extend(
+                calls
+                    .iter()
+                    .map(|(line, text)| format!("{path}:{line}: {text}")),
+            );
+        }
+        assert!(
+            may <= calls.len() || may == 0,
+            "{path} calls less than it may: tighten MAY_UNWRAP"
+        );
+    }
+    report("handle it, or show in MAY_UNWRAP why it can't fail", &found);
+}
+
+#[test]
+fn there_is_no_unsafe_code() {
+    // One crate may have none at all; the others forbid it too.
+    let mut found = Vec::new();
+    for (path, text) in files("rs") {
+        let words = ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"];
+        // This file names the words that it looks for.
+        if path != "tests/ratchet.rs" {
+            found.extend(
+                lines_with(&text, &words)
+                    .iter()
+                    .map(|(line, text)| format!("{path}:{line}: {text}")),
+            );
+        }
+    }
+    report("unsafe code", &found);
+    for krate in ["core/src/lib.rs", "src/lib.rs", "tui/src/lib.rs"] {
+        let text = fs::read_to_string(root().join(krate)).expect("a crate");
+        assert!(
+            text.contains("#![forbid(unsafe_code)]"),
+            "{krate} does not forbid unsafe code"
+        );
+    }
+}
+
+#[test]
+fn the_core_stays_pure() {
+    // clippy.toml bans calls; these are whole rooms of the standard library, and what clippy can't see.
+    let rooms = [
+        "std::fs",
+        "std::net",
+        "std::process",
+        "tokio",
+        "collections::HashSet",
+        "Pkcs1v15",
+        "OsRng",
+        "thread_rng",
+    ];
+    let mut found = Vec::new();
+    for (path, text) in sources()
+        .iter()
+        .filter(|(path, _)| path.starts_with("core/"))
+    {
+        found.extend(
+            lines_with(text, &rooms)
+                .iter()
+                .map(|(line, text)| format!("{path}:{line}: {text}")),
+        );
+    }
+    report("not for the core", &found);
+}
+
+#[test]
+fn links_in_the_pages_lead_somewhere() {
+    let mut dead = Vec::new();
+    for (page, text) in files("md") {
+        let folder = Path::new(&page)
+            .parent()
+            .unwrap_or(Path::new(""))
+            .to_owned();
+        for link in links(&text) {
+            if link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                PathBuf::from(&page)
+            } else {
+                folder.join(file)
+            };
+            let full = root().join(&target);
+            if !full.exists() {
+                dead.push(format!("{page}: {link}"));
+            } else if !anchor.is_empty() && !has_heading(&full, anchor) {
+                dead.push(format!("{page}: {link} (no such heading)"));
+            }
+        }
+    }
+    report("links that lead nowhere", &dead);
+}
+
+/// The targets of `[text](target)` and `src="target"`, code left out.
+fn links(text: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut code = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            code = !code;
+        }
+        if code {
+            continue;
+        }
+        let ends = [("](", ')'), ("src=\"", '"'), ("href=\"", '"')];
+        for (start, end) in ends {
+            for part in line.split(start).skip(1) {
+                out.push(part.split(end).next().unwrap_or_default());
+            }
+        }
+    }
+    out
+}
+
+/// Whether a page has a heading with this anchor, made the way that forges make them.
+fn has_heading(page: &Path, anchor: &str) -> bool {
+    let text = fs::read_to_string(page).unwrap_or_default();
+    let headings = text
+        .lines()
+        .filter(|l| l.starts_with('#'))
+        .map(|l| l.trim_start_matches('#').trim());
+    let mut anchors = headings.map(|heading| {
+        let kept = heading.to_lowercase();
+        let kept = kept
+            .chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c })
+            .collect::<String>()
+    });
+    anchors.any(|a| a == anchor)
+}
+
+#[test]
+fn the_checks_of_this_file_bite() {
+    assert_eq!(
+        without_tests("a\n#[cfg(test)]\nmod tests {\n  x.unwrap()\n}"),
+        "a"
+    );
+    assert_eq!(
+        lines_with("// x.unwrap()\nx.unwrap();", &[".unwrap()"]),
+        [(2, "x.unwrap();")]
+    );
+    assert_eq!(
+        links("see [a](b.md#c) and\n```\n[x](y)\n```\n<img src=\"d.svg\">"),
+        ["b.md#c", "d.svg"]
+    );
+    assert!(is_test("core/src/channel/tests/masks.rs") && !is_test("core/src/mask.rs"));
+    assert!(has_heading(&root().join("schema/README.md"), "index"));
+}
