@@ -117,13 +117,8 @@ pub fn write_identity(
 }
 
 /// Reads the key file with what is set; no prompt.
-pub fn read_identity(
-    path: &Path,
-    passphrase: Option<&Secret>,
-) -> Result<Identity, ProfileError> {
-    let bytes = zeroize::Zeroizing::new(
-        std::fs::read(path).map_err(FileError::io(path, "read"))?,
-    );
+pub fn read_identity(path: &Path, passphrase: Option<&Secret>) -> Result<Identity, ProfileError> {
+    let bytes = zeroize::Zeroizing::new(std::fs::read(path).map_err(FileError::io(path, "read"))?);
     Identity::from_key_file(&bytes, passphrase.map(Secret::expose)).map_err(|source| match source {
         IdentityError::PassphraseNeeded => ProfileError::PassphraseNeeded,
         source => ProfileError::Key {

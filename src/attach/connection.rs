@@ -1,7 +1,7 @@
 //! The door's side of the socket: one connection, from its first line to its end.
 
-use std::cell::Cell;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kirc_core::Envelope;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -36,7 +36,7 @@ pub async fn run(
     {
         return Ended::Node;
     }
-    let quit = Cell::new(false);
+    let quit = AtomicBool::new(false);
     let speak = async {
         let mut batch = Vec::new();
         let mut bytes = Vec::new();
@@ -45,12 +45,12 @@ pub async fn run(
             for envelope in batch.drain(..) {
                 match envelope.command.as_str() {
                     "HELLO" => *hello = Some(envelope.clone()),
-                    "QUIT" => quit.set(true),
+                    "QUIT" => quit.store(true, Ordering::Relaxed),
                     _ => {}
                 }
                 bytes.extend_from_slice(&line(&envelope));
             }
-            if write.write_all(&bytes).await.is_err() || quit.get() {
+            if write.write_all(&bytes).await.is_err() || quit.load(Ordering::Relaxed) {
                 // What the node said before it went is still to be read.
                 std::future::pending::<()>().await;
             }
@@ -68,7 +68,11 @@ pub async fn run(
                 return Ended::Session;
             }
         }
-        if quit.get() { Ended::Session } else { Ended::Node }
+        if quit.load(Ordering::Relaxed) {
+            Ended::Session
+        } else {
+            Ended::Node
+        }
     };
     tokio::select! {
         ended = listen => ended,
@@ -77,7 +81,9 @@ pub async fn run(
 }
 
 /// The next envelope; what is no envelope is skipped, since it can only come from a newer node.
-async fn next(read: &mut BufReader<impl tokio::io::AsyncRead + Unpin>) -> io::Result<Option<Envelope>> {
+async fn next(
+    read: &mut BufReader<impl tokio::io::AsyncRead + Unpin>,
+) -> io::Result<Option<Envelope>> {
     let mut buffer = Vec::new();
     loop {
         buffer.clear();

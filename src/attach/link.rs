@@ -15,7 +15,7 @@ use crate::config::Paths;
 use crate::session::{Attach, Kind, Session, TO_DOOR, TO_NODE};
 
 /// A node that runs in this process.
-pub trait Host: Send + 'static {
+pub trait Host: Send + Sync + 'static {
     /// Who hands out sessions.
     type Node: Attach;
     /// The same.

@@ -11,7 +11,7 @@ mod server;
 mod socket;
 
 pub use connection::{Ended, run as run_connection};
-pub use link::{Host, Link, Starter};
+pub use link::{Host, Link, Rest, Starter};
 pub use lock::{Lock, holder, try_lock};
 pub use seat::{Seat, take as take_seat};
 pub use server::{line, next as next_envelope, serve};
@@ -51,3 +51,6 @@ pub enum AttachError {
 pub const LINE_IN: usize = 4 * kirc_core::limits::ENVELOPE;
 /// Bytes of a line that a door takes from its node: a long history.
 pub const LINE_OUT: usize = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use kirc_core::{Body, Envelope};
 use serde_json::Value;
 
 use super::talk::Talk;
-use super::{Failure, Global, Outcome, block_on, files, show};
+use super::{Global, Outcome, block_on, files, show};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,7 +33,9 @@ pub struct ContactsArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// All contacts
-    #[command(after_help = "Examples:\n  kirc contacts list\n  kirc contacts list --json | jq -r '.[].nick'")]
+    #[command(
+        after_help = "Examples:\n  kirc contacts list\n  kirc contacts list --json | jq -r '.[].nick'"
+    )]
     List,
     /// One contact
     #[command(after_help = "Examples:\n  kirc contacts show bob")]
@@ -42,7 +44,9 @@ enum What {
         nick: String,
     },
     /// Compare keys: shows the safety number and asks whether the other side sees the same
-    #[command(after_help = "Examples:\n  kirc contacts verify bob\n  kirc contacts verify bob --confirm\n  kirc contacts verify bob --revoke")]
+    #[command(
+        after_help = "Examples:\n  kirc contacts verify bob\n  kirc contacts verify bob --confirm\n  kirc contacts verify bob --revoke"
+    )]
     Verify {
         /// Whom
         nick: String,
@@ -134,7 +138,10 @@ fn contacts(answer: &Envelope, what: &What, json: bool) -> Outcome {
         }
         What::Remove { nick } => return show::say(&format!("{} is forgotten.", show::clean(nick))),
         What::Reject { nick } => {
-            return show::say(&format!("The new key of {} is rejected.", show::clean(nick)));
+            return show::say(&format!(
+                "The new key of {} is rejected.",
+                show::clean(nick)
+            ));
         }
         _ => {}
     }
@@ -206,4 +213,3 @@ fn tell(answer: &Envelope) -> Outcome {
         field("safety_number"),
     ))
 }
-

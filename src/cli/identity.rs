@@ -45,15 +45,19 @@ enum What {
         json: bool,
     },
     /// One's own card: public keys, nick, mailbox address, public profile; signed
-    #[command(after_help = "Examples:\n  kirc identity export > alice.card\n  kirc identity export --out alice.card")]
+    #[command(
+        after_help = "Examples:\n  kirc identity export > alice.card\n  kirc identity export --out alice.card"
+    )]
     Export {
         /// Write it to this file
         #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
         out: Option<PathBuf>,
     },
     /// Seal the key file by a passphrase, change the passphrase, or take it away
-    #[command(after_help = "Examples:\n  kirc identity passphrase\n  kirc identity passphrase --remove\n\n\
-        Without a terminal, KIRC_PASSPHRASE is the present one and KIRC_NEW_PASSPHRASE the new one.")]
+    #[command(
+        after_help = "Examples:\n  kirc identity passphrase\n  kirc identity passphrase --remove\n\n\
+        Without a terminal, KIRC_PASSPHRASE is the present one and KIRC_NEW_PASSPHRASE the new one."
+    )]
     Passphrase {
         /// Leave the key file unsealed
         #[arg(long)]
@@ -79,7 +83,6 @@ pub fn run(global: &Global, args: &IdentityArgs) -> Outcome {
         What::Passphrase { remove } => passphrase(&config, *remove),
     }
 }
-
 
 fn show(config: &Config, as_json: bool) -> Outcome {
     use base64::Engine;

@@ -28,7 +28,9 @@ pub struct InviteArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Make an invite for the owner of a card
-    #[command(after_help = "Examples:\n  kirc invite create --for bob.card --out bob.invite\n  kirc invite create --for bob.card --expires 12h")]
+    #[command(
+        after_help = "Examples:\n  kirc invite create --for bob.card --out bob.invite\n  kirc invite create --for bob.card --expires 12h"
+    )]
     Create {
         /// The invitee's card or public key
         #[arg(long = "for", value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
@@ -41,7 +43,9 @@ enum What {
         expires: u64,
     },
     /// Accept an invite: both sides then know each other
-    #[command(after_help = "Examples:\n  kirc invite accept bob.invite\n  kirc invite accept - < bob.invite")]
+    #[command(
+        after_help = "Examples:\n  kirc invite accept bob.invite\n  kirc invite accept - < bob.invite"
+    )]
     Accept {
         /// The invite; - is stdin
         #[arg(value_hint = clap::ValueHint::FilePath)]
@@ -97,4 +101,3 @@ pub fn run(global: &Global, args: &InviteArgs) -> Outcome {
     }
     Ok(())
 }
-

@@ -58,4 +58,9 @@ macro_rules! failed {
         }
     )+};
 }
-failed!(FileError, ProfileError, AttachError, kirc_core::identity::IdentityError);
+failed!(
+    FileError,
+    ProfileError,
+    AttachError,
+    kirc_core::identity::IdentityError
+);

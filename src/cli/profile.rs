@@ -32,7 +32,9 @@ enum What {
     #[command(after_help = "Examples:\n  kirc profile show --json")]
     Show,
     /// Set a field; an empty value takes it away
-    #[command(after_help = "Examples:\n  kirc profile set realname 'Alice Liddell'\n  kirc profile set realname ''")]
+    #[command(
+        after_help = "Examples:\n  kirc profile set realname 'Alice Liddell'\n  kirc profile set realname ''"
+    )]
     Set {
         /// Which
         field: String,
@@ -101,7 +103,9 @@ fn in_words(answer: &Envelope) -> String {
             continue;
         };
         for (name, value) in fields {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             let name = show::clean(name);
             lines.push(format!("{name:<12} {} ({title})", show::clean(&value)));
         }

@@ -122,6 +122,9 @@ mod tests {
             .to("#net")
             .line("\u{1b}[2Jhello\u{202e}\r\nworld");
         let shown = lines(&said, false).join("|");
-        assert!(shown.ends_with("<bob> \u{fffd}[2Jhello\u{fffd}\u{fffd}\u{fffd}world"), "{shown}");
+        assert!(
+            shown.ends_with("<bob> \u{fffd}[2Jhello\u{fffd}\u{fffd}\u{fffd}world"),
+            "{shown}"
+        );
     }
 }

@@ -62,8 +62,5 @@ impl Starter for NodeStarter {
 /// Logs to the profile's file: what is on the terminal or in the pipe is not for log lines.
 pub fn log_to_file(config: &Config) -> Result<LogGuard, Failure> {
     profile::check(&config.paths)?;
-    Ok(logging::to_file(
-        &config.settings.log,
-        &config.paths.log(),
-    )?)
+    Ok(logging::to_file(&config.settings.log, &config.paths.log())?)
 }

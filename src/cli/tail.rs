@@ -82,7 +82,8 @@ fn concerns(heard: &Envelope, target: &str, own: &str) -> bool {
         return false;
     }
     let target = casefold(target);
-    let is = |name: &Option<String>, want: &str| name.as_deref().map(casefold).as_deref() == Some(want);
+    let is =
+        |name: &Option<String>, want: &str| name.as_deref().map(casefold).as_deref() == Some(want);
     if is(&heard.to, &target) {
         return true;
     }

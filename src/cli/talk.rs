@@ -182,8 +182,7 @@ pub fn is_channel(target: &str) -> bool {
 /// Whether an answer says no: an IRC error numeric, or `ERROR`.
 pub fn is_refusal(envelope: &Envelope) -> bool {
     let command = envelope.command.as_bytes();
-    envelope.command == "ERROR"
-        || (command.len() == 3 && matches!(command[0], b'4' | b'5'))
+    envelope.command == "ERROR" || (command.len() == 3 && matches!(command[0], b'4' | b'5'))
 }
 
 /// The text of an answer.

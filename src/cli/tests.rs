@@ -34,7 +34,11 @@ fn every_command_and_flag_has_a_text_and_every_command_examples() {
             "{name} has no examples"
         );
         for arg in command.get_arguments() {
-            assert!(arg.get_help().is_some(), "{name} {} has no text", arg.get_id());
+            assert!(
+                arg.get_help().is_some(),
+                "{name} {} has no text",
+                arg.get_id()
+            );
         }
     }
 }
@@ -43,9 +47,14 @@ fn every_command_and_flag_has_a_text_and_every_command_examples() {
 fn every_example_of_the_help_can_be_parsed() {
     let mut count = 0;
     for command in commands() {
-        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let text = command
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         for line in text.lines().filter(|l| l.starts_with("  ")) {
-            let Some(at) = line.find("kirc") else { continue };
+            let Some(at) = line.find("kirc") else {
+                continue;
+            };
             let line = line[at..].split(" | ").next().unwrap_or("");
             let line = line.split(" > ").next().unwrap_or("");
             let line = line.split(" 2>> ").next().unwrap_or("");
@@ -64,16 +73,20 @@ fn every_example_of_the_help_can_be_parsed() {
 
 /// Splits at blanks outside quotes.
 fn words(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
     let mut quoted = false;
-    for c in line.trim().chars() {
+    for c in line.chars() {
         match c {
-            '\'' => quoted = !quoted,
-            ' ' if !quoted => words.push(String::new()),
-            c => words.last_mut().unwrap().push(c),
+            '\'' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            ' ' if !quoted => words.extend(word.take()),
+            c => word.get_or_insert_default().push(c),
         }
     }
-    words.retain(|w| !w.is_empty());
+    words.extend(word);
     words
 }
 

@@ -125,7 +125,12 @@ pub fn parse_duration(text: &str) -> Result<Millis, String> {
 
 /// Writes a length of time the way a person would.
 pub fn duration_text(millis: Millis) -> String {
-    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    let units = [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "m"),
+        (1000, "s"),
+    ];
     for (size, name) in units {
         if millis >= size && millis.is_multiple_of(size) {
             return format!("{}{name}", millis / size);

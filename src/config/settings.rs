@@ -41,7 +41,7 @@ impl Setting {
 }
 
 macro_rules! settings {
-    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $name:literal, $default:literal $(, via $via:ty, $get:expr)? $(, $secret:ident)? ;)+) => {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $name:literal, $default:literal $(($secret:ident))? $(, via $via:ty, $get:expr)? ;)+) => {
         /// What is set, resolved and checked.
         #[derive(Debug, Clone)]
         pub struct Settings {
@@ -87,7 +87,7 @@ settings! {
     grid: Option<PathBuf> = "KIRC_GRID", "";
     /// The passphrase of the key file, for starts without a terminal. Who can read this file can then use the keys:
     /// better leave it empty and answer the prompt.
-    passphrase: Option<Secret> = "KIRC_PASSPHRASE", "", secret;
+    passphrase: Option<Secret> = "KIRC_PASSPHRASE", "" (secret);
     /// Bits of the RSA key that is made on first run: 2048 or 3072.
     rsa_bits: usize = "KIRC_RSA_BITS", "2048", via usize, |bits| match bits {
         2048 | 3072 => Ok(bits),

@@ -21,7 +21,11 @@ fn write_env(dir: &Path, profile: &str, text: &str) {
 fn a_flag_wins_over_environment_over_file_over_default() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
-    write_env(dir.path(), "default", "KIRC_LEASE=20s\nKIRC_LOG=warn\nKIRC_GRID=/file\n");
+    write_env(
+        dir.path(),
+        "default",
+        "KIRC_LEASE=20s\nKIRC_LOG=warn\nKIRC_GRID=/file\n",
+    );
     let config = Config::resolve(Sources::new(
         Flags::from([("KIRC_GRID", "/flag".to_owned())]),
         environment(&[
@@ -54,7 +58,13 @@ fn all_mistakes_are_reported_at_once() {
     .unwrap_err();
     assert_eq!(error.mistakes.len(), 5, "{error}");
     let text = error.to_string();
-    for name in ["KIRC_PROFILE", "KIRC_LEASE", "KIRC_PATIENCE", "KIRC_RSA_BITS", "KIRC_READ_RECEIPTS"] {
+    for name in [
+        "KIRC_PROFILE",
+        "KIRC_LEASE",
+        "KIRC_PATIENCE",
+        "KIRC_RSA_BITS",
+        "KIRC_READ_RECEIPTS",
+    ] {
         assert!(text.contains(name), "{text}");
     }
 }
@@ -65,7 +75,11 @@ fn a_named_env_file_may_say_where_the_data_is() {
     let file = dir.path().join("my.env");
     write_private(
         &file,
-        format!("KIRC_DATA_DIR={}/d\nKIRC_PROFILE=work\n", dir.path().display()).as_bytes(),
+        format!(
+            "KIRC_DATA_DIR={}/d\nKIRC_PROFILE=work\n",
+            dir.path().display()
+        )
+        .as_bytes(),
     )
     .unwrap();
     let flags = Flags::from([("KIRC_ENV_FILE", file.to_str().unwrap().to_owned())]);
@@ -76,7 +90,10 @@ fn a_named_env_file_may_say_where_the_data_is() {
     let flags = Flags::from([("KIRC_ENV_FILE", "/no/such/file".to_owned())]);
     let home = environment(&[("HOME", "/home/x")]);
     let error = Config::resolve(Sources::new(flags, home)).unwrap_err();
-    assert!(error.to_string().contains("no file /no/such/file"), "{error}");
+    assert!(
+        error.to_string().contains("no file /no/such/file"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -86,7 +103,10 @@ fn folders_follow_xdg() {
             .map(|c| c.paths.data_dir().to_owned())
     };
     let home = ("HOME", "/nowhere/x");
-    assert_eq!(place(&[home]).unwrap(), Path::new("/nowhere/x/.local/share/kirc"));
+    assert_eq!(
+        place(&[home]).unwrap(),
+        Path::new("/nowhere/x/.local/share/kirc")
+    );
     assert_eq!(
         place(&[home, ("XDG_DATA_HOME", "/nowhere/data")]).unwrap(),
         Path::new("/nowhere/data/kirc")
@@ -107,13 +127,19 @@ fn a_secret_in_a_file_that_others_can_read_is_refused_and_never_shown() {
         Sources::new(Flags::new(), environment(&[("KIRC_DATA_DIR", data)]))
     };
     let config = Config::resolve(sources()).unwrap();
-    assert_eq!(config.settings.passphrase.as_ref().unwrap().expose(), "hunter2");
+    assert_eq!(
+        config.settings.passphrase.as_ref().unwrap().expose(),
+        "hunter2"
+    );
     assert!(!format!("{config:?}").contains("hunter2"));
 
     let file = dir.path().join("profiles/default/.env");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let error = Config::resolve(sources()).unwrap_err().to_string();
-    assert!(error.contains("chmod 600") && !error.contains("hunter2"), "{error}");
+    assert!(
+        error.contains("chmod 600") && !error.contains("hunter2"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -124,7 +150,10 @@ fn the_example_file_is_what_the_table_says() {
         std::fs::write(&path, &want).unwrap();
     }
     let is = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(is, want, "run: KIRC_UPDATE_FILES=1 cargo test -p kirc example_file");
+    assert_eq!(
+        is, want,
+        "run: KIRC_UPDATE_FILES=1 cargo test -p kirc example_file"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The two clocks of a node, and an alarm that runs through suspend.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 
 use kirc_core::ids::Millis;
 use kirc_core::port::Now;
@@ -9,7 +9,7 @@ use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
     timerfd_create, timerfd_settime,
 };
-use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe::Receiver;
 
 /// This moment.
 pub fn now() -> Now {
@@ -26,9 +26,11 @@ fn millis(clock: ClockId) -> Millis {
 }
 
 /// Rings when the monotonic clock reaches a moment, also if the machine slept in between.
+///
+/// It is a timer of the system's, read like a pipe: 8 bytes when it rang.
 #[derive(Debug)]
 pub(super) struct Alarm {
-    timer: AsyncFd<OwnedFd>,
+    timer: Receiver,
     set: Option<Millis>,
 }
 
@@ -37,7 +39,7 @@ impl Alarm {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Boottime, flags)?;
         Ok(Self {
-            timer: AsyncFd::new(timer)?,
+            timer: Receiver::from_owned_fd_unchecked(timer)?,
             set: None,
         })
     }
@@ -48,12 +50,11 @@ impl Alarm {
             return Ok(());
         }
         // Zero would disarm it.
-        let at_ms = at.map_or(0, |at| at.max(1));
         let spec = Itimerspec {
             it_interval: timespec(0),
-            it_value: timespec(at_ms),
+            it_value: timespec(at.map_or(0, |at| at.max(1))),
         };
-        timerfd_settime(self.timer.get_ref(), TimerfdTimerFlags::ABSTIME, &spec)?;
+        timerfd_settime(self.timer.as_fd(), TimerfdTimerFlags::ABSTIME, &spec)?;
         self.set = at;
         Ok(())
     }
@@ -61,18 +62,13 @@ impl Alarm {
     /// Waits until it rings. Once it rang it must be set anew.
     pub(super) async fn rings(&mut self) {
         loop {
-            let Ok(mut ready) = self.timer.readable_mut().await else {
+            if self.timer.readable().await.is_err() {
                 // The runtime is going away.
                 return std::future::pending().await;
-            };
-            let mut count = [0; 8];
-            match rustix::io::read(ready.get_inner(), &mut count) {
-                Ok(_) => {
-                    ready.clear_ready();
-                    self.set = None;
-                    return;
-                }
-                Err(_) => ready.clear_ready(),
+            }
+            if self.timer.try_read(&mut [0; 8]).is_ok() {
+                self.set = None;
+                return;
             }
         }
     }

@@ -83,9 +83,8 @@ pub fn start(machine: impl Machine, ports: Ports) -> io::Result<Driver> {
 }
 
 type Outcome = std::pin::Pin<Box<dyn Future<Output = Input> + Send>>;
-type HealthStep = std::pin::Pin<
-    Box<dyn Future<Output = Option<(Service, watch::Receiver<Health>)>> + Send>,
->;
+type HealthStep =
+    std::pin::Pin<Box<dyn Future<Output = Option<(Service, watch::Receiver<Health>)>> + Send>>;
 
 struct Engine<M> {
     machine: M,
@@ -222,7 +221,12 @@ impl<M: Machine> Engine<M> {
         if known.unwrap_or_else(Health::well) == health {
             return None;
         }
-        tracing::info!(?service, up = health.up, reason = health.reason, "a service changed");
+        tracing::info!(
+            ?service,
+            up = health.up,
+            reason = health.reason,
+            "a service changed"
+        );
         Some(Input::Service {
             service,
             up: health.up,
@@ -390,7 +394,7 @@ fn published_input(published: crate::signals::Published) -> Input {
 
 fn healths(ports: &Ports) -> FuturesUnordered<HealthStep> {
     let steps = FuturesUnordered::new();
-    let mut add = |service, mut health: watch::Receiver<Health>| {
+    let add = |service, mut health: watch::Receiver<Health>| {
         // What is so at the start is news.
         health.mark_changed();
         steps.push(health_step(service, health));

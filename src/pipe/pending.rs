@@ -125,7 +125,10 @@ mod tests {
         let second = book.sent(message("two").meta("label", "mine"));
         book.sent(Envelope::new("TYPING").to("#net"));
         assert_eq!(second.meta_str("label"), Some("mine"));
-        assert_eq!(book.open(), [r##"PRIVMSG #net "one""##, r##"PRIVMSG #net "two""##]);
+        assert_eq!(
+            book.open(),
+            [r##"PRIVMSG #net "one""##, r##"PRIVMSG #net "two""##]
+        );
 
         let sending = first.clone().meta("state", "sending");
         let shown = book.heard(sending).unwrap();

@@ -27,7 +27,11 @@ pub fn usual_nick() -> Option<Nick> {
 }
 
 /// Asks for everything. What is given already is offered as the default.
-pub fn ask(config: &Config, nick: Option<Nick>, grid: Option<PathBuf>) -> Result<Plan, ProfileError> {
+pub fn ask(
+    config: &Config,
+    nick: Option<Nick>,
+    grid: Option<PathBuf>,
+) -> Result<Plan, ProfileError> {
     let stopped = |_| ProfileError::Stopped;
     let first = !profile::exists(&config.paths);
     eprintln!(
