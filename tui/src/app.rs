@@ -59,7 +59,13 @@ where
     S: Stream<Item = std::io::Result<Event>> + Unpin,
 {
     /// A UI that has said HELLO and drawn nothing yet.
-    pub fn new(terminal: Terminal<B>, events: S, handle: Handle, options: &Options, outside: Box<dyn Outside + Send>) -> Self {
+    pub fn new(
+        terminal: Terminal<B>,
+        events: S,
+        handle: Handle,
+        options: &Options,
+        outside: Box<dyn Outside + Send>,
+    ) -> Self {
         Self {
             terminal,
             events,
@@ -132,7 +138,9 @@ where
 
     /// Waits for the next thing. Nothing is lost if the wait is given up.
     async fn next(&mut self) -> Happened {
-        let frame = self.dirty.then(|| self.last_frame.map_or_else(Instant::now, |t| t + FRAME));
+        let frame = self
+            .dirty
+            .then(|| self.last_frame.map_or_else(Instant::now, |t| t + FRAME));
         let wake = self.wake();
         let mut envelopes = Vec::new();
         tokio::select! {
@@ -248,7 +256,11 @@ where
     }
 
     fn node_gone(&self) -> Exit {
-        let why = if self.said.is_empty() { "the node has ended the session".to_owned() } else { self.said.clone() };
+        let why = if self.said.is_empty() {
+            "the node has ended the session".to_owned()
+        } else {
+            self.said.clone()
+        };
         Exit::NodeGone(why)
     }
 
