@@ -149,6 +149,11 @@ fn arrive(context: &mut Context<'_>, id: BufferId, line: Line, author: &str, old
             context.effects.push(Effect::Bell);
         }
     }
+    if mine && !known {
+        // Who answers, perhaps on another screen, has seen what stood before.
+        buffer.seen();
+        buffer.marker = None;
+    }
     buffer.lines.insert(line);
 }
 

@@ -87,7 +87,7 @@ fn welcome(context: &mut Context<'_>, envelope: &Envelope) {
     let status = context.model.buffers.status();
     if let Some(nick) = envelope.to.as_deref() {
         context.model.me = clean_name(nick);
-        let text = format!("You are {}. F1 shows commands and keys.", context.model.me);
+        let text = format!("You are {}.", context.model.me);
         context.model.tell(status, Kind::Info, text);
     }
     let text = sentence(envelope);

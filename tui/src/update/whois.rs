@@ -115,7 +115,7 @@ pub(super) fn verify(context: &mut Context<'_>, envelope: &Envelope) {
         return context.model.tell(id, Kind::Info, said);
     }
     let mut rows = vec![Row::Text(format!("Compare this number with {nick}, in person or by a call:")), Row::Gap];
-    rows.extend(rows_of_groups(&text(envelope.get("safety_number")), 6));
+    rows.extend(rows_of_groups(&text(envelope.get("safety_number")), 4));
     rows.push(Row::Gap);
     rows.push(Row::Pair(nick.clone(), fingerprint));
     rows.push(Row::Pair("you".to_owned(), text(envelope.get("own_fingerprint"))));

@@ -93,27 +93,19 @@ fn piece(long: impl Into<String>, short: impl Into<String>, rank: u8, role: Role
 
 /// The line above the input.
 pub(super) fn status(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect, below: usize) {
-    let mut pieces = left(model, below);
-    let typing = typing(model);
     let width = usize::from(area.width);
-    let typing_width = if typing.is_empty() { 0 } else { display_width(&typing) + 2 };
-    let size = |pieces: &[Piece], short: bool| -> usize {
-        pieces.iter().map(|p| display_width(if short { &p.short } else { &p.long }) + 2).sum::<usize>()
-    };
-    let short = size(&pieces, false) + typing_width > width;
-    let typing = if short && size(&pieces, true) + typing_width > width { cut(&typing, width / 3) } else { typing };
+    let mut typing = typing(model);
+    let mut pieces = left(model, below);
+    fit(&mut pieces, width.saturating_sub(display_width(&typing) + 1));
+    let used: usize = pieces.iter().map(|p| display_width(&p.long) + 2).sum();
+    typing = cut(&typing, width.saturating_sub(used + 1).max(width / 4));
     let typing_width = if typing.is_empty() { 0 } else { display_width(&typing) + 1 };
-    while short && size(&pieces, true) + typing_width > width && pieces.len() > 1 {
-        let least = pieces.iter().enumerate().max_by_key(|(_, p)| p.rank).map(|(i, _)| i);
-        if let Some(i) = least {
-            pieces.remove(i);
-        }
-    }
+    fit(&mut pieces, width.saturating_sub(typing_width));
     let bar = theme.style(Role::Bar);
     let mut spans = vec![];
     let mut used = 0;
     for p in &pieces {
-        let text = format!(" {} ", if short { &p.short } else { &p.long });
+        let text = format!(" {} ", p.long);
         used += display_width(&text);
         spans.push(Span::styled(text, theme.style(p.role)));
     }
@@ -123,6 +115,20 @@ pub(super) fn status(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
         spans.push(Span::styled(format!("{typing} "), theme.style(Role::BarDim)));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)).style(bar), area);
+}
+
+/// Shortens what matters least, then drops it, until the rest fits.
+fn fit(pieces: &mut Vec<Piece>, width: usize) {
+    while pieces.iter().map(|p| display_width(&p.long) + 2).sum::<usize>() > width {
+        if let Some(p) = pieces.iter_mut().filter(|p| p.long != p.short).max_by_key(|p| p.rank) {
+            p.long = p.short.clone();
+        } else if pieces.len() > 1 {
+            let least = pieces.iter().enumerate().max_by_key(|(_, p)| p.rank).map_or(0, |(i, _)| i);
+            pieces.remove(least);
+        } else {
+            return;
+        }
+    }
 }
 
 fn left(model: &Model, below: usize) -> Vec<Piece> {
@@ -140,7 +146,7 @@ fn left(model: &Model, below: usize) -> Vec<Piece> {
     out.extend(channel(model));
     let waits = model.node.outbox;
     if waits > 0 {
-        out.push(piece(format!("{waits} waiting"), format!("{waits}w"), 1, Role::BarWarn));
+        out.push(piece(format!("{waits} waiting"), format!("{waits}w"), 0, Role::BarWarn));
     }
     if below > 0 {
         out.push(piece(format!("{below} below"), format!("+{below}"), 1, Role::BarWarn));
@@ -169,12 +175,12 @@ fn channel(model: &Model) -> Vec<Piece> {
     let why = if channel.why.is_empty() { String::new() } else { format!(": {}", channel.why) };
     match channel.phase.as_str() {
         "joined" | "left" => {}
-        phase => out.push(piece(format!("{phase}{why}"), phase, 1, Role::BarWarn)),
+        phase => out.push(piece(cut(&format!("{phase}{why}"), 40), phase, 1, Role::BarWarn)),
     }
     if channel.leading {
         out.push(piece("you lead", "lead", 3, Role::BarDim));
     } else if !channel.leader.is_empty() {
-        out.push(piece(format!("{} leads", channel.leader), format!("{}*", cut(&channel.leader, 9)), 3, Role::BarDim));
+        out.push(piece(format!("{} leads", channel.leader), format!("L:{}", cut(&channel.leader, 9)), 3, Role::BarDim));
     } else if channel.phase != "leaderless" {
         out.push(piece("no leader", "no lead", 3, Role::BarWarn));
     }

@@ -61,7 +61,7 @@ pub(super) fn buffers(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: 
         let counts = counts(buffer);
         let here = if buffer.id == model.buffers.current_id() { '>' } else { ' ' };
         let number = if i < 9 { format!("{here}{} ", i + 1) } else { format!("{here}  ") };
-        let tail = if counts.is_empty() { String::new() } else { format!(" {counts}") };
+        let tail = if counts.is_empty() { String::new() } else { format!(" {counts} ") };
         let room = width.saturating_sub(display_width(&number) + display_width(&tail));
         let style = theme.style(role(model, buffer));
         rows.push(Line::from(vec![
