@@ -42,6 +42,7 @@ pub struct App<B: Backend, S> {
     said: String,
     titled: String,
     dirty: bool,
+    ring: bool,
     last_frame: Option<Instant>,
 }
 
@@ -79,6 +80,7 @@ where
             said: String::new(),
             titled: String::new(),
             dirty: true,
+            ring: false,
             last_frame: None,
         }
     }
@@ -214,7 +216,7 @@ where
         for effect in effects {
             match effect {
                 Effect::Send(envelope) => self.send(envelope),
-                Effect::Bell => self.outside.bell(),
+                Effect::Bell => self.ring = true,
                 Effect::Redraw => {
                     // What goes wrong here goes wrong again, and is reported, with the next frame.
                     let _ = self.terminal.clear();
@@ -247,6 +249,10 @@ where
             }
         }
         self.dirty = before != (self.model.unread(), self.model.buffers.current().history);
+        // However many named the user since the last frame, it rings once.
+        if std::mem::take(&mut self.ring) {
+            self.outside.bell();
+        }
         let title = title(&self.model);
         if title != self.titled {
             self.outside.title(&title);

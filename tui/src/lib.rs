@@ -104,12 +104,27 @@ pub async fn demo(options: Options) -> Result<(), TuiError> {
         }
     };
     let paper = tokio::spawn(paper);
+<<<<<<< HEAD
     let exit = run(
         Handle { to_node, from_node },
         options,
         std::future::pending(),
     )
     .await;
+=======
+    let exit = run(Handle { to_node, from_node }, options, told_to_stop()).await;
+>>>>>>> tui
     paper.abort();
     exit.map(|_| ())
+}
+
+/// SIGTERM, for the demonstration; the program has a `shutdown` of its own.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    if let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
+        term.recv().await;
+        return;
+    }
+    std::future::pending().await
 }

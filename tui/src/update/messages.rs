@@ -175,11 +175,17 @@ fn arrive(context: &mut Context<'_>, id: BufferId, line: Line, author: &str, old
     let mention = mention || buffer.place == Place::Direct;
     buffer.members.spoke(author);
     buffer.set_typing(author, None);
-    if !mine && !known && !(current && focused && buffer.at_bottom) {
+    let on_screen = current && focused && buffer.at_bottom;
+    if !(mine || known || on_screen) {
         buffer.count(&line, mention);
         if mention {
             context.effects.push(Effect::Bell);
         }
+    }
+    if mine && !known {
+        // Who answers, perhaps on another screen, has seen what stood before.
+        buffer.seen();
+        buffer.marker = None;
     }
     buffer.lines.insert(line);
 }

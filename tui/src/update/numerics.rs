@@ -38,6 +38,13 @@ pub(super) fn numeric(context: &mut Context<'_>, envelope: &Envelope) {
             close(context, envelope);
         }
         "341" => invited(context, envelope),
+        "305" | "306" => {
+            let text = sentence(envelope);
+            context.model.node.away = (envelope.command == "306").then(String::new);
+            let id = home(context.model, envelope);
+            context.model.tell(id, Kind::Info, text);
+            close(context, envelope);
+        }
         code if code.starts_with(['4', '5', '9']) => refusal(context, envelope),
         _ => {
             let id = home(context.model, envelope);
@@ -92,7 +99,7 @@ fn welcome(context: &mut Context<'_>, envelope: &Envelope) {
     let status = context.model.buffers.status();
     if let Some(nick) = envelope.to.as_deref() {
         context.model.me = clean_name(nick);
-        let text = format!("You are {}. F1 shows commands and keys.", context.model.me);
+        let text = format!("You are {}.", context.model.me);
         context.model.tell(status, Kind::Info, text);
     }
     let text = sentence(envelope);

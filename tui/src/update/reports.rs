@@ -90,8 +90,12 @@ pub(super) fn alarm(context: &mut Context<'_>, envelope: &Envelope) {
             person.held = true;
         }
     }
+    let current = context.model.buffers.current_id();
+    if about.is_none() && current != id {
+        context.model.tell(current, Kind::Alarm, said.clone());
+    }
     context.model.tell(id, Kind::Alarm, said);
-    let looks = context.model.buffers.current_id() == id;
+    let looks = current == id;
     if let Some(buffer) = context.model.buffers.get_mut(id)
         && !looks
     {

@@ -124,9 +124,8 @@ fn piece(long: impl Into<String>, short: impl Into<String>, rank: u8, role: Role
 
 /// The line above the input.
 pub(super) fn status(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect, below: usize) {
-    let mut pieces = left(model, below);
-    let typing = typing(model);
     let width = usize::from(area.width);
+<<<<<<< HEAD
     let typing_width = if typing.is_empty() {
         0
     } else {
@@ -159,11 +158,27 @@ pub(super) fn status(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
             pieces.remove(i);
         }
     }
+=======
+    let mut typing = typing(model);
+    let mut pieces = left(model, below);
+    fit(
+        &mut pieces,
+        width.saturating_sub(display_width(&typing) + 1),
+    );
+    let used: usize = pieces.iter().map(|p| display_width(&p.long) + 2).sum();
+    typing = cut(&typing, width.saturating_sub(used + 1).max(width / 4));
+    let typing_width = if typing.is_empty() {
+        0
+    } else {
+        display_width(&typing) + 1
+    };
+    fit(&mut pieces, width.saturating_sub(typing_width));
+>>>>>>> tui
     let bar = theme.style(Role::Bar);
     let mut spans = vec![];
     let mut used = 0;
     for p in &pieces {
-        let text = format!(" {} ", if short { &p.short } else { &p.long });
+        let text = format!(" {} ", p.long);
         used += display_width(&text);
         spans.push(Span::styled(text, theme.style(p.role)));
     }
@@ -176,6 +191,33 @@ pub(super) fn status(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
         ));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)).style(bar), area);
+}
+
+/// Shortens what matters least, then drops it, until the rest fits.
+fn fit(pieces: &mut Vec<Piece>, width: usize) {
+    while pieces
+        .iter()
+        .map(|p| display_width(&p.long) + 2)
+        .sum::<usize>()
+        > width
+    {
+        if let Some(p) = pieces
+            .iter_mut()
+            .filter(|p| p.long != p.short)
+            .max_by_key(|p| p.rank)
+        {
+            p.long = p.short.clone();
+        } else if pieces.len() > 1 {
+            let least = pieces
+                .iter()
+                .enumerate()
+                .max_by_key(|(_, p)| p.rank)
+                .map_or(0, |(i, _)| i);
+            pieces.remove(least);
+        } else {
+            return;
+        }
+    }
 }
 
 fn left(model: &Model, below: usize) -> Vec<Piece> {
@@ -223,7 +265,11 @@ fn left(model: &Model, below: usize) -> Vec<Piece> {
         out.push(piece(
             format!("{waits} waiting"),
             format!("{waits}w"),
+<<<<<<< HEAD
             1,
+=======
+            0,
+>>>>>>> tui
             Role::BarWarn,
         ));
     }
@@ -272,14 +318,23 @@ fn channel(model: &Model) -> Vec<Piece> {
     };
     match channel.phase.as_str() {
         "joined" | "left" => {}
-        phase => out.push(piece(format!("{phase}{why}"), phase, 1, Role::BarWarn)),
+        phase => out.push(piece(
+            cut(&format!("{phase}{why}"), 40),
+            phase,
+            1,
+            Role::BarWarn,
+        )),
     }
     if channel.leading {
         out.push(piece("you lead", "lead", 3, Role::BarDim));
     } else if !channel.leader.is_empty() {
         out.push(piece(
             format!("{} leads", channel.leader),
+<<<<<<< HEAD
             format!("{}*", cut(&channel.leader, 9)),
+=======
+            format!("L:{}", cut(&channel.leader, 9)),
+>>>>>>> tui
             3,
             Role::BarDim,
         ));

@@ -66,7 +66,10 @@ fn boxed(
 }
 
 fn draw_page(page: &Page, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> usize {
-    let width = area.width.min(84);
+    let width = u16::try_from(natural(page))
+        .unwrap_or(u16::MAX)
+        .clamp(40, 84)
+        .min(area.width);
     let room = usize::from(width).saturating_sub(4).max(1);
     let mut rows: Vec<Line<'static>> = Vec::new();
     // The screen row at which each row of the page starts.
@@ -101,6 +104,18 @@ fn draw_page(page: &Page, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> us
     let visible: Vec<Line<'static>> = rows.into_iter().skip(first).take(shown).collect();
     frame.render_widget(Paragraph::new(visible), inner);
     end
+}
+
+/// The width at which nothing of a page would have to wrap.
+fn natural(page: &Page) -> usize {
+    let left = left_column(page, 80);
+    let rows = page.rows.iter().map(|r| match r {
+        Row::Gap => 0,
+        Row::Head(text) | Row::Text(text) | Row::Strong(text) => display_width(text),
+        Row::Pair(_, text) => left + 2 + display_width(text),
+        Row::Channel(_, text) => left + 4 + display_width(text),
+    });
+    rows.max().unwrap_or(0).max(display_width(&page.title) + 2) + 4
 }
 
 /// The width of the left column of pairs.

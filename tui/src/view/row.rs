@@ -71,8 +71,9 @@ enum PieceKind {
 /// The author as it stands before the text, where there is no nick column.
 fn inline_head(line: &Line) -> String {
     match &line.kind {
-        Kind::Said(said) if !said.action => format!("{} ", author(said)),
-        _ => String::new(),
+        Kind::Said(said) if said.action => "* ".to_owned(),
+        Kind::Said(said) => format!("{} ", author(said)),
+        other => format!("{} ", bullet(other).0),
     }
 }
 
@@ -296,8 +297,12 @@ pub(super) fn rows(line: &Line, columns: Columns, theme: Theme) -> Vec<Text<'sta
                 spans.push(sign(line, theme));
                 if columns.nick > 0 {
                     spans.extend(head(line, columns, theme));
-                } else if let Kind::Said(said) = &line.kind {
-                    spans.push(Span::styled(inline_head(line), nick_style(said, theme)));
+                } else {
+                    let style = match &line.kind {
+                        Kind::Said(said) => nick_style(said, theme),
+                        other => theme.style(bullet(other).1),
+                    };
+                    spans.push(Span::styled(inline_head(line), style));
                 }
             } else {
                 spans.push(Span::raw(indent.clone()));

@@ -14,6 +14,9 @@ use crate::theme::{Role, Theme};
 use crate::update::Drawn;
 use crate::when;
 
+/// Columns that stay free at the right, so that text does not run into the nick list.
+const MARGIN: u16 = 1;
+
 /// Draws, and tells what is on the screen and how many lines are below it.
 pub(super) fn draw(
     model: &Model,
@@ -23,7 +26,10 @@ pub(super) fn draw(
     area: Rect,
 ) -> (Drawn, usize) {
     let buffer = model.buffers.current();
-    let columns = Columns::new(usize::from(area.width), buffer.nick_width);
+    let columns = Columns::new(
+        usize::from(area.width.saturating_sub(MARGIN)),
+        buffer.nick_width,
+    );
     let height = usize::from(area.height);
     let mut scroll = state.scrolls.get(&buffer.id).copied().unwrap_or_default();
     if scroll.done.bottoms != buffer.scroll.bottoms {
@@ -160,7 +166,7 @@ fn above(model: &Model, buffer: &Buffer, at: usize) -> (Option<String>, bool) {
     let before = at.checked_sub(1).and_then(|i| buffer.lines.get(i));
     let new_day = before.is_none_or(|b| b.day != line.day);
     let day = new_day.then(|| when::day_name(line.day, model.today()));
-    (day, buffer.marker == Some(line.key) && before.is_some())
+    (day, buffer.marker == Some(line.key))
 }
 
 fn item_height(
