@@ -1,4 +1,3 @@
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -16,7 +15,6 @@ use crate::session::{Attach, Kind, Session};
 #[derive(Clone)]
 struct Echo {
     name: String,
-    doors: std::sync::Arc<Mutex<Vec<mpsc::Sender<Envelope>>>>,
     ended: CancellationToken,
 }
 
@@ -24,7 +22,6 @@ impl Echo {
     fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            doors: Default::default(),
             ended: CancellationToken::new(),
         }
     }
@@ -52,7 +49,6 @@ impl Attach for Echo {
                 }
             }
         });
-        self.doors.lock().unwrap().push(to_node.clone());
         Some(Session { to_node, from_node })
     }
 }
@@ -70,8 +66,8 @@ impl Host for EchoHost {
         self.node.clone()
     }
     async fn stop(self) {
-        self.node.ended.cancel();
         self.stop.cancel();
+        self.node.ended.cancel();
         self.server.await.unwrap();
         drop(self.lock);
     }
@@ -188,8 +184,7 @@ async fn quit_ends_a_guests_session_for_good() {
         .await
         .unwrap();
     let end = timeout(Duration::from_secs(5), second.session.from_node.recv()).await;
-    // (The echo keeps a sender, as a node would not: its writer ends when the session does.)
-    drop(end);
+    assert_eq!(end.unwrap(), None);
     second.close().await;
     first.close().await;
 }

@@ -28,7 +28,11 @@ impl Grid {
             .args(["setup", "--nick", nick, "--embedded", "--yes"])
             .output()
             .expect("kirc starts");
-        assert!(done.status.success(), "kirc setup: {}", String::from_utf8_lossy(&done.stderr));
+        assert!(
+            done.status.success(),
+            "kirc setup: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
         let mut child = kirc(self.0.path(), nick)
             .arg("pipe")
             .stdin(Stdio::piped())
@@ -45,7 +49,13 @@ impl Grid {
                 }
             }
         });
-        Session { child, stdin, lines, label: 0, heard: Vec::new() }
+        Session {
+            child,
+            stdin,
+            lines,
+            label: 0,
+            heard: Vec::new(),
+        }
     }
 }
 
@@ -56,7 +66,10 @@ fn kirc(data: &Path, profile: &str) -> Command {
             command.env_remove(name);
         }
     }
-    command.arg("--data-dir").arg(data).args(["--profile", profile]);
+    command
+        .arg("--data-dir")
+        .arg(data)
+        .args(["--profile", profile]);
     command
 }
 
@@ -86,7 +99,9 @@ impl Session {
     /// Writes a line as it stands.
     pub fn line(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("an open pipe");
-        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).expect("kirc reads its pipe");
+        writeln!(stdin, "{line}")
+            .and_then(|()| stdin.flush())
+            .expect("kirc reads its pipe");
     }
 
     /// Listens until an envelope fits, and answers it.
@@ -114,11 +129,13 @@ impl Session {
     }
 
     fn check(&mut self, line: &str) -> Value {
-        let envelope: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("kirc printed {line}: {e}"));
+        let envelope: Value =
+            serde_json::from_str(line).unwrap_or_else(|e| panic!("kirc printed {line}: {e}"));
         if let Err(wrong) = check(Side::To, &envelope) {
             panic!("kirc sent what its schema does not allow: {wrong}");
         }
-        self.heard.push(envelope["command"].as_str().unwrap_or_default().to_owned());
+        self.heard
+            .push(envelope["command"].as_str().unwrap_or_default().to_owned());
         envelope
     }
 
@@ -126,7 +143,10 @@ impl Session {
     pub fn close(mut self) -> Vec<String> {
         drop(self.stdin.take());
         let end = Instant::now() + PATIENCE;
-        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        while let Ok(line) = self
+            .lines
+            .recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
             self.check(&line);
         }
         let status = self.child.wait().expect("kirc ends");
