@@ -1,0 +1,120 @@
+//! What the node says of itself.
+//!
+//! Owns: reading a STATUS body. May not: trust its texts (they are cleaned here).
+use std::collections::BTreeMap;
+
+use kirc_core::Envelope;
+use serde_json::Value;
+
+use crate::names::fold;
+use crate::text::{clean, clean_name};
+
+/// The node's state.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct NodeStatus {
+    /// Whether the node has said anything yet.
+    pub heard: bool,
+    /// One's own away text.
+    pub away: Option<String>,
+    /// One's own fingerprint.
+    pub fingerprint: String,
+    /// Mailbox, signals, store.
+    pub services: BTreeMap<String, Service>,
+    /// By folded name.
+    pub channels: BTreeMap<String, Channel>,
+    /// Messages in the outbox.
+    pub outbox: u64,
+}
+
+/// A service.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Service {
+    /// Reachable.
+    pub up: bool,
+    /// Why not.
+    pub reason: String,
+}
+
+/// A channel, as the node sees it.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Channel {
+    /// `joined`, `leaderless`, …
+    pub phase: String,
+    /// Who leads.
+    pub leader: String,
+    /// Whether this node leads.
+    pub leading: bool,
+    /// The term.
+    pub term: u64,
+    /// The epoch.
+    pub epoch: u64,
+    /// Messages that wait.
+    pub waiting: u64,
+    /// What is waited for.
+    pub why: String,
+}
+
+impl NodeStatus {
+    /// Reads a STATUS. What it does not name stays as it was.
+    pub fn read(&mut self, envelope: &Envelope) -> Option<String> {
+        self.heard = true;
+        let mut nick = None;
+        if let Some(node) = envelope.get("node") {
+            nick = text(node, "nick").filter(|n| !n.is_empty());
+            self.away = text(node, "away");
+            if let Some(fingerprint) = text(node, "fingerprint") {
+                self.fingerprint = fingerprint;
+            }
+        }
+        if let Some(services) = envelope.get("services").and_then(Value::as_object) {
+            self.services = services
+                .iter()
+                .map(|(name, s)| (clean_name(name), Service { up: flag(s, "up"), reason: text(s, "reason").unwrap_or_default() }))
+                .collect();
+        }
+        if let Some(channels) = envelope.get("channels").and_then(Value::as_object) {
+            self.channels = channels.iter().map(|(name, c)| (fold(name), channel(c))).collect();
+        }
+        if let Some(outbox) = envelope.get("outbox").and_then(Value::as_u64) {
+            self.outbox = outbox;
+        }
+        nick.map(|n| clean_name(&n))
+    }
+
+    /// A channel's state.
+    pub fn channel(&self, name: &str) -> Option<&Channel> {
+        self.channels.get(&fold(name))
+    }
+
+    /// Services that are down, with their reasons.
+    pub fn down(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.services
+            .iter()
+            .filter(|(_, s)| !s.up)
+            .map(|(name, s)| (name.as_str(), s.reason.as_str()))
+    }
+}
+
+fn channel(value: &Value) -> Channel {
+    Channel {
+        phase: text(value, "phase").unwrap_or_default(),
+        leader: text(value, "leader").unwrap_or_default(),
+        leading: flag(value, "leading"),
+        term: number(value, "term"),
+        epoch: number(value, "epoch"),
+        waiting: number(value, "waiting"),
+        why: text(value, "why").unwrap_or_default(),
+    }
+}
+
+fn text(value: &Value, field: &str) -> Option<String> {
+    value.get(field).and_then(Value::as_str).map(clean)
+}
+
+fn flag(value: &Value, field: &str) -> bool {
+    value.get(field).and_then(Value::as_bool).unwrap_or(false)
+}
+
+fn number(value: &Value, field: &str) -> u64 {
+    value.get(field).and_then(Value::as_u64).unwrap_or(0)
+}

@@ -1,0 +1,95 @@
+//! The real terminal: entering it, and giving it back whatever happens.
+//!
+//! Owns: raw mode, alternate screen, paste and focus reports, title, bell. May not: know what is drawn.
+use std::io::{self, Write as _};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
+};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::style::{ResetColor, force_color_output};
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
+};
+
+/// What the UI does to the terminal besides drawing.
+pub trait Outside {
+    /// Sets the terminal's title.
+    fn title(&mut self, title: &str);
+    /// Rings.
+    fn bell(&mut self);
+}
+
+/// Does nothing; for tests.
+#[derive(Debug, Default)]
+pub struct Nowhere;
+
+impl Outside for Nowhere {
+    fn title(&mut self, _: &str) {}
+    fn bell(&mut self) {}
+}
+
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+static HOOK: Once = Once::new();
+
+/// Holds the terminal; gives it back when it is dropped, and before a panic is reported.
+#[derive(Debug)]
+pub struct Guard(());
+
+impl Guard {
+    /// Takes the terminal.
+    pub fn enter() -> io::Result<Self> {
+        HOOK.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                restore();
+                before(info);
+            }));
+        });
+        // With NO_COLOR set, crossterm would write empty colour sequences, which reset bold and reverse. The mono theme
+        // has no colours at all, so what crossterm writes need not be censored again.
+        force_color_output(true);
+        ACTIVE.store(true, Ordering::SeqCst);
+        // From here on the guard restores, also what was only half done.
+        let guard = Self(());
+        enable_raw_mode()?;
+        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
+        Ok(guard)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Gives the terminal back, once. Each step is tried, whatever became of the one before.
+pub fn restore() {
+    if !ACTIVE.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut out = io::stdout();
+    let _ = execute!(out, DisableFocusChange);
+    let _ = execute!(out, DisableBracketedPaste);
+    let _ = execute!(out, SetTitle(""));
+    let _ = execute!(out, ResetColor, Show);
+    let _ = execute!(out, LeaveAlternateScreen);
+    let _ = disable_raw_mode();
+    let _ = out.flush();
+}
+
+impl Outside for Guard {
+    fn title(&mut self, title: &str) {
+        // What is not shown as a title is not worth an error.
+        let _ = execute!(io::stdout(), SetTitle(crate::text::clean(title)));
+    }
+
+    fn bell(&mut self) {
+        let mut out = io::stdout();
+        let _ = out.write_all(b"\x07").and_then(|()| out.flush());
+    }
+}
