@@ -27,6 +27,9 @@ pub const PARTITIONS: u32 = 2;
 /// How long the start waits for topics to be made; after that it goes on, and they are made as soon as that is possible.
 const TOPICS: Duration = Duration::from_secs(2);
 
+/// How long what the node said last may take to reach doors behind the socket.
+const GUESTS: Duration = Duration::from_millis(200);
+
 /// Why a node can't start. The text is a sentence for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
@@ -114,11 +117,12 @@ impl Host for NodeHost {
     }
 
     async fn stop(self) {
-        self.driver.stop().await;
+        // First the socket: who comes now finds the lock when it is free, not a node that is about to end. It is gone
+        // before the lock is: who takes the lock next makes its own.
         self.stop.cancel();
-        let _ = self.server.await;
-        // Gone before the lock is: who takes the lock next makes its own.
         let _ = std::fs::remove_file(&self.socket);
+        self.driver.stop().await;
+        let _ = tokio::time::timeout(GUESTS, self.server).await;
         drop(self.lock);
         tracing::info!("the node has ended");
     }

@@ -22,14 +22,25 @@ pub enum Ended {
     Node,
 }
 
-/// Carries envelopes between a door and the socket until one of them ends. `hello` is said first, if given, and keeps
-/// the last `HELLO` that the door said.
+/// What a door's session keeps from one connection to the next.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// The last `HELLO` that the door said: it is said again first of all.
+    pub hello: Option<Envelope>,
+    /// What the door is told before the first thing that the node says.
+    pub note: Option<Envelope>,
+    /// Whether the door ever heard anything.
+    pub heard: bool,
+}
+
+/// Carries envelopes between a door and the socket until one of them ends.
 pub async fn run(
     stream: UnixStream,
-    hello: &mut Option<Envelope>,
+    memory: &mut Memory,
     from_door: &mut mpsc::Receiver<Envelope>,
     to_door: &mpsc::Sender<Envelope>,
 ) -> Ended {
+    let Memory { hello, note, heard } = memory;
     let (read, mut write) = stream.into_split();
     if let Some(hello) = hello.as_ref()
         && write.write_all(&line(hello)).await.is_err()
@@ -61,6 +72,12 @@ pub async fn run(
         let mut read = BufReader::with_capacity(64 * 1024, read);
         while let Ok(Some(envelope)) = next(&mut read).await {
             let cut = envelope.command == "ERROR" && envelope.meta.contains_key("closing");
+            if let Some(note) = note.take()
+                && to_door.send(note).await.is_err()
+            {
+                return Ended::Door;
+            }
+            *heard = true;
             if to_door.send(envelope).await.is_err() {
                 return Ended::Door;
             }

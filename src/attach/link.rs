@@ -5,14 +5,19 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kirc_core::Envelope;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
-use super::{AttachError, Ended, Lock, Seat, run_connection, take_seat};
+use super::{AttachError, Ended, Lock, Memory, Seat, run_connection, take_seat};
 use crate::config::Paths;
 use crate::session::{Attach, Kind, Session, TO_DOOR, TO_NODE};
+
+/// Before a door looks for another node.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A node that runs in this process.
 pub trait Host: Send + Sync + 'static {
@@ -72,7 +77,7 @@ impl Link {
                     starter,
                     from_door,
                     to_door,
-                    hello: None,
+                    memory: Memory::default(),
                 };
                 Ok(Self {
                     session: Session { to_node, from_node },
@@ -122,20 +127,27 @@ async fn inside(host: &impl Host) -> Result<Session, AttachError> {
         .ok_or_else(|| AttachError::Start("the node ended as soon as it was started".into()))
 }
 
+/// Says to a door that what it said last may be lost.
+fn note(sentence: &str) -> Envelope {
+    Envelope::new("ERROR")
+        .line(sentence)
+        .meta("reattached", true)
+}
+
 /// A session at another process's node.
 struct Guest<S> {
     paths: Paths,
     starter: Arc<S>,
     from_door: mpsc::Receiver<Envelope>,
     to_door: mpsc::Sender<Envelope>,
-    hello: Option<Envelope>,
+    memory: Memory,
 }
 
 impl<S: Starter> Guest<S> {
     async fn keep(mut self, mut stream: tokio::net::UnixStream, mut stop: oneshot::Receiver<()>) {
         loop {
             let ended = tokio::select! {
-                ended = run_connection(stream, &mut self.hello, &mut self.from_door, &self.to_door) => ended,
+                ended = run_connection(stream, &mut self.memory, &mut self.from_door, &self.to_door) => ended,
                 _ = &mut stop => return,
             };
             if ended != Ended::Node || self.from_door.is_closed() {
@@ -143,33 +155,37 @@ impl<S: Starter> Guest<S> {
             }
             tracing::info!("the process that was the node has ended");
             let seat = tokio::select! {
-                seat = take_seat(&self.paths) => seat,
+                // A node that is about to end may still take a connection: not at once.
+                seat = async { sleep(PAUSE).await; take_seat(&self.paths).await } => seat,
                 _ = &mut stop => return,
             };
+            let ended = "the process that ran the node of this profile has ended";
             match seat {
                 Ok(Seat::Guest(next)) => {
-                    self.tell("the process that ran the node of this profile has ended; another one runs it now").await;
+                    if self.memory.heard {
+                        self.memory.note = Some(note(&format!("{ended}; another one runs it now")));
+                    }
                     stream = next;
                 }
                 Ok(Seat::Host(lock)) => match self.starter.start(lock).await {
                     Ok(host) => {
-                        self.tell("the process that ran the node of this profile has ended; this one runs it now").await;
+                        if self.memory.heard {
+                            let note = note(&format!("{ended}; this one runs it now"));
+                            let _ = self.to_door.send(note).await;
+                        }
                         self.host(host, stop).await;
                         return;
                     }
-                    Err(error) => return self.tell(&error.to_string()).await,
+                    Err(error) => return self.give_up(&error).await,
                 },
-                Err(error) => return self.tell(&error.to_string()).await,
+                Err(error) => return self.give_up(&error).await,
             }
         }
     }
 
-    /// Says to the door that what it said last may be lost.
-    async fn tell(&self, sentence: &str) {
-        let note = Envelope::new("ERROR")
-            .line(sentence)
-            .meta("reattached", true);
-        let _ = self.to_door.send(note).await;
+    /// Says to the door why its session ends.
+    async fn give_up(&self, error: &AttachError) {
+        let _ = self.to_door.send(note(&error.to_string())).await;
     }
 
     /// Goes on as the node: carries envelopes between the door's queues and a session of its own.
@@ -179,7 +195,7 @@ impl<S: Starter> Guest<S> {
             mut from_node,
         }) = inside(&host).await
         {
-            if let Some(hello) = self.hello.take() {
+            if let Some(hello) = self.memory.hello.take() {
                 let _ = to_node.send(hello).await;
             }
             let speak = async {

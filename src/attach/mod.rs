@@ -10,7 +10,7 @@ mod seat;
 mod server;
 mod socket;
 
-pub use connection::{Ended, run as run_connection};
+pub use connection::{Ended, Memory, run as run_connection};
 pub use link::{Host, Link, Rest, Starter};
 pub use lock::{Lock, holder, try_lock};
 pub use seat::{Seat, take as take_seat};

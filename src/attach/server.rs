@@ -24,7 +24,8 @@ const HELLO: Duration = Duration::from_secs(10);
 /// How long what the node said last may take to reach the door.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// Takes connections until `stop`; returns when the last of them has ended.
+/// Takes connections until `stop`; returns when the last of them has ended. They end with their sessions: stop this
+/// first, so that nobody comes to a node that is about to end, and then the node.
 pub async fn serve(listener: UnixListener, node: impl Attach, stop: CancellationToken) {
     let tasks = TaskTracker::new();
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
@@ -40,9 +41,8 @@ pub async fn serve(listener: UnixListener, node: impl Attach, stop: Cancellation
         match accepted {
             Ok((stream, _)) => {
                 let node = node.clone();
-                let stop = stop.clone();
                 tasks.spawn(async move {
-                    if let Err(error) = connection(stream, node, stop).await {
+                    if let Err(error) = connection(stream, node).await {
                         tracing::debug!(%error, "a connection to the socket ended");
                     }
                     drop(place);
@@ -56,14 +56,10 @@ pub async fn serve(listener: UnixListener, node: impl Attach, stop: Cancellation
     }
     drop(listener);
     tasks.close();
-    let _ = timeout(GOODBYE, tasks.wait()).await;
+    tasks.wait().await;
 }
 
-async fn connection(
-    stream: UnixStream,
-    node: impl Attach,
-    stop: CancellationToken,
-) -> Result<(), PortError> {
+async fn connection(stream: UnixStream, node: impl Attach) -> Result<(), PortError> {
     let said = |e: std::io::Error| PortError(e.to_string());
     let peer = stream.peer_cred().map_err(said)?;
     if peer.uid() != rustix::process::geteuid().as_raw() {
@@ -92,12 +88,11 @@ async fn connection(
     let speak = speak(write, from_node, own);
     tokio::pin!(listen, speak);
     tokio::select! {
-        // The node has ended or is ending, or the session has: what it said last is still written.
+        // The session has ended, or the node: all that it said is written.
         result = &mut speak => return result.map_err(said),
         () = &mut listen => {}
-        () = stop.cancelled() => {}
     }
-    // The door has gone (its session ends with `to_node`), or the node ends: both close the other direction.
+    // The door has gone: its session ends with `to_node`, and with that the other direction.
     let _ = timeout(GOODBYE, speak).await;
     Ok(())
 }

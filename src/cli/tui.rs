@@ -42,21 +42,29 @@ pub fn run(global: &Global, args: &TuiArgs, demo: bool) -> Outcome {
     block_on(async {
         let ended = signals::ended()?;
         let (session, rest) = talk::open(&config).await?.split();
-        let result = show(session, &config, ended).await;
+        let options = kirc_tui::Options {
+            profile: config.paths.profile_name().to_owned(),
+            ..kirc_tui::Options::from_env()
+        };
+        let handle = kirc_tui::Handle {
+            to_node: session.to_node,
+            from_node: session.from_node,
+        };
+        let exit = kirc_tui::run(handle, options, ended).await;
         rest.close().await;
-        result
+        match exit? {
+            kirc_tui::Exit::Quit => Ok(()),
+            kirc_tui::Exit::NodeGone(why) => Err(Failure::failed(why)),
+        }
     })
 }
 
 async fn show_demo() -> Outcome {
-    Err(Failure::failed("the terminal UI is not in this build"))
+    Ok(kirc_tui::demo(kirc_tui::Options::from_env()).await?)
 }
 
-async fn show(
-    session: crate::session::Session,
-    config: &crate::config::Config,
-    ended: impl Future<Output = ()> + Send + 'static,
-) -> Outcome {
-    let _ = (session, config, ended);
-    Err(Failure::failed("the terminal UI is not in this build"))
+impl From<kirc_tui::TuiError> for Failure {
+    fn from(error: kirc_tui::TuiError) -> Self {
+        Self::failed(error.to_string())
+    }
 }

@@ -1,3 +1,5 @@
+//! Settings: precedence, all mistakes at once, secrets, the example file.
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -19,7 +19,7 @@ use super::commit::take_store;
 use super::hub::{Event, Hub};
 use super::readers::Readers;
 use super::sessions::Sessions;
-use super::{BATCH, EVENTS, Machine, Ports};
+use super::{BATCH, EVENTS, Machine, Ports, trace};
 use crate::ports::{Health, Pending};
 
 /// How long a node may take to end in order.
@@ -242,7 +242,7 @@ impl<M: Machine> Engine<M> {
                 if let Input::Detach { session } = input {
                     gone.push(session);
                 }
-                self.machine.handle(now(), input, &mut self.effects);
+                self.handle(input);
             }
             let ops = take_store(&mut self.effects);
             if !ops.is_empty() && !self.commit(ops).await {
@@ -256,6 +256,15 @@ impl<M: Machine> Engine<M> {
             for session in gone {
                 self.sessions.remove(session);
             }
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        tracing::trace!(target: "kirc::driver::io", "<- {}", trace::input(&input));
+        let before = self.effects.len();
+        self.machine.handle(now(), input, &mut self.effects);
+        for effect in &self.effects[before..] {
+            tracing::trace!(target: "kirc::driver::io", "-> {}", trace::effect(effect));
         }
     }
 

@@ -20,6 +20,7 @@ mod engine;
 mod hub;
 mod readers;
 mod sessions;
+mod trace;
 
 #[cfg(test)]
 mod tests;

@@ -1,3 +1,5 @@
+//! The driver with a scripted machine on the embedded grid, and with a store that fails when told to.
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

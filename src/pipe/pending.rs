@@ -11,6 +11,8 @@ const OWN: &str = "kirc-pipe-";
 #[derive(Debug)]
 struct Sent {
     what: String,
+    /// A JOIN: its answer has several parts.
+    join: bool,
     /// It was sent to a node whose process has ended since.
     doubtful: bool,
 }
@@ -39,6 +41,7 @@ impl Pending {
         if !silent.contains(&envelope.command.as_str()) {
             let sent = Sent {
                 what: describe(&envelope),
+                join: envelope.command == "JOIN",
                 doubtful: false,
             };
             self.open.insert(self.count, (label, sent));
@@ -63,12 +66,11 @@ impl Pending {
             self.flushed = true;
             return None;
         }
-        let on_its_way = matches!(envelope.meta_str("state"), Some("sending" | "waiting"));
-        if !on_its_way {
-            let oldest = self.open.iter().find(|(_, (l, _))| *l == label);
-            if let Some(number) = oldest.map(|(number, _)| *number) {
-                self.open.remove(&number);
-            }
+        let oldest = self.open.iter().find(|(_, (l, _))| *l == label);
+        if let Some((number, join)) = oldest.map(|(number, (_, sent))| (*number, sent.join))
+            && settles(&envelope, join)
+        {
+            self.open.remove(&number);
         }
         if label.starts_with(OWN) {
             envelope.meta.remove("label");
@@ -76,9 +78,9 @@ impl Pending {
         Some(envelope)
     }
 
-    /// Whether the node says that all is settled.
+    /// Whether the node says that all is settled, and every JOIN was answered to its end.
     pub fn flushed(&self) -> bool {
-        self.flushed
+        self.flushed && !self.open.values().any(|(_, s)| s.join && !s.doubtful)
     }
 
     /// The node's process has ended: what is open may never have reached it.
@@ -95,6 +97,15 @@ impl Pending {
     pub fn open(&self) -> Vec<&str> {
         self.open.values().map(|(_, s)| s.what.as_str()).collect()
     }
+}
+
+/// Whether an answer is the last word on what it answers.
+fn settles(answer: &Envelope, join: bool) -> bool {
+    let refused = answer.command == "ERROR" || answer.command.starts_with(['4', '5']);
+    if join {
+        return refused || answer.command == "366";
+    }
+    !matches!(answer.meta_str("state"), Some("sending" | "waiting"))
 }
 
 fn describe(envelope: &Envelope) -> String {
@@ -140,6 +151,19 @@ mod tests {
 
         let flush = book.flush();
         assert!(book.heard(flush).is_none() && book.flushed());
+    }
+
+    #[test]
+    fn a_join_is_answered_with_its_last_line() {
+        let mut book = Pending::default();
+        let label = book.sent(Envelope::new("JOIN").to("#net"));
+        let label = label.meta_str("label").unwrap();
+        let flush = book.flush();
+        book.heard(flush);
+        for (command, flushed) in [("JOIN", false), ("353", false), ("366", true)] {
+            book.heard(Envelope::new(command).meta("label", label));
+            assert_eq!(book.flushed(), flushed, "{command}");
+        }
     }
 
     #[test]

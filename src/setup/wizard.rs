@@ -42,33 +42,29 @@ pub fn ask(
     let default = nick
         .or_else(|| config.settings.nick.clone())
         .or_else(usual_nick);
-    let default = default.as_ref().map_or("", |n| n.as_str());
     let valid = |text: &str| {
         Ok(match Nick::parse(text) {
             Ok(_) => inquire::validator::Validation::Valid,
             Err(error) => inquire::validator::Validation::Invalid(error.to_string().into()),
         })
     };
-    let nick = inquire::Text::new("Your nick:")
-        .with_default(default)
+    let mut question = inquire::Text::new("Your nick:")
         .with_validator(valid)
-        .with_help_message("the name that others see; it can be changed at any time")
-        .prompt()
-        .map_err(stopped)?;
+        .with_help_message("the name that others see; it can be changed at any time");
+    if let Some(default) = &default {
+        question = question.with_default(default.as_str());
+    }
+    let nick = question.prompt().map_err(stopped)?;
     let nick = Nick::parse(&nick).map_err(|_| ProfileError::NoNick)?;
 
     let usual = config.grid();
     let shown = grid.as_ref().unwrap_or(&usual).display().to_string();
-    inquire::Select::new(
-        "Where do you meet others?",
-        vec!["on this machine (an embedded grid in a folder; nothing to install)"],
-    )
-    .with_help_message("other grids come by invite: kirc invite accept FILE")
-    .prompt()
-    .map_err(stopped)?;
-    let folder = inquire::Text::new("Its folder:")
+    eprintln!("You meet others on a grid: here a folder of this machine, with nothing to install.");
+    let folder = inquire::Text::new("The grid's folder:")
         .with_default(&shown)
-        .with_help_message("profiles that name the same folder meet each other")
+        .with_help_message(
+            "profiles that name the same folder meet each other; other grids come by invite",
+        )
         .prompt()
         .map_err(stopped)?;
     let folder = PathBuf::from(folder);

@@ -27,6 +27,13 @@ use crate::layers::Layer;
 use crate::options::Options;
 use crate::when::{self, Millis};
 
+/// What the status page says before anybody else says anything.
+const WELCOME: [&str; 3] = [
+    "This is kirc: chat without a server, encrypted from end to end.",
+    "/join #channel enters a channel or founds it. /query nick talks to one person.",
+    "F1 shows all commands, keys and signs.",
+];
+
 /// The state of the UI.
 #[derive(Debug)]
 pub struct Model {
@@ -67,7 +74,7 @@ pub struct Model {
 impl Model {
     /// The state before anything has come.
     pub fn new(options: &Options) -> Self {
-        Self {
+        let mut model = Self {
             now: options.clock.now(),
             zone: options.zone.clone(),
             profile: options.profile.clone(),
@@ -84,7 +91,12 @@ impl Model {
             focused: true,
             touched: false,
             page: 10,
+        };
+        let status = model.buffers.status();
+        for text in WELCOME {
+            model.tell(status, Kind::Info, text);
         }
+        model
     }
 
     /// Today, in the user's zone.

@@ -41,6 +41,20 @@ pub fn pad(text: &str, width: usize) -> String {
     out
 }
 
+/// Bytes of a text that fit in `width` columns; at least one grapheme.
+fn fitting(text: &str, width: usize) -> usize {
+    let mut used = 0;
+    let mut end = 0;
+    for g in text.graphemes(true) {
+        used += g.width();
+        if used > width && end > 0 {
+            break;
+        }
+        end += g.len();
+    }
+    end
+}
+
 /// The rows of a text: byte ranges, broken at spaces where there are some, at graphemes where a word is too long.
 ///
 /// The first row may have another width than the others. There is always at least one row.
@@ -73,21 +87,21 @@ pub fn wrap(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
             last_break = Some((at, at + 1));
             continue;
         }
-        if used + w > width && at > start {
-            match last_break.filter(|&(end, _)| end > start) {
+        // What is carried to the next row may be too long for it as well, where rows differ in width.
+        while used + w > width && at > start {
+            match last_break.take().filter(|&(end, _)| end > start) {
                 Some((end, next)) => {
                     rows.push(start..end);
                     start = next;
-                    used = display_width(text.get(next..at).unwrap_or_default());
                 }
                 None => {
-                    rows.push(start..at);
-                    start = at;
-                    used = 0;
+                    let end = start + fitting(text.get(start..at).unwrap_or_default(), width);
+                    rows.push(start..end);
+                    start = end;
                 }
             }
+            used = display_width(text.get(start..at).unwrap_or_default());
             width = rest;
-            last_break = None;
         }
         used += w;
     }
@@ -104,7 +118,10 @@ mod tests {
     use super::*;
 
     fn rows(text: &str, first: usize, rest: usize) -> Vec<&str> {
-        wrap(text, first, rest).into_iter().map(|r| &text[r]).collect()
+        wrap(text, first, rest)
+            .into_iter()
+            .map(|r| &text[r])
+            .collect()
     }
 
     #[test]

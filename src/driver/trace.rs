@@ -1,0 +1,100 @@
+//! Inputs and effects in a word or two, for the log at its finest level. Never a body, a key or a value.
+
+use kirc_core::port::{Effect, Input, StoreOp};
+
+/// An input, without what it carries.
+pub(super) fn input(input: &Input) -> String {
+    match input {
+        Input::Start => "start".into(),
+        Input::Tick => "tick".into(),
+        Input::Attach { session } => format!("attach {}", session.0),
+        Input::Detach { session } => format!("detach {}", session.0),
+        Input::Command { session, envelope } => {
+            let name: String = envelope.command.chars().take(16).collect();
+            format!("command {} {name:?}", session.0)
+        }
+        Input::Reading { topic, at, end, .. } => {
+            format!(
+                "reading {}/{} at {at} of {end}",
+                topic.name, topic.partition
+            )
+        }
+        Input::Record { topic, record } => {
+            format!(
+                "record {}/{} {}",
+                topic.name, topic.partition, record.offset
+            )
+        }
+        Input::Appended { ticket, result } => {
+            format!("appended {} {}", ticket.0, outcome(result.as_ref()))
+        }
+        Input::End { ticket, result } => format!("end {} {}", ticket.0, outcome(result.as_ref())),
+        Input::Signalled { ticket, result } => {
+            format!(
+                "signalled {} {}",
+                ticket.0,
+                outcome(result.as_ref().map(|_| "ok"))
+            )
+        }
+        Input::Published { channel, .. } => format!("published {channel}"),
+        Input::Queried { ticket, result } => {
+            format!(
+                "queried {} {}",
+                ticket.0,
+                outcome(result.as_ref().map(|_| "ok"))
+            )
+        }
+        Input::Service { service, up, .. } => format!("service {service:?} {up}"),
+        Input::Shutdown => "shutdown".into(),
+    }
+}
+
+fn outcome<T: std::fmt::Display, E: std::fmt::Display>(result: Result<T, E>) -> String {
+    match result {
+        Ok(value) => value.to_string(),
+        Err(error) => format!("failed: {error}"),
+    }
+}
+
+/// An effect, without what it carries.
+pub(super) fn effect(effect: &Effect) -> String {
+    match effect {
+        Effect::Store(op) => format!("store {}", store(op)),
+        Effect::Query { ticket, .. } => format!("query {}", ticket.0),
+        Effect::Append {
+            ticket,
+            topic,
+            value,
+            ..
+        } => format!(
+            "append {} {}/{} {} bytes",
+            ticket.0,
+            topic.name,
+            topic.partition,
+            value.len()
+        ),
+        Effect::Read { topic, from } => format!("read {}/{} {from:?}", topic.name, topic.partition),
+        Effect::StopRead { topic } => format!("stop {}/{}", topic.name, topic.partition),
+        Effect::End { ticket, topic } => {
+            format!("end {} {}/{}", ticket.0, topic.name, topic.partition)
+        }
+        Effect::Signal { ticket, .. } => format!("signal {}", ticket.0),
+        Effect::Deliver { session, envelope } => {
+            format!("deliver {} {}", session.0, envelope.command)
+        }
+        Effect::Stopped => "stopped".into(),
+    }
+}
+
+fn store(op: &StoreOp) -> &'static str {
+    match op {
+        StoreOp::Put { table, .. } => table.name(),
+        StoreOp::Delete { .. } => "delete",
+        StoreOp::DeletePrefix { .. } => "delete prefix",
+        StoreOp::Message(_) => "message",
+        StoreOp::MessageState { .. } => "message state",
+        StoreOp::Outbox(_) => "outbox",
+        StoreOp::Settled { .. } => "settled",
+        StoreOp::Log(_) => "log",
+    }
+}

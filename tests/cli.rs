@@ -1,0 +1,270 @@
+//! The command line of the real program: help, exit codes, setup, doctor, messages about what is wrong.
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+
+use common::World;
+use serde_json::Value;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn help_is_done_and_wrong_usage_is_two() {
+    let world = World::new();
+    let help = world.ok("x", &["--help"]);
+    assert!(
+        help.contains("Examples:") && help.contains("kirc setup"),
+        "{help}"
+    );
+    assert!(world.ok("x", &["send", "--help"]).contains("Examples:"));
+    assert!(world.ok("x", &["--version"]).starts_with("kirc "));
+    for wrong in [
+        &["nonsense"][..],
+        &["send"],
+        &["history", "#x", "--limit", "none"],
+        &["--profile", "a/b", "doctor-not"],
+        &["setup", "--nick", "no spaces", "--yes"],
+        &["setup", "--yes"],
+        &["setup"],
+        &["tui"],
+        &["send", "--demo", "x", "y"],
+    ] {
+        let output = world.run("x", wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {output:?}");
+        assert!(!output.stderr.is_empty(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn without_a_profile_every_command_says_what_to_do() {
+    let world = World::new();
+    for command in [
+        &["pipe"][..],
+        &["send", "bob", "hi"],
+        &["history", "#x"],
+        &["node"],
+        &["identity", "show"],
+    ] {
+        let output = world.run("work", command);
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {output:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains("kirc setup --profile work"), "{said}");
+    }
+}
+
+#[test]
+fn setup_without_questions_can_be_run_again_without_losing_anything() {
+    let world = World::new();
+    let first: Value = serde_json::from_str(&world.ok(
+        "alice",
+        &["setup", "--nick", "alice", "--embedded", "--yes", "--json"],
+    ))
+    .unwrap();
+    let folder = world.profile("alice");
+    for (name, mode) in [("", 0o700), (".env", 0o600), ("identity.json", 0o600)] {
+        let is = std::fs::metadata(folder.join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(is & 0o777, mode, "{name}");
+    }
+    let env = folder.join(".env");
+    let mut lines = std::fs::read_to_string(&env).unwrap();
+    lines.push_str("# a note\nMY_OWN='x y'\nKIRC_LEASE=20s\n");
+    std::fs::write(&env, &lines).unwrap();
+    let key = std::fs::read(folder.join("identity.json")).unwrap();
+
+    let second: Value = serde_json::from_str(&world.ok(
+        "alice",
+        &["setup", "--nick", "alicia", "--embedded", "--yes", "--json"],
+    ))
+    .unwrap();
+    assert_eq!(first["actor"], second["actor"]);
+    assert_eq!(
+        (&first["new_keys"], &second["new_keys"]),
+        (&true.into(), &false.into())
+    );
+    assert_eq!(std::fs::read(folder.join("identity.json")).unwrap(), key);
+    let now = std::fs::read_to_string(&env).unwrap();
+    assert_eq!(now, lines.replace("KIRC_NICK=alice", "KIRC_NICK=alicia"));
+}
+
+#[test]
+fn doctor_finds_nothing_in_a_fresh_profile_and_names_what_is_wrong() {
+    let world = World::new();
+    world.set_up("alice");
+    let report = world.run("alice", &["doctor", "--json"]);
+    let found: Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!(
+        (report.status.code(), &found["ok"]),
+        (Some(0), &true.into()),
+        "{found:#}"
+    );
+
+    let key = world.profile("alice").join("identity.json");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let report = world.run("alice", &["doctor"]);
+    assert_eq!(report.status.code(), Some(1));
+    assert!(text(&report.stdout).contains("chmod 600"), "{report:?}");
+    let refused = world.run("alice", &["send", "bob", "hi"]);
+    assert!(text(&refused.stderr).contains("chmod 600"), "{refused:?}");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+
+    std::fs::write(
+        world.profile("alice").join("store.db"),
+        "not a database at all",
+    )
+    .unwrap();
+    let report = world.run("alice", &["doctor"]);
+    assert_eq!(report.status.code(), Some(1));
+    assert!(
+        text(&report.stdout).contains("store.db is damaged"),
+        "{report:?}"
+    );
+    let refused = world.run("alice", &["send", "bob", "hi"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        text(&refused.stderr).contains("store.db is damaged"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn all_wrong_settings_are_named_at_once() {
+    let world = World::new();
+    world.set_up("alice");
+    let output = world
+        .kirc("alice")
+        .args(["send", "bob", "hi"])
+        .env("KIRC_LEASE", "soon")
+        .env("KIRC_RSA_BITS", "7")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("KIRC_LEASE") && said.contains("KIRC_RSA_BITS"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_sealed_key_file_needs_its_passphrase() {
+    let world = World::new();
+    let sealed = |passphrase: Option<&str>, arguments: &[&str]| {
+        let mut command = world.kirc("alice");
+        if let Some(passphrase) = passphrase {
+            command.env("KIRC_PASSPHRASE", passphrase);
+        }
+        command.args(arguments).output().unwrap()
+    };
+    let setup = ["setup", "--nick", "alice", "--embedded", "--yes"];
+    assert!(sealed(Some("first"), &setup).status.success());
+    let fingerprint = ["identity", "fingerprint"];
+    assert!(sealed(Some("first"), &fingerprint).status.success());
+    for (passphrase, want) in [
+        (None, "KIRC_PASSPHRASE"),
+        (Some("wrong"), "passphrase is wrong"),
+    ] {
+        let output = sealed(passphrase, &fingerprint);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains(want), "{output:?}");
+        assert!(!text(&output.stderr).contains("wrong wrong"));
+    }
+    let changed = world
+        .kirc("alice")
+        .args(["identity", "passphrase"])
+        .env("KIRC_PASSPHRASE", "first")
+        .env("KIRC_NEW_PASSPHRASE", "second")
+        .output()
+        .unwrap();
+    assert!(changed.status.success(), "{changed:?}");
+    assert!(!sealed(Some("first"), &fingerprint).status.success());
+    assert!(
+        sealed(Some("second"), &["identity", "passphrase", "--remove"])
+            .status
+            .success()
+    );
+    assert!(sealed(None, &fingerprint).status.success());
+}
+
+#[test]
+fn completions_and_man_page_are_made() {
+    let world = World::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(
+            world.ok("x", &["completions", shell]).contains("setup"),
+            "{shell}"
+        );
+    }
+    let page = world.ok("x", &["man"]);
+    assert!(page.contains("KIRC IDENTITY EXPORT"), "{page}");
+}
+
+#[test]
+fn send_and_history() {
+    let world = World::new();
+    world.set_up("alice");
+    let refused = world.run("alice", &["send", "#net", "hello"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("--join"), "{refused:?}");
+    world.ok("alice", &["send", "--join", "#net", "hello", "everybody"]);
+    let settled: Value =
+        serde_json::from_str(&world.ok("alice", &["send", "--json", "#net", "again"])).unwrap();
+    assert_eq!(settled["meta"]["state"], "sent");
+    let history = world.ok("alice", &["history", "#net"]);
+    let lines: Vec<&str> = history.lines().collect();
+    assert_eq!(lines.len(), 2, "{history}");
+    assert!(lines[0].ends_with("<alice> hello everybody"), "{history}");
+    let before = [
+        "history",
+        "#net",
+        "--json",
+        "--before",
+        settled["id"].as_str().unwrap(),
+    ];
+    let earlier = world.ok("alice", &before);
+    assert_eq!(earlier.lines().count(), 1, "{earlier}");
+    let one: Value = serde_json::from_str(earlier.trim()).unwrap();
+    assert_eq!(one["body"][0], "hello everybody");
+}
+
+#[test]
+fn card_invite_and_contact() {
+    let world = World::new();
+    world.set_up("alice");
+    world.set_up("bob");
+    let file = |name: &str| world.path().join(name).to_str().unwrap().to_owned();
+    let (card, invite) = (file("bob.card"), file("bob.invite"));
+    world.ok("bob", &["identity", "export", "--out", &card]);
+    world.ok(
+        "alice",
+        &[
+            "invite",
+            "create",
+            "--for",
+            &card,
+            "--out",
+            &invite,
+            "--expires",
+            "1d",
+        ],
+    );
+    let alice = world.start("alice", &["node"]);
+    let accepted: Value =
+        serde_json::from_str(&world.ok("bob", &["invite", "accept", &invite, "--json"])).unwrap();
+    assert_eq!(accepted["nick"], "alice");
+    let contacts = world.ok("bob", &["contacts", "list"]);
+    assert!(contacts.contains("alice"), "{contacts}");
+    let verified = world.ok("bob", &["contacts", "verify", "alice"]);
+    assert!(verified.contains("safety number"), "{verified}");
+    world.ok("bob", &["contacts", "verify", "alice", "--confirm"]);
+    let contact: Value =
+        serde_json::from_str(&world.ok("bob", &["contacts", "show", "alice", "--json"])).unwrap();
+    assert_eq!(contact["trust"], "verified", "{contact}");
+    world.ok("bob", &["contacts", "remove", "alice"]);
+    drop(alice);
+}

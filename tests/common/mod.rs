@@ -1,0 +1,257 @@
+//! Helpers of the whole-program tests: a folder for everything, profiles in it, pipes to talk through.
+#![allow(dead_code)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// How long anything may take before a test gives up.
+pub const LONG: Duration = Duration::from_secs(30);
+
+/// A folder of one machine: profiles and the grid that they share.
+pub struct World {
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    /// Where everything is.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A profile's folder.
+    pub fn profile(&self, name: &str) -> PathBuf {
+        self.path().join("profiles").join(name)
+    }
+
+    /// `kirc` for a profile, with nothing of this machine's settings.
+    pub fn kirc(&self, profile: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kirc"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("KIRC_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env("KIRC_DATA_DIR", self.path())
+            .env("KIRC_PROFILE", profile)
+            .env("HOME", self.path())
+            .env_remove("XDG_DATA_HOME")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs `kirc` to its end.
+    pub fn run(&self, profile: &str, arguments: &[&str]) -> Output {
+        self.kirc(profile)
+            .args(arguments)
+            .output()
+            .expect("kirc can be run")
+    }
+
+    /// Runs `kirc`, which must succeed; gives what it said on stdout.
+    pub fn ok(&self, profile: &str, arguments: &[&str]) -> String {
+        let output = self.run(profile, arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Sets a profile up whose nick is its name.
+    pub fn set_up(&self, profile: &str) {
+        self.ok(
+            profile,
+            &["setup", "--nick", profile, "--embedded", "--yes"],
+        );
+    }
+
+    /// Starts a subcommand to talk to, line by line.
+    pub fn start(&self, profile: &str, arguments: &[&str]) -> Talker {
+        let mut child = self
+            .kirc(profile)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("kirc can be started");
+        let stdout = child.stdout.take().expect("stdout");
+        let (lines, heard) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if lines.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Talker {
+            name: profile.to_owned(),
+            stdin: child.stdin.take(),
+            child,
+            heard,
+            past: Vec::new(),
+        }
+    }
+
+    /// Starts a pipe and waits for its greeting.
+    pub fn pipe(&self, profile: &str) -> Talker {
+        let mut pipe = self.start(profile, &["pipe", "--caps", "state"]);
+        pipe.until("001");
+        pipe
+    }
+
+    /// Starts `kirc node` and waits until it can be attached to.
+    pub fn node(&self, profile: &str) -> Talker {
+        let node = self.start(profile, &["node"]);
+        let socket = self.profile(profile).join("kirc.sock");
+        let begin = Instant::now();
+        while !socket.exists() {
+            assert!(
+                begin.elapsed() < LONG,
+                "the node of {profile} makes no socket"
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        node
+    }
+}
+
+/// A process that says lines and hears lines.
+pub struct Talker {
+    name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    heard: Receiver<String>,
+    past: Vec<Value>,
+}
+
+impl Talker {
+    /// Says an envelope.
+    pub fn say(&mut self, envelope: Value) {
+        self.line(&envelope.to_string());
+    }
+
+    /// Says a line as it is.
+    pub fn line(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("input has not ended");
+        writeln!(stdin, "{line}").expect("it reads");
+        stdin.flush().expect("it reads");
+    }
+
+    /// Says a message.
+    pub fn message(&mut self, to: &str, text: &str) {
+        self.say(json!({"command": "PRIVMSG", "to": to, "body": [text]}));
+    }
+
+    /// Joins, and waits until that is done.
+    pub fn join(&mut self, channel: &str) {
+        self.say(json!({"command": "JOIN", "to": channel}));
+        self.find(&format!("the end of names of {channel}"), |e| {
+            e["command"] == "366" && e["params"][0] == channel
+        });
+    }
+
+    /// The next line; `None` at the end.
+    pub fn raw(&mut self) -> Option<String> {
+        match self.heard.recv_timeout(LONG) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("{} says nothing more; so far: {:#?}", self.name, self.past)
+            }
+        }
+    }
+
+    /// The next envelope.
+    pub fn next(&mut self) -> Option<Value> {
+        let line = self.raw()?;
+        let value: Value = serde_json::from_str(&line).expect("an envelope");
+        self.past.push(value.clone());
+        Some(value)
+    }
+
+    /// Reads on until an envelope fits.
+    pub fn find(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let begin = Instant::now();
+        while begin.elapsed() < LONG {
+            match self.next() {
+                Some(envelope) if fits(&envelope) => return envelope,
+                Some(_) => {}
+                None => break,
+            }
+        }
+        panic!(
+            "{} did not say {what}; it said: {:#?}",
+            self.name, self.past
+        );
+    }
+
+    /// Reads on until a command comes.
+    pub fn until(&mut self, command: &str) -> Value {
+        self.find(command, |e| e["command"] == command)
+    }
+
+    /// Reads on until a message with this text comes, settled.
+    pub fn hears(&mut self, text: &str) -> Value {
+        self.find(text, |e| {
+            e["command"] == "PRIVMSG"
+                && e["body"][0] == text
+                && !["sending", "waiting"].contains(&e["meta"]["state"].as_str().unwrap_or(""))
+        })
+    }
+
+    /// Ends its input.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Ends its input, and waits for its end; gives the exit code.
+    pub fn end(mut self) -> Option<i32> {
+        self.end_input();
+        self.wait()
+    }
+
+    /// Waits for its end; gives the exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        let begin = Instant::now();
+        while begin.elapsed() < LONG {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("{} does not end", self.name);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{signal}"), &self.child.id().to_string()])
+            .status()
+            .expect("kill");
+        assert!(status.success());
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Talker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,204 @@
+//! `kirc pipe` as bots and scripts use it.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::World;
+use serde_json::json;
+
+#[test]
+fn a_join_is_answered_in_order() {
+    let world = World::new();
+    world.set_up("alice");
+    let mut alice = world.pipe("alice");
+    alice.say(json!({"command": "JOIN", "to": "#net"}));
+    let commands: Vec<String> = std::iter::from_fn(|| alice.next())
+        .map(|e| e["command"].as_str().unwrap().to_owned())
+        .take(3)
+        .collect();
+    assert_eq!(commands, ["JOIN", "353", "366"]);
+    alice.say(json!({"command": "TOPIC", "to": "#net", "body": ["about nets"]}));
+    alice.until("TOPIC");
+    alice.say(json!({"command": "JOIN", "to": "#net", "meta": {"label": "again"}}));
+    let joined = alice.until("JOIN");
+    assert_eq!(
+        (&joined["meta"]["replay"], &joined["meta"]["label"]),
+        (&true.into(), &"again".into())
+    );
+    assert_eq!(alice.until("332")["body"][0], "about nets");
+    alice.until("366");
+    assert_eq!(alice.end(), Some(0));
+}
+
+#[test]
+fn a_line_that_is_no_envelope_is_answered_and_ignored() {
+    let world = World::new();
+    world.set_up("alice");
+    let mut alice = world.pipe("alice");
+    for bad in ["hello", "[]", "{\"command\":1}", "{\"nonsense\":true}"] {
+        alice.line(bad);
+        let error = alice.until("ERROR");
+        assert!(
+            error["body"][0].as_str().is_some_and(|t| !t.is_empty()),
+            "{error}"
+        );
+    }
+    alice.line("");
+    alice.say(json!({"command": "PING", "params": ["x"]}));
+    assert_eq!(alice.until("PONG")["params"][0], "x");
+    assert_eq!(alice.end(), Some(0));
+}
+
+#[test]
+fn at_the_end_of_input_everything_is_settled() {
+    let world = World::new();
+    world.set_up("alice");
+    let mut alice = world.pipe("alice");
+    alice.join("#net");
+    for i in 0..200 {
+        alice.message("#net", &format!("line {i}"));
+    }
+    alice.end_input();
+    for i in 0..200 {
+        assert_eq!(alice.hears(&format!("line {i}"))["meta"]["state"], "sent");
+    }
+    assert_eq!(alice.wait(), Some(0));
+    assert_eq!(
+        world
+            .ok("alice", &["history", "#net", "--limit", "1000"])
+            .lines()
+            .count(),
+        200
+    );
+}
+
+#[test]
+fn what_is_said_right_behind_a_join_is_said() {
+    let world = World::new();
+    world.set_up("alice");
+    let mut alice = world.pipe("alice");
+    alice.say(json!({"command": "JOIN", "to": "#net"}));
+    alice.message("#net", "at once");
+    alice.end_input();
+    alice.hears("at once");
+    assert_eq!(alice.wait(), Some(0));
+}
+
+#[test]
+fn what_does_not_settle_in_time_is_named_and_exits_one() {
+    let world = World::new();
+    world.set_up("alice");
+    world.set_up("bob");
+    // Bob leads, and is gone without a word.
+    let mut bob = world.pipe("bob");
+    bob.join("#net");
+    let mut alice = world.pipe("alice");
+    alice.join("#net");
+    bob.signal("KILL");
+    bob.wait();
+    alice.message("#net", "anybody?");
+    drop(alice);
+    use std::io::Write;
+    let mut child = world
+        .kirc("alice")
+        .args(["pipe", "--settle-timeout", "300ms"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let line = json!({"command": "PRIVMSG", "to": "#net", "body": ["still there?"]});
+    writeln!(child.stdin.take().unwrap(), "{line}").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("not settled") && said.contains("still there?"),
+        "{said}"
+    );
+}
+
+#[test]
+fn two_people_talk_and_hear_each_other_in_one_order() {
+    let world = World::new();
+    world.set_up("alice");
+    world.set_up("bob");
+    let mut alice = world.pipe("alice");
+    alice.join("#net");
+    let mut bob = world.pipe("bob");
+    bob.join("#net");
+    for i in 0..20 {
+        alice.message("#net", &format!("a{i}"));
+        bob.message("#net", &format!("b{i}"));
+    }
+    let mut orders = Vec::new();
+    for pipe in [&mut alice, &mut bob] {
+        let mut order = Vec::new();
+        while order.len() < 40 {
+            let heard = pipe.find("a message", |e| {
+                e["command"] == "PRIVMSG"
+                    && e["meta"]["state"] != "sending"
+                    && e["meta"]["state"] != "waiting"
+            });
+            order.push((heard["meta"]["seq"].as_u64(), heard["body"][0].to_string()));
+        }
+        orders.push(order);
+    }
+    assert_eq!(orders[0], orders[1]);
+    alice.message("bob", "only for you");
+    assert_eq!(bob.hears("only for you")["from"], "alice");
+    assert_eq!(alice.end(), Some(0));
+    assert_eq!(bob.end(), Some(0));
+}
+
+#[test]
+fn sigterm_ends_in_order_and_hands_leadership_over() {
+    let world = World::new();
+    world.set_up("alice");
+    world.set_up("bob");
+    let mut node = world.node("alice");
+    world.ok("alice", &["send", "--join", "#net", "first"]);
+    let mut bob = world.pipe("bob");
+    bob.join("#net");
+    let begin = Instant::now();
+    node.signal("TERM");
+    assert_eq!(node.wait(), Some(0));
+    assert!(
+        begin.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begin.elapsed()
+    );
+    bob.message("#net", "second");
+    bob.hears("second");
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert_eq!(bob.end(), Some(0));
+}
+
+#[test]
+fn a_closed_stdout_ends_it() {
+    let world = World::new();
+    world.set_up("alice");
+    let mut child = world
+        .kirc("alice")
+        .arg("pipe")
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().unwrap();
+    use std::io::Write;
+    for _ in 0..10_000 {
+        if writeln!(stdin, "{}", json!({"command": "PING", "params": ["x"]})).is_err() {
+            break;
+        }
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    drop(stdin);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
