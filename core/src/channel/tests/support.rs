@@ -135,9 +135,11 @@ impl Room {
             .members
             .get(&id(who))
             .map_or(Count(1), |m| m.n.next());
+        let member = self.state.members.get(&id(who));
         Act {
             author: id(who),
             n,
+            after: member.map(|m| crate::channel::after(m.last)),
             id: MsgId::generate(self.time, 0, MsgId::default()),
             ts: self.time,
             kind,

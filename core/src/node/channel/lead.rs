@@ -3,7 +3,7 @@
 //! It orders, it never vouches: members check everything again. It believes only the log: what it appended counts
 //! when it reads it back.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -13,14 +13,12 @@ use crate::channel::{Act, ActKind, Change, ChannelState, Order, Refusal};
 use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
-use crate::ids::{ActorId, Count, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq, Term};
+use crate::ids::{ActorId, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq, Term};
 use crate::log::{Fold, LogRecord, Opened, Send, hash_record};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use crate::port::Ticket;
 
-/// Acts of one author that may wait for an earlier one.
-const HELD: usize = 1_024;
 /// Acts and joiners that may wait while the leader reads its own records back.
 const BACKLOG: usize = 8_192;
 
@@ -68,7 +66,6 @@ pub(crate) struct Lead {
     readers: BTreeSet<ActorId>,
     pending: VecDeque<Pending>,
     inflight: BTreeSet<Ticket>,
-    held: BTreeMap<ActorId, BTreeMap<Count, (Opened, String)>>,
     backlog: VecDeque<Backlog>,
     /// Joiners whose answer waits for the next KEY to come back.
     joiners: Vec<(Epoch, Joiner)>,
@@ -129,7 +126,6 @@ impl Channel {
             readers: BTreeSet::new(),
             pending: VecDeque::new(),
             inflight: BTreeSet::new(),
-            held: BTreeMap::new(),
             backlog: VecDeque::new(),
             joiners: Vec::new(),
             epoch_acts: 0,
@@ -199,11 +195,13 @@ impl Channel {
     /// What an act of the leader's own is stamped with.
     pub fn lead_stamp(&self, cx: &Ctx) -> Option<Stamp> {
         let (replica, lead) = (self.replica.as_ref()?, self.lead.as_ref()?);
+        let me = lead.spec.members.get(&cx.me())?;
         Some(Stamp {
             channel: replica.fold.channel,
             epoch: lead.epoch,
             kid: lead.kid?,
-            n: lead.spec.members.get(&cx.me())?.n.next(),
+            n: me.n.next(),
+            after: me.last,
             seen: (replica.fold.seq, replica.fold.head),
         })
     }
@@ -220,15 +218,9 @@ impl Channel {
         };
         match lead.spec.order(&opened.act) {
             Order::Seen => return Ok(()),
-            Order::Ahead => {
-                if let Some(token) = token {
-                    let held = lead.held.entry(opened.act.author).or_default();
-                    if held.len() < HELD {
-                        held.insert(opened.act.n, (opened, token));
-                    }
-                }
-                return Ok(());
-            }
+            // Something before it got lost: its author sends that again, and this behind it. A copy that was kept here
+            // could bear a number that its author has given up.
+            Order::Ahead => return Ok(()),
             Order::Next => {}
         }
         lead.spec.check(&opened.act)?;
@@ -281,7 +273,6 @@ impl Channel {
             &sealed,
         );
         let change = lead.spec.apply(&opened.act);
-        let author = opened.act.author;
         let asked = opened.act.kind.command() == "ROTATE";
         lead.epoch_acts += 1;
         self.append_log(cx, bytes, Some(opened));
@@ -290,7 +281,6 @@ impl Channel {
         } else {
             self.rotate_for(cx, &change);
         }
-        self.release_held(cx, author);
         Ok(())
     }
 
@@ -318,28 +308,6 @@ impl Channel {
             return;
         }
         self.rotate(cx, reason);
-    }
-
-    fn release_held(&mut self, cx: &mut Ctx, author: ActorId) {
-        let Some(lead) = self.lead.as_mut() else {
-            return;
-        };
-        let Some(member) = lead.spec.members.get(&author) else {
-            lead.held.remove(&author);
-            return;
-        };
-        let next = member.n.next();
-        let Some(held) = lead.held.get_mut(&author) else {
-            return;
-        };
-        held.retain(|n, _| *n >= next);
-        let Some((opened, token)) = held.remove(&next) else {
-            return;
-        };
-        if held.is_empty() {
-            lead.held.remove(&author);
-        }
-        self.relay_for(cx, opened, token);
     }
 
     /// Relays somebody's act, or tells them why not.
