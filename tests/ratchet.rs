@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// Lines of a source file at the most, its tests apart.
 const LONGEST: usize = 500;
 
+/// Files that may be longer for now: a file, how long, and why. Only ever shorter.
+const MAY_BE_LONGER: &[(&str, usize, &str)] = &[];
+
 /// Places outside tests that may call `unwrap` or `expect`: a file, how often, and why it can't fail.
 const MAY_UNWRAP: &[(&str, usize, &str)] = &[];
 
@@ -46,8 +49,8 @@ fn files(extension: &str) -> BTreeMap<String, String> {
 fn is_test(path: &str) -> bool {
     let mut folders = path.split('/');
     let file = path.rsplit('/').next().unwrap_or_default();
-    folders.any(|f| matches!(f, "tests" | "benches" | "fuzz" | "examples"))
-        || matches!(file, "tests.rs" | "conformance.rs")
+    let test = |f| matches!(f, "tests" | "benches" | "fuzz" | "examples" | "conformance");
+    folders.any(test) || matches!(file, "tests.rs" | "conformance.rs")
 }
 
 /// The program's own files, each without the tests at its end.
@@ -82,11 +85,23 @@ fn report(what: &str, found: &[String]) {
 
 #[test]
 fn no_source_file_is_long() {
-    let long: Vec<String> = sources()
+    let allowed: BTreeMap<&str, usize> = MAY_BE_LONGER
         .iter()
-        .filter(|(_, text)| text.lines().count() > LONGEST)
-        .map(|(path, text)| format!("{path}: {} lines", text.lines().count()))
+        .map(|(path, n, _)| (*path, *n))
         .collect();
+    let mut long = Vec::new();
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        let may = allowed.get(path.as_str()).copied();
+        if lines > may.unwrap_or(LONGEST) {
+            long.push(format!("{path}: {lines} lines"));
+        }
+        let tight = may.is_none_or(|may| lines > LONGEST && lines + 20 > may);
+        assert!(
+            tight,
+            "{path} has {lines} lines only: tighten MAY_BE_LONGER"
+        );
+    }
     report(
         &format!("longer than {LONGEST} lines: cut along what changes together"),
         &long,
@@ -97,6 +112,8 @@ fn no_source_file_is_long() {
 fn every_source_file_says_what_it_is() {
     let silent: Vec<String> = files("rs")
         .into_iter()
+        // A file of unit tests says by its name what it is.
+        .filter(|(path, _)| !path.ends_with("/tests.rs"))
         .filter(|(_, text)| {
             !text
                 .lines()

@@ -428,6 +428,7 @@ proptest! {
 /// `cargo test -p kirc-core --test envelope -- --ignored --nocapture speed`
 #[test]
 #[ignore = "prints what an operation costs"]
+#[allow(clippy::disallowed_methods)] // a measurement needs a clock
 fn speed() {
     use kirc_core::crypto::{ChannelKey, unwrap, wrap};
     fn measure<T>(what: &str, n: u32, mut f: impl FnMut() -> T) {

@@ -5,13 +5,14 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use kirc_core::port::{From, SignalOp, SignalReply, Topic};
+use kirc_core::port::{From, SignalOp, SignalReply, StoreOp, Table, Topic};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::{Grid, Settings};
 use crate::mailbox::{Delivery, EmbeddedMailbox, Mailbox, ReaderStart};
 use crate::signals::Signals;
+use crate::store::{EmbeddedStore, Store};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -324,4 +325,65 @@ fn a_folder_that_cant_be_made_is_named() {
     fs::write(dir.path().join("file"), "").unwrap();
     let error = Grid::open(&dir.path().join("file/grid"), Settings::default()).unwrap_err();
     assert!(error.to_string().contains("file/grid"), "{error}");
+}
+
+/// The same on a real disk that is full: set `KIRC_TEST_SMALL_DISK` to a folder on a file system of a few MiB.
+#[tokio::test]
+async fn a_real_full_disk_loses_nothing() {
+    let Ok(small) = std::env::var("KIRC_TEST_SMALL_DISK") else {
+        eprintln!("skipped: KIRC_TEST_SMALL_DISK is not set");
+        return;
+    };
+    let dir = tempfile::tempdir_in(small).unwrap();
+    let (mailbox, topic) = mailbox(dir.path()).await;
+    let (signals, _published) = grid(dir.path()).signals().unwrap();
+    let store = EmbeddedStore::open(&dir.path().join("profile")).unwrap();
+    let put = |i: u64| {
+        let (table, key, value) = (Table::Setting, i.to_string(), vec![7; 3_000]);
+        store.commit(vec![StoreOp::Put { table, key, value }])
+    };
+    let set = |i: u64| {
+        let (key, value) = (format!("k{i}"), "v".repeat(9_000));
+        signals.call(SignalOp::Set {
+            key,
+            value,
+            ttl: None,
+        })
+    };
+    fill(&mailbox, &topic, 10).await;
+    put(0).await.unwrap();
+    set(0).await.unwrap();
+
+    let ballast = dir.path().join("ballast");
+    let full = fs::write(&ballast, vec![1; 64 << 20]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    let (mut appended, mut kept, mut turn) = (10, 1, 0);
+    let errors = loop {
+        turn += 1;
+        let append = mailbox.append(&topic, vec![], vec![1; 3_000]).await;
+        let commit = put(kept).await;
+        appended += u64::from(append.is_ok());
+        kept += u64::from(commit.is_ok());
+        if let (Err(a), Err(b), Err(c)) = (append, commit, set(turn).await) {
+            break [a, b, c];
+        }
+    };
+    for error in &errors {
+        assert!(
+            error.0.contains("the disk that holds") && error.0.contains("is full"),
+            "{error}"
+        );
+    }
+    assert_eq!(mailbox.end(&topic).await, Ok(appended));
+    assert_eq!(store.load().await.unwrap().values.len() as u64, kept);
+    let refused = grid(dir.path()).mailbox().err();
+    fs::remove_file(&ballast).unwrap();
+
+    assert!(refused.is_none_or(|e| e.0.contains("is full")));
+    assert_eq!(mailbox.append(&topic, vec![], vec![1]).await, Ok(appended));
+    put(kept).await.unwrap();
+    set(turn + 1).await.unwrap();
+    assert_eq!(store.load().await.unwrap().values.len() as u64, kept + 1);
+    assert!(mailbox.health().borrow().up && store.health().borrow().up);
+    assert!(aside(dir.path()).is_empty());
 }

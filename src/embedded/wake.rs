@@ -138,13 +138,14 @@ impl Ear {
         if ready == Ok(0) {
             self.open();
         }
-        // First the mark, then the rings: one that comes between is heard the next time.
-        self.rung.store(false, Ordering::Release);
         let mut buffer = [0; 8];
         while self.inner.recv(&mut buffer).is_ok() {}
         if let Some((socket, _)) = &self.outer {
             while socket.recv(&mut buffer).is_ok() {}
         }
+        // Only now: a mark that stays without its ring would keep all later ones from being sent. Who finds the mark
+        // set just before this has put its question where it is looked for just after.
+        self.rung.swap(false, Ordering::AcqRel);
     }
 }
 
@@ -256,6 +257,48 @@ mod tests {
     fn a_ring_wakes_others() {
         let dir = tempfile::tempdir().unwrap();
         rings(&dir.path().join("wake"));
+    }
+
+    /// Questions are put and answered one by one: a ring that is lost shows as a long sleep.
+    #[test]
+    fn no_ring_is_lost() {
+        use std::sync::mpsc::channel;
+        let dir = tempfile::tempdir().unwrap();
+        let (mut ear, bell) = Ear::new(&dir.path().join("wake")).unwrap();
+        let (ask, asked) = channel::<std::sync::mpsc::Sender<()>>();
+        let askers: Vec<_> = (0..3)
+            .map(|_| {
+                let (ask, bell) = (ask.clone(), bell.clone());
+                std::thread::spawn(move || {
+                    for _ in 0..10_000 {
+                        let (answer, answered) = channel();
+                        ask.send(answer).unwrap();
+                        bell.ring();
+                        answered.recv().unwrap();
+                    }
+                })
+            })
+            .collect();
+        drop(ask);
+        let (mut count, mut turn) = (0, 0);
+        let mut touch = Touch::new(dir.path().join("wake"));
+        while count < 30_000 {
+            // Others ring as well, so that it is woken at all kinds of moments.
+            turn += 1;
+            if turn % 2 == 0 {
+                touch.touch(None);
+            }
+            let since = Instant::now();
+            ear.sleep(Duration::MAX);
+            assert!(since.elapsed() < Duration::from_secs(2));
+            while let Ok(answer) = asked.try_recv() {
+                count += 1;
+                answer.send(()).unwrap();
+            }
+        }
+        for asker in askers {
+            asker.join().unwrap();
+        }
     }
 
     #[cfg(target_os = "linux")]

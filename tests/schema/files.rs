@@ -15,6 +15,10 @@ pub enum Side {
     From,
     /// From a node to its session.
     To,
+    /// Between nodes, as the services see it.
+    Wire,
+    /// Between nodes, inside the encryption.
+    Inside,
 }
 
 /// All schemas, by their path below `schema/`.
@@ -76,9 +80,11 @@ fn validator(path: &str) -> Option<&'static Validator> {
 pub fn path_of(side: Side, command: &str) -> String {
     let numeric = command.bytes().all(|b| b.is_ascii_digit());
     let folder = match (side, numeric) {
-        (_, true) => "numeric",
+        (Side::From | Side::To, true) => "numeric",
         (Side::From, false) => "from-session",
         (Side::To, false) => "to-session",
+        (Side::Wire, _) => "wire",
+        (Side::Inside, _) => "wire/inside",
     };
     format!("{folder}/{command}.schema.json")
 }

@@ -54,7 +54,7 @@ fn every_schema_is_valid_and_names_itself() {
                 .is_some_and(|d| !d.is_empty()),
             "{path} says nothing"
         );
-        let Some((folder, file)) = path.split_once('/') else {
+        let Some((folder, file)) = path.rsplit_once('/') else {
             continue;
         };
         let name = file.trim_end_matches(".schema.json");
@@ -149,7 +149,7 @@ fn index() -> String {
     let mut out = String::from("## Index\n");
     let mut folder = None;
     for (path, schema) in schemas() {
-        let of = path.split_once('/').map_or("", |(folder, _)| folder);
+        let of = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         if folder != Some(of) {
             let heading = if of.is_empty() { "Shared" } else { of };
             out += &format!(

@@ -22,6 +22,17 @@ impl Grid {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
+    /// The records of all topics, as the mailbox service sees them.
+    pub fn records(&self) -> Vec<Vec<u8>> {
+        let path = self.0.path().join("grid/mailbox.db");
+        let base = rusqlite::Connection::open(path).expect("the grid's mailbox");
+        let mut all = base
+            .prepare("SELECT value FROM record ORDER BY id")
+            .expect("a table of records");
+        let rows = all.query_map([], |row| row.get(0)).expect("records");
+        rows.collect::<Result<_, _>>().expect("records")
+    }
+
     /// Sets a person up and opens a pipe to its node.
     pub fn person(&self, nick: &str) -> Session {
         let done = kirc(self.0.path(), nick)

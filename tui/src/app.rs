@@ -42,6 +42,7 @@ pub struct App<B: Backend, S> {
     said: String,
     titled: String,
     dirty: bool,
+    ring: bool,
     last_frame: Option<Instant>,
 }
 
@@ -59,7 +60,13 @@ where
     S: Stream<Item = std::io::Result<Event>> + Unpin,
 {
     /// A UI that has said HELLO and drawn nothing yet.
-    pub fn new(terminal: Terminal<B>, events: S, handle: Handle, options: &Options, outside: Box<dyn Outside + Send>) -> Self {
+    pub fn new(
+        terminal: Terminal<B>,
+        events: S,
+        handle: Handle,
+        options: &Options,
+        outside: Box<dyn Outside + Send>,
+    ) -> Self {
         Self {
             terminal,
             events,
@@ -73,6 +80,7 @@ where
             said: String::new(),
             titled: String::new(),
             dirty: true,
+            ring: false,
             last_frame: None,
         }
     }
@@ -132,7 +140,9 @@ where
 
     /// Waits for the next thing. Nothing is lost if the wait is given up.
     async fn next(&mut self) -> Happened {
-        let frame = self.dirty.then(|| self.last_frame.map_or_else(Instant::now, |t| t + FRAME));
+        let frame = self
+            .dirty
+            .then(|| self.last_frame.map_or_else(Instant::now, |t| t + FRAME));
         let wake = self.wake();
         let mut envelopes = Vec::new();
         tokio::select! {
@@ -206,7 +216,7 @@ where
         for effect in effects {
             match effect {
                 Effect::Send(envelope) => self.send(envelope),
-                Effect::Bell => self.outside.bell(),
+                Effect::Bell => self.ring = true,
                 Effect::Redraw => {
                     // What goes wrong here goes wrong again, and is reported, with the next frame.
                     let _ = self.terminal.clear();
@@ -239,6 +249,10 @@ where
             }
         }
         self.dirty = before != (self.model.unread(), self.model.buffers.current().history);
+        // However many named the user since the last frame, it rings once.
+        if std::mem::take(&mut self.ring) {
+            self.outside.bell();
+        }
         let title = title(&self.model);
         if title != self.titled {
             self.outside.title(&title);
@@ -248,7 +262,11 @@ where
     }
 
     fn node_gone(&self) -> Exit {
-        let why = if self.said.is_empty() { "the node has ended the session".to_owned() } else { self.said.clone() };
+        let why = if self.said.is_empty() {
+            "the node has ended the session".to_owned()
+        } else {
+            self.said.clone()
+        };
         Exit::NodeGone(why)
     }
 

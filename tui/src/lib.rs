@@ -67,16 +67,30 @@ pub enum TuiError {
 
 /// Runs the UI on the real terminal until the user leaves, the node goes, or `shutdown` is done (SIGTERM). It says
 /// HELLO itself. The terminal is given back in every case, a panic too, before this returns.
-pub async fn run(handle: Handle, options: Options, shutdown: impl Future<Output = ()>) -> Result<Exit, TuiError> {
+pub async fn run(
+    handle: Handle,
+    options: Options,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Exit, TuiError> {
     let guard = terminal::Guard::enter()?;
     let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
-    let mut app = App::new(terminal, EventStream::new(), handle, &options, Box::new(guard));
+    let mut app = App::new(
+        terminal,
+        EventStream::new(),
+        handle,
+        &options,
+        Box::new(guard),
+    );
     app.run(shutdown).await
 }
 
 /// Shows fixed data without a network, at a fixed time; answers come from a node made of paper.
 pub async fn demo(options: Options) -> Result<(), TuiError> {
-    let options = Options { clock: Clock::fixed(demo::NOW), zone: jiff::tz::TimeZone::UTC, ..options };
+    let options = Options {
+        clock: Clock::fixed(demo::NOW),
+        zone: jiff::tz::TimeZone::UTC,
+        ..options
+    };
     let (to_node, mut said) = mpsc::channel::<Envelope>(256);
     let (answers, from_node) = mpsc::channel(1024);
     let paper = async move {
@@ -90,7 +104,27 @@ pub async fn demo(options: Options) -> Result<(), TuiError> {
         }
     };
     let paper = tokio::spawn(paper);
-    let exit = run(Handle { to_node, from_node }, options, std::future::pending()).await;
+<<<<<<< HEAD
+    let exit = run(
+        Handle { to_node, from_node },
+        options,
+        std::future::pending(),
+    )
+    .await;
+=======
+    let exit = run(Handle { to_node, from_node }, options, told_to_stop()).await;
+>>>>>>> tui
     paper.abort();
     exit.map(|_| ())
+}
+
+/// SIGTERM, for the demonstration; the program has a `shutdown` of its own.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    if let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
+        term.recv().await;
+        return;
+    }
+    std::future::pending().await
 }

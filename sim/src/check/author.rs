@@ -82,6 +82,8 @@ fn said(world: &World, author: usize, to: &str, shown: &Shown) -> usize {
                         text(envelope) == shown.text
                             && envelope.params.first() == shown.params.first()
                     }
+                    // A join that was called off ends in a PART without a reason.
+                    "PART" => shown.text.is_empty() || text(envelope) == shown.text,
                     _ => text(envelope) == shown.text,
                 }
         })

@@ -70,7 +70,7 @@ pub struct View {
     pub own: Spans,
     /// Gaps that were shown: machine, channel, when, how many.
     pub gaps: Vec<(usize, String, u64, u64)>,
-    /// Every record that some honest node showed, by channel and place.
+    /// Every record that was shown, by channel and place: as an honest node showed it, if one did.
     pub places: BTreeMap<(String, u64), Shown>,
 }
 
@@ -87,18 +87,22 @@ impl View {
                 view.take(world, heard);
             }
         }
-        for ((host, channel), list) in &view.shown {
-            if super::honest(world, *host) {
-                for shown in list.iter().filter(|s| !s.id.is_empty()) {
-                    if let Some(seq) = shown.seq {
-                        let place = (channel.clone(), seq);
-                        view.places.entry(place).or_insert_with(|| shown.clone());
-                    }
+        view.find_places(|host| super::honest(world, host));
+        view.find_places(|_| true);
+        view.find_spans(world);
+        view
+    }
+
+    /// One's own JOIN is told without an id when one is in; the record itself the others show.
+    fn find_places(&mut self, who: impl Fn(usize) -> bool) {
+        for ((host, channel), list) in &self.shown {
+            for shown in list.iter().filter(|s| who(*host) && !s.id.is_empty()) {
+                if let Some(seq) = shown.seq {
+                    let place = (channel.clone(), seq);
+                    self.places.entry(place).or_insert_with(|| shown.clone());
                 }
             }
         }
-        view.find_spans(world);
-        view
     }
 
     fn take(&mut self, world: &World, heard: &Heard) {
@@ -164,8 +168,9 @@ impl View {
 
     fn show(&mut self, world: &World, heard: &Heard) {
         let envelope = &heard.envelope;
-        if envelope.id.is_none() && envelope.from.as_deref() == Some("kirc") {
-            // The node itself says something to its owner.
+        let own_word = envelope.from.as_deref() == Some("kirc") || envelope.command == "PART";
+        if envelope.id.is_none() && own_word {
+            // The node itself says something to its owner, or a join was called off.
             return;
         }
         let to = envelope.to.clone().unwrap_or_default();

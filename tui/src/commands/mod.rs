@@ -114,7 +114,9 @@ impl Command {
         let mut out = format!("/{}", self.name);
         for arg in self.args {
             match arg.kind {
-                ArgKind::Channel | ArgKind::Maybe | ArgKind::Rest => out.push_str(&format!(" [{}]", arg.name)),
+                ArgKind::Channel | ArgKind::Maybe | ArgKind::Rest => {
+                    out.push_str(&format!(" [{}]", arg.name))
+                }
                 ArgKind::Word | ArgKind::Text => out.push_str(&format!(" {}", arg.name)),
                 ArgKind::Words => out.push_str(&format!(" {} …", arg.name)),
             }
@@ -195,11 +197,16 @@ pub fn run(context: &mut Context<'_>, line: &str) -> Result<(), String> {
     let text = line.trim_start_matches('/');
     let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let Some(command) = find(name) else {
-        return Err(format!("There is no command /{name}. F1 shows all of them."));
+        return Err(format!(
+            "There is no command /{name}. F1 shows all of them."
+        ));
     };
     let buffer = context.model.buffers.current();
     if command.allowed == Allowed::Talk && !buffer.is_talk() {
-        return Err(format!("/{} needs a channel or a conversation.", command.name));
+        return Err(format!(
+            "/{} needs a channel or a conversation.",
+            command.name
+        ));
     }
     let here = (buffer.place == Place::Channel).then(|| buffer.name.clone());
     let args = command.read(rest, here.as_deref())?;
@@ -232,18 +239,31 @@ mod tests {
                 assert!(name.chars().all(|c| c.is_ascii_lowercase()), "{name}");
                 assert_eq!(find(&name.to_uppercase()).unwrap().name, command.name);
             }
-            assert!(!command.help.is_empty() && !command.help.ends_with('.'), "{}", command.name);
+            assert!(
+                !command.help.is_empty() && !command.help.ends_with('.'),
+                "{}",
+                command.name
+            );
             assert!(command.usage().len() <= 44, "{}", command.usage());
             for (i, arg) in command.args.iter().enumerate() {
+<<<<<<< HEAD
+                assert_eq!(
+                    arg.kind == ArgKind::Channel && i > 0,
+                    false,
+                    "{}",
+                    command.name
+                );
+=======
                 assert!(arg.kind != ArgKind::Channel || i == 0, "{}", command.name);
+>>>>>>> tui
                 let greedy = matches!(arg.kind, ArgKind::Words | ArgKind::Rest | ArgKind::Text);
                 assert!(!greedy || i + 1 == command.args.len(), "{}", command.name);
             }
         }
         for asked in [
-            "join", "part", "msg", "query", "me", "nick", "topic", "mode", "op", "deop", "voice", "devoice", "kick",
-            "ban", "unban", "invite", "names", "whois", "list", "away", "back", "rotate", "verify", "contact",
-            "profile", "clear", "close", "quit", "help",
+            "join", "part", "msg", "query", "me", "nick", "topic", "mode", "op", "deop", "voice",
+            "devoice", "kick", "ban", "unban", "invite", "names", "whois", "list", "away", "back",
+            "rotate", "verify", "contact", "profile", "clear", "close", "quit", "help",
         ] {
             assert!(find(asked).is_some(), "{asked}");
         }
@@ -253,12 +273,25 @@ mod tests {
     fn arguments_are_read() {
         let kick = find("kick").unwrap();
         let args = kick.read("bob  too  loud ", Some("#net")).unwrap();
-        assert_eq!((args.channel.as_str(), args.word(0), args.rest.as_str()), ("#net", "bob", "too  loud"));
+        assert_eq!(
+            (args.channel.as_str(), args.word(0), args.rest.as_str()),
+            ("#net", "bob", "too  loud")
+        );
         let args = kick.read("#dev bob", Some("#net")).unwrap();
         assert_eq!((args.channel.as_str(), args.word(0)), ("#dev", "bob"));
         assert!(kick.read("", Some("#net")).unwrap_err().contains("NICK"));
-        assert!(kick.read("bob", None).unwrap_err().contains("Which channel"));
-        assert!(find("whois").unwrap().read("a b", None).unwrap_err().contains("Too much"));
+        assert!(
+            kick.read("bob", None)
+                .unwrap_err()
+                .contains("Which channel")
+        );
+        assert!(
+            find("whois")
+                .unwrap()
+                .read("a b", None)
+                .unwrap_err()
+                .contains("Too much")
+        );
     }
 
     #[test]

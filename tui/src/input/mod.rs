@@ -126,7 +126,11 @@ impl Editor {
     /// Cuts to the end of the row.
     pub fn kill_to_end(&mut self) -> String {
         let end = self.row_end();
-        let end = if end == self.cursor { self.after() } else { end };
+        let end = if end == self.cursor {
+            self.after()
+        } else {
+            end
+        };
         self.cut(self.cursor, end)
     }
 
@@ -137,7 +141,11 @@ impl Editor {
         }
         let (from, to) = (self.before(), self.after());
         if from < self.cursor && self.cursor < to {
-            let swapped = format!("{}{}", &self.text[self.cursor..to], &self.text[from..self.cursor]);
+            let swapped = format!(
+                "{}{}",
+                &self.text[self.cursor..to],
+                &self.text[from..self.cursor]
+            );
             self.text.replace_range(from..to, &swapped);
             self.cursor = to;
         }
@@ -162,7 +170,9 @@ impl Editor {
         if end == self.text.len() {
             return false;
         }
-        let column = self.text[self.row_start()..self.cursor].graphemes(true).count();
+        let column = self.text[self.row_start()..self.cursor]
+            .graphemes(true)
+            .count();
         self.cursor = end + 1;
         let below = self.row_end();
         self.cursor = advance(&self.text, end + 1, below, column);
@@ -193,7 +203,10 @@ impl Editor {
     }
 
     fn before(&self) -> usize {
-        self.head().grapheme_indices(true).next_back().map_or(0, |(i, _)| i)
+        self.head()
+            .grapheme_indices(true)
+            .next_back()
+            .map_or(0, |(i, _)| i)
     }
 
     fn after(&self) -> usize {
@@ -205,7 +218,9 @@ impl Editor {
     }
 
     fn row_end(&self) -> usize {
-        self.tail().find('\n').map_or(self.text.len(), |i| self.cursor + i)
+        self.tail()
+            .find('\n')
+            .map_or(self.text.len(), |i| self.cursor + i)
     }
 
     fn word_before(&self) -> usize {

@@ -2,7 +2,7 @@
 //!
 //! Owns: what belongs to a buffer alone. May not: know of other buffers.
 use super::buffers::BufferId;
-use super::line::{LineKey, Line};
+use super::line::{Line, LineKey};
 use super::lines::Lines;
 use super::members::Members;
 use crate::input::Editor;

@@ -102,7 +102,11 @@ impl Buffers {
         }
         let id = BufferId(self.next);
         self.next += 1;
-        let place = if is_channel(name) { Place::Channel } else { Place::Direct };
+        let place = if is_channel(name) {
+            Place::Channel
+        } else {
+            Place::Direct
+        };
         self.list.push(Buffer::new(id, place, name.to_owned()));
         self.sort();
         id
@@ -154,7 +158,10 @@ impl Buffers {
     /// The next buffer with something unread: mentions first, then in the order of the list.
     pub fn next_unread(&self) -> Option<BufferId> {
         let visible: Vec<&Buffer> = self.visible().collect();
-        let at = visible.iter().position(|b| b.id == self.current).unwrap_or(0);
+        let at = visible
+            .iter()
+            .position(|b| b.id == self.current)
+            .unwrap_or(0);
         let around = || visible.iter().cycle().skip(at + 1).take(visible.len());
         around()
             .find(|b| b.mentions > 0 && b.id != self.current)
@@ -167,7 +174,8 @@ impl Buffers {
     }
 
     fn sort(&mut self) {
-        self.list.sort_by_cached_key(|b| (b.place, fold(&b.name), b.id));
+        self.list
+            .sort_by_cached_key(|b| (b.place, fold(&b.name), b.id));
     }
 }
 

@@ -69,11 +69,22 @@ impl NodeStatus {
         if let Some(services) = envelope.get("services").and_then(Value::as_object) {
             self.services = services
                 .iter()
-                .map(|(name, s)| (clean_name(name), Service { up: flag(s, "up"), reason: text(s, "reason").unwrap_or_default() }))
+                .map(|(name, s)| {
+                    (
+                        clean_name(name),
+                        Service {
+                            up: flag(s, "up"),
+                            reason: text(s, "reason").unwrap_or_default(),
+                        },
+                    )
+                })
                 .collect();
         }
         if let Some(channels) = envelope.get("channels").and_then(Value::as_object) {
-            self.channels = channels.iter().map(|(name, c)| (fold(name), channel(c))).collect();
+            self.channels = channels
+                .iter()
+                .map(|(name, c)| (fold(name), channel(c)))
+                .collect();
         }
         if let Some(outbox) = envelope.get("outbox").and_then(Value::as_u64) {
             self.outbox = outbox;

@@ -241,7 +241,10 @@ mod tests {
         assert_eq!(clean("a\u{1b}[31mred\u{1b}[0m"), "ared");
         assert_eq!(clean("\u{9b}2Jx"), "x");
         assert_eq!(clean("\u{1b}]0;title\u{7}x"), "x");
-        assert_eq!(clean("\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\"), "link");
+        assert_eq!(
+            clean("\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\"),
+            "link"
+        );
         assert_eq!(clean("\u{1b}(0x\u{1b}c"), "x");
         assert_eq!(clean("\u{3}04,12red\u{3} \u{2}bold"), "red bold");
         assert_eq!(clean("\u{1b}]never ends"), "never ends");

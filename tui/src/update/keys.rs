@@ -28,7 +28,12 @@ pub(super) fn key(context: &mut Context<'_>, event: KeyEvent) {
         Some(action) => act(context, action),
         None => {
             if let Some(c) = chord.typed() {
-                context.model.buffers.current_mut().editor.insert(c.encode_utf8(&mut [0; 4]));
+                context
+                    .model
+                    .buffers
+                    .current_mut()
+                    .editor
+                    .insert(c.encode_utf8(&mut [0; 4]));
                 edited(context);
             }
         }
@@ -44,7 +49,10 @@ fn edited(context: &mut Context<'_>) {
 fn confirm(context: &mut Context<'_>, chord: Chord) {
     let yes = chord.typed() == Some('y');
     let no = chord.typed() == Some('n')
-        || matches!(keymap::action(chord), Some(Action::Leave | Action::Interrupt));
+        || matches!(
+            keymap::action(chord),
+            Some(Action::Leave | Action::Interrupt)
+        );
     if !(yes || no) {
         return;
     }
@@ -85,7 +93,9 @@ fn act(context: &mut Context<'_>, action: Action) {
     }
     match action {
         Action::Submit => submit::submit(context),
-        Action::PageUp | Action::PageDown | Action::ScrollTop | Action::ScrollBottom => scroll(context, action),
+        Action::PageUp | Action::PageDown | Action::ScrollTop | Action::ScrollBottom => {
+            scroll(context, action)
+        }
         Action::NextBuffer => go(context, 1),
         Action::PrevBuffer => go(context, -1),
         Action::NextUnread => {
@@ -94,7 +104,12 @@ fn act(context: &mut Context<'_>, action: Action) {
             }
         }
         Action::GoTo(n) => {
-            let found = context.model.buffers.visible().nth(usize::from(n) - 1).map(|b| b.id);
+            let found = context
+                .model
+                .buffers
+                .visible()
+                .nth(usize::from(n) - 1)
+                .map(|b| b.id);
             if let Some(id) = found {
                 focus(context.model, id);
             }
@@ -215,7 +230,10 @@ pub(super) fn paste(context: &mut Context<'_>, text: &str) {
         context.model.buffers.current_mut().editor.insert(&harmless);
         return edited(context);
     }
-    let mut ask = vec![format!("Paste {count} lines as one message to {}?", context.model.buffers.current().name)];
+    let mut ask = vec![format!(
+        "Paste {count} lines as one message to {}?",
+        context.model.buffers.current().name
+    )];
     ask.push(String::new());
     ask.extend(harmless.lines().take(3).map(|l| format!("  {l}")));
     ask.push(format!("  … and {} more", count - 3));

@@ -18,7 +18,11 @@ pub fn title(model: &Model) -> String {
         (n, 0) => format!("({n}) "),
         (n, m) => format!("({n} @{m}) "),
     };
-    let profile = if model.profile == "default" { String::new() } else { format!(" [{}]", crate::text::clean(&model.profile)) };
+    let profile = if model.profile == "default" {
+        String::new()
+    } else {
+        format!(" [{}]", crate::text::clean(&model.profile))
+    };
     format!("{count}{} · kirc{profile}", model.buffers.current().name)
 }
 
@@ -29,11 +33,23 @@ pub(super) fn top(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect
     let bar = theme.style(Role::Bar);
     let (name, text, right) = match buffer.place {
         Place::Status => ("kirc".to_owned(), status_line(model), String::new()),
-        Place::Channel => (buffer.name.clone(), buffer.topic.clone(), channel_right(buffer)),
-        Place::Direct => (buffer.name.clone(), person(model, &buffer.name), trust(model, &buffer.name)),
+        Place::Channel => (
+            buffer.name.clone(),
+            buffer.topic.clone(),
+            channel_right(buffer),
+        ),
+        Place::Direct => (
+            buffer.name.clone(),
+            person(model, &buffer.name),
+            trust(model, &buffer.name),
+        ),
     };
     let name = format!(" {} ", cut(&name, width / 2));
-    let right = if width >= 50 && !right.is_empty() { format!(" {right} ") } else { String::new() };
+    let right = if width >= 50 && !right.is_empty() {
+        format!(" {right} ")
+    } else {
+        String::new()
+    };
     let room = width.saturating_sub(display_width(&name) + display_width(&right) + 1);
     let text = cut(&text, room);
     let free = room.saturating_sub(display_width(&text));
@@ -58,13 +74,23 @@ fn channel_right(buffer: &Buffer) -> String {
         return "not joined".to_owned();
     }
     let n = buffer.members.len();
-    let people = if n == 1 { "1 member".to_owned() } else { format!("{n} members") };
-    if buffer.modes.is_empty() { people } else { format!("{} · {people}", buffer.modes) }
+    let people = if n == 1 {
+        "1 member".to_owned()
+    } else {
+        format!("{n} members")
+    };
+    if buffer.modes.is_empty() {
+        people
+    } else {
+        format!("{} · {people}", buffer.modes)
+    }
 }
 
 fn person(model: &Model, nick: &str) -> String {
     match model.people.get(nick) {
-        Some(p) if !p.presence.is_empty() && !p.away.is_empty() => format!("{}: {}", p.presence, p.away),
+        Some(p) if !p.presence.is_empty() && !p.away.is_empty() => {
+            format!("{}: {}", p.presence, p.away)
+        }
         Some(p) => p.presence.clone(),
         None => String::new(),
     }
@@ -88,19 +114,66 @@ struct Piece {
 }
 
 fn piece(long: impl Into<String>, short: impl Into<String>, rank: u8, role: Role) -> Piece {
-    Piece { long: long.into(), short: short.into(), rank, role }
+    Piece {
+        long: long.into(),
+        short: short.into(),
+        rank,
+        role,
+    }
 }
 
 /// The line above the input.
 pub(super) fn status(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect, below: usize) {
     let width = usize::from(area.width);
+<<<<<<< HEAD
+    let typing_width = if typing.is_empty() {
+        0
+    } else {
+        display_width(&typing) + 2
+    };
+    let size = |pieces: &[Piece], short: bool| -> usize {
+        pieces
+            .iter()
+            .map(|p| display_width(if short { &p.short } else { &p.long }) + 2)
+            .sum::<usize>()
+    };
+    let short = size(&pieces, false) + typing_width > width;
+    let typing = if short && size(&pieces, true) + typing_width > width {
+        cut(&typing, width / 3)
+    } else {
+        typing
+    };
+    let typing_width = if typing.is_empty() {
+        0
+    } else {
+        display_width(&typing) + 1
+    };
+    while short && size(&pieces, true) + typing_width > width && pieces.len() > 1 {
+        let least = pieces
+            .iter()
+            .enumerate()
+            .max_by_key(|(_, p)| p.rank)
+            .map(|(i, _)| i);
+        if let Some(i) = least {
+            pieces.remove(i);
+        }
+    }
+=======
     let mut typing = typing(model);
     let mut pieces = left(model, below);
-    fit(&mut pieces, width.saturating_sub(display_width(&typing) + 1));
+    fit(
+        &mut pieces,
+        width.saturating_sub(display_width(&typing) + 1),
+    );
     let used: usize = pieces.iter().map(|p| display_width(&p.long) + 2).sum();
     typing = cut(&typing, width.saturating_sub(used + 1).max(width / 4));
-    let typing_width = if typing.is_empty() { 0 } else { display_width(&typing) + 1 };
+    let typing_width = if typing.is_empty() {
+        0
+    } else {
+        display_width(&typing) + 1
+    };
     fit(&mut pieces, width.saturating_sub(typing_width));
+>>>>>>> tui
     let bar = theme.style(Role::Bar);
     let mut spans = vec![];
     let mut used = 0;
@@ -112,18 +185,34 @@ pub(super) fn status(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
     if !typing.is_empty() {
         let fill = width.saturating_sub(used + typing_width);
         spans.push(Span::styled(" ".repeat(fill), bar));
-        spans.push(Span::styled(format!("{typing} "), theme.style(Role::BarDim)));
+        spans.push(Span::styled(
+            format!("{typing} "),
+            theme.style(Role::BarDim),
+        ));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)).style(bar), area);
 }
 
 /// Shortens what matters least, then drops it, until the rest fits.
 fn fit(pieces: &mut Vec<Piece>, width: usize) {
-    while pieces.iter().map(|p| display_width(&p.long) + 2).sum::<usize>() > width {
-        if let Some(p) = pieces.iter_mut().filter(|p| p.long != p.short).max_by_key(|p| p.rank) {
+    while pieces
+        .iter()
+        .map(|p| display_width(&p.long) + 2)
+        .sum::<usize>()
+        > width
+    {
+        if let Some(p) = pieces
+            .iter_mut()
+            .filter(|p| p.long != p.short)
+            .max_by_key(|p| p.rank)
+        {
             p.long = p.short.clone();
         } else if pieces.len() > 1 {
-            let least = pieces.iter().enumerate().max_by_key(|(_, p)| p.rank).map_or(0, |(i, _)| i);
+            let least = pieces
+                .iter()
+                .enumerate()
+                .max_by_key(|(_, p)| p.rank)
+                .map_or(0, |(i, _)| i);
             pieces.remove(least);
         } else {
             return;
@@ -133,23 +222,64 @@ fn fit(pieces: &mut Vec<Piece>, width: usize) {
 
 fn left(model: &Model, below: usize) -> Vec<Piece> {
     if model.quit_armed.is_some() {
-        return vec![piece("C-c again leaves kirc; the node goes on", "C-c again leaves", 0, Role::BarWarn)];
+        return vec![piece(
+            "C-c again leaves kirc; the node goes on",
+            "C-c again leaves",
+            0,
+            Role::BarWarn,
+        )];
     }
     let mut out = Vec::new();
     if let Some(alarm) = &model.alarm {
-        out.push(piece(format!("ALARM {alarm} (Esc)"), format!("ALARM {}", cut(alarm, 16)), 0, Role::Alarm));
+        out.push(piece(
+            format!("ALARM {alarm} (Esc)"),
+            format!("ALARM {}", cut(alarm, 16)),
+            0,
+            Role::Alarm,
+        ));
     }
-    let me = if model.me.is_empty() { "…".to_owned() } else { model.me.clone() };
-    let away = if model.node.away.is_some() { " (away)" } else { "" };
-    out.push(piece(format!("{me}{away}"), format!("{}{}", cut(&me, 10), if away.is_empty() { "" } else { "(a)" }), 2, Role::Bar));
+    let me = if model.me.is_empty() {
+        "…".to_owned()
+    } else {
+        model.me.clone()
+    };
+    let away = if model.node.away.is_some() {
+        " (away)"
+    } else {
+        ""
+    };
+    out.push(piece(
+        format!("{me}{away}"),
+        format!(
+            "{}{}",
+            cut(&me, 10),
+            if away.is_empty() { "" } else { "(a)" }
+        ),
+        2,
+        Role::Bar,
+    ));
     out.push(connection(model));
     out.extend(channel(model));
     let waits = model.node.outbox;
     if waits > 0 {
-        out.push(piece(format!("{waits} waiting"), format!("{waits}w"), 0, Role::BarWarn));
+        out.push(piece(
+            format!("{waits} waiting"),
+            format!("{waits}w"),
+<<<<<<< HEAD
+            1,
+=======
+            0,
+>>>>>>> tui
+            Role::BarWarn,
+        ));
     }
     if below > 0 {
-        out.push(piece(format!("{below} below"), format!("+{below}"), 1, Role::BarWarn));
+        out.push(piece(
+            format!("{below} below"),
+            format!("+{below}"),
+            1,
+            Role::BarWarn,
+        ));
     }
     out
 }
@@ -162,25 +292,52 @@ fn connection(model: &Model) -> Piece {
     if down.is_empty() {
         piece("connected", "up", 5, Role::BarDim)
     } else {
-        piece(format!("no {}", down.join(", no ")), format!("no {}", down.join(",")), 1, Role::BarWarn)
+        piece(
+            format!("no {}", down.join(", no ")),
+            format!("no {}", down.join(",")),
+            1,
+            Role::BarWarn,
+        )
     }
 }
 
 fn channel(model: &Model) -> Vec<Piece> {
     let buffer = model.buffers.current();
-    let Some(channel) = model.node.channel(&buffer.name).filter(|_| buffer.place == Place::Channel) else {
+    let Some(channel) = model
+        .node
+        .channel(&buffer.name)
+        .filter(|_| buffer.place == Place::Channel)
+    else {
         return Vec::new();
     };
     let mut out = Vec::new();
-    let why = if channel.why.is_empty() { String::new() } else { format!(": {}", channel.why) };
+    let why = if channel.why.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", channel.why)
+    };
     match channel.phase.as_str() {
         "joined" | "left" => {}
-        phase => out.push(piece(cut(&format!("{phase}{why}"), 40), phase, 1, Role::BarWarn)),
+        phase => out.push(piece(
+            cut(&format!("{phase}{why}"), 40),
+            phase,
+            1,
+            Role::BarWarn,
+        )),
     }
     if channel.leading {
         out.push(piece("you lead", "lead", 3, Role::BarDim));
     } else if !channel.leader.is_empty() {
-        out.push(piece(format!("{} leads", channel.leader), format!("L:{}", cut(&channel.leader, 9)), 3, Role::BarDim));
+        out.push(piece(
+            format!("{} leads", channel.leader),
+<<<<<<< HEAD
+            format!("{}*", cut(&channel.leader, 9)),
+=======
+            format!("L:{}", cut(&channel.leader, 9)),
+>>>>>>> tui
+            3,
+            Role::BarDim,
+        ));
     } else if channel.phase != "leaderless" {
         out.push(piece("no leader", "no lead", 3, Role::BarWarn));
     }
@@ -191,13 +348,24 @@ fn channel(model: &Model) -> Vec<Piece> {
         Role::BarDim,
     ));
     if channel.waiting > 0 {
-        out.push(piece(format!("{} held up here", channel.waiting), format!("{}h", channel.waiting), 1, Role::BarWarn));
+        out.push(piece(
+            format!("{} held up here", channel.waiting),
+            format!("{}h", channel.waiting),
+            1,
+            Role::BarWarn,
+        ));
     }
     out
 }
 
 fn typing(model: &Model) -> String {
-    let names: Vec<&str> = model.buffers.current().typing.iter().map(|(n, _)| n.as_str()).collect();
+    let names: Vec<&str> = model
+        .buffers
+        .current()
+        .typing
+        .iter()
+        .map(|(n, _)| n.as_str())
+        .collect();
     match names.as_slice() {
         [] => String::new(),
         [one] => format!("{one} is typing…"),

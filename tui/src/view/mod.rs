@@ -55,14 +55,38 @@ pub fn view(model: &Model, state: &mut ViewState, theme: Theme, frame: &mut Fram
     drawn
 }
 
-fn middle_part(model: &Model, state: &mut ViewState, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> (Drawn, usize) {
+fn middle_part(
+    model: &Model,
+    state: &mut ViewState,
+    theme: Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) -> (Drawn, usize) {
     let buffer = model.buffers.current();
     let with_nicks = area.width >= NICKS_FROM && buffer.place == Place::Channel && buffer.joined;
     let with_buffers = area.width >= BUFFERS_FROM;
-    let buffers = if !with_buffers { 0 } else if area.width >= 100 { 22 } else if area.width >= 80 { 17 } else { 14 };
-    let nicks = if !with_nicks { 0 } else if area.width >= 100 { 18 } else { 12 };
-    let [left, chat, right] =
-        Layout::horizontal([Constraint::Length(buffers), Constraint::Min(1), Constraint::Length(nicks)]).areas(area);
+    let buffers = if !with_buffers {
+        0
+    } else if area.width >= 100 {
+        22
+    } else if area.width >= 80 {
+        17
+    } else {
+        14
+    };
+    let nicks = if !with_nicks {
+        0
+    } else if area.width >= 100 {
+        18
+    } else {
+        12
+    };
+    let [left, chat, right] = Layout::horizontal([
+        Constraint::Length(buffers),
+        Constraint::Min(1),
+        Constraint::Length(nicks),
+    ])
+    .areas(area);
     if with_buffers {
         lists::buffers(model, theme, frame, left);
     }

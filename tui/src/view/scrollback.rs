@@ -18,9 +18,18 @@ use crate::when;
 const MARGIN: u16 = 1;
 
 /// Draws, and tells what is on the screen and how many lines are below it.
-pub(super) fn draw(model: &Model, state: &mut ViewState, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> (Drawn, usize) {
+pub(super) fn draw(
+    model: &Model,
+    state: &mut ViewState,
+    theme: Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) -> (Drawn, usize) {
     let buffer = model.buffers.current();
-    let columns = Columns::new(usize::from(area.width.saturating_sub(MARGIN)), buffer.nick_width);
+    let columns = Columns::new(
+        usize::from(area.width.saturating_sub(MARGIN)),
+        buffer.nick_width,
+    );
     let height = usize::from(area.height);
     let mut scroll = state.scrolls.get(&buffer.id).copied().unwrap_or_default();
     if scroll.done.bottoms != buffer.scroll.bottoms {
@@ -53,14 +62,31 @@ pub(super) fn draw(model: &Model, state: &mut ViewState, theme: Theme, frame: &m
     let shown: Vec<Text<'static>> = rows.split_off(first);
     // A buffer that does not fill the screen stands at its bottom, by the input.
     let free = height - shown.len();
-    let below = Rect { y: area.y + u16::try_from(free).unwrap_or(0), height: u16::try_from(shown.len()).unwrap_or(0), ..area };
+    let below = Rect {
+        y: area.y + u16::try_from(free).unwrap_or(0),
+        height: u16::try_from(shown.len()).unwrap_or(0),
+        ..area
+    };
     frame.render_widget(Paragraph::new(shown), below);
     if free > 0 && buffer.history == History::Asked {
         let note = Text::styled("fetching older lines", theme.style(Role::Dim)).centered();
         frame.render_widget(Paragraph::new(note), Rect { height: 1, ..area });
     }
-    let drawn = Drawn { buffer: Some(buffer.id), page: area.height, at_top, at_bottom, layer_end: 0 };
-    (drawn, if at_bottom { 0 } else { last - lowest + usize::from(hidden > 0) })
+    let drawn = Drawn {
+        buffer: Some(buffer.id),
+        page: area.height,
+        at_top,
+        at_bottom,
+        layer_end: 0,
+    };
+    (
+        drawn,
+        if at_bottom {
+            0
+        } else {
+            last - lowest + usize::from(hidden > 0)
+        },
+    )
 }
 
 /// Where the window's lower edge is after scrolling `by` rows up: a line and how many of its rows are hidden; nothing
@@ -85,7 +111,13 @@ fn window(
             at -= 1;
         }
     } else {
-        down(&mut at, &mut cut, usize::try_from(-by).unwrap_or(0), last, heights);
+        down(
+            &mut at,
+            &mut cut,
+            usize::try_from(-by).unwrap_or(0),
+            last,
+            heights,
+        );
     }
     cut = cut.min(heights(at).saturating_sub(1));
     // How many rows there are from here up; if too few, the window goes down until it is filled.
@@ -103,7 +135,13 @@ fn window(
     (bottom.then_some((at, cut)), at_top)
 }
 
-fn down(at: &mut usize, cut: &mut usize, by: usize, last: usize, heights: &mut dyn FnMut(usize) -> usize) {
+fn down(
+    at: &mut usize,
+    cut: &mut usize,
+    by: usize,
+    last: usize,
+    heights: &mut dyn FnMut(usize) -> usize,
+) {
     let mut left = by;
     loop {
         if left <= *cut {
@@ -131,16 +169,30 @@ fn above(model: &Model, buffer: &Buffer, at: usize) -> (Option<String>, bool) {
     (day, buffer.marker == Some(line.key))
 }
 
-fn item_height(model: &Model, buffer: &Buffer, state: &mut ViewState, at: usize, columns: Columns) -> usize {
+fn item_height(
+    model: &Model,
+    buffer: &Buffer,
+    state: &mut ViewState,
+    at: usize,
+    columns: Columns,
+) -> usize {
     let Some(line) = buffer.lines.get(at) else {
         return 0;
     };
     let (day, marker) = above(model, buffer, at);
-    let own = state.height(line, columns.width, columns.nick, || row::height(line, columns));
+    let own = state.height(line, columns.width, columns.nick, || {
+        row::height(line, columns)
+    });
     own + usize::from(day.is_some()) + usize::from(marker)
 }
 
-fn item_rows(model: &Model, buffer: &Buffer, at: usize, columns: Columns, theme: Theme) -> Vec<Text<'static>> {
+fn item_rows(
+    model: &Model,
+    buffer: &Buffer,
+    at: usize,
+    columns: Columns,
+    theme: Theme,
+) -> Vec<Text<'static>> {
     let Some(line) = buffer.lines.get(at) else {
         return Vec::new();
     };
@@ -161,5 +213,8 @@ fn rule(text: &str, dash: char, width: usize, theme: Theme, role: Role) -> Text<
     let free = width.saturating_sub(display_width(&text));
     let left = free / 2;
     let dashes = |n: usize| std::iter::repeat_n(dash, n).collect::<String>();
-    Text::from(Span::styled(format!("{}{text}{}", dashes(left), dashes(free - left)), theme.style(role)))
+    Text::from(Span::styled(
+        format!("{}{text}{}", dashes(left), dashes(free - left)),
+        theme.style(role),
+    ))
 }

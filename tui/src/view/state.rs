@@ -44,7 +44,13 @@ struct Height {
 
 impl ViewState {
     /// The height of a line at a width with a nick column; computed if it is not known.
-    pub(super) fn height(&mut self, line: &Line, width: usize, column: usize, compute: impl FnOnce() -> usize) -> usize {
+    pub(super) fn height(
+        &mut self,
+        line: &Line,
+        width: usize,
+        column: usize,
+        compute: impl FnOnce() -> usize,
+    ) -> usize {
         if let Some(h) = self.heights.get(&line.key)
             && (h.rev, h.width, h.column) == (line.rev, width, column)
         {
@@ -54,7 +60,15 @@ impl ViewState {
             self.heights.clear();
         }
         let rows = compute();
-        self.heights.insert(line.key, Height { rev: line.rev, width, column, rows });
+        self.heights.insert(
+            line.key,
+            Height {
+                rev: line.rev,
+                width,
+                column,
+                rows,
+            },
+        );
         rows
     }
 }

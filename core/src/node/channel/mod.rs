@@ -81,6 +81,8 @@ pub(crate) struct Channel {
     pub kept: u64,
     /// What was refused last, by author: a copy that lands late must not slip in.
     pub refused: BTreeMap<ActorId, MsgId>,
+    /// The leader finds our clock wrong: until then (monotonic) nothing is sent.
+    pub clock_wait: Option<Millis>,
     /// A fork was noticed and told.
     pub fork_told: bool,
     /// When somebody was last seen typing to whom we told it.
@@ -134,6 +136,7 @@ impl Channel {
             heads: BTreeMap::new(),
             kept: 0,
             refused: BTreeMap::new(),
+            clock_wait: None,
             fork_told: false,
             typing_sent: None,
         }

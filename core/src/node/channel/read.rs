@@ -196,6 +196,9 @@ impl Channel {
         }
         self.lead_changed(cx, change);
         self.elect_changed(cx, change);
+        if author == me {
+            self.refill(cx);
+        }
     }
 
     /// Each message says what its author had seen: a head that is not ours means that somebody tells two stories.

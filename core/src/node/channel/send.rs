@@ -179,6 +179,9 @@ impl Channel {
         if self.lead.as_ref().is_some_and(|l| !l.active()) {
             return Some("taking over");
         }
+        if self.clock_wait.is_some_and(|until| cx.now.mono < until) {
+            return Some("your clock and the leader's differ too much: set your clock");
+        }
         if !cx.service_up(crate::port::Service::Mailbox) {
             return Some("the mailbox service can't be reached");
         }
@@ -231,10 +234,14 @@ impl Channel {
         let address = leader.card.address().clone();
         let topic = cx.topic(&address, &address.data_in, self.key.as_bytes());
         let first = me.n;
-        for (i, out) in self.outbox.iter_mut().enumerate().take(cx.cfg.window) {
-            if out.sent.is_some() {
-                continue;
-            }
+        let sent = self.outbox.partition_point(|o| o.sent.is_some());
+        for (i, out) in self
+            .outbox
+            .iter_mut()
+            .enumerate()
+            .take(cx.cfg.window)
+            .skip(sent)
+        {
             let stamp = Stamp {
                 channel: replica.fold.channel,
                 epoch: replica.fold.epoch,
@@ -273,13 +280,11 @@ impl Channel {
     /// The leader sends its own acts into the log itself.
     fn pump_leading(&mut self, cx: &mut Ctx) {
         let window = cx.cfg.window;
-        for i in 0..self.outbox.len().min(window) {
+        let sent = self.outbox.partition_point(|o| o.sent.is_some());
+        for i in sent..self.outbox.len().min(window) {
             let Some(out) = self.outbox.get(i) else {
                 return;
             };
-            if out.sent.is_some() {
-                continue;
-            }
             let Some(stamp) = self.lead_stamp(cx) else {
                 return;
             };
@@ -362,6 +367,17 @@ impl Channel {
         Some(out)
     }
 
+    /// Refills the window once half of it has been settled.
+    pub fn refill(&mut self, cx: &mut Ctx) {
+        if self
+            .outbox
+            .get(cx.cfg.window / 2)
+            .is_some_and(|o| o.sent.is_none())
+        {
+            self.pump(cx);
+        }
+    }
+
     /// An own act was refused: those behind it move up.
     pub fn refused(&mut self, cx: &mut Ctx, id: MsgId, refusal: &Refusal) {
         let Some(i) = self.outbox.iter().position(|o| o.id == id) else {
@@ -371,8 +387,12 @@ impl Channel {
             later.sent = None;
         }
         if refusal.code == "CLOCK" {
-            cx.alarm(self.name.as_str(), "clock", refusal.text.clone());
-            self.retry = Some(cx.now.mono + 30_000);
+            if self.clock_wait.is_none() {
+                cx.alarm(self.name.as_str(), "clock", refusal.text.clone());
+            }
+            self.clock_wait = Some(cx.now.mono + 30_000);
+            self.retry = self.clock_wait;
+            cx.status_dirty = true;
             return;
         }
         let Some(out) = self.outbox.remove(i) else {
@@ -455,6 +475,7 @@ impl Channel {
             return;
         }
         self.retry = None;
+        let asked_again = self.clock_wait.take().is_some();
         if self.outbox.is_empty() || self.phase != Phase::Joined {
             return;
         }
@@ -469,6 +490,10 @@ impl Channel {
         }
         if waited && self.lead.is_none() {
             self.requeue();
+        }
+        if asked_again {
+            // Told once: a refusal that comes again in a moment renews the wait, not the alarm.
+            self.clock_wait = Some(cx.now.mono);
         }
         self.pump(cx);
         self.retry = Some(cx.now.mono + patience);
