@@ -5,8 +5,25 @@ use kirc_core::port::{Effect, Input, StoreOp};
 
 use crate::host::EPOCH;
 
+/// A record in a few words: what it is, whose, and where it stands; ciphertexts and signatures are of no use to a reader.
 fn bytes(value: &[u8]) -> String {
-    String::from_utf8_lossy(&value[..value.len().min(700)]).into_owned()
+    let Ok(mut envelope) = serde_json::from_slice::<Envelope>(value) else {
+        return format!("({} bytes)", value.len());
+    };
+    for name in ["sig", "alg", "nonce", "kid", "prev", "ch"] {
+        envelope.meta.remove(name);
+    }
+    format!(
+        "{} of {} id {} {} ({} bytes)",
+        envelope.command,
+        envelope
+            .from
+            .as_deref()
+            .map_or("?", |f| f.get(..4).unwrap_or(f)),
+        envelope.id.as_deref().unwrap_or("-"),
+        serde_json::to_string(&envelope.meta).unwrap_or_default(),
+        value.len()
+    )
 }
 
 /// An input in a line of the story.

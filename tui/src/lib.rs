@@ -104,16 +104,7 @@ pub async fn demo(options: Options) -> Result<(), TuiError> {
         }
     };
     let paper = tokio::spawn(paper);
-<<<<<<< HEAD
-    let exit = run(
-        Handle { to_node, from_node },
-        options,
-        std::future::pending(),
-    )
-    .await;
-=======
     let exit = run(Handle { to_node, from_node }, options, told_to_stop()).await;
->>>>>>> tui
     paper.abort();
     exit.map(|_| ())
 }

@@ -309,7 +309,9 @@ impl Node {
     ) {
         let ok = result.is_ok();
         match waiting {
-            Waiting::Relay(key) => self.with_channel(&key, |c, cx| c.on_relayed(cx, ticket, ok)),
+            Waiting::Relay(key) => {
+                self.with_channel(&key, |c, cx| c.on_relayed(cx, ticket, result.ok()));
+            }
             Waiting::Challenge(key) => {
                 self.with_channel(&key, |c, cx| c.on_challenge_appended(cx, ok))
             }

@@ -45,7 +45,7 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
             let key = (author, shown.command.as_str(), shown.text.as_str(), params);
             let many = times.entry(key).or_default();
             *many += 1;
-            if *many > said(world, author, to, shown) {
+            if *many > said(world, author, to, shown) + thrown_out(world, author, to, shown) {
                 found.add(
                     Promise::Author,
                     shown.at,
@@ -61,6 +61,23 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
                 );
             }
         }
+    }
+}
+
+/// A node that is thrown out before it knows that it is in knocks again: once for each time.
+fn thrown_out(world: &World, author: usize, to: &str, shown: &Shown) -> usize {
+    let kicks = |said: &&crate::witness::Said| {
+        let envelope = &said.envelope;
+        envelope.command == "KICK"
+            && envelope.to.as_deref() == Some(to)
+            && envelope
+                .params
+                .iter()
+                .any(|p| p == world.hosts[author].nick)
+    };
+    match shown.command.as_str() {
+        "JOIN" => world.witness.said.iter().filter(kicks).count(),
+        _ => 0,
     }
 }
 

@@ -78,9 +78,11 @@ fn same_channel(world: &World, view: &View, channel: &str, found: &mut Breaches)
         );
         seen.entry(head).or_default().push(host.nick);
     }
-    // Nobody leads in the place of a leader that does its work.
+    // Nobody leads in the place of a leader that does its work and stays.
     let steady = world.plan.kind == Kind::Calm;
-    if steady && let Some(head) = seen.keys().find(|head| !head.starts_with("term 1 ")) {
+    let terms = 1 + departures(view, channel);
+    let term = |head: &String| head.split(' ').nth(1).and_then(|t| t.parse::<u64>().ok());
+    if steady && let Some(head) = seen.keys().find(|h| term(h).is_some_and(|t| t > terms)) {
         let line = format!("{channel} has changed its leader for no reason: {head}");
         found.add(Promise::Live, end, &["CLAIM"], line);
     }
@@ -92,6 +94,13 @@ fn same_channel(world: &World, view: &View, channel: &str, found: &mut Breaches)
             format!("{channel} is not the same for all: {seen:?}"),
         );
     }
+}
+
+/// How often somebody left a channel.
+fn departures(view: &View, channel: &str) -> u64 {
+    let leaves = |s: &&super::Shown| matches!(s.command.as_str(), "PART" | "KICK");
+    let here = view.places.iter().filter(|((name, _), _)| name == channel);
+    here.map(|(_, shown)| shown).filter(leaves).count() as u64
 }
 
 fn last_words(world: &World, view: &View, found: &mut Breaches) {

@@ -246,16 +246,7 @@ mod tests {
             );
             assert!(command.usage().len() <= 44, "{}", command.usage());
             for (i, arg) in command.args.iter().enumerate() {
-<<<<<<< HEAD
-                assert_eq!(
-                    arg.kind == ArgKind::Channel && i > 0,
-                    false,
-                    "{}",
-                    command.name
-                );
-=======
                 assert!(arg.kind != ArgKind::Channel || i == 0, "{}", command.name);
->>>>>>> tui
                 let greedy = matches!(arg.kind, ArgKind::Words | ArgKind::Rest | ArgKind::Text);
                 assert!(!greedy || i + 1 == command.args.len(), "{}", command.name);
             }

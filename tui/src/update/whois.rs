@@ -139,11 +139,7 @@ pub(super) fn verify(context: &mut Context<'_>, envelope: &Envelope) {
         )),
         Row::Gap,
     ];
-<<<<<<< HEAD
-    rows.extend(rows_of_groups(&text(envelope.get("safety_number")), 6));
-=======
     rows.extend(rows_of_groups(&text(envelope.get("safety_number")), 4));
->>>>>>> tui
     rows.push(Row::Gap);
     rows.push(Row::Pair(nick.clone(), fingerprint));
     rows.push(Row::Pair(

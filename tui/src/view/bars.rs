@@ -125,40 +125,6 @@ fn piece(long: impl Into<String>, short: impl Into<String>, rank: u8, role: Role
 /// The line above the input.
 pub(super) fn status(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect, below: usize) {
     let width = usize::from(area.width);
-<<<<<<< HEAD
-    let typing_width = if typing.is_empty() {
-        0
-    } else {
-        display_width(&typing) + 2
-    };
-    let size = |pieces: &[Piece], short: bool| -> usize {
-        pieces
-            .iter()
-            .map(|p| display_width(if short { &p.short } else { &p.long }) + 2)
-            .sum::<usize>()
-    };
-    let short = size(&pieces, false) + typing_width > width;
-    let typing = if short && size(&pieces, true) + typing_width > width {
-        cut(&typing, width / 3)
-    } else {
-        typing
-    };
-    let typing_width = if typing.is_empty() {
-        0
-    } else {
-        display_width(&typing) + 1
-    };
-    while short && size(&pieces, true) + typing_width > width && pieces.len() > 1 {
-        let least = pieces
-            .iter()
-            .enumerate()
-            .max_by_key(|(_, p)| p.rank)
-            .map(|(i, _)| i);
-        if let Some(i) = least {
-            pieces.remove(i);
-        }
-    }
-=======
     let mut typing = typing(model);
     let mut pieces = left(model, below);
     fit(
@@ -173,7 +139,6 @@ pub(super) fn status(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
         display_width(&typing) + 1
     };
     fit(&mut pieces, width.saturating_sub(typing_width));
->>>>>>> tui
     let bar = theme.style(Role::Bar);
     let mut spans = vec![];
     let mut used = 0;
@@ -265,11 +230,7 @@ fn left(model: &Model, below: usize) -> Vec<Piece> {
         out.push(piece(
             format!("{waits} waiting"),
             format!("{waits}w"),
-<<<<<<< HEAD
-            1,
-=======
             0,
->>>>>>> tui
             Role::BarWarn,
         ));
     }
@@ -330,11 +291,7 @@ fn channel(model: &Model) -> Vec<Piece> {
     } else if !channel.leader.is_empty() {
         out.push(piece(
             format!("{} leads", channel.leader),
-<<<<<<< HEAD
-            format!("{}*", cut(&channel.leader, 9)),
-=======
             format!("L:{}", cut(&channel.leader, 9)),
->>>>>>> tui
             3,
             Role::BarDim,
         ));

@@ -85,11 +85,7 @@ pub(super) fn buffers(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: 
         let tail = if counts.is_empty() {
             String::new()
         } else {
-<<<<<<< HEAD
-            format!(" {counts}")
-=======
             format!(" {counts} ")
->>>>>>> tui
         };
         let room = width.saturating_sub(display_width(&number) + display_width(&tail));
         let style = theme.style(role(model, buffer));

@@ -76,6 +76,8 @@ pub(crate) struct Lead {
     epoch_began: Millis,
     renew_at: Millis,
     retry_at: Option<Millis>,
+    /// The place of the last record of ours that landed.
+    landed: Option<Offset>,
 }
 
 impl Lead {
@@ -134,6 +136,7 @@ impl Channel {
             epoch_began: cx.now.mono,
             renew_at: cx.now.mono,
             retry_at: None,
+            landed: None,
         });
         self.resume_lead(cx);
         self.publish_status(cx);
@@ -464,8 +467,15 @@ impl Channel {
         };
         let channel = replica.fold.channel;
         match crate::log::open_act(&plain, &send.act, channel, &lead.spec, &cx.cfg) {
-            Ok(opened) if self.refused.get(&opened.act.author) >= Some(&opened.act.id) => {}
-            Ok(opened) => self.relay_for(cx, opened, send.act.token),
+            Ok(opened) => {
+                let (author, id) = (opened.act.author, opened.act.id);
+                match self.refused.get(&author).cloned() {
+                    // Its author has not heard our no: say it again.
+                    Some((last, refusal)) if last == id => self.refuse(cx, author, id, &refusal),
+                    Some((last, _)) if last > id => {}
+                    _ => self.relay_for(cx, opened, send.act.token),
+                }
+            }
             Err(_) => {
                 // Not what its author signed for us: whoever made it gets no answer.
             }
@@ -536,14 +546,32 @@ impl Channel {
     }
 
     /// An append to the log came to its end.
-    pub fn on_relayed(&mut self, cx: &mut Ctx, ticket: Ticket, ok: bool) {
+    pub fn on_relayed(&mut self, cx: &mut Ctx, ticket: Ticket, at: Option<Offset>) {
         let Some(lead) = self.lead.as_mut() else {
             return;
         };
         lead.inflight.remove(&ticket);
-        if !ok {
+        lead.landed = lead.landed.max(at);
+        if at.is_none() {
             self.resync(cx);
         } else if lead.mode == Mode::Draining && lead.inflight.is_empty() {
+            self.resync(cx);
+        } else {
+            self.miss_records(cx);
+        }
+    }
+
+    /// All that we appended has been read, and some of it did not count: what we build on is not there.
+    fn miss_records(&mut self, cx: &mut Ctx) {
+        let Some(lead) = self.lead.as_ref() else {
+            return;
+        };
+        let passed = cx
+            .readers
+            .get(&self.log)
+            .is_some_and(|r| !r.moving && lead.landed.is_some_and(|at| r.next > at));
+        let idle = lead.active() && lead.inflight.is_empty() && self.stalled.is_empty();
+        if idle && passed && !lead.pending.is_empty() {
             self.resync(cx);
         }
     }
@@ -584,6 +612,7 @@ impl Channel {
             return;
         };
         let Mode::Reading(end) = lead.mode else {
+            self.miss_records(cx);
             return;
         };
         let read = cx

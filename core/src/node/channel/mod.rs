@@ -23,7 +23,7 @@ pub(crate) use self::join::Join;
 pub(crate) use self::lead::Lead;
 pub(crate) use self::send::{Out, OutKind};
 use super::ctx::Ctx;
-use crate::channel::ChannelState;
+use crate::channel::{ChannelState, Refusal};
 use crate::crypto::ChannelKey;
 use crate::ids::{ActorId, Count, Epoch, Hash, Millis, MsgId, Offset, Seq};
 use crate::keys::{EpochInfo, KeyRing};
@@ -80,7 +80,7 @@ pub(crate) struct Channel {
     /// How many records of the log were kept.
     pub kept: u64,
     /// What was refused last, by author: a copy that lands late must not slip in.
-    pub refused: BTreeMap<ActorId, MsgId>,
+    pub refused: BTreeMap<ActorId, (MsgId, Refusal)>,
     /// The leader finds our clock wrong: until then (monotonic) nothing is sent.
     pub clock_wait: Option<Millis>,
     /// A fork was noticed and told.

@@ -291,7 +291,7 @@ impl Channel {
         refusal: &crate::channel::Refusal,
     ) {
         if refusal.code != "CLOCK" {
-            self.refused.insert(author, id);
+            self.refused.insert(author, (id, refusal.clone()));
         }
         let Some(replica) = &self.replica else { return };
         let Some(member) = replica.state.members.get(&author) else {
