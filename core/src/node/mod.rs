@@ -235,6 +235,7 @@ impl Node {
         } else {
             for channel in self.channels.values_mut() {
                 channel.on_answers_read(&mut self.cx, topic);
+                channel.on_gap_read(&mut self.cx, topic);
             }
         }
     }
@@ -254,9 +255,12 @@ impl Node {
                 .incarnation
                 .as_deref()
                 .is_some_and(|i| i != incarnation);
-            if (other_life || channel.next > end) && channel.replica.is_some() {
+            if (other_life || channel.next > end || channel.next < start)
+                && channel.replica.is_some()
+            {
                 // Another life of the log, or one that lost its end: what counts is found by the chain, from the start.
                 channel.next = start;
+                channel.lost = true;
                 again = Some(start);
             }
             channel.incarnation = Some(incarnation.to_owned());
@@ -293,7 +297,9 @@ impl Node {
         } else if let Ok(e) = Envelope::from_canonical(&record.value) {
             if e.command == "ANSWER" {
                 for channel in self.channels.values_mut() {
-                    if channel.on_answer(&mut self.cx, &e) {
+                    if channel.on_answer(&mut self.cx, &e)
+                        || channel.on_gap_answer(&mut self.cx, &e)
+                    {
                         break;
                     }
                 }
@@ -362,6 +368,9 @@ impl Node {
         match waiting {
             Waiting::History(origin, to) => self.on_history(&origin, &to, result),
             Waiting::Held(actor) => self.on_held(actor, result),
+            Waiting::Fetch(key, asker, id) => {
+                self.with_channel(&key, |c, cx| c.on_fetched(cx, asker, id, result))
+            }
             _ => {}
         }
     }
