@@ -192,10 +192,10 @@ impl Node {
             }
         }
         for (peer, direct) in &mut self.directs {
-            if direct.wake().is_some_and(|at| self.cx.now.mono >= at) {
-                if let Some(card) = self.cx.contacts.card(peer).cloned() {
-                    direct.tick(&mut self.cx, &card);
-                }
+            if direct.wake().is_some_and(|at| self.cx.now.mono >= at)
+                && let Some(card) = self.cx.contacts.card(peer).cloned()
+            {
+                direct.tick(&mut self.cx, &card);
             }
         }
         if self.cx.now.mono >= self.people_at && !self.cx.stopping {
@@ -294,14 +294,12 @@ impl Node {
             self.on_progress(topic);
         } else if self.is_inbox(topic) {
             self.on_inbox(topic, &record);
-        } else if let Ok(e) = Envelope::from_canonical(&record.value) {
-            if e.command == "ANSWER" {
-                for channel in self.channels.values_mut() {
-                    if channel.on_answer(&mut self.cx, &e)
-                        || channel.on_gap_answer(&mut self.cx, &e)
-                    {
-                        break;
-                    }
+        } else if let Ok(e) = Envelope::from_canonical(&record.value)
+            && e.command == "ANSWER"
+        {
+            for channel in self.channels.values_mut() {
+                if channel.on_answer(&mut self.cx, &e) || channel.on_gap_answer(&mut self.cx, &e) {
+                    break;
                 }
             }
         }

@@ -591,11 +591,11 @@ impl Channel {
             self.stay_out(cx, origin.as_ref());
             return;
         }
-        if let Some((_, _, topic)) = join.asked.take() {
-            if join.tries % 4 == 0 {
-                // Perhaps the answers' topic was not there when we began to read it.
-                cx.readers.remove(&topic);
-            }
+        if let Some((_, _, topic)) = join.asked.take()
+            && join.tries % 4 == 0
+        {
+            // Perhaps the answers' topic was not there when we began to read it.
+            cx.readers.remove(&topic);
         }
         if join.tries == 2 && !join.told && !join.scan.vacant() {
             join.told = true;

@@ -107,22 +107,22 @@ impl Channel {
             return false;
         }
         self.next = record.offset + 1;
-        if let Some(r) = &self.replica {
-            if r.fold.head != before || matches!(verdict, Verdict::Challenged(_)) {
-                self.heads.insert(r.fold.seq, r.fold.head);
-                while self.heads.len() > HEADS {
-                    self.heads.pop_first();
-                }
-                self.kept += 1;
-                let row = LogRow {
-                    channel: r.fold.channel.to_string(),
-                    index: self.kept,
-                    seq: r.fold.seq.0,
-                    time: record.time,
-                    value: record.value,
-                };
-                cx.store(StoreOp::Log(row));
+        if let Some(r) = &self.replica
+            && (r.fold.head != before || matches!(verdict, Verdict::Challenged(_)))
+        {
+            self.heads.insert(r.fold.seq, r.fold.head);
+            while self.heads.len() > HEADS {
+                self.heads.pop_first();
             }
+            self.kept += 1;
+            let row = LogRow {
+                channel: r.fold.channel.to_string(),
+                index: self.kept,
+                seq: r.fold.seq.0,
+                time: record.time,
+                value: record.value,
+            };
+            cx.store(StoreOp::Log(row));
         }
         let counted = !matches!(verdict, Verdict::Void(_) | Verdict::Forged(_));
         if counted && parsed.sequenced().is_some() && self.gap.is_none() {
