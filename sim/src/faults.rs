@@ -1,8 +1,9 @@
 //! What goes wrong, and when. After the quiet begins nothing does any more, and all that was broken is mended.
 
-use kirc_core::port::{Input, Service};
+use kirc_core::port::{Input, Service, Topic};
 
 use crate::dice::Dice;
+use crate::host::LOG;
 use crate::plan::Kind;
 use crate::world::{Event, World};
 
@@ -31,6 +32,10 @@ pub enum Fault {
     Jump(usize, i64),
     /// The mailbox service's clock jumps forward.
     ServiceJump(u64),
+    /// The hostile node claims to lead.
+    Usurp,
+    /// Whoever leads stands still for so many ms.
+    PauseLeader(u64),
 }
 
 /// Puts all faults of a plan into the queue.
@@ -85,6 +90,12 @@ pub fn schedule(world: &mut World, dice: &mut Dice) {
     for _ in 0..faults.service_jumps {
         plan.push((when(dice), Fault::ServiceJump(dice.range(100, 20_000))));
     }
+    for _ in 0..if faults.hostile { dice.range(0, 4) } else { 0 } {
+        plan.push((when(dice), Fault::Usurp));
+    }
+    for _ in 0..faults.zombies {
+        plan.push((when(dice), Fault::PauseLeader(dice.range(5_000, 13_000))));
+    }
     for (at, fault) in plan {
         world.at(at, Event::Fault(fault));
     }
@@ -133,7 +144,36 @@ impl World {
             }
             Fault::Jump(host, by) => self.hosts[host].wall += by,
             Fault::ServiceJump(by) => self.service_clock += by,
+            Fault::Usurp => self.usurp(),
+            Fault::PauseLeader(ms) => {
+                let leads = |h: &usize| crate::check::leads(self, *h);
+                if let Some(host) = (0..self.hosts.len()).find(leads) {
+                    self.hosts[host].drowsy = Some(ms);
+                }
+            }
         }
+    }
+
+    fn usurp(&mut self) {
+        let Some(hostile) = &self.hostile else { return };
+        let host = hostile.host;
+        if !self.hosts[host].awake() {
+            return;
+        }
+        let claim = hostile.claim(&mut self.dice, &self.hosts[host]);
+        if let Some((name, bytes)) = claim {
+            let key = name.folded().into_bytes();
+            if let Some(topic) = self.log_of(&key) {
+                self.send(host, None, topic, key, bytes, 0);
+            }
+        }
+    }
+
+    /// The partition of the log in which records of this key stand.
+    fn log_of(&self, key: &[u8]) -> Option<Topic> {
+        let holds = |p: &crate::mailbox::Partition| p.records().iter().any(|r| r.key == key);
+        let mut logs = self.mailbox.partitions().filter(|(t, _)| t.name == LOG);
+        logs.find(|(_, p)| holds(p)).map(|(topic, _)| topic.clone())
     }
 
     fn cuts(&mut self, host: usize, service: Service) -> &mut u32 {

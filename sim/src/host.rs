@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kirc_core::crypto::ChannelKey;
-use kirc_core::identity::{Address, Identity};
+use kirc_core::identity::{Address, Card, Identity};
 use kirc_core::ids::Offset;
 use kirc_core::names::Nick;
 use kirc_core::node::{Config, Home, Node};
 use kirc_core::port::{Effect, Input, Now, SessionId, Topic};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::keys;
 use crate::store::Store;
@@ -131,6 +131,12 @@ impl Host {
             rpc_in: topic("rpc-in"),
             rpc_out: topic("rpc-out"),
         }
+    }
+
+    /// Its owner's card.
+    pub fn card(&self) -> Card {
+        let nick = Nick::parse(self.nick).expect("it is a nick");
+        Card::create(&self.identity, &nick, &self.address(), Map::new(), 1)
     }
 
     /// What its node is told.

@@ -1,7 +1,10 @@
 //! A leader that tampers with what it relays. It is a member like any other, with a key of its own; it has no one else's.
 
 use kirc_core::envelope::{Domain, Envelope};
+use kirc_core::log::{Fold, LogRecord, hash_record};
+use kirc_core::names::ChannelName;
 use kirc_core::port::Table;
+use serde_json::Value;
 
 use crate::dice::Dice;
 use crate::host::Host;
@@ -20,7 +23,7 @@ pub enum Trick {
     Garble,
     /// Its ciphertext is changed, and it is signed anew.
     Alter,
-    /// An old record stands in its place, signed anew.
+    /// An old record stands behind it once more, signed anew.
     Replay,
     /// Two different records claim its place.
     Fork,
@@ -46,9 +49,11 @@ pub struct Hostile {
     /// Of 1,000 records, how many it tampers with.
     rate: u64,
     tricks: Vec<Trick>,
-    held: Vec<Vec<u8>>,
     seen: Vec<Envelope>,
 }
+
+/// Records that are appended in place of another, each after so many ms; those that wait are overtaken.
+pub type Tampered = Vec<(u64, Vec<u8>)>;
 
 impl Hostile {
     /// Who it is and what it is up to.
@@ -61,46 +66,67 @@ impl Hostile {
             host: dice.index(plan.hosts),
             rate: dice.range(20, 300),
             tricks,
-            held: Vec::new(),
             seen: Vec::new(),
         }
     }
 
     /// What is appended in place of a record; `None` leaves it as it is.
-    pub fn tamper(&mut self, dice: &mut Dice, me: &Host, value: &[u8]) -> Option<Vec<Vec<u8>>> {
-        let held = std::mem::take(&mut self.held);
+    pub fn tamper(&mut self, dice: &mut Dice, me: &Host, value: &[u8]) -> Option<Tampered> {
         let seen = Envelope::from_canonical(value).ok();
-        let old = dice.pick(&self.seen).cloned();
-        self.seen.extend(seen.clone());
-        if !held.is_empty() {
-            return Some([vec![value.to_vec()], held].concat());
-        }
+        let lately = self.seen.len().saturating_sub(6);
+        let old = dice.pick(&self.seen[lately..]).cloned();
+        self.seen
+            .extend(seen.clone().filter(|e| e.command == "LOG"));
         if !dice.chance(self.rate) {
             return None;
         }
         let sign = |e: Envelope| e.sign(Domain::Log, &me.identity).to_canonical();
+        let only = |value| Some(vec![(0, value)]);
+        let whole = value.to_vec();
         match dice.pick(&self.tricks)? {
             Trick::Drop => Some(Vec::new()),
-            Trick::Repeat => Some(vec![value.to_vec(), value.to_vec()]),
-            Trick::Reorder => {
-                self.held.push(value.to_vec());
-                Some(Vec::new())
-            }
-            Trick::Garble => Some(vec![garble(dice, value)]),
-            Trick::Alter => Some(vec![sign(alter(dice, seen?)?)]),
-            Trick::Replay => Some(vec![sign(graft(seen?, old?))]),
-            Trick::Forge => Some(vec![sign(forge(dice, me, seen?)?)]),
+            Trick::Repeat => Some(vec![(0, whole.clone()), (0, whole)]),
+            Trick::Reorder => Some(vec![(dice.range(50, 2_000), whole)]),
+            Trick::Garble => only(garble(dice, value)),
+            Trick::Alter => only(sign(alter(dice, seen?)?)),
+            Trick::Replay => Some(vec![(0, whole), (0, sign(graft(&seen?, value, old?)?))]),
+            Trick::Forge => only(sign(forge(dice, me, seen?)?)),
             Trick::Fork => {
                 let seen = seen?;
                 let forged = forge(dice, me, seen.clone()).filter(|_| dice.chance(500));
                 let other = sign(forged.or_else(|| alter(dice, seen))?);
                 Some(if dice.chance(500) {
-                    vec![value.to_vec(), other]
+                    vec![(0, whole), (0, other)]
                 } else {
-                    vec![other, value.to_vec()]
+                    vec![(0, other), (0, whole)]
                 })
             }
         }
+    }
+
+    /// A claim that nobody waits for: whether it counts is the others' to say.
+    pub fn claim(&self, dice: &mut Dice, me: &Host) -> Option<(ChannelName, Vec<u8>)> {
+        let heads = me
+            .store
+            .values()
+            .iter()
+            .filter(|((table, _), _)| *table == Table::Head);
+        let heads: Vec<(&String, &Vec<u8>)> = heads.map(|((_, key), value)| (key, value)).collect();
+        let (name, head) = dice.pick(&heads)?;
+        let head: Value = serde_json::from_slice(head).ok()?;
+        let fold: Fold = serde_json::from_value(head["fold"].clone()).ok()?;
+        let name = ChannelName::parse(name).ok()?;
+        let (term, nonce) = (fold.term.next(), dice.below(1 << 50));
+        let bytes = LogRecord::claim(
+            &me.identity,
+            &me.card(),
+            &name,
+            term,
+            fold.claim,
+            Some(fold.channel),
+            nonce,
+        );
+        Some((name, bytes))
     }
 }
 
@@ -126,14 +152,18 @@ fn alter(dice: &mut Dice, mut envelope: Envelope) -> Option<Envelope> {
     Some(envelope)
 }
 
-/// The content of an old record at the place of another.
-fn graft(place: Envelope, mut old: Envelope) -> Envelope {
-    for (name, value) in place.meta {
+/// The content of an old record, once more, at the place behind another.
+fn graft(place: &Envelope, value: &[u8], mut old: Envelope) -> Option<Envelope> {
+    for (name, value) in &place.meta {
         if name != "sig" {
-            old.meta.insert(name, value);
+            old.meta.insert(name.clone(), value.clone());
         }
     }
-    old
+    let prev = hash_record(value).to_string();
+    Some(
+        old.meta("seq", place.meta_u64("seq")? + 1)
+            .meta("prev", prev),
+    )
 }
 
 /// Opens what an author said, says something else in its name, and signs that itself.

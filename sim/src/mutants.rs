@@ -35,7 +35,7 @@ pub const CASES: [Case; 12] = [
     case(
         Mutant::AcceptRepeats,
         "accept-repeats",
-        Kind::Appends,
+        Kind::Hostile,
         &[Promise::Order],
     ),
     case(
@@ -89,7 +89,7 @@ pub const CASES: [Case; 12] = [
     case(
         Mutant::ClaimAtWill,
         "claim-at-will",
-        Kind::Pauses,
+        Kind::Hostile,
         &[Promise::Live],
     ),
 ];

@@ -208,7 +208,7 @@ impl World {
         let nick = |n: usize| crate::host::NICKS[n];
         let envelope = match deed {
             Deed::Meet(other) => {
-                let card = self.card(other);
+                let card = serde_json::to_value(self.hosts[other].card()).unwrap_or_default();
                 Envelope::new("CONTACT").param("add").field("card", card)
             }
             Deed::Join(channel) => {
@@ -280,19 +280,6 @@ impl World {
     fn secret(&mut self, host: usize) -> String {
         self.people[host].count += 1;
         format!("m-{host}-{}-{}", self.people[host].count, self.word)
-    }
-
-    fn card(&self, of: usize) -> serde_json::Value {
-        let host = &self.hosts[of];
-        let nick = kirc_core::names::Nick::parse(host.nick).expect("it is a nick");
-        let card = kirc_core::identity::Card::create(
-            &host.identity,
-            &nick,
-            &host.address(),
-            serde_json::Map::new(),
-            1,
-        );
-        serde_json::to_value(&card).unwrap_or_default()
     }
 
     /// A person sees something on its screen.

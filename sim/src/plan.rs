@@ -124,6 +124,8 @@ pub struct Faults {
     pub service_jumps: u64,
     /// Spells without any signal service, for everybody.
     pub signal_outages: u64,
+    /// Pauses of whoever leads, about as long as it takes to replace it.
+    pub zombies: u64,
     /// Whether one node tampers with what it relays.
     pub hostile: bool,
 }
@@ -245,7 +247,14 @@ impl Plan {
                 faults.hostile = dice.chance(150);
             }
             Kind::Crashes => faults.crashes = dice.range(4, 12),
-            Kind::Pauses => faults.pauses = dice.range(3, 8),
+            Kind::Pauses => {
+                faults.pauses = dice.range(1, 6);
+                faults.zombies = dice.range(1, 6);
+                if dice.chance(500) {
+                    self.append.max = dice.range(200, 900);
+                    self.manners.messages = dice.range(60, 90);
+                }
+            }
             Kind::Cuts => {
                 faults.cut_mailbox = dice.range(2, 5);
                 faults.cut_signals = dice.range(0, 3);

@@ -2,12 +2,15 @@
 
 use kirc_core::port::{From, Input, PortError, Ticket, Topic};
 
+use crate::faults::Fault;
 use crate::host::{EPOCH, LOG};
 use crate::mailbox::ids;
 use crate::world::{Event, Landing, World};
 
 /// After so many ms an append has failed for its producer.
 const APPEND_TIMEOUT: u64 = 3_000;
+/// What a claim to lead has in it.
+const CLAIM: &[u8] = b"\"command\":\"CLAIM\"";
 
 impl World {
     /// A node appends; a hostile one may append something else.
@@ -27,29 +30,39 @@ impl World {
             self.hostile = Some(hostile);
             if let Some(many) = many {
                 self.note(|w| format!("{} tampers: {} records", w.hosts[index].nick, many.len()));
-                let mut many = many.into_iter();
-                if let Some(first) = many.next() {
-                    self.send(index, Some(ticket), topic.clone(), key.clone(), first);
-                } else {
-                    // It keeps quiet about what it was to relay, and believes that it did.
-                    self.fail_append(index, ticket, 10);
+                if many.is_empty() {
+                    // It keeps quiet about what it was to relay; its own node believes that it did.
+                    let result = Ok(self.mailbox.partition(&topic).end());
+                    let life = self.hosts[index].life;
+                    let told = Input::Appended { ticket, result };
+                    self.after(10, Event::Input(index, life, told));
                 }
-                for value in many {
-                    self.send(index, None, topic.clone(), key.clone(), value);
+                let mut ticket = Some(ticket);
+                for (wait, value) in many {
+                    self.send(
+                        index,
+                        ticket.take(),
+                        topic.clone(),
+                        key.clone(),
+                        value,
+                        wait,
+                    );
                 }
                 return;
             }
         }
-        self.send(index, Some(ticket), topic, key, value);
+        self.send(index, Some(ticket), topic, key, value, 0);
     }
 
-    fn send(
+    /// Sends a record on its way. One that waits is overtaken by those behind it.
+    pub fn send(
         &mut self,
         host: usize,
         ticket: Option<Ticket>,
         topic: Topic,
         key: Vec<u8>,
         value: Vec<u8>,
+        wait: u64,
     ) {
         let rates = self.plan.rates;
         let dice = &mut self.dice;
@@ -83,8 +96,12 @@ impl World {
             return;
         }
         let before = self.hosts[host].landing.get(&landing.topic).copied();
-        let at = (self.now + delay).max(before.unwrap_or(0));
-        self.hosts[host].landing.insert(landing.topic.clone(), at);
+        let mut at = (self.now + delay).max(before.unwrap_or(0));
+        if wait > 0 {
+            at += wait;
+        } else {
+            self.hosts[host].landing.insert(landing.topic.clone(), at);
+        }
         if (unacked || at > self.now + APPEND_TIMEOUT)
             && let Some(ticket) = landing.ticket.take()
         {
@@ -98,6 +115,19 @@ impl World {
             self.at(at + again, Event::Land(copy));
         }
         self.at(at, Event::Land(landing));
+    }
+
+    /// The worst moment to wake up for somebody who believes to lead: the very moment at which it is replaced.
+    fn wake_zombies(&mut self) {
+        for index in 0..self.hosts.len() {
+            if let Some(until) = self.hosts[index].paused
+                && self.plan.faults.zombies > 0
+                && self.dice.chance(700)
+            {
+                let soon = self.dice.range(0, 30);
+                self.after(soon, Event::Fault(Fault::Resume(index, until)));
+            }
+        }
     }
 
     fn fail_append(&mut self, host: usize, ticket: Ticket, delay: u64) {
@@ -145,6 +175,9 @@ impl World {
         }
         if topic.name == LOG {
             self.witness.appended += 1;
+            if value.windows(CLAIM.len()).any(|w| w == CLAIM) {
+                self.wake_zombies();
+            }
         }
         let clock = EPOCH + self.now + self.service_clock;
         let offset = self.mailbox.land(&topic, key, value, clock);

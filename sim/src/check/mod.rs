@@ -8,6 +8,7 @@ use crate::world::World;
 
 mod author;
 mod blind;
+mod claims;
 mod kept;
 mod live;
 mod order;
@@ -93,8 +94,20 @@ pub fn all(world: &World) -> Vec<Breach> {
     author::check(world, &view, &mut found);
     secret::check(world, &view, &mut found);
     blind::check(world, &mut found);
+    claims::check(world, &view, &mut found);
     live::check(world, &view, &mut found);
     found.0
+}
+
+/// Whether a machine's owner was told last that it leads a channel.
+pub fn leads(world: &World, host: usize) -> bool {
+    let channels = view::last_status(world, host).and_then(|s| s.get("channels"));
+    let all = channels
+        .and_then(serde_json::Value::as_object)
+        .into_iter()
+        .flatten();
+    all.map(|(_, channel)| channel)
+        .any(|c| c["leading"] == true)
 }
 
 /// Whether a machine's own showing counts: what a hostile node tells its own owner does not.

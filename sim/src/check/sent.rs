@@ -31,10 +31,10 @@ fn check_channel(
 ) {
     let author = world.hosts[message.host].nick;
     let own = view.shown.get(&(message.host, message.to.clone()));
-    let seq = own.and_then(|list| list.iter().find(|s| s.id == id).and_then(|s| s.seq));
+    let seq = own.and_then(|list| list.iter().filter(|s| s.id == id).find_map(|s| s.seq));
     let others: Vec<usize> = (0..world.hosts.len())
         .filter(|h| *h != message.host)
-        .filter(|h| seq.is_some_and(|seq| view.present(*h, &message.to, seq)))
+        .filter(|h| view.present(*h, &message.to, seq.unwrap_or(u64::MAX)))
         .collect();
     let landed = landed(world, id, |topic| topic == LOG);
     // A channel whose only member is the author lives in its store.

@@ -479,6 +479,13 @@ impl Channel {
                         wraps: vec![],
                     };
                     self.ring.restore(epoch, info, Some(key.duplicate()));
+                    let value = cx.id.seal_local(key.expose());
+                    let key = format!("{}/staged/{kid}", fold.channel);
+                    cx.store(crate::port::StoreOp::Put {
+                        table: Table::Key,
+                        key,
+                        value,
+                    });
                 }
                 self.ring.stage(kid, key);
             }

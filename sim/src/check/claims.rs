@@ -1,0 +1,54 @@
+//! A leader is replaced only when it resigned, left, or was silent while it was doubted: needless take-overs void what others said.
+
+use kirc_core::Envelope;
+use kirc_core::port::LogRow;
+
+use super::{Breaches, Promise, View, honest};
+use crate::host::{EPOCH, Host};
+use crate::world::World;
+
+/// How long a leader must be silent before somebody else's claim counts, ms of the log's time.
+const SILENCE: u64 = 3_000;
+
+/// Checks it.
+pub fn check(world: &World, view: &View, found: &mut Breaches) {
+    for host in world.hosts.iter().filter(|h| honest(world, h.index)) {
+        for log in host.store.logs().values() {
+            let rows: Vec<&LogRow> = log.values().collect();
+            for pair in rows.windows(2) {
+                if let [before, claim] = pair {
+                    one(view, host, before, claim, found);
+                }
+            }
+        }
+    }
+}
+
+fn one(view: &View, host: &Host, before: &LogRow, claim: &LogRow, found: &mut Breaches) {
+    let read = |row: &LogRow| serde_json::from_slice::<Envelope>(&row.value).ok();
+    let (Some(last), Some(claimed)) = (read(before), read(claim)) else {
+        return;
+    };
+    let silent = claim.time >= before.time + SILENCE;
+    if claimed.command != "CLAIM" || last.command == "RESIGN" || silent {
+        return;
+    }
+    let channel = claimed.to.clone().unwrap_or_default();
+    let left = |seq: u64| {
+        let shown = view.places.get(&(channel.clone(), seq));
+        shown.is_some_and(|s| matches!(s.command.as_str(), "PART" | "KICK"))
+    };
+    if before.index + 1 == claim.index && !left(before.seq) && !left(before.seq.saturating_sub(1)) {
+        found.add(
+            Promise::Live,
+            claim.time.saturating_sub(EPOCH),
+            &["CLAIM", "CHALLENGE"],
+            format!(
+                "for {}, {} took {channel} over {} ms after the leader's last record",
+                host.nick,
+                claimed.from.unwrap_or_default(),
+                claim.time - before.time
+            ),
+        );
+    }
+}
