@@ -512,6 +512,9 @@ impl Channel {
             .unwrap_or_default();
         let Some(replica) = &self.replica else { return };
         let id = replica.fold.channel.to_string();
+        for member in replica.state.members.values() {
+            cx.contacts.meet(&member.card);
+        }
         let known = cx.contacts.known_channel(&self.key);
         if known.as_ref().is_some_and(|k| *k != id) {
             let text = format!(
