@@ -165,13 +165,16 @@ pub fn ask_passphrase(question: &str) -> Result<Secret, ProfileError> {
 
 /// Asks for a new passphrase, twice; an empty one is none.
 pub fn ask_new_passphrase(question: &str) -> Result<Option<Secret>, ProfileError> {
-    inquire::Password::new(question)
-        .with_custom_confirmation_message("Again:")
-        .with_custom_confirmation_error_message("The two differ.")
-        .with_display_mode(inquire::PasswordDisplayMode::Hidden)
-        .prompt()
-        .map(|text| Some(Secret::new(text)).filter(|s| !s.is_empty()))
-        .map_err(|_| ProfileError::Stopped)
+    loop {
+        let first = ask_passphrase(question)?;
+        if first.is_empty() {
+            return Ok(None);
+        }
+        if ask_passphrase("Again:")? == first {
+            return Ok(Some(first));
+        }
+        eprintln!("The two differ.");
+    }
 }
 
 /// Where the mailbox of an identity is on the embedded grid: named after who it is, so that another nick does not move it.

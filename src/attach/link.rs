@@ -19,6 +19,9 @@ use crate::session::{Attach, Kind, Session, TO_DOOR, TO_NODE};
 /// Before a door looks for another node.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// What is true of what was on its way just then.
+const DOUBT: &str = "What was said in that moment may be lost: if it does not show, say it again";
+
 /// A node that runs in this process.
 pub trait Host: Send + Sync + 'static {
     /// Who hands out sessions.
@@ -163,14 +166,15 @@ impl<S: Starter> Guest<S> {
             match seat {
                 Ok(Seat::Guest(next)) => {
                     if self.memory.heard {
-                        self.memory.note = Some(note(&format!("{ended}; another one runs it now")));
+                        self.memory.note =
+                            Some(note(&format!("{ended}; another one runs it now. {DOUBT}")));
                     }
                     stream = next;
                 }
                 Ok(Seat::Host(lock)) => match self.starter.start(lock).await {
                     Ok(host) => {
                         if self.memory.heard {
-                            let note = note(&format!("{ended}; this one runs it now"));
+                            let note = note(&format!("{ended}; this one runs it now. {DOUBT}"));
                             let _ = self.to_door.send(note).await;
                         }
                         self.host(host, stop).await;

@@ -1,8 +1,77 @@
-//! What goes to the store in one transaction.
+//! What goes to the store in one transaction, and what happens while that fails.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use kirc_core::port::{Effect, StoreOp};
+use kirc_core::port::{Effect, Input, Service, StoreOp};
+use tokio::time::sleep;
+
+use super::Machine;
+use super::clock::now;
+use super::engine::Engine;
+use crate::ports::Health;
+
+impl<M: Machine> Engine<M> {
+    /// Commits, and tries until it works. `false` only if the node is to end and the store still fails.
+    pub(super) async fn commit(&mut self, mut ops: Vec<StoreOp>) -> bool {
+        let mut pause = Duration::from_millis(20);
+        let mut failed = false;
+        loop {
+            let Err(error) = self.ports.store.commit(ops.clone()).await else {
+                if failed {
+                    let well = self.tell(Service::Store, Health::well());
+                    // Its effects are carried out with the others, behind them.
+                    let mut later = Vec::new();
+                    if let Some(input) = well {
+                        self.machine.handle(now(), input, &mut later);
+                    }
+                    let more = take_store(&mut later);
+                    self.effects.append(&mut later);
+                    if !more.is_empty() {
+                        ops = more;
+                        failed = false;
+                        continue;
+                    }
+                }
+                return true;
+            };
+            failed = true;
+            let down = Health {
+                up: false,
+                reason: error.to_string(),
+            };
+            if let Some(input) = self.tell(Service::Store, down) {
+                ops.extend(self.while_down(input).await);
+            }
+            let stopping = self.stop.is_cancelled();
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.stop.cancelled(), if !stopping => {}
+            }
+            if stopping && pause >= Duration::from_millis(320) {
+                tracing::error!(%error, "the store fails, and the node is to end");
+                return false;
+            }
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    /// Lets the node know that its store fails. What it says to sessions is delivered; all else waits.
+    async fn while_down(&mut self, input: Input) -> Vec<StoreOp> {
+        let mut effects = Vec::new();
+        self.machine.handle(now(), input, &mut effects);
+        let ops = take_store(&mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Deliver { session, envelope } => {
+                    self.sessions.deliver(session, envelope).await;
+                }
+                other => self.effects.push(other),
+            }
+        }
+        ops
+    }
+}
 
 /// Takes the store's effects out of a list; the others keep their order.
 pub(super) fn take_store(effects: &mut Vec<Effect>) -> Vec<StoreOp> {

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use kirc_core::port::{Effect, Input, PortError, Service, StoreOp};
+use kirc_core::port::{Effect, Input, Service};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::appends::Appends;
@@ -86,20 +85,21 @@ type Outcome = std::pin::Pin<Box<dyn Future<Output = Input> + Send>>;
 type HealthStep =
     std::pin::Pin<Box<dyn Future<Output = Option<(Service, watch::Receiver<Health>)>> + Send>>;
 
-struct Engine<M> {
-    machine: M,
-    ports: Ports,
-    inbox: mpsc::Receiver<Event>,
-    stop: CancellationToken,
-    sessions: Sessions,
-    readers: Readers,
-    appends: Appends,
-    outcomes: FuturesUnordered<Outcome>,
-    healths: FuturesUnordered<HealthStep>,
-    published: Option<crate::signals::Published>,
-    told: BTreeMap<Service, Health>,
-    effects: Vec<Effect>,
-    stopped: bool,
+/// The node and all that is around it.
+pub(super) struct Engine<M> {
+    pub(super) machine: M,
+    pub(super) ports: Ports,
+    pub(super) inbox: mpsc::Receiver<Event>,
+    pub(super) stop: CancellationToken,
+    pub(super) sessions: Sessions,
+    pub(super) readers: Readers,
+    pub(super) appends: Appends,
+    pub(super) outcomes: FuturesUnordered<Outcome>,
+    pub(super) healths: FuturesUnordered<HealthStep>,
+    pub(super) published: Option<crate::signals::Published>,
+    pub(super) told: BTreeMap<Service, Health>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) stopped: bool,
 }
 
 impl<M: Machine> Engine<M> {
@@ -132,6 +132,10 @@ impl<M: Machine> Engine<M> {
                 () = alarm.rings() => inputs.push(Input::Tick),
                 () = self.stop.cancelled(), if ending.is_none() => {
                     ending = Some(Instant::now() + GOODBYE);
+                    // What doors have said already is heard before the end.
+                    while let Ok(event) = self.inbox.try_recv() {
+                        self.event(event, &mut inputs);
+                    }
                     inputs.push(Input::Shutdown);
                 }
                 () = until(deadline) => {
@@ -216,7 +220,7 @@ impl<M: Machine> Engine<M> {
     }
 
     /// What the node is told about a service, if that is news to it.
-    fn tell(&mut self, service: Service, health: Health) -> Option<Input> {
+    pub(super) fn tell(&mut self, service: Service, health: Health) -> Option<Input> {
         let known = self.told.insert(service, health.clone());
         if known.unwrap_or_else(Health::well) == health {
             return None;
@@ -267,131 +271,6 @@ impl<M: Machine> Engine<M> {
             tracing::trace!(target: "kirc::driver::io", "-> {}", trace::effect(effect));
         }
     }
-
-    /// Commits, and tries until it works. `false` only if the node is to end and the store still fails.
-    async fn commit(&mut self, mut ops: Vec<StoreOp>) -> bool {
-        let mut pause = Duration::from_millis(20);
-        let mut failed = false;
-        loop {
-            let Err(error) = self.ports.store.commit(ops.clone()).await else {
-                if failed {
-                    let well = self.tell(Service::Store, Health::well());
-                    // Its effects are carried out with the others, behind them.
-                    let mut later = Vec::new();
-                    if let Some(input) = well {
-                        self.machine.handle(now(), input, &mut later);
-                    }
-                    let more = take_store(&mut later);
-                    self.effects.append(&mut later);
-                    if !more.is_empty() {
-                        ops = more;
-                        failed = false;
-                        continue;
-                    }
-                }
-                return true;
-            };
-            failed = true;
-            let down = Health {
-                up: false,
-                reason: error.to_string(),
-            };
-            if let Some(input) = self.tell(Service::Store, down) {
-                ops.extend(self.while_down(input).await);
-            }
-            let stopping = self.stop.is_cancelled();
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = self.stop.cancelled(), if !stopping => {}
-            }
-            if stopping && pause >= Duration::from_millis(320) {
-                tracing::error!(%error, "the store fails, and the node is to end");
-                return false;
-            }
-            pause = (pause * 2).min(Duration::from_secs(2));
-        }
-    }
-
-    /// Lets the node know that its store fails. What it says to sessions is delivered; all else waits.
-    async fn while_down(&mut self, input: Input) -> Vec<StoreOp> {
-        let mut effects = Vec::new();
-        self.machine.handle(now(), input, &mut effects);
-        let ops = take_store(&mut effects);
-        for effect in effects {
-            match effect {
-                Effect::Deliver { session, envelope } => {
-                    self.sessions.deliver(session, envelope).await;
-                }
-                other => self.effects.push(other),
-            }
-        }
-        ops
-    }
-
-    async fn carry_out(&mut self, effect: Effect, inputs: &mut Vec<Input>) {
-        match effect {
-            Effect::Store(_) => {}
-            Effect::Deliver { session, envelope } => {
-                if !self.sessions.deliver(session, envelope).await {
-                    inputs.push(Input::Detach { session });
-                }
-            }
-            Effect::Append {
-                ticket,
-                topic,
-                key,
-                value,
-            } => {
-                let pending = match self.ports.mailbox(&topic.cluster) {
-                    Some(mailbox) => mailbox.append(&topic, key, value),
-                    None => unknown(&topic.cluster),
-                };
-                self.appends.push(topic, ticket, pending);
-            }
-            Effect::Read { topic, from } => match self.ports.mailbox(&topic.cluster) {
-                Some(mailbox) => {
-                    let mailbox: Arc<_> = mailbox.clone();
-                    self.readers.read(&mailbox, topic, from);
-                }
-                None => tracing::warn!(cluster = topic.cluster, "no such cluster is known"),
-            },
-            Effect::StopRead { topic } => self.readers.stop(&topic),
-            Effect::End { ticket, topic } => {
-                let pending = match self.ports.mailbox(&topic.cluster) {
-                    Some(mailbox) => mailbox.end(&topic),
-                    None => unknown(&topic.cluster),
-                };
-                self.later(async move {
-                    let result = pending.await;
-                    Input::End { ticket, result }
-                });
-            }
-            Effect::Signal { ticket, op } => {
-                let pending = self.ports.signals.call(op);
-                self.later(async move {
-                    let result = pending.await;
-                    Input::Signalled { ticket, result }
-                });
-            }
-            Effect::Query { ticket, query } => {
-                let pending = self.ports.store.query(query);
-                self.later(async move {
-                    let result = pending.await;
-                    Input::Queried { ticket, result }
-                });
-            }
-            Effect::Stopped => self.stopped = true,
-        }
-    }
-
-    fn later(&self, outcome: impl Future<Output = Input> + Send + 'static) {
-        self.outcomes.push(Box::pin(outcome));
-    }
-}
-
-fn unknown<T: Send + 'static>(cluster: &str) -> Pending<T> {
-    let error = PortError(format!("no way to the cluster {cluster} is known"));
-    Box::pin(std::future::ready(Err(error)))
 }
 
 fn published_input(published: crate::signals::Published) -> Input {

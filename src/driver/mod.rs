@@ -16,6 +16,7 @@
 mod appends;
 mod clock;
 mod commit;
+mod effects;
 mod engine;
 mod hub;
 mod readers;

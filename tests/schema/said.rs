@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::files::{Side, check};
 use crate::session::Grid;
 
 const CAPS: [&str; 5] = ["state", "typing", "presence", "replay", "status"];
@@ -57,7 +58,7 @@ fn what_the_program_sends_fits_its_schemas() {
     for (command, last) in [
         ("NAMES", "366"),
         ("WHO", "315"),
-        ("MODE", "329"),
+        ("MODE", "324"),
         ("JOIN", "366"),
     ] {
         alice.ask(json!({"command": command, "to": "#net"}), &[last]);
@@ -128,6 +129,22 @@ fn what_the_program_sends_fits_its_schemas() {
         &["CONTACT"],
     );
 
+    // Who came later knows who was there before, without having seen them come.
+    let mut carol = grid.person("carol");
+    carol.ask(
+        json!({"command": "JOIN", "to": "#net", "params": ["secret"]}),
+        &["366"],
+    );
+    carol.ask(json!({"command": "WHOIS", "to": "bob"}), &["311"]);
+    carol.say(json!({"command": "PRIVMSG", "to": "bob", "body": ["nice to meet you"]}));
+    bob.until("carol's message", says("nice to meet you"));
+    bob.ask(
+        json!({"command": "PRIVMSG", "to": "carol", "body": ["likewise"]}),
+        &["PRIVMSG"],
+    );
+    carol.until("bob's answer", says("likewise"));
+    carol.close();
+
     // Oneself.
     alice.ask(json!({"command": "AWAY", "body": ["lunch"]}), &["306"]);
     bob.until("alice away", |e| {
@@ -152,10 +169,13 @@ fn what_the_program_sends_fits_its_schemas() {
         json!({"command": "PROFILE", "params": ["publish"]}),
         &["PROFILE"],
     );
-    bob.ask(
-        json!({"command": "PROFILE", "params": ["find", "alicia"]}),
-        &["PROFILE"],
-    );
+    // Publishing is a hint: it is there a moment later.
+    let find = json!({"command": "PROFILE", "params": ["find", "alicia"]});
+    let found = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        bob.ask(find.clone(), &["PROFILE", "401"])["command"] == "PROFILE"
+    });
+    assert!(found, "the published profile is not to be found");
     let create = json!({"command": "INVITATION", "params": ["create"], "body": card["body"]});
     let invite = alice.ask(create, &["INVITATION"]);
     bob.ask(
@@ -199,4 +219,124 @@ fn what_the_program_sends_fits_its_schemas() {
         heard.contains("EPOCH"),
         "no new key was told of; heard {heard:?}"
     );
+    what_the_services_see_fits_too(&grid);
+}
+
+fn what_the_services_see_fits_too(grid: &Grid) {
+    let mut seen = BTreeSet::new();
+    for record in grid.records() {
+        let text = String::from_utf8(record).expect("records are JSON");
+        for said in [
+            "hello",
+            "waves at",
+            "between us",
+            "nice to meet",
+            "news",
+            "secret",
+            "enough",
+        ] {
+            assert!(
+                !text.contains(&format!("\"{said}")),
+                "{said:?} can be read: {text}"
+            );
+        }
+        let envelope: Value = serde_json::from_str(&text).expect("records are JSON");
+        if let Err(wrong) = check(Side::Wire, &envelope) {
+            panic!("a node sent what its schema does not allow: {wrong}");
+        }
+        seen.insert(envelope["command"].as_str().unwrap_or_default().to_owned());
+    }
+    let expected = [
+        "ACCEPT", "ANSWER", "ASK", "CLAIM", "DM", "INVITED", "KEY", "LOG", "RECEIPT", "SEND",
+        "WRAP",
+    ];
+    for command in expected {
+        assert!(
+            seen.contains(command),
+            "no {command} was sent; there were {seen:?}"
+        );
+    }
+}
+
+/// What authors sign, held against the schemas of what is inside the encryption.
+#[test]
+fn what_authors_sign_fits_its_schemas() {
+    use kirc_core::channel::{ActKind, ModeChange};
+    use kirc_core::envelope::{Domain, Envelope, format_ts};
+    use kirc_core::identity::{Address, Card, Identity};
+    use kirc_core::ids::{Epoch, Hash, MsgId};
+    use kirc_core::names::Nick;
+    use rand_chacha::rand_core::SeedableRng;
+
+    let mut rng = kirc_core::crypto::Rng::from_seed([3; 32]);
+    let me = Identity::generate(&mut rng, 2048);
+    let name = |kind: &str| format!("{kind}-me");
+    let address = Address {
+        cluster: "local".into(),
+        data_in: name("data-in"),
+        data_out: name("data-out"),
+        rpc_in: name("rpc-in"),
+        rpc_out: name("rpc-out"),
+    };
+    let nick = Nick::parse("me").expect("a nick");
+    let card = Card::create(&me, &nick, &address, serde_json::Map::new(), 1);
+    let boxed = || Box::new(card.clone());
+    let changes = vec![
+        ModeChange::new(true, 'o', &me.actor().to_string()),
+        ModeChange::new(false, 'b', "eve!*@*"),
+    ];
+    let acts = [
+        ActKind::Message,
+        ActKind::Notice,
+        ActKind::Join {
+            card: boxed(),
+            key: Some("key".into()),
+            registered: true,
+            tls: true,
+        },
+        ActKind::Part {
+            reason: "bye".into(),
+        },
+        ActKind::Part {
+            reason: String::new(),
+        },
+        ActKind::Kick {
+            target: me.actor(),
+            reason: "enough".into(),
+        },
+        ActKind::Mode { changes },
+        ActKind::Topic {
+            text: String::new(),
+        },
+        ActKind::Card { card: boxed() },
+        ActKind::Invite { target: me.actor() },
+        ActKind::Nothing {
+            command: "ROTATE".into(),
+        },
+        ActKind::Nothing {
+            command: "PONG".into(),
+        },
+    ];
+    let id = MsgId::generate(1_790_000_000_000, 1, MsgId::default());
+    let kid = kirc_core::crypto::ChannelKey::generate(&mut rng).id(b"#net", Epoch(2));
+    for act in acts {
+        let mut e = act.to_envelope().from(me.actor().to_string()).to("#net");
+        if matches!(act, ActKind::Message | ActKind::Notice) {
+            e = e.line("hello");
+        }
+        e.id = Some(id.to_string());
+        e.ts = Some(format_ts(1_790_000_000_000));
+        e = e.meta("ch", Hash::ZERO.to_string()).meta("n", 7u64);
+        if !matches!(act, ActKind::Join { .. }) {
+            e = e.meta("epoch", 2u64).meta("kid", kid.to_string());
+            e = e.meta("seen", json!([6, "A".repeat(16)]));
+        }
+        let bytes = e.sign(Domain::Message, &me).to_canonical();
+        let envelope: Value = serde_json::from_slice(&bytes).expect("an act is JSON");
+        check(Side::Inside, &envelope).unwrap_or_else(|wrong| panic!("{wrong}"));
+        Envelope::from_canonical(&bytes).expect("an act is canonical");
+    }
+    let bytes = card.envelope().to_canonical();
+    let envelope: Value = serde_json::from_slice(&bytes).expect("a card is JSON");
+    check(Side::Wire, &envelope).unwrap_or_else(|wrong| panic!("{wrong}"));
 }

@@ -264,10 +264,8 @@ impl Fold {
             return Verdict::Void("by a leader that had resigned");
         }
         let continues = at.seq == self.seq.next() && at.prev == self.head;
-        if !continues
-            && !mutant!(judge.config, IgnoreChain)
-            && !mutant!(judge.config, AcceptOldTerm)
-        {
+        let broken = mutant!(judge.config, IgnoreChain) || mutant!(judge.config, AcceptOldTerm);
+        if !continues && !broken {
             return Verdict::Void("it does not continue the chain");
         }
         if judge.trusted.is_none() && !self.signed_by_leader(state, at, judge) {

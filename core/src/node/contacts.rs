@@ -57,10 +57,10 @@ impl Contacts {
     }
 
     pub fn meet(&mut self, card: &Card) {
-        if let Some(contact) = self.list.get_mut(&card.actor()) {
-            if card.rev() > contact.card.rev() {
-                contact.card = card.clone();
-            }
+        if let Some(contact) = self.list.get_mut(&card.actor())
+            && card.rev() > contact.card.rev()
+        {
+            contact.card = card.clone();
         }
         self.met.insert(card.actor(), card.clone());
     }

@@ -245,10 +245,10 @@ impl Ctx {
         let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
         for session in sessions {
             let mut envelope = envelope.clone();
-            if let Some(origin) = origin.filter(|o| o.session == session) {
-                if let Some(label) = &origin.label {
-                    envelope.meta.insert("label".into(), label.clone());
-                }
+            if let Some(origin) = origin.filter(|o| o.session == session)
+                && let Some(label) = &origin.label
+            {
+                envelope.meta.insert("label".into(), label.clone());
             }
             self.deliver(session, envelope);
         }
@@ -308,10 +308,10 @@ impl Ctx {
             return;
         };
         session.unsettled = session.unsettled.saturating_sub(1);
-        if session.unsettled == 0 {
-            if let Some(flush) = session.flush.take() {
-                self.reply(&flush, Envelope::new("FLUSH"));
-            }
+        if session.unsettled == 0
+            && let Some(flush) = session.flush.take()
+        {
+            self.reply(&flush, Envelope::new("FLUSH"));
         }
     }
 

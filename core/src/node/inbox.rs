@@ -65,6 +65,7 @@ impl Node {
             }
             "WRAP" => self.for_channel(e, |c, cx| c.on_wrap(cx, e)),
             "KEYREQ" => self.for_channel(e, |c, cx| c.on_key_request(cx, e)),
+            "FETCH" => self.for_channel(e, |c, cx| c.on_fetch(cx, e)),
             "NAK" => self.for_channel(e, |c, cx| c.on_nak(cx, e)),
             "ASK" => self.on_ask(e),
             "INVITED" => self.on_invited(e),

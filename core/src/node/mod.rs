@@ -192,10 +192,10 @@ impl Node {
             }
         }
         for (peer, direct) in &mut self.directs {
-            if direct.wake().is_some_and(|at| self.cx.now.mono >= at) {
-                if let Some(card) = self.cx.contacts.card(peer).cloned() {
-                    direct.tick(&mut self.cx, &card);
-                }
+            if direct.wake().is_some_and(|at| self.cx.now.mono >= at)
+                && let Some(card) = self.cx.contacts.card(peer).cloned()
+            {
+                direct.tick(&mut self.cx, &card);
             }
         }
         if self.cx.now.mono >= self.people_at && !self.cx.stopping {
@@ -235,6 +235,7 @@ impl Node {
         } else {
             for channel in self.channels.values_mut() {
                 channel.on_answers_read(&mut self.cx, topic);
+                channel.on_gap_read(&mut self.cx, topic);
             }
         }
     }
@@ -254,9 +255,12 @@ impl Node {
                 .incarnation
                 .as_deref()
                 .is_some_and(|i| i != incarnation);
-            if (other_life || channel.next > end) && channel.replica.is_some() {
+            if (other_life || channel.next > end || channel.next < start)
+                && channel.replica.is_some()
+            {
                 // Another life of the log, or one that lost its end: what counts is found by the chain, from the start.
                 channel.next = start;
+                channel.lost = true;
                 again = Some(start);
             }
             channel.incarnation = Some(incarnation.to_owned());
@@ -290,12 +294,12 @@ impl Node {
             self.on_progress(topic);
         } else if self.is_inbox(topic) {
             self.on_inbox(topic, &record);
-        } else if let Ok(e) = Envelope::from_canonical(&record.value) {
-            if e.command == "ANSWER" {
-                for channel in self.channels.values_mut() {
-                    if channel.on_answer(&mut self.cx, &e) {
-                        break;
-                    }
+        } else if let Ok(e) = Envelope::from_canonical(&record.value)
+            && e.command == "ANSWER"
+        {
+            for channel in self.channels.values_mut() {
+                if channel.on_answer(&mut self.cx, &e) || channel.on_gap_answer(&mut self.cx, &e) {
+                    break;
                 }
             }
         }
@@ -362,6 +366,9 @@ impl Node {
         match waiting {
             Waiting::History(origin, to) => self.on_history(&origin, &to, result),
             Waiting::Held(actor) => self.on_held(actor, result),
+            Waiting::Fetch(key, asker, id) => {
+                self.with_channel(&key, |c, cx| c.on_fetched(cx, asker, id, result))
+            }
             _ => {}
         }
     }

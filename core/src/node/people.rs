@@ -37,10 +37,10 @@ impl Invites {
                 if let Ok(row) = serde_json::from_slice(value) {
                     out.open.insert(id.to_owned(), row);
                 }
-            } else if let Some(id) = key.strip_prefix("accepted/") {
-                if let Ok(at) = serde_json::from_slice(value) {
-                    out.used.insert(id.to_owned(), at);
-                }
+            } else if let Some(id) = key.strip_prefix("accepted/")
+                && let Ok(at) = serde_json::from_slice(value)
+            {
+                out.used.insert(id.to_owned(), at);
             }
         }
         out

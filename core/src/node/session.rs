@@ -23,7 +23,7 @@ impl Node {
             "JOIN" => self.join(&origin, &e),
             "PRIVMSG" | "NOTICE" | "TYPING" | "NAMES" | "WHO" | "MODE" | "TOPIC" | "PART"
             | "KICK" | "ROTATE" => {
-                self.to_target(&origin, &e);
+                self.say_to(&origin, &e);
             }
             "INVITE" => self.invite(&origin, &e),
             "WHOIS" => self.whois(&origin, &e),
@@ -150,7 +150,7 @@ impl Node {
         self.channels.insert(key, channel);
     }
 
-    fn to_target(&mut self, origin: &Origin, e: &Envelope) {
+    fn say_to(&mut self, origin: &Origin, e: &Envelope) {
         let to = e.to.clone().unwrap_or_default();
         if to.is_empty() {
             return self
@@ -443,10 +443,10 @@ impl Node {
                 .contacts
                 .find(&to)
                 .and_then(|a| self.cx.contacts.card(&a).cloned());
-            if let Some(card) = card {
-                if let Some(direct) = self.directs.get_mut(&card.actor()) {
-                    direct.receipt(&mut self.cx, &card, "read", &[id]);
-                }
+            if let Some(card) = card
+                && let Some(direct) = self.directs.get_mut(&card.actor())
+            {
+                direct.receipt(&mut self.cx, &card, "read", &[id]);
             }
         }
     }

@@ -132,10 +132,11 @@ impl Node {
             return;
         };
         listing.left = listing.left.saturating_sub(1);
-        if let Ok(SignalReply::Hash(fields)) = result {
-            if fields.get("hidden").is_none_or(String::is_empty) && fields.contains_key("name") {
-                listing.found.insert(name, fields);
-            }
+        if let Ok(SignalReply::Hash(fields)) = result
+            && fields.get("hidden").is_none_or(String::is_empty)
+            && fields.contains_key("name")
+        {
+            listing.found.insert(name, fields);
         }
         if listing.left == 0 {
             self.finish_list(id);

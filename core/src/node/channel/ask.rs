@@ -106,11 +106,11 @@ impl Channel {
 
     /// Submits an act, or says at once why it would be refused.
     fn do_act(&mut self, cx: &mut Ctx, origin: &Origin, kind: &ActKind) {
-        if let Some(replica) = &self.replica {
-            if let Err(refusal) = replica.state.allows(cx.me(), kind.clone()) {
-                self.say_no(cx, origin, &refusal);
-                return;
-            }
+        if let Some(replica) = &self.replica
+            && let Err(refusal) = replica.state.allows(cx.me(), kind.clone())
+        {
+            self.say_no(cx, origin, &refusal);
+            return;
         }
         self.submit(
             cx,

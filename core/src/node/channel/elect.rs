@@ -356,10 +356,8 @@ impl Channel {
         };
         match text("event") {
             // Somebody waits at the door and hears nothing: is there a leader at all?
-            "WAIT" => {
-                if self.phase == Phase::Joined && !self.leading() {
-                    self.challenge_now(cx);
-                }
+            "WAIT" if self.phase == Phase::Joined && !self.leading() => {
+                self.challenge_now(cx);
             }
             "TYPING" => self.on_typing(cx, text("ct")),
             _ => {}

@@ -512,6 +512,9 @@ impl Channel {
             .unwrap_or_default();
         let Some(replica) = &self.replica else { return };
         let id = replica.fold.channel.to_string();
+        for member in replica.state.members.values() {
+            cx.contacts.meet(&member.card);
+        }
         let known = cx.contacts.known_channel(&self.key);
         if known.as_ref().is_some_and(|k| *k != id) {
             let text = format!(
@@ -588,11 +591,11 @@ impl Channel {
             self.stay_out(cx, origin.as_ref());
             return;
         }
-        if let Some((_, _, topic)) = join.asked.take() {
-            if join.tries % 4 == 0 {
-                // Perhaps the answers' topic was not there when we began to read it.
-                cx.readers.remove(&topic);
-            }
+        if let Some((_, _, topic)) = join.asked.take()
+            && join.tries % 4 == 0
+        {
+            // Perhaps the answers' topic was not there when we began to read it.
+            cx.readers.remove(&topic);
         }
         if join.tries == 2 && !join.told && !join.scan.vacant() {
             join.told = true;

@@ -50,7 +50,7 @@ pub(crate) struct Joiner {
 
 enum Backlog {
     Sent(Send),
-    Join(Joiner, Envelope),
+    Join(Box<(Joiner, Envelope)>),
 }
 
 /// A term of one's own.
@@ -185,7 +185,7 @@ impl Channel {
         for item in backlog {
             match item {
                 Backlog::Sent(send) => self.on_send(cx, send),
-                Backlog::Join(joiner, envelope) => self.on_join_ask(cx, joiner, envelope),
+                Backlog::Join(ask) => self.on_join_ask(cx, ask.0, ask.1),
             }
         }
         self.pump(cx);
@@ -370,7 +370,7 @@ impl Channel {
         .state_hash(&lead.spec);
         let wraps = self.make_wraps(cx, &key, epoch, kid, &cards);
         let mut hashes: Vec<Hash> = wraps.iter().map(|(_, hash, _)| *hash).collect();
-        while hashes.is_empty() || hashes.len() % 16 != 0 {
+        while hashes.is_empty() || !hashes.len().is_multiple_of(16) {
             hashes.push(Hash::of("kirc.v1.pad", &[&cx.random().to_be_bytes()]));
         }
         hashes.sort_unstable();
@@ -457,7 +457,8 @@ impl Channel {
         };
         if !lead.active() {
             if lead.backlog.len() < BACKLOG {
-                lead.backlog.push_back(Backlog::Join(joiner, envelope));
+                lead.backlog
+                    .push_back(Backlog::Join(Box::new((joiner, envelope))));
             }
             return;
         }
@@ -487,10 +488,10 @@ impl Channel {
         let author = act.author;
         match self.relay(cx, Opened { act, envelope }, None) {
             Ok(()) => {
-                if let Some(lead) = self.lead.as_mut() {
-                    if lead.spec.members.contains_key(&author) {
-                        lead.joiners.push((epoch, joiner));
-                    }
+                if let Some(lead) = self.lead.as_mut()
+                    && lead.spec.members.contains_key(&author)
+                {
+                    lead.joiners.push((epoch, joiner));
                 }
             }
             Err(refusal) => {
@@ -520,9 +521,7 @@ impl Channel {
         };
         lead.inflight.remove(&ticket);
         lead.landed = lead.landed.max(at);
-        if at.is_none() {
-            self.resync(cx);
-        } else if lead.mode == Mode::Draining && lead.inflight.is_empty() {
+        if at.is_none() || (lead.mode == Mode::Draining && lead.inflight.is_empty()) {
             self.resync(cx);
         } else {
             self.miss_records(cx);

@@ -5,6 +5,7 @@
 
 mod ask;
 mod elect;
+mod gap;
 mod join;
 mod lead;
 mod read;
@@ -83,6 +84,9 @@ pub(crate) struct Channel {
     pub refused: BTreeMap<ActorId, (MsgId, Refusal)>,
     /// The leader finds our clock wrong: until then (monotonic) nothing is sent.
     pub clock_wait: Option<Millis>,
+    /// The log began a new life, or was cut, behind what we have: records may be missing.
+    pub lost: bool,
+    pub gap: Option<gap::Gap>,
     /// A fork was noticed and told.
     pub fork_told: bool,
     /// When somebody was last seen typing to whom we told it.
@@ -96,6 +100,8 @@ struct HeadRow {
     next: String,
     incarnation: Option<String>,
     kept: u64,
+    #[serde(default)]
+    lost: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -137,6 +143,8 @@ impl Channel {
             kept: 0,
             refused: BTreeMap::new(),
             clock_wait: None,
+            lost: false,
+            gap: None,
             fork_told: false,
             typing_sent: None,
         }
@@ -157,6 +165,7 @@ impl Channel {
         channel.next = head.next.parse().map_err(|_| missing())?;
         channel.incarnation = head.incarnation;
         channel.kept = head.kept;
+        channel.lost = head.lost;
         let mut state = state;
         for (actor, member) in &mut state.members {
             let row = values.get(&(Table::Counter, format!("{}/{actor}", channel.key)));
@@ -255,6 +264,7 @@ impl Channel {
             next: self.next.to_string(),
             incarnation: self.incarnation.clone(),
             kept: self.kept,
+            lost: self.lost,
         };
         cx.put(Table::Head, self.key.clone(), &row);
     }
@@ -325,6 +335,7 @@ impl Channel {
             self.retry,
             self.key_wanted,
             self.elect.wake(),
+            self.gap.as_ref().map(|g| g.deadline),
             self.join.as_ref().and_then(Join::wake),
             self.lead.as_ref().and_then(Lead::wake),
         ];
@@ -337,6 +348,7 @@ impl Channel {
         self.tick_keys(cx);
         self.tick_lead(cx);
         self.tick_elect(cx);
+        self.tick_gap(cx);
         self.tick_outbox(cx);
     }
 }

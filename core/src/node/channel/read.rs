@@ -48,12 +48,13 @@ impl Channel {
             let (log, next) = (self.log.clone(), self.next);
             cx.move_reader(&log, crate::port::From::At(next));
         }
+        self.gap = None;
         self.settle_past(cx);
     }
 
     /// Judges one record. False if it has to wait for a key.
     fn take(&mut self, cx: &mut Ctx, record: RawRecord) -> bool {
-        let Some(mut replica) = self.replica.take() else {
+        let Some(replica) = self.replica.take() else {
             return true;
         };
         let parsed = LogRecord::parse(&record.value, &self.name);
@@ -61,6 +62,15 @@ impl Channel {
             // Garbage: it counts for nobody, and its place is passed.
             self.replica = Some(replica);
             self.pass(cx, record.offset);
+            return true;
+        };
+        self.replica = Some(replica);
+        if let Some(until) = self.beyond_gap(&parsed) {
+            self.stalled.push_front(record);
+            self.begin_gap(cx, until);
+            return false;
+        }
+        let Some(mut replica) = self.replica.take() else {
             return true;
         };
         let hash = match parsed {
@@ -97,24 +107,27 @@ impl Channel {
             return false;
         }
         self.next = record.offset + 1;
-        if let Some(r) = &self.replica {
-            if r.fold.head != before {
-                self.heads.insert(r.fold.seq, r.fold.head);
-                while self.heads.len() > HEADS {
-                    self.heads.pop_first();
-                }
-                self.kept += 1;
-                let row = LogRow {
-                    channel: r.fold.channel.to_string(),
-                    index: self.kept,
-                    seq: r.fold.seq.0,
-                    time: record.time,
-                    value: record.value,
-                };
-                cx.store(StoreOp::Log(row));
+        if let Some(r) = &self.replica
+            && (r.fold.head != before || matches!(verdict, Verdict::Challenged(_)))
+        {
+            self.heads.insert(r.fold.seq, r.fold.head);
+            while self.heads.len() > HEADS {
+                self.heads.pop_first();
             }
+            self.kept += 1;
+            let row = LogRow {
+                channel: r.fold.channel.to_string(),
+                index: self.kept,
+                seq: r.fold.seq.0,
+                time: record.time,
+                value: record.value,
+            };
+            cx.store(StoreOp::Log(row));
         }
         let counted = !matches!(verdict, Verdict::Void(_) | Verdict::Forged(_));
+        if counted && parsed.sequenced().is_some() && self.gap.is_none() {
+            self.lost = false;
+        }
         if counted && parsed.sequenced().is_some() {
             self.lead_read_back(cx, was_own);
         }

@@ -334,15 +334,14 @@ impl Channel {
     /// An append to the leader's mailbox came to its end.
     pub fn on_send_appended(&mut self, cx: &mut Ctx, id: MsgId, ok: bool) {
         if ok {
-            if mutant!(cx.cfg, SettleEarly) {
-                if let Some(i) = self.outbox.iter().position(|o| o.id == id) {
-                    if let Some(out) = self.outbox.remove(i) {
-                        let shown = self.own_message(cx, &out, "sent");
-                        cx.broadcast(&shown, out.origin.as_ref());
-                        cx.store(StoreOp::Settled { id: id.to_string() });
-                        cx.settled_by(out.origin.as_ref());
-                    }
-                }
+            if mutant!(cx.cfg, SettleEarly)
+                && let Some(i) = self.outbox.iter().position(|o| o.id == id)
+                && let Some(out) = self.outbox.remove(i)
+            {
+                let shown = self.own_message(cx, &out, "sent");
+                cx.broadcast(&shown, out.origin.as_ref());
+                cx.store(StoreOp::Settled { id: id.to_string() });
+                cx.settled_by(out.origin.as_ref());
             }
             return;
         }

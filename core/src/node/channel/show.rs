@@ -10,7 +10,7 @@ use crate::log::Opened;
 use crate::names::casefold;
 use crate::node::ctx::{Ctx, Origin};
 use crate::numeric;
-use crate::port::{SignalOp, StoreOp};
+use crate::port::StoreOp;
 
 impl Channel {
     /// Shows an act that counts, settles it if it is our own, and keeps it.
@@ -32,8 +32,10 @@ impl Channel {
         }
         cx.broadcast(&e, out.as_ref().and_then(|o| o.origin.as_ref()));
         if !own {
-            if let ActKind::Join { card, .. } = &opened.act.kind {
-                self.on_joined(cx, card);
+            match &opened.act.kind {
+                ActKind::Join { card, .. } => self.on_joined(cx, card),
+                ActKind::Card { card } => cx.contacts.meet(card),
+                _ => {}
             }
         }
         self.settled(cx, out.as_ref(), opened);
@@ -138,13 +140,12 @@ impl Channel {
     }
 
     fn on_joined(&mut self, cx: &mut Ctx, card: &crate::identity::Card) {
+        cx.contacts.meet(card);
         let changed = cx.contacts.conflict(card);
         if let Some(text) = changed {
             cx.alarm(card.nick().as_str(), "key-changed", text);
         }
-        cx.hint(SignalOp::Get {
-            key: format!("presence:{}", card.actor()),
-        });
+        cx.look_at_people(std::iter::once(card.actor()));
     }
 
     /// What a session gets when it is in: JOIN, topic, names.
