@@ -47,6 +47,7 @@ impl Rig {
     pub fn with(width: u16, height: u16, change: impl FnOnce(&mut Options)) -> Self {
         let (to_node, heard) = mpsc::channel(1024);
         let (node, from_node) = mpsc::channel(1024);
+        #[allow(clippy::disallowed_methods)] // The test itself bounds how many keys it presses.
         let (keys, mut pressed) = mpsc::unbounded_channel();
         let events: Events =
             Box::new(futures_util::stream::poll_fn(move |cx| pressed.poll_recv(cx).map(|e| e.map(Ok))));
