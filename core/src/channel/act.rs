@@ -17,12 +17,20 @@ pub struct Act {
     pub author: ActorId,
     /// The author's count.
     pub n: Count,
+    /// What the author believes to have said before it, as [`after`] has it; nothing for JOIN.
+    pub after: Option<u32>,
     /// Its id.
     pub id: MsgId,
     /// The author's time.
     pub ts: u64,
     /// What.
     pub kind: ActKind,
+}
+
+/// How an act names the one before it by the same author: the last 32 bits of its id. Numbers alone would not do: they
+/// move up when an act is refused, and a copy with an old number could overtake one with a new number for good.
+pub fn after(id: MsgId) -> u32 {
+    id.0 as u32
 }
 
 /// What was done.
@@ -163,6 +171,15 @@ impl Act {
         Ok(Self {
             author: actor(&field("from", &envelope.from)?)?,
             n: Count(n),
+            after: match envelope.meta.get("after") {
+                None => None,
+                Some(value) => Some(
+                    value
+                        .as_u64()
+                        .and_then(|v| u32::try_from(v).ok())
+                        .ok_or_else(|| form("meta.after is a number of 32 bits"))?,
+                ),
+            },
             id: MsgId::parse(&field("id", &envelope.id)?).map_err(form)?,
             ts: parse_ts(&field("ts", &envelope.ts)?)
                 .filter(|ts| *ts <= MAX_SAFE_INTEGER)

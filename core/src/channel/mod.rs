@@ -21,7 +21,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use act::{Act, ActKind};
+pub use act::{Act, ActKind, after};
 pub use apply::Change;
 pub use mode::{ModeChange, ModeKind, ModeRequest, Rank, parse_mode_args, render_modes};
 pub use refusal::Refusal;

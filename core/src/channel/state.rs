@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::mode::{FLAGS, parse_for};
-use super::{Act, ActKind, ModeRequest, Rank, Refusal};
+use super::{Act, ActKind, ModeRequest, Rank, Refusal, after};
 use crate::identity::Card;
 use crate::ids::{ActorId, Count, MsgId};
 use crate::mask;
@@ -163,7 +163,12 @@ impl ChannelState {
         if act.n > member.n.next() {
             Order::Ahead
         } else if act.n == member.n.next() && act.id > member.last {
-            Order::Next
+            if act.after == Some(after(member.last)) {
+                Order::Next
+            } else {
+                // It has the right number, but its author counts something before it that is not here.
+                Order::Ahead
+            }
         } else {
             Order::Seen
         }
@@ -259,6 +264,6 @@ impl ChannelState {
 
     /// Whether somebody could do this kind of thing if it were a member's next act; for doors that show what is possible.
     pub fn allows(&self, author: ActorId, kind: ActKind) -> Result<(), Refusal> {
-        self.check(&Act { author, n: Count(0), id: MsgId(u128::MAX), ts: 0, kind })
+        self.check(&Act { author, n: Count(0), after: None, id: MsgId(u128::MAX), ts: 0, kind })
     }
 }

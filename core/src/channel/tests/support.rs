@@ -104,7 +104,15 @@ impl Room {
     pub fn act(&mut self, who: usize, kind: ActKind) -> Act {
         self.time += 1;
         let n = self.state.members.get(&id(who)).map_or(Count(1), |m| m.n.next());
-        Act { author: id(who), n, id: MsgId::generate(self.time, 0, MsgId::default()), ts: self.time, kind }
+        let member = self.state.members.get(&id(who));
+        Act {
+            author: id(who),
+            n,
+            after: member.map(|m| crate::channel::after(m.last)),
+            id: MsgId::generate(self.time, 0, MsgId::default()),
+            ts: self.time,
+            kind,
+        }
     }
 
     /// Somebody does something that is allowed.

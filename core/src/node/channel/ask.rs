@@ -240,8 +240,8 @@ pub(crate) fn given_id(cx: &Ctx, e: &Envelope) -> Result<Option<MsgId>, String> 
 
 /// What a session put into `meta` for others to see; what is ours is left out.
 pub(crate) fn user_meta(e: &Envelope) -> serde_json::Map<String, Value> {
-    const OURS: [&str; 20] = [
-        "label", "ch", "n", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state", "self",
+    const OURS: [&str; 21] = [
+        "label", "ch", "n", "after", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state", "self",
         "verified", "mention", "late", "stream", "id", "replay", "limit", "more",
     ];
     e.meta.iter().filter(|(k, _)| !OURS.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()

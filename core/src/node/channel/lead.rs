@@ -3,7 +3,7 @@
 //! It orders, it never vouches: members check everything again. It believes only the log: what it appended counts
 //! when it reads it back.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::channel::{Act, Change, ChannelState, Order};
 use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
-use crate::ids::{ActorId, Count, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq};
+use crate::ids::{ActorId, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq};
 use crate::log::{Fold, Opened, Send};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
@@ -65,7 +65,6 @@ pub(crate) struct Lead {
     pub(super) readers: BTreeSet<ActorId>,
     pub(super) pending: VecDeque<Pending>,
     pub(super) inflight: BTreeSet<Ticket>,
-    pub(super) held: BTreeMap<ActorId, BTreeMap<Count, (Opened, String)>>,
     pub(super) backlog: VecDeque<Backlog>,
     /// Joiners whose answer waits for the next KEY to come back.
     pub(super) joiners: Vec<(Epoch, Joiner)>,
@@ -117,7 +116,6 @@ impl Channel {
             readers: BTreeSet::new(),
             pending: VecDeque::new(),
             inflight: BTreeSet::new(),
-            held: BTreeMap::new(),
             backlog: VecDeque::new(),
             joiners: Vec::new(),
             epoch_acts: 0,

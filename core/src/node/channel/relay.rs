@@ -8,25 +8,25 @@ use crate::channel::{ActKind, Change, Order, Refusal};
 use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
-use crate::ids::{ActorId, Hash, Term};
+use crate::ids::{Hash, Term};
 use crate::log::{Fold, LogRecord, Opened, hash_record};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use serde_json::json;
 
 use super::lead::Pending;
-/// Acts of one author that may wait for an earlier one.
-const HELD: usize = 1_024;
 
 impl Channel {
     /// What an act of the leader's own is stamped with.
     pub fn lead_stamp(&self, cx: &Ctx) -> Option<Stamp> {
         let (replica, lead) = (self.replica.as_ref()?, self.lead.as_ref()?);
+        let me = lead.spec.members.get(&cx.me())?;
         Some(Stamp {
             channel: replica.fold.channel,
             epoch: lead.epoch,
             kid: lead.kid?,
-            n: lead.spec.members.get(&cx.me())?.n.next(),
+            n: me.n.next(),
+            after: me.last,
             seen: (replica.fold.seq, replica.fold.head),
         })
     }
@@ -38,15 +38,9 @@ impl Channel {
         };
         match lead.spec.order(&opened.act) {
             Order::Seen => return Ok(()),
-            Order::Ahead => {
-                if let Some(token) = token {
-                    let held = lead.held.entry(opened.act.author).or_default();
-                    if held.len() < HELD {
-                        held.insert(opened.act.n, (opened, token));
-                    }
-                }
-                return Ok(());
-            }
+            // Something before it got lost: its author sends that again, and this behind it. A copy that was kept here
+            // could bear a number that its author has given up.
+            Order::Ahead => return Ok(()),
             Order::Next => {}
         }
         lead.spec.check(&opened.act)?;
@@ -81,7 +75,6 @@ impl Channel {
         let term = self.replica.as_ref().map_or(Term(0), |r| r.fold.term);
         let bytes = LogRecord::act(&cx.id, &self.name, term, lead.seq.next(), lead.head, &sealed);
         let change = lead.spec.apply(&opened.act);
-        let author = opened.act.author;
         let asked = opened.act.kind.command() == "ROTATE";
         lead.epoch_acts += 1;
         self.append_log(cx, bytes, Some(opened));
@@ -90,7 +83,6 @@ impl Channel {
         } else {
             self.rotate_for(cx, &change);
         }
-        self.release_held(cx, author);
         Ok(())
     }
 
@@ -116,28 +108,6 @@ impl Channel {
             return;
         }
         self.rotate(cx, reason);
-    }
-
-    pub(super) fn release_held(&mut self, cx: &mut Ctx, author: ActorId) {
-        let Some(lead) = self.lead.as_mut() else {
-            return;
-        };
-        let Some(member) = lead.spec.members.get(&author) else {
-            lead.held.remove(&author);
-            return;
-        };
-        let next = member.n.next();
-        let Some(held) = lead.held.get_mut(&author) else {
-            return;
-        };
-        held.retain(|n, _| *n >= next);
-        let Some((opened, token)) = held.remove(&next) else {
-            return;
-        };
-        if held.is_empty() {
-            lead.held.remove(&author);
-        }
-        self.relay_for(cx, opened, token);
     }
 
     /// Relays somebody's act, or tells them why not.

@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::{Channel, Phase};
-use crate::channel::{Act, ActKind, Refusal};
+use crate::channel::{Act, ActKind, Refusal, after};
 use crate::crypto::ChannelKey;
 use crate::envelope::{Domain, Envelope};
 use crate::ids::{ActorId, ChannelId, Count, Epoch, Hash, KeyId, Millis, MsgId, Seq};
@@ -47,6 +47,8 @@ pub(crate) struct Stamp {
     pub epoch: Epoch,
     pub kid: KeyId,
     pub n: Count,
+    /// The act before it.
+    pub after: MsgId,
     pub seen: (Seq, Hash),
 }
 
@@ -59,6 +61,7 @@ pub(crate) fn sign_act(cx: &Ctx, name: &str, template: &Envelope, id: MsgId, sta
     e.ts = Some(cx.ts());
     e.meta.insert("ch".into(), json!(stamp.channel));
     e.meta.insert("n".into(), json!(stamp.n));
+    e.meta.insert("after".into(), json!(after(stamp.after)));
     e.meta.insert("epoch".into(), json!(stamp.epoch));
     e.meta.insert("kid".into(), json!(stamp.kid));
     e.meta.insert("seen".into(), json!([stamp.seen.0, Ctx::short(&stamp.seen.1)]));
@@ -181,7 +184,13 @@ impl Channel {
 
     /// Sends what may be sent.
     pub fn pump(&mut self, cx: &mut Ctx) {
-        if self.outbox.is_empty() || self.obstacle(cx).is_some() {
+        if self.outbox.is_empty() {
+            return;
+        }
+        if self.obstacle(cx).is_some() {
+            if self.clock_wait.is_some() {
+                self.retry = self.retry.max(self.clock_wait);
+            }
             return;
         }
         if self.lead.is_some() {
@@ -201,12 +210,15 @@ impl Channel {
         let topic = cx.topic(&address, &address.data_in, self.key.as_bytes());
         let first = me.n;
         let sent = self.outbox.partition_point(|o| o.sent.is_some());
+        let before = sent.checked_sub(1).and_then(|i| self.outbox.get(i));
+        let mut before = before.map_or(me.last, |out| out.id);
         for (i, out) in self.outbox.iter_mut().enumerate().take(cx.cfg.window).skip(sent) {
             let stamp = Stamp {
                 channel: replica.fold.channel,
                 epoch: replica.fold.epoch,
                 kid,
                 n: Count(first.0 + 1 + i as u64),
+                after: std::mem::replace(&mut before, out.id),
                 seen: (replica.fold.seq, replica.fold.head),
             };
             let signed = sign_act(cx, self.name.as_str(), &out.template, out.id, &stamp);

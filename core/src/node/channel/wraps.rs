@@ -318,6 +318,8 @@ impl Channel {
             text: inner.lines().concat(),
         };
         self.refused(cx, id, &refusal);
-        self.pump(cx);
+        if refusal.code != "CLOCK" {
+            self.pump(cx);
+        }
     }
 }
