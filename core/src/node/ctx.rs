@@ -72,6 +72,8 @@ pub(crate) struct Ctx {
     pub waiting: BTreeMap<Ticket, Waiting>,
     pub sessions: BTreeMap<SessionId, Session>,
     pub last_id: MsgId,
+    /// The last id that the store knows of.
+    pub kept_id: MsgId,
     pub services: BTreeMap<Service, ServiceState>,
     pub readers: BTreeMap<Topic, Reader>,
     pub contacts: Contacts,
@@ -108,11 +110,14 @@ impl Ctx {
         self.last_id
     }
 
-    /// An id of something that is not kept, but that others will remember: ours must grow beyond it after a crash too.
-    pub fn new_kept_id(&mut self) -> MsgId {
-        let id = self.new_id();
-        self.put(Table::Setting, "last-id", &id);
-        id
+    /// Keeps how far our ids are: others remember them, so they must grow beyond after a crash too, also when the clock
+    /// has stepped back.
+    pub fn keep_last_id(&mut self) {
+        if self.last_id > self.kept_id {
+            self.kept_id = self.last_id;
+            let id = self.last_id;
+            self.put(Table::Setting, "last-id", &id);
+        }
     }
 
     pub fn ts(&self) -> String {

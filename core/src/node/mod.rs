@@ -119,6 +119,7 @@ impl Node {
         self.tick();
         self.channels.retain(|_, c| c.phase != Phase::Left);
         self.show_status();
+        self.cx.keep_last_id();
         if mutant!(self.cx.cfg, PositionFirst) {
             self.delay_messages();
         }

@@ -55,6 +55,7 @@ impl Node {
                 .get(&(Table::Setting, "last-id".into()))
                 .and_then(|v| serde_json::from_slice(v).ok())
                 .unwrap_or_default(),
+            kept_id: MsgId::default(),
             services: BTreeMap::new(),
             readers: BTreeMap::new(),
             contacts,

@@ -127,7 +127,7 @@ impl Channel {
     pub(super) fn ask_leader(&mut self, cx: &mut Ctx, card: Card) {
         let me = cx.me().to_string();
         let topic = cx.topic(card.address(), &card.address().rpc_out, me.as_bytes());
-        let id = cx.new_kept_id();
+        let id = cx.new_id();
         let Some(join) = self.join.as_mut() else {
             return;
         };

@@ -100,7 +100,6 @@ impl Channel {
                 cx.last_id = cx.last_id.max(id);
                 id
             }
-            None if kind == OutKind::Passing => cx.new_kept_id(),
             None => cx.new_id(),
         };
         let out = Out { id, template, origin, kind, sent: None };
