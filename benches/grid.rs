@@ -41,10 +41,7 @@ fn main() {
     rate("bare insert, 500 in a transaction", bare_inserts(500));
     rate("append, 500 on their way", runtime.block_on(appends(500)));
     rate("read from the start", runtime.block_on(reads()));
-    rate(
-        "store: message, position and head a commit",
-        runtime.block_on(commits()),
-    );
+    rate("store: message, position and head a commit", runtime.block_on(commits()));
 }
 
 fn row(what: &str, sorted: &[u64]) {
@@ -72,9 +69,7 @@ fn bare(path: &Path) -> Connection {
 
 fn bare_insert(conn: &Connection, value: &[u8]) {
     let insert = conn.prepare_cached("INSERT INTO r (value) VALUES (?)");
-    insert
-        .and_then(|mut s| s.execute([value]))
-        .expect("an insert");
+    insert.and_then(|mut s| s.execute([value])).expect("an insert");
 }
 
 /// Passes what arrives in one database on to the next.
@@ -82,9 +77,8 @@ fn bare_hop(path: &Path, woken: &Receiver<()>, pass: impl Fn(Vec<u8>)) {
     let conn = bare(path);
     let mut last = 0_i64;
     while woken.recv().is_ok() {
-        let mut read = conn
-            .prepare_cached("SELECT id, value FROM r WHERE id > ? ORDER BY id")
-            .expect("a query");
+        let mut read =
+            conn.prepare_cached("SELECT id, value FROM r WHERE id > ? ORDER BY id").expect("a query");
         let mut rows = read.query([last]).expect("rows");
         while let Some(row) = rows.next().expect("a row") {
             last = row.get(0).expect("an id");
@@ -144,11 +138,7 @@ async fn mailbox(dir: &Path) -> (EmbeddedMailbox, [Topic; 2]) {
     let names = ["data-in", "data-out"].map(str::to_owned);
     mailbox.create_topics(&names, 1).await.expect("topics");
     let cluster = mailbox.cluster().to_owned();
-    let topics = names.map(|name| Topic {
-        cluster: cluster.clone(),
-        name,
-        partition: 0,
-    });
+    let topics = names.map(|name| Topic { cluster: cluster.clone(), name, partition: 0 });
     (mailbox, topics)
 }
 
@@ -195,8 +185,7 @@ fn bare_inserts(group: usize) -> f64 {
     let conn = bare(&dir.path().join("a.db"));
     let since = Instant::now();
     for _ in 0..APPENDS / group {
-        conn.execute_batch("BEGIN IMMEDIATE")
-            .expect("a transaction");
+        conn.execute_batch("BEGIN IMMEDIATE").expect("a transaction");
         for _ in 0..group {
             bare_insert(&conn, &[7; SIZE]);
         }
@@ -210,9 +199,7 @@ async fn appends(group: usize) -> f64 {
     let (mailbox, [topic, _]) = mailbox(dir.path()).await;
     let since = Instant::now();
     for _ in 0..APPENDS / group {
-        let all: Vec<_> = (0..group)
-            .map(|_| mailbox.append(&topic, vec![], vec![7; SIZE]))
-            .collect();
+        let all: Vec<_> = (0..group).map(|_| mailbox.append(&topic, vec![], vec![7; SIZE])).collect();
         for done in all {
             done.await.expect("an append");
         }
@@ -243,11 +230,8 @@ async fn commits() -> f64 {
     let count = APPENDS / 4;
     let since = Instant::now();
     for i in 0..count {
-        let put = |table, key: &str| StoreOp::Put {
-            table,
-            key: key.to_owned(),
-            value: i.to_be_bytes().to_vec(),
-        };
+        let put =
+            |table, key: &str| StoreOp::Put { table, key: key.to_owned(), value: i.to_be_bytes().to_vec() };
         let message = kirc_core::port::MessageRow {
             target: "#net".to_owned(),
             id: format!("{i:036}"),
@@ -257,11 +241,7 @@ async fn commits() -> f64 {
             state: "sent".to_owned(),
             sealed: vec![7; SIZE],
         };
-        let ops = vec![
-            StoreOp::Message(message),
-            put(Table::Position, "p"),
-            put(Table::Head, "h"),
-        ];
+        let ops = vec![StoreOp::Message(message), put(Table::Position, "p"), put(Table::Head, "h")];
         store.commit(ops).await.expect("a commit");
     }
     count as f64 / since.elapsed().as_secs_f64()

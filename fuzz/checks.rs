@@ -75,11 +75,7 @@ pub fn envelope_canonical(data: &[u8]) -> bool {
     let Ok(envelope) = Envelope::from_canonical(data) else {
         return false;
     };
-    assert_eq!(
-        envelope.to_canonical(),
-        data,
-        "there is more than one form of the same record"
-    );
+    assert_eq!(envelope.to_canonical(), data, "there is more than one form of the same record");
     for domain in [Domain::Message, Domain::Log, Domain::Card] {
         let _ = envelope.verify(domain, me().public());
     }
@@ -100,10 +96,7 @@ pub fn record(data: &[u8]) -> bool {
         return parsed.is_ok();
     };
     let again = Envelope::from_canonical(&send.to_bytes()).expect("what is written can be read");
-    assert_eq!(
-        Send::parse(&again).expect("what is written can be read"),
-        send
-    );
+    assert_eq!(Send::parse(&again).expect("what is written can be read"), send);
     true
 }
 
@@ -115,31 +108,21 @@ pub fn act(data: &[u8]) -> bool {
     let Ok(act) = Act::parse(&envelope) else {
         return false;
     };
-    let mut again = act
-        .kind
-        .to_envelope()
-        .from(act.author.to_string())
-        .meta("n", act.n.0);
+    let mut again = act.kind.to_envelope().from(act.author.to_string()).meta("n", act.n.0);
     again.id = Some(act.id.to_string());
     again.ts = Some(format_ts(act.ts));
     let kind = again.command.clone();
     if kind == "PRIVMSG" || kind == "NOTICE" {
         again.body = envelope.body.clone();
     }
-    assert_eq!(
-        Act::parse(&again).expect("an act survives its envelope"),
-        act
-    );
+    assert_eq!(Act::parse(&again).expect("an act survives its envelope"), act);
     true
 }
 
 /// What a stranger says of itself.
 pub fn card(data: &[u8]) -> bool {
     if let Ok(card) = Card::from_text(&text(data)) {
-        assert_eq!(
-            Card::from_text(&card.to_text()).expect("a card survives its text"),
-            card
-        );
+        assert_eq!(Card::from_text(&card.to_text()).expect("a card survives its text"), card);
         return true;
     }
     let Ok(envelope) = Envelope::from_json(data) else {
@@ -148,10 +131,7 @@ pub fn card(data: &[u8]) -> bool {
     let Ok(card) = Card::parse(&envelope) else {
         return false;
     };
-    assert_eq!(
-        Card::parse(card.envelope()).expect("a card survives its envelope"),
-        card
-    );
+    assert_eq!(Card::parse(card.envelope()).expect("a card survives its envelope"), card);
     assert_eq!(ActorId::of_key(card.keys().ed25519()), card.actor());
     true
 }
@@ -165,11 +145,7 @@ pub fn invite(data: &[u8]) -> bool {
 pub fn key_file(data: &[u8]) -> bool {
     let text = text(data);
     // How much work a sealed file asks for stands in the file: its bound is another test's matter.
-    let passphrase = if text.contains("sealed") {
-        None
-    } else {
-        Some("passphrase")
-    };
+    let passphrase = if text.contains("sealed") { None } else { Some("passphrase") };
     match Identity::from_key_file(data, passphrase) {
         Ok(identity) => !identity.public().fingerprint().is_empty(),
         Err(error) => error == IdentityError::PassphraseNeeded,
@@ -183,8 +159,7 @@ pub fn token(data: &[u8]) -> bool {
 
 /// What is sealed to somebody who shares no key yet, and a wrapped key.
 pub fn sealed(data: &[u8]) -> bool {
-    let opened =
-        serde_json::from_slice(data).is_ok_and(|value| open(&value, me(), b"label").is_ok());
+    let opened = serde_json::from_slice(data).is_ok_and(|value| open(&value, me(), b"label").is_ok());
     opened || unwrap(&text(data), me(), b"label").is_ok()
 }
 
@@ -197,10 +172,7 @@ pub fn names(data: &[u8]) -> bool {
     let taken = nick.is_ok() || channel.is_ok();
     if let Ok(nick) = nick {
         assert_eq!(nick.as_str(), text);
-        assert_eq!(
-            Nick::parse(&nick.folded()).expect("folding keeps a nick a nick"),
-            nick
-        );
+        assert_eq!(Nick::parse(&nick.folded()).expect("folding keeps a nick a nick"), nick);
     }
     if let Ok(channel) = channel {
         assert_eq!(channel.as_str(), text);
@@ -209,11 +181,7 @@ pub fn names(data: &[u8]) -> bool {
             channel
         );
     }
-    let _ = (
-        MsgId::parse(&text),
-        ActorId::parse(&text),
-        Hash::parse(&text),
-    );
+    let _ = (MsgId::parse(&text), ActorId::parse(&text), Hash::parse(&text));
     taken
 }
 
@@ -222,11 +190,7 @@ pub fn masks(data: &[u8]) -> bool {
     let text = text(data);
     let (mask, prefix) = text.split_once('\n').unwrap_or((&text, "bob!actor@local"));
     let full = mask::normalise(mask);
-    assert_eq!(
-        mask::normalise(&full),
-        full,
-        "a whole mask is left as it is"
-    );
+    assert_eq!(mask::normalise(&full), full, "a whole mask is left as it is");
     let _ = mask::matches(&full, prefix);
     assert!(mask::matches("*!*@*", "bob!actor@local"));
     true
@@ -243,11 +207,8 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
     let channel = ChannelName::parse("#net").expect("a channel");
     let id = MsgId::generate(NOW, 99, MsgId::default());
     let said = {
-        let mut e = Envelope::new("PRIVMSG")
-            .from(me().actor().to_string())
-            .to("#net")
-            .line("hello")
-            .meta("n", 1u64);
+        let mut e =
+            Envelope::new("PRIVMSG").from(me().actor().to_string()).to("#net").line("hello").meta("n", 1u64);
         e.id = Some(id.to_string());
         e.ts = Some(format_ts(NOW));
         e.sign(Domain::Message, me())
@@ -256,13 +217,7 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         let key = ChannelKey::from_bytes([7; 32]);
         let epoch = kirc_core::ids::Epoch(1);
         let token = key.encrypt(&said.to_canonical());
-        SealedAct {
-            from: me().actor(),
-            id,
-            epoch,
-            kid: key.id(b"#net", epoch),
-            token,
-        }
+        SealedAct { from: me().actor(), id, epoch, kid: key.id(b"#net", epoch), token }
     };
     let with = |kind: &str, more: &str| {
         let (actor, ts) = (me().actor(), format_ts(NOW));
@@ -278,37 +233,23 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "envelope_canonical" => vec![said.to_canonical(), my_card().envelope().to_canonical()],
         "record" => {
             let (term, prev) = (Term(1), Hash::ZERO);
-            let key =
-                LogRecord::key_envelope(relayed().epoch, relayed().kid, "join", prev, &[prev]);
+            let key = LogRecord::key_envelope(relayed().epoch, relayed().kid, "join", prev, &[prev]);
             vec![
                 LogRecord::claim(me(), &my_card(), &channel, term, prev, None, 5),
                 LogRecord::act(me(), &channel, term, Seq(2), prev, &relayed()),
                 LogRecord::leader(key, me(), &channel, term, Seq(1), prev),
                 LogRecord::leader(Envelope::new("RESIGN"), me(), &channel, term, Seq(3), prev),
-                Send {
-                    name: channel,
-                    act: relayed(),
-                }
-                .to_bytes(),
+                Send { name: channel, act: relayed() }.to_bytes(),
             ]
         }
         "act" => vec![
             said.to_canonical(),
-            with(
-                "KICK",
-                &format!(r#""params":["{}"],"body":["out"]"#, me().actor()),
-            ),
+            with("KICK", &format!(r#""params":["{}"],"body":["out"]"#, me().actor())),
             with("TOPIC", r#""body":["news"]"#),
-            with(
-                "MODE",
-                r#""body":{"changes":[{"add":true,"letter":"k","param":"key"}]}"#,
-            ),
+            with("MODE", r#""body":{"changes":[{"add":true,"letter":"k","param":"key"}]}"#),
             with("PART", r#""body":["bye"]"#),
         ],
-        "card" => vec![
-            my_card().to_text().into_bytes(),
-            my_card().envelope().to_canonical(),
-        ],
+        "card" => vec![my_card().to_text().into_bytes(), my_card().envelope().to_canonical()],
         "invite" => {
             let mut rng = Rng::from_seed([9; 32]);
             let grid = serde_json::Map::new();
@@ -323,22 +264,12 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
                 me().to_key_file(Some("passphrase"), &mut rng).to_vec(),
             ]
         }
-        "token" => vec![
-            ChannelKey::from_bytes([7; 32])
-                .encrypt(b"hello")
-                .into_bytes(),
-        ],
+        "token" => vec![ChannelKey::from_bytes([7; 32]).encrypt(b"hello").into_bytes()],
         "sealed" => {
             let mut rng = Rng::from_seed([6; 32]);
-            vec![
-                seal(b"hello", me().public(), b"label", &mut rng)
-                    .to_string()
-                    .into_bytes(),
-            ]
+            vec![seal(b"hello", me().public(), b"label", &mut rng).to_string().into_bytes()]
         }
-        "names" => ["bob", "[x]{y}", "#net", "#net@bob", "#Ä[]\\~"]
-            .map(|s| s.as_bytes().to_vec())
-            .to_vec(),
+        "names" => ["bob", "[x]{y}", "#net", "#net@bob", "#Ä[]\\~"].map(|s| s.as_bytes().to_vec()).to_vec(),
         "masks" => ["bob", "*!*@host", "b?b!*@*\nbob!x@y", "a*b*c*d\naaa!b@c"]
             .map(|s| s.as_bytes().to_vec())
             .to_vec(),

@@ -77,35 +77,21 @@ impl NodeHost {
         make_topics(&mailbox, &node_config).await;
         let node = Node::restore(node_config, identity, &snapshot, seed, now())?;
         drop(snapshot);
-        let ports = Ports {
-            mailboxes: vec![mailbox],
-            signals: Arc::new(signals),
-            published,
-            store: Arc::new(store),
-        };
+        let ports =
+            Ports { mailboxes: vec![mailbox], signals: Arc::new(signals), published, store: Arc::new(store) };
         let driver = driver::start(node, ports).map_err(HostError::Timer)?;
         let socket = config.paths.socket();
         let listener = match bind(&socket) {
             Ok(listener) => listener,
             Err(source) => {
                 driver.stop().await;
-                return Err(AttachError::Socket {
-                    path: socket,
-                    source,
-                }
-                .into());
+                return Err(AttachError::Socket { path: socket, source }.into());
             }
         };
         let stop = CancellationToken::new();
         let server = tokio::spawn(serve(listener, driver.hub(), stop.clone()));
         tracing::info!(profile = config.paths.profile_name(), "the node runs");
-        Ok(Self {
-            driver,
-            stop,
-            server,
-            socket,
-            lock,
-        })
+        Ok(Self { driver, stop, server, socket, lock })
     }
 }
 
@@ -130,11 +116,7 @@ impl Host for NodeHost {
 
 /// What the node is told about itself.
 fn node_config(settings: &Settings, nick: Nick, identity: &Identity, grid: &str) -> node::Config {
-    let home = Home {
-        cluster: grid.to_owned(),
-        log: LOG_TOPIC.to_owned(),
-        partitions: PARTITIONS,
-    };
+    let home = Home { cluster: grid.to_owned(), log: LOG_TOPIC.to_owned(), partitions: PARTITIONS };
     let address = profile::address(identity.actor(), grid);
     node::Config {
         read_receipts: settings.read_receipts,

@@ -43,10 +43,7 @@ pub fn to_file(levels: &str, path: &Path) -> Result<LogGuard, FileError> {
 
 fn start(levels: &str, format: LogFormat, writer: BoxMakeWriter, ansi: bool) {
     let filter = EnvFilter::new(levels);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .with_ansi(ansi);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(ansi);
     // A second start in one process (tests) keeps the first.
     let _ = match format {
         LogFormat::Text => builder.try_init(),

@@ -24,10 +24,7 @@ pub struct Health {
 impl Health {
     /// All is well and there is nothing to say.
     pub fn well() -> Self {
-        Self {
-            up: true,
-            reason: String::new(),
-        }
+        Self { up: true, reason: String::new() }
     }
 }
 
@@ -37,11 +34,7 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, PortError>>;
 /// A way to answer and what the asker waits for; `gone` is said if the worker ends without an answer.
 pub(crate) fn pending<T: Send + 'static>(gone: &'static str) -> (Reply<T>, Pending<T>) {
     let (reply, answer) = oneshot::channel();
-    let wait = async move {
-        answer
-            .await
-            .unwrap_or_else(|_| Err(PortError(gone.to_owned())))
-    };
+    let wait = async move { answer.await.unwrap_or_else(|_| Err(PortError(gone.to_owned()))) };
     (reply, Box::pin(wait))
 }
 

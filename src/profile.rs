@@ -10,9 +10,7 @@ use kirc_core::identity::{Address, Identity, IdentityError};
 use kirc_core::ids::ActorId;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::config::{
-    Config, FileError, Paths, Secret, check_private, make_private_dir, write_private,
-};
+use crate::config::{Config, FileError, Paths, Secret, check_private, make_private_dir, write_private};
 
 /// Why a profile can't be opened. The text is a sentence for the user.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +33,7 @@ pub enum ProfileError {
         source: IdentityError,
     },
     /// No passphrase was given.
-    #[error(
-        "the key file is sealed by a passphrase: start kirc in a terminal, or give KIRC_PASSPHRASE"
-    )]
+    #[error("the key file is sealed by a passphrase: start kirc in a terminal, or give KIRC_PASSPHRASE")]
     PassphraseNeeded,
     /// The user gave up at a prompt.
     #[error("stopped at the prompt")]
@@ -72,9 +68,7 @@ pub fn prepare_folder(paths: &Paths) -> Result<(), ProfileError> {
 /// Refuses a profile that is not set up, or that others can get at.
 pub fn check(paths: &Paths) -> Result<(), ProfileError> {
     if !exists(paths) {
-        return Err(ProfileError::Missing {
-            name: paths.profile_name().to_owned(),
-        });
+        return Err(ProfileError::Missing { name: paths.profile_name().to_owned() });
     }
     check_private(&paths.profile())?;
     check_private(&paths.identity())?;
@@ -121,10 +115,7 @@ pub fn read_identity(path: &Path, passphrase: Option<&Secret>) -> Result<Identit
     let bytes = zeroize::Zeroizing::new(std::fs::read(path).map_err(FileError::io(path, "read"))?);
     Identity::from_key_file(&bytes, passphrase.map(Secret::expose)).map_err(|source| match source {
         IdentityError::PassphraseNeeded => ProfileError::PassphraseNeeded,
-        source => ProfileError::Key {
-            path: path.to_owned(),
-            source,
-        },
+        source => ProfileError::Key { path: path.to_owned(), source },
     })
 }
 
@@ -138,15 +129,11 @@ pub fn unlock(config: &Config) -> Result<(Identity, Option<Secret>), ProfileErro
         result => return result.map(|identity| (identity, set)),
     }
     for attempts_left in (0..3).rev() {
-        let given = ask_passphrase(&format!(
-            "Passphrase of profile \"{}\":",
-            config.paths.profile_name()
-        ))?;
+        let given = ask_passphrase(&format!("Passphrase of profile \"{}\":", config.paths.profile_name()))?;
         match read_identity(&path, Some(&given)) {
-            Err(ProfileError::Key {
-                source: IdentityError::Passphrase,
-                ..
-            }) if attempts_left > 0 => eprintln!("That is not it."),
+            Err(ProfileError::Key { source: IdentityError::Passphrase, .. }) if attempts_left > 0 => {
+                eprintln!("That is not it.")
+            }
             result => return result.map(|identity| (identity, Some(given))),
         }
     }

@@ -20,10 +20,7 @@ fn send_and_tail_work_while_a_node_runs() {
     let second = world.run("alice", &["node"]);
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(
-        said.contains("runs already") && said.contains(&node.id().to_string()),
-        "{said}"
-    );
+    assert!(said.contains("runs already") && said.contains(&node.id().to_string()), "{said}");
     let report = world.ok("alice", &["doctor"]);
     assert!(report.contains("runs it and answers"), "{report}");
 
@@ -59,11 +56,7 @@ fn many_at_once_are_one_node() {
     let children: Vec<_> = (0..8)
         .map(|i| {
             let text = format!("from {i}");
-            world
-                .kirc("alice")
-                .args(["send", "#net", &text])
-                .spawn()
-                .unwrap()
+            world.kirc("alice").args(["send", "#net", &text]).spawn().unwrap()
         })
         .collect();
     let mut failed = Vec::new();
@@ -120,9 +113,7 @@ fn a_pipe_attached_to_a_pipe_survives_it() {
     first.hears("through the first");
     second.hears("through the first");
     assert_eq!(first.end(), Some(0));
-    second.find("that it is the node now", |e| {
-        e["meta"]["reattached"] == true
-    });
+    second.find("that it is the node now", |e| e["meta"]["reattached"] == true);
     second.until("001");
     second.say(json!({"command": "PRIVMSG", "to": "#net", "body": ["on my own"]}));
     second.hears("on my own");

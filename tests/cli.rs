@@ -15,10 +15,7 @@ fn text(bytes: &[u8]) -> String {
 fn help_is_done_and_wrong_usage_is_two() {
     let world = World::new();
     let help = world.ok("x", &["--help"]);
-    assert!(
-        help.contains("Examples:") && help.contains("kirc setup"),
-        "{help}"
-    );
+    assert!(help.contains("Examples:") && help.contains("kirc setup"), "{help}");
     assert!(world.ok("x", &["send", "--help"]).contains("Examples:"));
     assert!(world.ok("x", &["--version"]).starts_with("kirc "));
     for wrong in [
@@ -41,13 +38,9 @@ fn help_is_done_and_wrong_usage_is_two() {
 #[test]
 fn without_a_profile_every_command_says_what_to_do() {
     let world = World::new();
-    for command in [
-        &["pipe"][..],
-        &["send", "bob", "hi"],
-        &["history", "#x"],
-        &["node"],
-        &["identity", "show"],
-    ] {
+    for command in
+        [&["pipe"][..], &["send", "bob", "hi"], &["history", "#x"], &["node"], &["identity", "show"]]
+    {
         let output = world.run("work", command);
         assert_eq!(output.status.code(), Some(1), "{command:?}: {output:?}");
         let said = text(&output.stderr);
@@ -58,17 +51,13 @@ fn without_a_profile_every_command_says_what_to_do() {
 #[test]
 fn setup_without_questions_can_be_run_again_without_losing_anything() {
     let world = World::new();
-    let first: Value = serde_json::from_str(&world.ok(
-        "alice",
-        &["setup", "--nick", "alice", "--embedded", "--yes", "--json"],
-    ))
+    let first: Value = serde_json::from_str(
+        &world.ok("alice", &["setup", "--nick", "alice", "--embedded", "--yes", "--json"]),
+    )
     .unwrap();
     let folder = world.profile("alice");
     for (name, mode) in [("", 0o700), (".env", 0o600), ("identity.json", 0o600)] {
-        let is = std::fs::metadata(folder.join(name))
-            .unwrap()
-            .permissions()
-            .mode();
+        let is = std::fs::metadata(folder.join(name)).unwrap().permissions().mode();
         assert_eq!(is & 0o777, mode, "{name}");
     }
     let env = folder.join(".env");
@@ -77,16 +66,12 @@ fn setup_without_questions_can_be_run_again_without_losing_anything() {
     std::fs::write(&env, &lines).unwrap();
     let key = std::fs::read(folder.join("identity.json")).unwrap();
 
-    let second: Value = serde_json::from_str(&world.ok(
-        "alice",
-        &["setup", "--nick", "alicia", "--embedded", "--yes", "--json"],
-    ))
+    let second: Value = serde_json::from_str(
+        &world.ok("alice", &["setup", "--nick", "alicia", "--embedded", "--yes", "--json"]),
+    )
     .unwrap();
     assert_eq!(first["actor"], second["actor"]);
-    assert_eq!(
-        (&first["new_keys"], &second["new_keys"]),
-        (&true.into(), &false.into())
-    );
+    assert_eq!((&first["new_keys"], &second["new_keys"]), (&true.into(), &false.into()));
     assert_eq!(std::fs::read(folder.join("identity.json")).unwrap(), key);
     let now = std::fs::read_to_string(&env).unwrap();
     assert_eq!(now, lines.replace("KIRC_NICK=alice", "KIRC_NICK=alicia"));
@@ -98,11 +83,7 @@ fn doctor_finds_nothing_in_a_fresh_profile_and_names_what_is_wrong() {
     world.set_up("alice");
     let report = world.run("alice", &["doctor", "--json"]);
     let found: Value = serde_json::from_slice(&report.stdout).unwrap();
-    assert_eq!(
-        (report.status.code(), &found["ok"]),
-        (Some(0), &true.into()),
-        "{found:#}"
-    );
+    assert_eq!((report.status.code(), &found["ok"]), (Some(0), &true.into()), "{found:#}");
 
     let key = world.profile("alice").join("identity.json");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -113,23 +94,13 @@ fn doctor_finds_nothing_in_a_fresh_profile_and_names_what_is_wrong() {
     assert!(text(&refused.stderr).contains("chmod 600"), "{refused:?}");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
 
-    std::fs::write(
-        world.profile("alice").join("store.db"),
-        "not a database at all",
-    )
-    .unwrap();
+    std::fs::write(world.profile("alice").join("store.db"), "not a database at all").unwrap();
     let report = world.run("alice", &["doctor"]);
     assert_eq!(report.status.code(), Some(1));
-    assert!(
-        text(&report.stdout).contains("store.db is damaged"),
-        "{report:?}"
-    );
+    assert!(text(&report.stdout).contains("store.db is damaged"), "{report:?}");
     let refused = world.run("alice", &["send", "bob", "hi"]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(
-        text(&refused.stderr).contains("store.db is damaged"),
-        "{refused:?}"
-    );
+    assert!(text(&refused.stderr).contains("store.db is damaged"), "{refused:?}");
 }
 
 #[test]
@@ -145,10 +116,7 @@ fn all_wrong_settings_are_named_at_once() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
-    assert!(
-        said.contains("KIRC_LEASE") && said.contains("KIRC_RSA_BITS"),
-        "{said}"
-    );
+    assert!(said.contains("KIRC_LEASE") && said.contains("KIRC_RSA_BITS"), "{said}");
 }
 
 #[test]
@@ -165,10 +133,7 @@ fn a_sealed_key_file_needs_its_passphrase() {
     assert!(sealed(Some("first"), &setup).status.success());
     let fingerprint = ["identity", "fingerprint"];
     assert!(sealed(Some("first"), &fingerprint).status.success());
-    for (passphrase, want) in [
-        (None, "KIRC_PASSPHRASE"),
-        (Some("wrong"), "passphrase is wrong"),
-    ] {
+    for (passphrase, want) in [(None, "KIRC_PASSPHRASE"), (Some("wrong"), "passphrase is wrong")] {
         let output = sealed(passphrase, &fingerprint);
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stderr).contains(want), "{output:?}");
@@ -183,11 +148,7 @@ fn a_sealed_key_file_needs_its_passphrase() {
         .unwrap();
     assert!(changed.status.success(), "{changed:?}");
     assert!(!sealed(Some("first"), &fingerprint).status.success());
-    assert!(
-        sealed(Some("second"), &["identity", "passphrase", "--remove"])
-            .status
-            .success()
-    );
+    assert!(sealed(Some("second"), &["identity", "passphrase", "--remove"]).status.success());
     assert!(sealed(None, &fingerprint).status.success());
 }
 
@@ -195,10 +156,7 @@ fn a_sealed_key_file_needs_its_passphrase() {
 fn completions_and_man_page_are_made() {
     let world = World::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        assert!(
-            world.ok("x", &["completions", shell]).contains("setup"),
-            "{shell}"
-        );
+        assert!(world.ok("x", &["completions", shell]).contains("setup"), "{shell}");
     }
     let page = world.ok("x", &["man"]);
     assert!(page.contains("KIRC IDENTITY EXPORT"), "{page}");
@@ -219,13 +177,7 @@ fn send_and_history() {
     let lines: Vec<&str> = history.lines().collect();
     assert_eq!(lines.len(), 2, "{history}");
     assert!(lines[0].ends_with("<alice> hello everybody"), "{history}");
-    let before = [
-        "history",
-        "#net",
-        "--json",
-        "--before",
-        settled["id"].as_str().unwrap(),
-    ];
+    let before = ["history", "#net", "--json", "--before", settled["id"].as_str().unwrap()];
     let earlier = world.ok("alice", &before);
     assert_eq!(earlier.lines().count(), 1, "{earlier}");
     let one: Value = serde_json::from_str(earlier.trim()).unwrap();
@@ -240,19 +192,7 @@ fn card_invite_and_contact() {
     let file = |name: &str| world.path().join(name).to_str().unwrap().to_owned();
     let (card, invite) = (file("bob.card"), file("bob.invite"));
     world.ok("bob", &["identity", "export", "--out", &card]);
-    world.ok(
-        "alice",
-        &[
-            "invite",
-            "create",
-            "--for",
-            &card,
-            "--out",
-            &invite,
-            "--expires",
-            "1d",
-        ],
-    );
+    world.ok("alice", &["invite", "create", "--for", &card, "--out", &invite, "--expires", "1d"]);
     let alice = world.start("alice", &["node"]);
     let accepted: Value =
         serde_json::from_str(&world.ok("bob", &["invite", "accept", &invite, "--json"])).unwrap();

@@ -18,11 +18,7 @@ fn good_inputs_pass() {
         let seeds = checks::seeds(name);
         assert!(!seeds.is_empty(), "{name} has nothing to start from");
         for (i, seed) in seeds.iter().enumerate() {
-            assert!(
-                check(seed),
-                "{name} refuses the good input {i}: {}",
-                String::from_utf8_lossy(seed)
-            );
+            assert!(check(seed), "{name} refuses the good input {i}: {}", String::from_utf8_lossy(seed));
             if let Some(folder) = std::env::var_os("KIRC_CORPUS") {
                 let folder = Path::new(&folder).join(name);
                 fs::create_dir_all(&folder).expect("a folder for the corpus");
@@ -39,13 +35,7 @@ fn every_check_is_a_fuzz_target() {
     let mut targets: Vec<String> = fs::read_dir(root.join("fuzz_targets"))
         .expect("fuzz targets")
         .map(|entry| {
-            entry
-                .expect("an entry")
-                .path()
-                .file_stem()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned()
+            entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned()
         })
         .collect();
     targets.sort();
@@ -98,15 +88,11 @@ impl Edit {
 }
 
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
-    let byte = prop_oneof![
-        any::<u8>(),
-        prop::sample::select(b"{}[]\",:0129-+.eE\\ \n#@!*?".to_vec())
-    ];
+    let byte = prop_oneof![any::<u8>(), prop::sample::select(b"{}[]\",:0129-+.eE\\ \n#@!*?".to_vec())];
     let edit = prop_oneof![
         (any::<Index>(), byte).prop_map(|(i, b)| Edit::Set(i, b)),
         (any::<Index>(), 1..20usize).prop_map(|(i, n)| Edit::Cut(i, n)),
-        (any::<Index>(), prop::collection::vec(any::<u8>(), 1..8))
-            .prop_map(|(i, b)| Edit::Put(i, b)),
+        (any::<Index>(), prop::collection::vec(any::<u8>(), 1..8)).prop_map(|(i, b)| Edit::Put(i, b)),
         (any::<Index>(), 1..30usize).prop_map(|(i, n)| Edit::Double(i, n)),
     ];
     prop::collection::vec(edit, 1..4)
@@ -139,11 +125,7 @@ fn seeds(name: &str) -> &'static [Vec<u8>] {
     use std::collections::BTreeMap;
     use std::sync::OnceLock;
     static SEEDS: OnceLock<BTreeMap<&str, Vec<Vec<u8>>>> = OnceLock::new();
-    let all = SEEDS.get_or_init(|| {
-        checks::CHECKS
-            .iter()
-            .map(|(name, _)| (*name, checks::seeds(name)))
-            .collect()
-    });
+    let all =
+        SEEDS.get_or_init(|| checks::CHECKS.iter().map(|(name, _)| (*name, checks::seeds(name))).collect());
     &all[name]
 }

@@ -22,10 +22,7 @@ fn a_join_is_answered_in_order() {
     alice.until("TOPIC");
     alice.say(json!({"command": "JOIN", "to": "#net", "meta": {"label": "again"}}));
     let joined = alice.until("JOIN");
-    assert_eq!(
-        (&joined["meta"]["replay"], &joined["meta"]["label"]),
-        (&true.into(), &"again".into())
-    );
+    assert_eq!((&joined["meta"]["replay"], &joined["meta"]["label"]), (&true.into(), &"again".into()));
     assert_eq!(alice.until("332")["body"][0], "about nets");
     alice.until("366");
     assert_eq!(alice.end(), Some(0));
@@ -39,10 +36,7 @@ fn a_line_that_is_no_envelope_is_answered_and_ignored() {
     for bad in ["hello", "[]", "{\"command\":1}", "{\"nonsense\":true}"] {
         alice.line(bad);
         let error = alice.until("ERROR");
-        assert!(
-            error["body"][0].as_str().is_some_and(|t| !t.is_empty()),
-            "{error}"
-        );
+        assert!(error["body"][0].as_str().is_some_and(|t| !t.is_empty()), "{error}");
     }
     alice.line("");
     alice.say(json!({"command": "PING", "params": ["x"]}));
@@ -64,13 +58,7 @@ fn at_the_end_of_input_everything_is_settled() {
         assert_eq!(alice.hears(&format!("line {i}"))["meta"]["state"], "sent");
     }
     assert_eq!(alice.wait(), Some(0));
-    assert_eq!(
-        world
-            .ok("alice", &["history", "#net", "--limit", "1000"])
-            .lines()
-            .count(),
-        200
-    );
+    assert_eq!(world.ok("alice", &["history", "#net", "--limit", "1000"]).lines().count(), 200);
 }
 
 #[test]
@@ -111,10 +99,7 @@ fn what_does_not_settle_in_time_is_named_and_exits_one() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        said.contains("not settled") && said.contains("still there?"),
-        "{said}"
-    );
+    assert!(said.contains("not settled") && said.contains("still there?"), "{said}");
 }
 
 #[test]
@@ -162,18 +147,10 @@ fn sigterm_ends_in_order_and_hands_leadership_over() {
     let begin = Instant::now();
     node.signal("TERM");
     assert_eq!(node.wait(), Some(0));
-    assert!(
-        begin.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
     bob.message("#net", "second");
     bob.hears("second");
-    assert!(
-        begin.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     assert_eq!(bob.end(), Some(0));
 }
 
@@ -181,12 +158,7 @@ fn sigterm_ends_in_order_and_hands_leadership_over() {
 fn a_closed_stdout_ends_it() {
     let world = World::new();
     world.set_up("alice");
-    let mut child = world
-        .kirc("alice")
-        .arg("pipe")
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = world.kirc("alice").arg("pipe").stdin(std::process::Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let mut stdin = child.stdin.take().unwrap();
     use std::io::Write;

@@ -26,17 +26,13 @@ fn files(extension: &str) -> BTreeMap<String, String> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder of the tree") {
             let path = entry.expect("an entry").path();
-            let name = path
-                .file_name()
-                .and_then(|n| n.to_str())
-                .unwrap_or_default();
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
             if path.is_dir() {
                 if name != "target" && !name.starts_with('.') {
                     folders.push(path);
                 }
             } else if path.extension().is_some_and(|e| e == extension) {
-                let text =
-                    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
                 let name = path.strip_prefix(root()).expect("a path below the root");
                 out.insert(name.display().to_string(), text);
             }
@@ -56,8 +52,7 @@ fn is_test(path: &str) -> bool {
 /// The program's own files, each without the tests at its end.
 fn sources() -> BTreeMap<String, String> {
     let all = files("rs").into_iter().filter(|(path, _)| !is_test(path));
-    all.map(|(path, text)| (path, without_tests(&text)))
-        .collect()
+    all.map(|(path, text)| (path, without_tests(&text))).collect()
 }
 
 /// A file up to its test module, which stands last.
@@ -70,13 +65,8 @@ fn without_tests(text: &str) -> String {
 
 /// Lines of code that hold one of some words; comments don't count.
 fn lines_with<'t>(text: &'t str, words: &[&str]) -> Vec<(usize, &'t str)> {
-    let numbered = text
-        .lines()
-        .enumerate()
-        .map(|(i, line)| (i + 1, line.trim()));
-    numbered
-        .filter(|(_, l)| !l.starts_with("//") && words.iter().any(|w| l.contains(w)))
-        .collect()
+    let numbered = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim()));
+    numbered.filter(|(_, l)| !l.starts_with("//") && words.iter().any(|w| l.contains(w))).collect()
 }
 
 fn report(what: &str, found: &[String]) {
@@ -85,10 +75,7 @@ fn report(what: &str, found: &[String]) {
 
 #[test]
 fn no_source_file_is_long() {
-    let allowed: BTreeMap<&str, usize> = MAY_BE_LONGER
-        .iter()
-        .map(|(path, n, _)| (*path, *n))
-        .collect();
+    let allowed: BTreeMap<&str, usize> = MAY_BE_LONGER.iter().map(|(path, n, _)| (*path, *n)).collect();
     let mut long = Vec::new();
     for (path, text) in sources() {
         let lines = text.lines().count();
@@ -97,15 +84,9 @@ fn no_source_file_is_long() {
             long.push(format!("{path}: {lines} lines"));
         }
         let tight = may.is_none_or(|may| lines > LONGEST && lines + 20 > may);
-        assert!(
-            tight,
-            "{path} has {lines} lines only: tighten MAY_BE_LONGER"
-        );
+        assert!(tight, "{path} has {lines} lines only: tighten MAY_BE_LONGER");
     }
-    report(
-        &format!("longer than {LONGEST} lines: cut along what changes together"),
-        &long,
-    );
+    report(&format!("longer than {LONGEST} lines: cut along what changes together"), &long);
 }
 
 #[test]
@@ -115,11 +96,7 @@ fn every_source_file_says_what_it_is() {
         // A file of unit tests says by its name what it is.
         .filter(|(path, _)| !path.ends_with("/tests.rs"))
         .filter(|(_, text)| {
-            !text
-                .lines()
-                .find(|l| !l.starts_with("#!"))
-                .unwrap_or_default()
-                .starts_with("//! ")
+            !text.lines().find(|l| !l.starts_with("#!")).unwrap_or_default().starts_with("//! ")
         })
         .map(|(path, _)| path)
         .collect();
@@ -128,30 +105,19 @@ fn every_source_file_says_what_it_is() {
 
 #[test]
 fn nothing_stops_the_program_by_surprise() {
-    let allowed: BTreeMap<&str, usize> =
-        MAY_UNWRAP.iter().map(|(path, n, _)| (*path, *n)).collect();
+    let allowed: BTreeMap<&str, usize> = MAY_UNWRAP.iter().map(|(path, n, _)| (*path, *n)).collect();
     let mut found = Vec::new();
     for (path, text) in sources() {
         // The simulation is a test; it may stop where it likes.
         if path.starts_with("sim/") {
             continue;
         }
-        let calls = lines_with(
-            &text,
-            &[".unwrap()", ".expect(", "todo!(", "unimplemented!("],
-        );
+        let calls = lines_with(&text, &[".unwrap()", ".expect(", "todo!(", "unimplemented!("]);
         let may = allowed.get(path.as_str()).copied().unwrap_or_default();
         if calls.len() > may {
-            found.extend(
-                calls
-                    .iter()
-                    .map(|(line, text)| format!("{path}:{line}: {text}")),
-            );
+            found.extend(calls.iter().map(|(line, text)| format!("{path}:{line}: {text}")));
         }
-        assert!(
-            may <= calls.len() || may == 0,
-            "{path} calls less than it may: tighten MAY_UNWRAP"
-        );
+        assert!(may <= calls.len() || may == 0, "{path} calls less than it may: tighten MAY_UNWRAP");
     }
     report("handle it, or show in MAY_UNWRAP why it can't fail", &found);
 }
@@ -165,19 +131,14 @@ fn there_is_no_unsafe_code() {
         // This file names the words that it looks for.
         if path != "tests/ratchet.rs" {
             found.extend(
-                lines_with(&text, &words)
-                    .iter()
-                    .map(|(line, text)| format!("{path}:{line}: {text}")),
+                lines_with(&text, &words).iter().map(|(line, text)| format!("{path}:{line}: {text}")),
             );
         }
     }
     report("unsafe code", &found);
     for krate in ["core/src/lib.rs", "src/lib.rs", "tui/src/lib.rs"] {
         let text = fs::read_to_string(root().join(krate)).expect("a crate");
-        assert!(
-            text.contains("#![forbid(unsafe_code)]"),
-            "{krate} does not forbid unsafe code"
-        );
+        assert!(text.contains("#![forbid(unsafe_code)]"), "{krate} does not forbid unsafe code");
     }
 }
 
@@ -195,15 +156,8 @@ fn the_core_stays_pure() {
         "thread_rng",
     ];
     let mut found = Vec::new();
-    for (path, text) in sources()
-        .iter()
-        .filter(|(path, _)| path.starts_with("core/"))
-    {
-        found.extend(
-            lines_with(text, &rooms)
-                .iter()
-                .map(|(line, text)| format!("{path}:{line}: {text}")),
-        );
+    for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("core/")) {
+        found.extend(lines_with(text, &rooms).iter().map(|(line, text)| format!("{path}:{line}: {text}")));
     }
     report("not for the core", &found);
 }
@@ -212,20 +166,13 @@ fn the_core_stays_pure() {
 fn links_in_the_pages_lead_somewhere() {
     let mut dead = Vec::new();
     for (page, text) in files("md") {
-        let folder = Path::new(&page)
-            .parent()
-            .unwrap_or(Path::new(""))
-            .to_owned();
+        let folder = Path::new(&page).parent().unwrap_or(Path::new("")).to_owned();
         for link in links(&text) {
             if link.contains("://") || link.starts_with("mailto:") {
                 continue;
             }
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = if file.is_empty() {
-                PathBuf::from(&page)
-            } else {
-                folder.join(file)
-            };
+            let target = if file.is_empty() { PathBuf::from(&page) } else { folder.join(file) };
             let full = root().join(&target);
             if !full.exists() {
                 dead.push(format!("{page}: {link}"));
@@ -261,35 +208,20 @@ fn links(text: &str) -> Vec<&str> {
 /// Whether a page has a heading with this anchor, made the way that forges make them.
 fn has_heading(page: &Path, anchor: &str) -> bool {
     let text = fs::read_to_string(page).unwrap_or_default();
-    let headings = text
-        .lines()
-        .filter(|l| l.starts_with('#'))
-        .map(|l| l.trim_start_matches('#').trim());
+    let headings = text.lines().filter(|l| l.starts_with('#')).map(|l| l.trim_start_matches('#').trim());
     let mut anchors = headings.map(|heading| {
         let kept = heading.to_lowercase();
-        let kept = kept
-            .chars()
-            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-        kept.map(|c| if c == ' ' { '-' } else { c })
-            .collect::<String>()
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect::<String>()
     });
     anchors.any(|a| a == anchor)
 }
 
 #[test]
 fn the_checks_of_this_file_bite() {
-    assert_eq!(
-        without_tests("a\n#[cfg(test)]\nmod tests {\n  x.unwrap()\n}"),
-        "a"
-    );
-    assert_eq!(
-        lines_with("// x.unwrap()\nx.unwrap();", &[".unwrap()"]),
-        [(2, "x.unwrap();")]
-    );
-    assert_eq!(
-        links("see [a](b.md#c) and\n```\n[x](y)\n```\n<img src=\"d.svg\">"),
-        ["b.md#c", "d.svg"]
-    );
+    assert_eq!(without_tests("a\n#[cfg(test)]\nmod tests {\n  x.unwrap()\n}"), "a");
+    assert_eq!(lines_with("// x.unwrap()\nx.unwrap();", &[".unwrap()"]), [(2, "x.unwrap();")]);
+    assert_eq!(links("see [a](b.md#c) and\n```\n[x](y)\n```\n<img src=\"d.svg\">"), ["b.md#c", "d.svg"]);
     assert!(is_test("core/src/channel/tests/masks.rs") && !is_test("core/src/mask.rs"));
     assert!(has_heading(&root().join("schema/README.md"), "index"));
 }

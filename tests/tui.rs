@@ -19,12 +19,7 @@ struct Screen {
 
 impl Screen {
     fn start(world: &World, profile: &str, arguments: &[&str]) -> Self {
-        let size = PtySize {
-            rows: 30,
-            cols: 100,
-            pixel_width: 0,
-            pixel_height: 0,
-        };
+        let size = PtySize { rows: 30, cols: 100, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_kirc"));
         command.env_clear();
@@ -38,11 +33,8 @@ impl Screen {
         let child = pair.slave.spawn_command(command).unwrap();
         let mut output = pair.master.try_clone_reader().unwrap();
         let keys = pair.master.take_writer().unwrap();
-        let parser = Arc::new(Mutex::new(vt100::Parser::new(
-            30.try_into().unwrap(),
-            100.try_into().unwrap(),
-            0,
-        )));
+        let parser =
+            Arc::new(Mutex::new(vt100::Parser::new(30.try_into().unwrap(), 100.try_into().unwrap(), 0)));
         let drawn = parser.clone();
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
@@ -53,12 +45,7 @@ impl Screen {
                 drawn.lock().unwrap().process(&bytes[..count]);
             }
         });
-        Self {
-            parser,
-            keys,
-            child,
-            _master: pair.master,
-        }
+        Self { parser, keys, child, _master: pair.master }
     }
 
     fn text(&self) -> String {
@@ -68,11 +55,7 @@ impl Screen {
     fn shows(&self, what: &str) {
         let begin = Instant::now();
         while !self.text().contains(what) {
-            assert!(
-                begin.elapsed() < LONG,
-                "{what:?} is not shown:\n{}",
-                self.text()
-            );
+            assert!(begin.elapsed() < LONG, "{what:?} is not shown:\n{}", self.text());
             std::thread::sleep(Duration::from_millis(10));
         }
     }

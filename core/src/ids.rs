@@ -177,10 +177,7 @@ impl ActorId {
 
     /// Reads the text form.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        let bad = |why: &str| IdError {
-            what: "actor id",
-            why: why.to_owned(),
-        };
+        let bad = |why: &str| IdError { what: "actor id", why: why.to_owned() };
         let text = text.as_bytes();
         if text.len() != 32 {
             return Err(bad("it has 32 letters"));
@@ -245,11 +242,7 @@ impl MsgId {
     pub fn generate(now: Millis, random: u128, last: MsgId) -> Self {
         const VARIANT: u128 = 0b10 << 62;
         let stamp = u128::from(now & 0xffff_ffff_ffff) << 80;
-        let id = stamp
-            | 7 << 76
-            | (random >> 16 & 0xfff) << 64
-            | VARIANT
-            | random >> 64 & ((1 << 62) - 1);
+        let id = stamp | 7 << 76 | (random >> 16 & 0xfff) << 64 | VARIANT | random >> 64 & ((1 << 62) - 1);
         if id > last.0 {
             return Self(id);
         }
@@ -264,15 +257,10 @@ impl MsgId {
 
     /// Reads the usual text form of a UUID.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        let bad = |why: &str| IdError {
-            what: "message id",
-            why: why.to_owned(),
-        };
+        let bad = |why: &str| IdError { what: "message id", why: why.to_owned() };
         let bytes = text.as_bytes();
         if bytes.len() != 36 || [8, 13, 18, 23].iter().any(|i| bytes[*i] != b'-') {
-            return Err(bad(
-                "a UUID has the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
-            ));
+            return Err(bad("a UUID has the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"));
         }
         let mut value = 0u128;
         for (i, c) in bytes.iter().enumerate() {

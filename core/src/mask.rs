@@ -109,10 +109,7 @@ mod tests {
     #[test]
     fn many_stars_are_no_trap() {
         assert!(!matches(&"*a".repeat(2000), &"a".repeat(1999)));
-        assert!(!matches(
-            &format!("{}b", "*a".repeat(1000)),
-            &"a".repeat(4000)
-        ));
+        assert!(!matches(&format!("{}b", "*a".repeat(1000)), &"a".repeat(4000)));
     }
 
     /// The textbook definition, exponential and obvious.

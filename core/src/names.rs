@@ -40,10 +40,7 @@ struct Folded {
 
 impl Folded {
     fn new(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            folded: casefold(text),
-        }
+        Self { text: text.to_owned(), folded: casefold(text) }
     }
 }
 
@@ -70,9 +67,7 @@ impl Nick {
             )));
         }
         if let Some(c) = text.chars().find(|c| !is_nick_char(*c)) {
-            return Err(NameError(format!(
-                "A nick has no {c:?}: only letters, digits, - and []\\`_^{{|}}"
-            )));
+            return Err(NameError(format!("A nick has no {c:?}: only letters, digits, - and []\\`_^{{|}}")));
         }
         Ok(Self(Folded::new(text)))
     }
@@ -129,9 +124,8 @@ impl ChannelName {
             return Err(NameError("A channel's name needs more than #".to_owned()));
         }
         if let Some(contact) = contact {
-            Nick::parse(contact).map_err(|e| {
-                NameError(format!("Behind @ stands the contact whose grid it is: {e}"))
-            })?;
+            Nick::parse(contact)
+                .map_err(|e| NameError(format!("Behind @ stands the contact whose grid it is: {e}")))?;
         }
         Ok(Self(Folded::new(text)))
     }
@@ -234,33 +228,12 @@ mod tests {
 
     #[test]
     fn a_nick_is_what_rfc_2812_says() {
-        for good in [
-            "bob",
-            "[x]",
-            "_",
-            "`a",
-            "a-b",
-            "Z9",
-            "{|}^\\",
-            &"n".repeat(30),
-        ] {
+        for good in ["bob", "[x]", "_", "`a", "a-b", "Z9", "{|}^\\", &"n".repeat(30)] {
             assert!(Nick::parse(good).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "9a",
-            "-a",
-            "a b",
-            "a!b",
-            "a@b",
-            "~x",
-            "é",
-            "bøb",
-            "a\u{7}",
-            "#a",
-            "a.b",
-            &"n".repeat(31),
-        ] {
+        for bad in
+            ["", "9a", "-a", "a b", "a!b", "a@b", "~x", "é", "bøb", "a\u{7}", "#a", "a.b", &"n".repeat(31)]
+        {
             assert!(Nick::parse(bad).is_err(), "{bad}");
         }
     }
@@ -297,10 +270,7 @@ mod tests {
 
     #[test]
     fn names_compare_order_and_hash_folded() {
-        let (a, b) = (
-            Nick::parse("Bob[]\\").unwrap(),
-            Nick::parse("bOB{}|").unwrap(),
-        );
+        let (a, b) = (Nick::parse("Bob[]\\").unwrap(), Nick::parse("bOB{}|").unwrap());
         assert_eq!(a, b);
         assert_eq!(a.cmp(&b), Ordering::Equal);
         assert_eq!(HashSet::from([a, b]).len(), 1);

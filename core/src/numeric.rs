@@ -16,9 +16,7 @@ pub struct Numeric {
 
 /// The numeric of three digits.
 pub fn by_code(code: &str) -> Option<&'static Numeric> {
-    ALL.binary_search_by(|n| n.code.cmp(code))
-        .ok()
-        .and_then(|i| ALL.get(i))
+    ALL.binary_search_by(|n| n.code.cmp(code)).ok().and_then(|i| ALL.get(i))
 }
 
 /// A numeric reply to a nick: `command` is the code, `to` the nick, `body` the text (the usual one if `text` is

@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 
 /// The key of the Fernet specification's test vectors.
 fn spec_key() -> ChannelKey {
-    let key = URL_SAFE
-        .decode("cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=")
-        .unwrap();
+    let key = URL_SAFE.decode("cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=").unwrap();
     ChannelKey::from_bytes(key.try_into().unwrap())
 }
 
@@ -63,10 +61,7 @@ fn the_key_id_commits_to_channel_epoch_and_key() {
     assert_eq!(key.duplicate().id(b"channel", Epoch(7)), id);
     assert_ne!(key.id(b"channel", Epoch(8)), id);
     assert_ne!(key.id(b"channeL", Epoch(7)), id);
-    assert_ne!(
-        ChannelKey::generate(&mut rng(2)).id(b"channel", Epoch(7)),
-        id
-    );
+    assert_ne!(ChannelKey::generate(&mut rng(2)).id(b"channel", Epoch(7)), id);
     // The same seed, the same key: a run can be repeated.
     assert_eq!(ChannelKey::generate(&mut rng(1)).expose(), key.expose());
 }
@@ -79,11 +74,7 @@ fn a_wrap_opens_for_its_receiver_under_its_label_only() {
     let kid = key.id(&channel.0, Epoch(3));
     let label = wrap_label(&channel, Epoch(3), &kid, &alice.actor(), &bob.actor());
     let ct = wrap(&key, bob.public(), &label, &mut rng(5));
-    assert_eq!(
-        ct,
-        wrap(&key, bob.public(), &label, &mut rng(5)),
-        "all chance is the seed's"
-    );
+    assert_eq!(ct, wrap(&key, bob.public(), &label, &mut rng(5)), "all chance is the seed's");
     assert_eq!(unwrap(&ct, &bob, &label).unwrap().expose(), key.expose());
 
     let refused = |ct: &str, me, label: &[u8]| unwrap(ct, me, label).unwrap_err();
@@ -91,26 +82,13 @@ fn a_wrap_opens_for_its_receiver_under_its_label_only() {
     for other in [
         wrap_label(&channel, Epoch(4), &kid, &alice.actor(), &bob.actor()),
         wrap_label(&channel, Epoch(3), &kid, &carol.actor(), &bob.actor()),
-        wrap_label(
-            &ChannelId([8; 24]),
-            Epoch(3),
-            &kid,
-            &alice.actor(),
-            &bob.actor(),
-        ),
+        wrap_label(&ChannelId([8; 24]), Epoch(3), &kid, &alice.actor(), &bob.actor()),
         Vec::new(),
         vec![0xff, 0xfe],
     ] {
         assert_eq!(refused(&ct, &bob, &other), CryptoError::Open);
     }
-    for bad in [
-        "",
-        "A",
-        "AAAA",
-        "not base64!",
-        &ct[1..],
-        &format!("{ct}AAAA"),
-    ] {
+    for bad in ["", "A", "AAAA", "not base64!", &ct[1..], &format!("{ct}AAAA")] {
         assert_eq!(refused(bad, &bob, &label), CryptoError::Open);
     }
     let mut bytes = B64.decode(&ct).unwrap();
@@ -136,10 +114,7 @@ fn a_label_need_not_be_text() {
     let bob = identity(1);
     let key = ChannelKey::generate(&mut rng(1));
     let ct = wrap(&key, bob.public(), &[0xff, 1], &mut rng(2));
-    assert_eq!(
-        unwrap(&ct, &bob, &[0xff, 1]).unwrap().expose(),
-        key.expose()
-    );
+    assert_eq!(unwrap(&ct, &bob, &[0xff, 1]).unwrap().expose(), key.expose());
     assert!(unwrap(&ct, &bob, &[0xff, 2]).is_err());
 }
 
@@ -152,13 +127,8 @@ fn the_two_rsa_libraries_understand_each_other() {
     let public = OaepPublicEncryptingKey::new(public).unwrap();
     let mut ct = vec![0; public.ciphertext_size()];
     let key = [9; 32];
-    let ct = public
-        .encrypt(&OAEP_SHA256_MGF1SHA256, &key, &mut ct, Some(b"label"))
-        .unwrap();
-    assert_eq!(
-        unwrap(&B64.encode(ct), &bob, b"label").unwrap().expose(),
-        &key
-    );
+    let ct = public.encrypt(&OAEP_SHA256_MGF1SHA256, &key, &mut ct, Some(b"label")).unwrap();
+    assert_eq!(unwrap(&B64.encode(ct), &bob, b"label").unwrap().expose(), &key);
 }
 
 #[test]

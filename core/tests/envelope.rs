@@ -140,14 +140,7 @@ fn what_is_no_envelope_is_refused_in_a_sentence() {
             other => panic!("{text}: {other:?}"),
         }
     }
-    for number in [
-        "1.5",
-        "1e3",
-        "-0",
-        "9007199254740992",
-        "-9007199254740992",
-        "1e300",
-    ] {
+    for number in ["1.5", "1e3", "-0", "9007199254740992", "-9007199254740992", "1e300"] {
         let text = format!("{{\"command\":\"X\",\"meta\":{{\"a\":[{number}]}}}}");
         assert_eq!(from_json(&text), Err(EnvelopeError::Number), "{number}");
     }
@@ -156,9 +149,7 @@ fn what_is_no_envelope_is_refused_in_a_sentence() {
 
 #[test]
 fn limits_hold_at_their_edge() {
-    let say = |line: &str, n: usize| {
-        from_json(&json!({"command": "X", "body": vec![line; n]}).to_string())
-    };
+    let say = |line: &str, n: usize| from_json(&json!({"command": "X", "body": vec![line; n]}).to_string());
     say(&"x".repeat(limits::LINE), 1).unwrap();
     say("x", limits::LINES).unwrap();
     let error = say(&"x".repeat(limits::LINE + 1), 1).unwrap_err();
@@ -166,10 +157,7 @@ fn limits_hold_at_their_edge() {
         panic!("{error:?}");
     };
     assert_eq!((size, limit), (limits::LINE + 1, limits::LINE));
-    assert!(matches!(
-        say("x", limits::LINES + 1),
-        Err(EnvelopeError::Limit { .. })
-    ));
+    assert!(matches!(say("x", limits::LINES + 1), Err(EnvelopeError::Limit { .. })));
     let long = json!({"command": "X", "body": {"a": "x".repeat(limits::ENVELOPE)}}).to_string();
     assert!(matches!(from_json(&long), Err(EnvelopeError::Limit { .. })));
     // A record may hold more than a session may say.
@@ -184,8 +172,7 @@ fn limits_hold_at_their_edge() {
 
 #[test]
 fn a_record_has_one_form() {
-    let good =
-        r##"{"body":["hi"],"command":"PRIVMSG","meta":{"a":1,"b":-2},"params":["p"],"to":"#net"}"##;
+    let good = r##"{"body":["hi"],"command":"PRIVMSG","meta":{"a":1,"b":-2},"params":["p"],"to":"#net"}"##;
     Envelope::from_canonical(good.as_bytes()).unwrap();
     for bad in [
         good.replace("\":", "\": "),
@@ -204,32 +191,17 @@ fn a_record_has_one_form() {
         let result = Envelope::from_canonical(bad.as_bytes());
         assert_eq!(result, Err(EnvelopeError::NotCanonical), "{bad}");
     }
-    for number in [
-        "1.0",
-        "0.5",
-        "-0",
-        "1e2",
-        "9007199254740992",
-        "-9007199254740992",
-        "18446744073709551616",
-    ] {
-        for place in [
-            good.replace(":1,", &format!(":{number},")),
-            good.replace("\"hi\"", number),
-        ] {
+    for number in ["1.0", "0.5", "-0", "1e2", "9007199254740992", "-9007199254740992", "18446744073709551616"]
+    {
+        for place in [good.replace(":1,", &format!(":{number},")), good.replace("\"hi\"", number)] {
             let result = Envelope::from_canonical(place.as_bytes());
             assert_eq!(result, Err(EnvelopeError::Number), "{place}");
         }
     }
-    let largest = good
-        .replace("-2", "-9007199254740991")
-        .replace(":1", ":9007199254740991");
+    let largest = good.replace("-2", "-9007199254740991").replace(":1", ":9007199254740991");
     Envelope::from_canonical(largest.as_bytes()).unwrap();
     let unknown = good.replace("\"to\"", "\"tp\"");
-    assert!(matches!(
-        Envelope::from_canonical(unknown.as_bytes()),
-        Err(EnvelopeError::Form(_))
-    ));
+    assert!(matches!(Envelope::from_canonical(unknown.as_bytes()), Err(EnvelopeError::Form(_))));
     assert!(Envelope::from_canonical(&[0xff, 0xfe]).is_err());
 }
 
@@ -256,19 +228,14 @@ fn a_signature_is_bound_to_key_domain_and_every_byte() {
     for domain in [Domain::Log, Domain::Claim, Domain::Challenge, Domain::Wrap] {
         assert_eq!(signed.verify(domain, alice.public()), wrong);
     }
-    for domain in [
-        Domain::Card,
-        Domain::Invite,
-        Domain::Request,
-        Domain::Presence,
-    ] {
+    for domain in [Domain::Card, Domain::Invite, Domain::Request, Domain::Presence] {
         assert_eq!(signed.verify(domain, alice.public()), wrong);
     }
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
-        let verified = Envelope::from_canonical(&changed)
-            .and_then(|e| e.verify(Domain::Message, alice.public()));
+        let verified =
+            Envelope::from_canonical(&changed).and_then(|e| e.verify(Domain::Message, alice.public()));
         assert!(verified.is_err(), "byte {at}");
     }
 }
@@ -279,9 +246,8 @@ fn what_is_signed_is_written_down() {
     use base64::Engine;
     let alice = identity(0);
     let signed = Envelope::new("X").meta("a", 1).sign(Domain::Log, &alice);
-    let sig = base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(signed.meta_str("sig").unwrap())
-        .unwrap();
+    let sig =
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(signed.meta_str("sig").unwrap()).unwrap();
     let message = b"kirc.v1.log\0{\"command\":\"X\",\"meta\":{\"a\":1,\"alg\":\"ed25519\"}}";
     let key = ed25519_dalek::VerifyingKey::from_bytes(alice.public().ed25519()).unwrap();
     let sig = ed25519_dalek::Signature::from_slice(&sig).unwrap();
@@ -294,10 +260,7 @@ fn what_is_missing_or_unknown_is_named() {
     let verify = |e: &Envelope| e.verify(Domain::Log, alice.public()).unwrap_err();
     let signed = Envelope::new("X").sign(Domain::Log, &alice);
     assert_eq!(verify(&Envelope::new("X")), EnvelopeError::Unsigned);
-    assert_eq!(
-        verify(&signed.clone().meta("sig", 7)),
-        EnvelopeError::Unsigned
-    );
+    assert_eq!(verify(&signed.clone().meta("sig", 7)), EnvelopeError::Unsigned);
     let other = verify(&signed.clone().meta("alg", "ml-dsa-44"));
     assert_eq!(other, EnvelopeError::Algorithm("ml-dsa-44".into()));
     let none = verify(&signed.clone().meta("alg", Value::Null));
@@ -307,9 +270,7 @@ fn what_is_missing_or_unknown_is_named() {
         assert_eq!(error, EnvelopeError::Signature, "{sig}");
     }
     // A number that folds: the signature would hold for its neighbour too.
-    let folds = Envelope::new("X")
-        .meta("n", u64::MAX)
-        .sign(Domain::Log, &alice);
+    let folds = Envelope::new("X").meta("n", u64::MAX).sign(Domain::Log, &alice);
     assert_eq!(verify(&folds), EnvelopeError::Number);
 }
 
@@ -458,25 +419,15 @@ fn speed() {
     let wrapped = wrap(&key, alice.public(), b"label", &mut rng);
     println!("{} bytes", bytes.len());
     measure("to_canonical", 1000, || signed.to_canonical());
-    measure("the library's", 1000, || {
-        serde_json_canonicalizer::to_vec(&signed).unwrap()
-    });
-    measure("from_canonical", 1000, || {
-        Envelope::from_canonical(&bytes).unwrap()
-    });
+    measure("the library's", 1000, || serde_json_canonicalizer::to_vec(&signed).unwrap());
+    measure("from_canonical", 1000, || Envelope::from_canonical(&bytes).unwrap());
     measure("from_json", 1000, || Envelope::from_json(&bytes).unwrap());
     measure("sign", 100, || said.clone().sign(Domain::Message, &alice));
-    measure("verify", 100, || {
-        signed.verify(Domain::Message, alice.public()).unwrap()
-    });
+    measure("verify", 100, || signed.verify(Domain::Message, alice.public()).unwrap());
     measure("encrypt", 1000, || key.encrypt(&bytes));
     measure("decrypt", 1000, || key.decrypt(&token).unwrap());
-    measure("wrap", 10, || {
-        wrap(&key, alice.public(), b"label", &mut rng)
-    });
+    measure("wrap", 10, || wrap(&key, alice.public(), b"label", &mut rng));
     measure("unwrap", 10, || unwrap(&wrapped, &alice, b"label").unwrap());
     let file = common::KEY_FILES[0];
-    measure("from_key_file", 10, || {
-        kirc_core::identity::Identity::from_key_file(file, None).unwrap()
-    });
+    measure("from_key_file", 10, || kirc_core::identity::Identity::from_key_file(file, None).unwrap());
 }

@@ -42,10 +42,7 @@ fn a_sealed_key_file_opens_with_its_passphrase_only() {
     let me = identity(0);
     let file = me.to_key_file(Some("korrekt häst"), &mut rng(1));
     let text = std::str::from_utf8(&file).unwrap();
-    assert!(
-        !text.contains("\"rsa\""),
-        "nothing private stands outside the seal"
-    );
+    assert!(!text.contains("\"rsa\""), "nothing private stands outside the seal");
     let again = Identity::from_key_file(&file, Some("korrekt häst")).unwrap();
     assert_eq!(again.public(), me.public());
     let sealed = me.seal_local(b"what I keep");
@@ -191,23 +188,14 @@ fn a_card_that_was_tampered_with_is_refused() {
         Card::parse(&envelope).unwrap_err()
     };
     let forged = IdentityError::Envelope(EnvelopeError::Signature);
-    assert_eq!(
-        change(&|b| drop(b.insert("nick".into(), "Mallory".into()))),
-        forged
-    );
+    assert_eq!(change(&|b| drop(b.insert("nick".into(), "Mallory".into()))), forged);
     assert_eq!(change(&|b| drop(b.insert("rev".into(), 9.into()))), forged);
-    assert_eq!(
-        change(&|b| b["address"]["rpc_in"] = "rpc-mallory".into()),
-        forged
-    );
+    assert_eq!(change(&|b| b["address"]["rpc_in"] = "rpc-mallory".into()), forged);
     assert_eq!(change(&|b| drop(b.insert("more".into(), 1.into()))), forged);
     // Another's RSA key under my name, and my name over another's key.
     let other = identity(1);
     let rsa = B64.encode(other.public().rsa_der());
-    assert_eq!(
-        change(&|b| drop(b.insert("rsa".into(), rsa.clone().into()))),
-        forged
-    );
+    assert_eq!(change(&|b| drop(b.insert("rsa".into(), rsa.clone().into()))), forged);
     let ed = B64.encode(other.public().ed25519());
     let error = change(&|b| drop(b.insert("ed25519".into(), ed.clone().into())));
     assert!(error.to_string().contains("another actor"), "{error}");

@@ -48,13 +48,7 @@ fn an_invite_opens_for_whom_it_was_made() {
 fn an_invite_for_somebody_else_says_for_whom() {
     let (alice, bob, carol) = (identity(0), identity(1), identity(2));
     let error = Invite::open(&invite(&alice, &bob).text, &carol, NOW).unwrap_err();
-    assert_eq!(
-        error,
-        IdentityError::NotForMe {
-            to: bob.actor(),
-            me: carol.actor()
-        }
-    );
+    assert_eq!(error, IdentityError::NotForMe { to: bob.actor(), me: carol.actor() });
     assert!(error.to_string().contains(&bob.actor().to_string()));
 }
 
@@ -63,10 +57,7 @@ fn an_invite_expires() {
     let (alice, bob) = (identity(0), identity(1));
     let made = invite(&alice, &bob);
     let error = Invite::open(&made.text, &bob, NOW + DAY).unwrap_err();
-    assert_eq!(
-        error,
-        IdentityError::Expired("2026-11-22T10:50:55.123Z".into())
-    );
+    assert_eq!(error, IdentityError::Expired("2026-11-22T10:50:55.123Z".into()));
     let card = card(&alice, "Alice");
     let late = Invite::create(&alice, &card, bob.public(), grid(), NOW, NOW, &mut rng(3));
     assert!(late.is_err());
@@ -91,12 +82,7 @@ fn armour_survives_mail() {
     let text = invite(&alice, &bob).text;
     let quoted: String = text.lines().map(|line| format!("> {line}\r\n")).collect();
     let spaced = text.replace('\n', " \n\n\t");
-    for text in [
-        format!("Hi Bob!\n\n{text}\nCheers, Alice\n"),
-        text.replace('\n', "\r\n"),
-        quoted,
-        spaced,
-    ] {
+    for text in [format!("Hi Bob!\n\n{text}\nCheers, Alice\n"), text.replace('\n', "\r\n"), quoted, spaced] {
         Invite::open(&text, &bob, NOW).unwrap();
     }
 }
@@ -146,10 +132,7 @@ fn an_invite_that_was_not_signed_by_its_inviter_for_this_invitee_is_refused() {
 
     open(inner.clone().sign(Domain::Invite, &alice)).unwrap();
     let signature = Err(IdentityError::Envelope(EnvelopeError::Signature));
-    assert_eq!(
-        open(inner.clone().sign(Domain::Invite, &mallory)),
-        signature
-    );
+    assert_eq!(open(inner.clone().sign(Domain::Invite, &mallory)), signature);
     assert_eq!(open(inner.clone().sign(Domain::Message, &alice)), signature);
     let unsigned = Err(IdentityError::Envelope(EnvelopeError::Unsigned));
     assert_eq!(open(inner.clone()), unsigned);

@@ -1,9 +1,7 @@
 //! Carries a node's effects out: commits first, then one after the other, until a crash or a pause comes between two of them.
 
 use kirc_core::Envelope;
-use kirc_core::port::{
-    Effect, Input, PortError, SessionId, SignalOp, SignalReply, StoreOp, Ticket,
-};
+use kirc_core::port::{Effect, Input, PortError, SessionId, SignalOp, SignalReply, StoreOp, Ticket};
 
 use crate::host::Reader;
 use crate::signals::texts;
@@ -79,25 +77,12 @@ impl World {
             Effect::Query { ticket, query } => {
                 let result = Ok(self.hosts[index].store.ask(query));
                 let delay = self.dice.range(0, 5);
-                self.after(
-                    delay,
-                    Event::Input(index, life, Input::Queried { ticket, result }),
-                );
+                self.after(delay, Event::Input(index, life, Input::Queried { ticket, result }));
             }
-            Effect::Append {
-                ticket,
-                topic,
-                key,
-                value,
-            } => self.append(index, ticket, topic, key, value),
+            Effect::Append { ticket, topic, key, value } => self.append(index, ticket, topic, key, value),
             Effect::Read { topic, from } => {
                 let id = self.fresh();
-                let reader = Reader {
-                    id,
-                    next: 0,
-                    placed: false,
-                    looking: false,
-                };
+                let reader = Reader { id, next: 0, placed: false, looking: false };
                 self.hosts[index].readers.insert(topic.clone(), reader);
                 let delay = self.plan.read.draw(&mut self.dice);
                 self.after(delay, Event::Place(index, life, topic, id, from));
@@ -118,15 +103,7 @@ impl World {
     fn hear(&mut self, index: usize, session: SessionId, envelope: Envelope, reached: bool) {
         let host = &self.hosts[index];
         let main = host.session == session;
-        let heard = Heard {
-            at: self.now,
-            host: index,
-            life: host.life,
-            session,
-            main,
-            reached,
-            envelope,
-        };
+        let heard = Heard { at: self.now, host: index, life: host.life, session, main, reached, envelope };
         if main && reached {
             self.notice(index, &heard.envelope);
         }
@@ -136,9 +113,7 @@ impl World {
     fn signal(&mut self, index: usize, ticket: Ticket, op: SignalOp) {
         for text in texts(&op) {
             if self.needles.found(text.as_bytes()) {
-                self.witness
-                    .leaks
-                    .push((self.now, format!("a signal: {text}")));
+                self.witness.leaks.push((self.now, format!("a signal: {text}")));
             }
         }
         let life = self.hosts[index].life;
@@ -159,8 +134,8 @@ impl World {
 
     /// An operation reaches the signal service: it is carried out or not, and its answer comes back or not.
     pub fn signal_arrives(&mut self, index: usize, life: u64, ticket: Ticket, op: &SignalOp) {
-        let fails = self.hosts[index].cut_signals > 0
-            || !self.quiet && self.dice.chance(self.plan.rates.signal);
+        let fails =
+            self.hosts[index].cut_signals > 0 || !self.quiet && self.dice.chance(self.plan.rates.signal);
         if fails && self.dice.chance(500) {
             return self.fail_signal(index, life, ticket);
         }
@@ -183,10 +158,7 @@ impl World {
             return self.fail_signal(index, life, ticket);
         }
         let delay = self.plan.signal.draw(&mut self.dice);
-        let input = Input::Signalled {
-            ticket,
-            result: Ok(reply),
-        };
+        let input = Input::Signalled { ticket, result: Ok(reply) };
         self.after(delay, Event::Input(index, life, input));
     }
 
@@ -198,10 +170,7 @@ impl World {
             if host.cut_signals > 0 || lost || !host.listens.contains(channel) {
                 continue;
             }
-            let input = Input::Published {
-                channel: channel.to_owned(),
-                payload: payload.to_owned(),
-            };
+            let input = Input::Published { channel: channel.to_owned(), payload: payload.to_owned() };
             self.after(delay, Event::Input(index, host.life, input));
         }
     }

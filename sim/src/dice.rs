@@ -19,11 +19,7 @@ impl Dice {
 
     /// A number below `n` (0 if `n` is 0).
     pub fn below(&mut self, n: u64) -> u64 {
-        if n == 0 {
-            0
-        } else {
-            ((u128::from(self.0.next_u64()) * u128::from(n)) >> 64) as u64
-        }
+        if n == 0 { 0 } else { ((u128::from(self.0.next_u64()) * u128::from(n)) >> 64) as u64 }
     }
 
     /// A number in `from..=to`.
@@ -60,9 +56,7 @@ impl Dice {
 
     /// A word of random lower-case letters.
     pub fn word(&mut self, letters: usize) -> String {
-        (0..letters)
-            .map(|_| char::from(b'a' + self.below(26) as u8))
-            .collect()
+        (0..letters).map(|_| char::from(b'a' + self.below(26) as u8)).collect()
     }
 }
 

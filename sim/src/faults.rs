@@ -46,11 +46,7 @@ pub fn schedule(world: &mut World, dice: &mut Dice) {
     let when = |dice: &mut Dice| dice.range(2_000, active - 2_000);
     // The first to join is the likeliest to lead.
     let who = |dice: &mut Dice| {
-        if leaders && dice.chance(400) {
-            dice.index(2)
-        } else {
-            dice.index(hosts)
-        }
+        if leaders && dice.chance(400) { dice.index(2) } else { dice.index(hosts) }
     };
     let mut plan: Vec<(u64, Fault)> = Vec::new();
     for _ in 0..faults.crashes {
@@ -63,10 +59,7 @@ pub fn schedule(world: &mut World, dice: &mut Dice) {
         let long = if dice.chance(300) { 45_000 } else { 12_000 };
         plan.push((when(dice), Fault::Pause(who(dice), dice.range(500, long))));
     }
-    for (count, service) in [
-        (faults.cut_mailbox, Service::Mailbox),
-        (faults.cut_signals, Service::Signals),
-    ] {
+    for (count, service) in [(faults.cut_mailbox, Service::Mailbox), (faults.cut_signals, Service::Signals)] {
         for _ in 0..count {
             let ms = dice.range(300, 25_000);
             plan.push((when(dice), Fault::Cut(who(dice), service, ms)));

@@ -144,20 +144,13 @@ impl Host {
         Config::new(
             Nick::parse(self.nick).expect("it is a nick"),
             self.address(),
-            Home {
-                cluster: CLUSTER.to_owned(),
-                log: LOG.to_owned(),
-                partitions: PARTITIONS,
-            },
+            Home { cluster: CLUSTER.to_owned(), log: LOG.to_owned(), partitions: PARTITIONS },
         )
     }
 
     /// What its clocks show at a moment.
     pub fn clocks(&self, now: u64) -> Now {
-        Now {
-            wall: (EPOCH + now).saturating_add_signed(self.wall),
-            mono: self.boot + now,
-        }
+        Now { wall: (EPOCH + now).saturating_add_signed(self.wall), mono: self.boot + now }
     }
 
     /// Everything that a crash takes with it.
@@ -178,16 +171,10 @@ impl Host {
     }
 
     /// All channel keys among what the node put as a key: whatever has the size of one.
-    pub fn channel_keys<'a>(
-        &self,
-        sealed: impl IntoIterator<Item = &'a Vec<u8>>,
-    ) -> Vec<ChannelKey> {
+    pub fn channel_keys<'a>(&self, sealed: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<ChannelKey> {
         let mut found = BTreeSet::new();
         for sealed in sealed {
-            let plain = self
-                .identity
-                .open_local(sealed)
-                .unwrap_or_else(|_| sealed.clone());
+            let plain = self.identity.open_local(sealed).unwrap_or_else(|_| sealed.clone());
             if let Ok(key) = <[u8; 32]>::try_from(plain.as_slice()) {
                 found.insert(key);
             } else if let Ok(value) = serde_json::from_slice(&plain) {
@@ -206,16 +193,12 @@ impl Host {
 fn collect_keys(value: &Value, found: &mut BTreeSet<[u8; 32]>) {
     match value {
         Value::String(text) => {
-            let bytes = URL_SAFE_NO_PAD
-                .decode(text.trim_end_matches('='))
-                .unwrap_or_default();
+            let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).unwrap_or_default();
             found.extend(<[u8; 32]>::try_from(bytes));
         }
         Value::Array(list) => {
-            let bytes: Option<Vec<u8>> = list
-                .iter()
-                .map(|v| v.as_u64().and_then(|n| u8::try_from(n).ok()))
-                .collect();
+            let bytes: Option<Vec<u8>> =
+                list.iter().map(|v| v.as_u64().and_then(|n| u8::try_from(n).ok())).collect();
             match bytes.and_then(|b| <[u8; 32]>::try_from(b).ok()) {
                 Some(key) => {
                     found.insert(key);

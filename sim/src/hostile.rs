@@ -62,12 +62,7 @@ impl Hostile {
         if tricks.is_empty() {
             tricks = TRICKS.to_vec();
         }
-        Self {
-            host: dice.index(plan.hosts),
-            rate: dice.range(20, 300),
-            tricks,
-            seen: Vec::new(),
-        }
+        Self { host: dice.index(plan.hosts), rate: dice.range(20, 300), tricks, seen: Vec::new() }
     }
 
     /// What is appended in place of a record; `None` leaves it as it is.
@@ -75,8 +70,7 @@ impl Hostile {
         let seen = Envelope::from_canonical(value).ok();
         let lately = self.seen.len().saturating_sub(6);
         let old = dice.pick(&self.seen[lately..]).cloned();
-        self.seen
-            .extend(seen.clone().filter(|e| e.command == "LOG"));
+        self.seen.extend(seen.clone().filter(|e| e.command == "LOG"));
         if !dice.chance(self.rate) {
             return None;
         }
@@ -106,26 +100,15 @@ impl Hostile {
 
     /// A claim that nobody waits for: whether it counts is the others' to say.
     pub fn claim(&self, dice: &mut Dice, me: &Host) -> Option<(ChannelName, Vec<u8>)> {
-        let heads = me
-            .store
-            .values()
-            .iter()
-            .filter(|((table, _), _)| *table == Table::Head);
+        let heads = me.store.values().iter().filter(|((table, _), _)| *table == Table::Head);
         let heads: Vec<(&String, &Vec<u8>)> = heads.map(|((_, key), value)| (key, value)).collect();
         let (name, head) = dice.pick(&heads)?;
         let head: Value = serde_json::from_slice(head).ok()?;
         let fold: Fold = serde_json::from_value(head["fold"].clone()).ok()?;
         let name = ChannelName::parse(name).ok()?;
         let (term, nonce) = (fold.term.next(), dice.below(1 << 50));
-        let bytes = LogRecord::claim(
-            &me.identity,
-            &me.card(),
-            &name,
-            term,
-            fold.claim,
-            Some(fold.channel),
-            nonce,
-        );
+        let bytes =
+            LogRecord::claim(&me.identity, &me.card(), &name, term, fold.claim, Some(fold.channel), nonce);
         Some((name, bytes))
     }
 }
@@ -160,24 +143,15 @@ fn graft(place: &Envelope, value: &[u8], mut old: Envelope) -> Option<Envelope> 
         }
     }
     let prev = hash_record(value).to_string();
-    Some(
-        old.meta("seq", place.meta_u64("seq")? + 1)
-            .meta("prev", prev),
-    )
+    Some(old.meta("seq", place.meta_u64("seq")? + 1).meta("prev", prev))
 }
 
 /// Opens what an author said, says something else in its name, and signs that itself.
 fn forge(dice: &mut Dice, me: &Host, mut place: Envelope) -> Option<Envelope> {
     let token = place.get("ct")?.as_str()?.to_owned();
-    let held = me
-        .store
-        .values()
-        .iter()
-        .filter(|((table, _), _)| *table == Table::Key);
+    let held = me.store.values().iter().filter(|((table, _), _)| *table == Table::Key);
     let keys = me.channel_keys(held.map(|(_, value)| value));
-    let (key, plain) = keys
-        .iter()
-        .find_map(|k| Some((k, k.decrypt(&token).ok()?)))?;
+    let (key, plain) = keys.iter().find_map(|k| Some((k, k.decrypt(&token).ok()?)))?;
     let mut inner = Envelope::from_canonical(&plain).ok()?;
     if inner.from.as_deref() == Some(me.identity.actor().to_string().as_str()) {
         return None;

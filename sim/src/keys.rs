@@ -8,16 +8,7 @@ macro_rules! file {
     };
 }
 
-const FILES: [&[u8]; 8] = [
-    file!(1),
-    file!(2),
-    file!(3),
-    file!(4),
-    file!(5),
-    file!(6),
-    file!(7),
-    file!(8),
-];
+const FILES: [&[u8]; 8] = [file!(1), file!(2), file!(3), file!(4), file!(5), file!(6), file!(7), file!(8)];
 
 /// The identity of this number, read anew: an [`Identity`] can't be cloned.
 pub fn identity(number: usize) -> Identity {

@@ -19,12 +19,7 @@ pub struct Partition {
 
 impl Partition {
     fn new(name: &str) -> Self {
-        Self {
-            incarnation: format!("life-of-{name}"),
-            start: 0,
-            records: Vec::new(),
-            time: 0,
-        }
+        Self { incarnation: format!("life-of-{name}"), start: 0, records: Vec::new(), time: 0 }
     }
 
     /// The offset behind the last record.
@@ -34,8 +29,7 @@ impl Partition {
 
     /// The record at an offset.
     pub fn get(&self, offset: Offset) -> Option<&RawRecord> {
-        self.records
-            .get(usize::try_from(offset.checked_sub(self.start)?).ok()?)
+        self.records.get(usize::try_from(offset.checked_sub(self.start)?).ok()?)
     }
 
     /// All records that are held.
@@ -64,12 +58,7 @@ impl Mailbox {
     pub fn land(&mut self, topic: &Topic, key: Vec<u8>, value: Vec<u8>, clock: Millis) -> Offset {
         let partition = self.partition(topic);
         partition.time = partition.time.max(clock);
-        let record = RawRecord {
-            offset: partition.end(),
-            key,
-            value,
-            time: partition.time,
-        };
+        let record = RawRecord { offset: partition.end(), key, value, time: partition.time };
         let offset = record.offset;
         partition.records.push(record);
         offset
@@ -103,10 +92,7 @@ impl Needles {
     pub fn found(&self, bytes: &[u8]) -> bool {
         match std::str::from_utf8(bytes) {
             Ok(text) => self.0.iter().any(|n| text.contains(n.as_str())),
-            Err(_) => self
-                .0
-                .iter()
-                .any(|n| bytes.windows(n.len()).any(|window| window == n.as_bytes())),
+            Err(_) => self.0.iter().any(|n| bytes.windows(n.len()).any(|window| window == n.as_bytes())),
         }
     }
 }
@@ -145,19 +131,10 @@ mod tests {
     #[test]
     fn the_log_never_runs_backwards() {
         let mut mailbox = Mailbox::default();
-        let topic = Topic {
-            cluster: "c".into(),
-            name: "t".into(),
-            partition: 0,
-        };
+        let topic = Topic { cluster: "c".into(), name: "t".into(), partition: 0 };
         mailbox.land(&topic, vec![], vec![1], 50);
         mailbox.land(&topic, vec![], vec![2], 40);
-        let times: Vec<u64> = mailbox
-            .partition(&topic)
-            .records()
-            .iter()
-            .map(|r| r.time)
-            .collect();
+        let times: Vec<u64> = mailbox.partition(&topic).records().iter().map(|r| r.time).collect();
         assert_eq!(times, [50, 50]);
         assert_eq!(mailbox.partition(&topic).end(), 2);
     }

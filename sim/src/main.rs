@@ -64,42 +64,24 @@ fn main() -> ExitCode {
         println!("seeds that failed: {}", seeds.join(" "));
     }
     println!("{} passed, {} failed", tally.passed, tally.failed.len());
-    if tally.failed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if tally.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn report(outcome: &Outcome, choice: Choice) {
     let mut text = format!("seed {} ({}):\n", outcome.seed, outcome.kind.name());
     for breach in outcome.breaches.iter().take(5) {
-        text += &format!(
-            "  promise {}: at {}: {}\n",
-            breach.promise.name(),
-            breach.at,
-            breach.text
-        );
+        text += &format!("  promise {}: at {}: {}\n", breach.promise.name(), breach.at, breach.text);
     }
     if outcome.breaches.len() > 5 {
         text += &format!("  … and {} more\n", outcome.breaches.len() - 5);
     }
     if let Some(breach) = outcome.breaches.first() {
-        let again = run(
-            outcome.seed,
-            Choice {
-                tell: true,
-                ..choice
-            },
-        );
+        let again = run(outcome.seed, Choice { tell: true, ..choice });
         let story = if choice.tell {
             again.story
         } else {
             let lines = excerpt(&again.story, breach, 12);
-            lines
-                .iter()
-                .map(|l| l.chars().take(300).collect())
-                .collect()
+            lines.iter().map(|l| l.chars().take(300).collect()).collect()
         };
         for line in story {
             text += &format!("    {line}\n");
@@ -135,8 +117,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Args>, String>
                     }
                     return Ok(None);
                 }
-                let case =
-                    mutants::parse(&name).ok_or_else(|| format!("no mutant is called {name}"))?;
+                let case = mutants::parse(&name).ok_or_else(|| format!("no mutant is called {name}"))?;
                 parsed.choice.mutant = Some(case.mutant);
                 parsed.choice.kind = parsed.choice.kind.or(Some(case.kind));
             }

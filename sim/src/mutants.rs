@@ -20,87 +20,27 @@ pub struct Case {
 
 /// All of them.
 pub const CASES: [Case; 12] = [
-    case(
-        Mutant::AcceptOldTerm,
-        "accept-old-term",
-        Kind::Pauses,
-        &[Promise::Order, Promise::Sent],
-    ),
-    case(
-        Mutant::TrustLeader,
-        "trust-leader",
-        Kind::Hostile,
-        &[Promise::Author],
-    ),
-    case(
-        Mutant::AcceptRepeats,
-        "accept-repeats",
-        Kind::Hostile,
-        &[Promise::Order],
-    ),
-    case(
-        Mutant::ForgetOutbox,
-        "forget-outbox",
-        Kind::Crashes,
-        &[Promise::Kept],
-    ),
-    case(
-        Mutant::SettleEarly,
-        "settle-early",
-        Kind::Crashes,
-        &[Promise::Sent],
-    ),
-    case(
-        Mutant::KeepEpochOnLeave,
-        "keep-epoch-on-leave",
-        Kind::Churn,
-        &[Promise::Secret],
-    ),
-    case(
-        Mutant::HandOutOldKeys,
-        "hand-out-old-keys",
-        Kind::Churn,
-        &[Promise::Secret],
-    ),
-    case(
-        Mutant::PlainBodies,
-        "plain-bodies",
-        Kind::Calm,
-        &[Promise::Blind],
-    ),
-    case(
-        Mutant::DropUnreadable,
-        "drop-unreadable",
-        Kind::Appends,
-        &[Promise::Order, Promise::Sent],
-    ),
-    case(
-        Mutant::PositionFirst,
-        "position-first",
-        Kind::Crashes,
-        &[Promise::Order, Promise::Sent],
-    ),
+    case(Mutant::AcceptOldTerm, "accept-old-term", Kind::Pauses, &[Promise::Order, Promise::Sent]),
+    case(Mutant::TrustLeader, "trust-leader", Kind::Hostile, &[Promise::Author]),
+    case(Mutant::AcceptRepeats, "accept-repeats", Kind::Hostile, &[Promise::Order]),
+    case(Mutant::ForgetOutbox, "forget-outbox", Kind::Crashes, &[Promise::Kept]),
+    case(Mutant::SettleEarly, "settle-early", Kind::Crashes, &[Promise::Sent]),
+    case(Mutant::KeepEpochOnLeave, "keep-epoch-on-leave", Kind::Churn, &[Promise::Secret]),
+    case(Mutant::HandOutOldKeys, "hand-out-old-keys", Kind::Churn, &[Promise::Secret]),
+    case(Mutant::PlainBodies, "plain-bodies", Kind::Calm, &[Promise::Blind]),
+    case(Mutant::DropUnreadable, "drop-unreadable", Kind::Appends, &[Promise::Order, Promise::Sent]),
+    case(Mutant::PositionFirst, "position-first", Kind::Crashes, &[Promise::Order, Promise::Sent]),
     case(
         Mutant::IgnoreChain,
         "ignore-chain",
         Kind::Hostile,
         &[Promise::Order, Promise::Author, Promise::Sent],
     ),
-    case(
-        Mutant::ClaimAtWill,
-        "claim-at-will",
-        Kind::Hostile,
-        &[Promise::Live],
-    ),
+    case(Mutant::ClaimAtWill, "claim-at-will", Kind::Hostile, &[Promise::Live]),
 ];
 
 const fn case(mutant: Mutant, name: &'static str, kind: Kind, breaks: &'static [Promise]) -> Case {
-    Case {
-        mutant,
-        name,
-        kind,
-        breaks,
-    }
+    Case { mutant, name, kind, breaks }
 }
 
 /// The case of this name.

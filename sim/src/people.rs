@@ -96,16 +96,9 @@ pub fn schedule(world: &mut World, dice: &mut Dice) {
     let bursts = dice.chance(400);
     let mut at = 1_000;
     for _ in 0..manners.messages {
-        at = if bursts && dice.chance(700) {
-            at + dice.range(0, 40)
-        } else {
-            dice.range(1_000, active)
-        };
+        at = if bursts && dice.chance(700) { at + dice.range(0, 40) } else { dice.range(1_000, active) };
         let channel = channels[dice.index(channels.len())];
-        world.at(
-            at.min(active),
-            Event::Person(dice.index(hosts), Deed::Say(channel)),
-        );
+        world.at(at.min(active), Event::Person(dice.index(hosts), Deed::Say(channel)));
     }
     for _ in 0..manners.acts {
         let channel = channels[dice.index(channels.len())];
@@ -150,17 +143,11 @@ fn act(
     founder: usize,
     churn: bool,
 ) -> Vec<(u64, usize, Deed)> {
-    let op = if dice.chance(800) {
-        founder
-    } else {
-        dice.index(hosts)
-    };
+    let op = if dice.chance(800) { founder } else { dice.index(hosts) };
     let other = dice.range(ANCHORS as u64, hosts as u64 - 1) as usize;
     let back = dice.range(500, 12_000);
     if churn {
-        let rejoin = dice
-            .chance(800)
-            .then_some((back, other, Deed::Join(channel)));
+        let rejoin = dice.chance(800).then_some((back, other, Deed::Join(channel)));
         let leave = if dice.chance(500) {
             (0, other, Deed::Part(channel))
         } else {
@@ -181,10 +168,7 @@ fn act(
         3 => vec![mode("+v", nick)],
         4 => vec![mode("+l", Some("3")), mode("-l", None)],
         5 => vec![mode("+k", Some("sesame")), mode("-k", Some("sesame"))],
-        6 => vec![
-            mode("+b", Some("mallory!*@*")),
-            mode("-b", Some("mallory!*@*")),
-        ],
+        6 => vec![mode("+b", Some("mallory!*@*")), mode("-b", Some("mallory!*@*"))],
         7 => vec![mode("-t", None)],
         8 => vec![Deed::Invite(channel, other)],
         9 => vec![Deed::Rotate(channel)],
@@ -217,8 +201,7 @@ impl World {
             }
             Deed::Return => {
                 let person = &self.people[host];
-                let missing: Vec<&'static str> =
-                    person.wants.difference(&person.joined).copied().collect();
+                let missing: Vec<&'static str> = person.wants.difference(&person.joined).copied().collect();
                 for channel in missing {
                     self.act(host, Deed::Join(channel));
                 }
@@ -244,10 +227,7 @@ impl World {
             }
             Deed::Kick(channel, other) => {
                 let reason = self.secret(host);
-                Envelope::new("KICK")
-                    .to(channel)
-                    .param(nick(other))
-                    .line(reason)
+                Envelope::new("KICK").to(channel).param(nick(other)).line(reason)
             }
             Deed::Mode(channel, params) => {
                 let mut envelope = Envelope::new("MODE").to(channel);
@@ -268,12 +248,7 @@ impl World {
     fn say(&mut self, index: usize, envelope: Envelope) {
         let host = &self.hosts[index];
         let (life, session) = (host.life, host.session);
-        self.witness.said.push(Said {
-            at: self.now,
-            host: index,
-            life,
-            envelope: envelope.clone(),
-        });
+        self.witness.said.push(Said { at: self.now, host: index, life, envelope: envelope.clone() });
         self.arrive(index, life, Input::Command { session, envelope });
     }
 
@@ -284,10 +259,7 @@ impl World {
 
     /// A person sees something on its screen.
     pub fn notice(&mut self, index: usize, envelope: &Envelope) {
-        let Some(channel) = envelope
-            .to
-            .as_deref()
-            .and_then(|to| CHANNELS.into_iter().find(|c| *c == to))
+        let Some(channel) = envelope.to.as_deref().and_then(|to| CHANNELS.into_iter().find(|c| *c == to))
         else {
             return;
         };

@@ -181,20 +181,12 @@ impl Plan {
         let fast = Delay {
             min: 1,
             max: if slow { 400 } else { dice.range(3, 40) },
-            tail: if kind == Kind::Calm {
-                0
-            } else {
-                dice.range(0, 20)
-            },
+            tail: if kind == Kind::Calm { 0 } else { dice.range(0, 20) },
             worst: 2_500,
         };
         let mut plan = Self {
             kind,
-            hosts: if dice.chance(850) {
-                5
-            } else {
-                dice.range(6, 7) as usize
-            },
+            hosts: if dice.chance(850) { 5 } else { dice.range(6, 7) as usize },
             channels: if dice.chance(700) { 1 } else { 2 },
             active: dice.range(40_000, 80_000),
             quiet: 75_000,
@@ -209,11 +201,7 @@ impl Plan {
                 acts: dice.range(0, 8),
                 churn: 400,
             },
-            epoch_messages: if dice.chance(200) {
-                dice.range(5, 20)
-            } else {
-                5_000
-            },
+            epoch_messages: if dice.chance(200) { dice.range(5, 20) } else { 5_000 },
         };
         plan.add_faults(dice);
         plan

@@ -22,13 +22,7 @@ pub struct Tally {
 }
 
 /// Runs the seeds `from..from + seeds` on `jobs` threads. `tell` hears of each failure as it comes.
-pub fn many(
-    from: u64,
-    seeds: u64,
-    jobs: usize,
-    choice: Choice,
-    tell: impl Fn(&Outcome) + Sync,
-) -> Tally {
+pub fn many(from: u64, seeds: u64, jobs: usize, choice: Choice, tell: impl Fn(&Outcome) + Sync) -> Tally {
     let next = AtomicU64::new(0);
     let tally = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
@@ -48,15 +42,11 @@ pub fn many(
             });
         }
     });
-    tally
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn count(tally: &Mutex<Tally>, outcome: Outcome) {
-    let mut tally = tally
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     tally.settled += outcome.settled;
     tally.handled += outcome.handled;
     tally.appended += outcome.appended;

@@ -14,17 +14,9 @@ const CLAIM: &[u8] = b"\"command\":\"CLAIM\"";
 
 impl World {
     /// A node appends; a hostile one may append something else.
-    pub fn append(
-        &mut self,
-        index: usize,
-        ticket: Ticket,
-        topic: Topic,
-        key: Vec<u8>,
-        value: Vec<u8>,
-    ) {
-        let tampers = topic.name == LOG
-            && !self.quiet
-            && self.hostile.as_ref().is_some_and(|h| h.host == index);
+    pub fn append(&mut self, index: usize, ticket: Ticket, topic: Topic, key: Vec<u8>, value: Vec<u8>) {
+        let tampers =
+            topic.name == LOG && !self.quiet && self.hostile.as_ref().is_some_and(|h| h.host == index);
         if tampers && let Some(mut hostile) = self.hostile.take() {
             let many = hostile.tamper(&mut self.dice, &self.hosts[index], &value);
             self.hostile = Some(hostile);
@@ -39,14 +31,7 @@ impl World {
                 }
                 let mut ticket = Some(ticket);
                 for (wait, value) in many {
-                    self.send(
-                        index,
-                        ticket.take(),
-                        topic.clone(),
-                        key.clone(),
-                        value,
-                        wait,
-                    );
+                    self.send(index, ticket.take(), topic.clone(), key.clone(), value, wait);
                 }
                 return;
             }
@@ -76,16 +61,8 @@ impl World {
         let again = dice.range(1, 4_000);
         let latest = if dice.chance(300) { 60_000 } else { 8_000 };
         let late = dice.range(APPEND_TIMEOUT, latest);
-        let mut landing = Landing {
-            host,
-            life: self.hosts[host].life,
-            ticket,
-            asked: self.now,
-            back,
-            topic,
-            key,
-            value,
-        };
+        let mut landing =
+            Landing { host, life: self.hosts[host].life, ticket, asked: self.now, back, topic, key, value };
         if lost || stale {
             if let Some(ticket) = landing.ticket.take() {
                 self.fail_append(host, ticket, APPEND_TIMEOUT);
@@ -108,10 +85,7 @@ impl World {
             self.fail_append(host, ticket, APPEND_TIMEOUT);
         }
         if twice {
-            let copy = Landing {
-                ticket: None,
-                ..landing.clone()
-            };
+            let copy = Landing { ticket: None, ..landing.clone() };
             self.at(at + again, Event::Land(copy));
         }
         self.at(at, Event::Land(landing));
@@ -133,10 +107,7 @@ impl World {
     fn fail_append(&mut self, host: usize, ticket: Ticket, delay: u64) {
         let life = self.hosts[host].life;
         let result = Err(PortError("the mailbox service did not answer".to_owned()));
-        self.after(
-            delay,
-            Event::Input(host, life, Input::Appended { ticket, result }),
-        );
+        self.after(delay, Event::Input(host, life, Input::Appended { ticket, result }));
     }
 
     /// An append reaches the log, unless its producer died or was cut off on the way.
@@ -154,20 +125,9 @@ impl World {
             }
             return;
         }
-        let Landing {
-            host,
-            life,
-            ticket,
-            asked,
-            back,
-            topic,
-            key,
-            value,
-        } = landing;
+        let Landing { host, life, ticket, asked, back, topic, key, value } = landing;
         if self.needles.found(&value) || self.needles.found(&key) {
-            self.witness
-                .leaks
-                .push((self.now, format!("a record of {}", topic.name)));
+            self.witness.leaks.push((self.now, format!("a record of {}", topic.name)));
         }
         for id in ids(&value) {
             let place = (self.now, topic.clone());
@@ -181,12 +141,7 @@ impl World {
         }
         let clock = EPOCH + self.now + self.service_clock;
         let offset = self.mailbox.land(&topic, key, value, clock);
-        self.note(|w| {
-            format!(
-                "{}/{} has {offset} (of {})",
-                topic.name, topic.partition, w.hosts[host].nick
-            )
-        });
+        self.note(|w| format!("{}/{} has {offset} (of {})", topic.name, topic.partition, w.hosts[host].nick));
         if let Some(ticket) = ticket {
             if cut || self.now + back > asked + APPEND_TIMEOUT {
                 let wait = (asked + APPEND_TIMEOUT).saturating_sub(self.now);
@@ -254,13 +209,7 @@ impl World {
             reader.next = at;
             reader.placed = true;
         }
-        let reading = Input::Reading {
-            topic: topic.clone(),
-            incarnation,
-            start,
-            end,
-            at,
-        };
+        let reading = Input::Reading { topic: topic.clone(), incarnation, start, end, at };
         self.arrive(index, life, reading);
         if self.hosts[index].life == life {
             self.schedule_look(index, &topic);
@@ -285,10 +234,7 @@ impl World {
         let end = partition.end().min(place.next + many);
         let records: Vec<Input> = (place.next..end)
             .filter_map(|o| partition.get(o).cloned())
-            .map(|record| Input::Record {
-                topic: topic.clone(),
-                record,
-            })
+            .map(|record| Input::Record { topic: topic.clone(), record })
             .collect();
         place.next = end;
         let more = end < partition.end();
@@ -308,17 +254,11 @@ impl World {
     /// A question for the end reaches the log.
     pub fn answer_end(&mut self, index: usize, life: u64, ticket: Ticket, topic: &Topic) {
         let (result, delay) = if self.hosts[index].cut_mailbox > 0 {
-            (
-                Err(PortError("the mailbox service did not answer".to_owned())),
-                APPEND_TIMEOUT,
-            )
+            (Err(PortError("the mailbox service did not answer".to_owned())), APPEND_TIMEOUT)
         } else {
             let delay = self.plan.read.draw(&mut self.dice);
             (Ok(self.mailbox.partition(topic).end()), delay)
         };
-        self.after(
-            delay,
-            Event::Input(index, life, Input::End { ticket, result }),
-        );
+        self.after(delay, Event::Input(index, life, Input::End { ticket, result }));
     }
 }

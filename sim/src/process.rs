@@ -23,33 +23,18 @@ impl World {
         config.mutant = mutant;
         config.epoch_messages = epoch_messages;
         let identity = crate::keys::identity(host.index);
-        let node = Node::restore(
-            config,
-            identity,
-            &host.store.snapshot(),
-            seed,
-            host.clocks(self.now),
-        );
+        let node = Node::restore(config, identity, &host.store.snapshot(), seed, host.clocks(self.now));
         match node {
             Ok(node) => host.node = Some(node),
             Err(error) => panic!("{} can't start from its own store: {error}", host.nick),
         }
         self.people[index].joined.clear();
         self.note(|w| format!("{} starts", w.hosts[index].nick));
-        let hello = Envelope::new("HELLO").meta(
-            "caps",
-            serde_json::json!(["state", "status", "replay", "typing", "presence"]),
-        );
+        let hello = Envelope::new("HELLO")
+            .meta("caps", serde_json::json!(["state", "status", "replay", "typing", "presence"]));
         self.feed(
             index,
-            vec![
-                Input::Start,
-                Input::Attach { session },
-                Input::Command {
-                    session,
-                    envelope: hello,
-                },
-            ],
+            vec![Input::Start, Input::Attach { session }, Input::Command { session, envelope: hello }],
         );
         if self.hosts[index].life > 0 {
             self.after(3_000, Event::Person(index, Deed::Return));
@@ -71,16 +56,10 @@ impl World {
         let life = self.hosts[index].life;
         let (open, closed) = (self.dice.range(10, 30_000), self.dice.range(10, 60_000));
         let envelope = Envelope::new("HELLO");
-        for input in [
-            Input::Attach { session },
-            Input::Command { session, envelope },
-        ] {
+        for input in [Input::Attach { session }, Input::Command { session, envelope }] {
             self.after(open, Event::Input(index, life, input));
         }
-        self.after(
-            open + closed,
-            Event::Input(index, life, Input::Detach { session }),
-        );
+        self.after(open + closed, Event::Input(index, life, Input::Detach { session }));
     }
 
     /// Whether a machine reaches a service.
@@ -97,15 +76,7 @@ impl World {
     pub fn status(&mut self, host: usize, life: u64, service: Service) {
         let up = self.reaches(host, service);
         let reason = if up { "" } else { "it does not answer" }.to_owned();
-        self.arrive(
-            host,
-            life,
-            Input::Service {
-                service,
-                up,
-                reason,
-            },
-        );
+        self.arrive(host, life, Input::Service { service, up, reason });
     }
 
     /// Something reaches a process: at once, or when it moves again, or never.
@@ -130,13 +101,7 @@ impl World {
         let mut effects: Vec<Effect> = Vec::new();
         for input in inputs {
             self.witness.handled += 1;
-            self.note(|w| {
-                format!(
-                    "{} <- {}",
-                    w.hosts[index].nick,
-                    crate::tell::tell_input(&input)
-                )
-            });
+            self.note(|w| format!("{} <- {}", w.hosts[index].nick, crate::tell::tell_input(&input)));
             node.handle(now, input, &mut effects);
         }
         self.hosts[index].node = Some(node);
@@ -174,11 +139,7 @@ impl World {
             return self.set_timer(index);
         }
         // A node whose timer is always due would wake at every millisecond.
-        host.spins = if mono.saturating_sub(due) <= 1 {
-            host.spins
-        } else {
-            0
-        };
+        host.spins = if mono.saturating_sub(due) <= 1 { host.spins } else { 0 };
         self.feed(index, vec![Input::Tick]);
         let host = &mut self.hosts[index];
         let again = host.node.as_ref().and_then(Node::next_wake);

@@ -66,15 +66,11 @@ pub fn run(seed: u64, choice: Choice) -> Outcome {
     });
     let settled = world.as_ref().map_or(0, |w| {
         let is_sent = |h: &&crate::witness::Heard| {
-            h.main
-                && h.envelope.meta_str("state") == Some("sent")
-                && h.envelope.command == "PRIVMSG"
+            h.main && h.envelope.meta_str("state") == Some("sent") && h.envelope.command == "PRIVMSG"
         };
         w.witness.heard.iter().filter(is_sent).count() as u64
     });
-    let (handled, appended) = world
-        .as_ref()
-        .map_or((0, 0), |w| (w.witness.handled, w.witness.appended));
+    let (handled, appended) = world.as_ref().map_or((0, 0), |w| (w.witness.handled, w.witness.appended));
     Outcome {
         seed,
         breaches,

@@ -44,11 +44,9 @@ impl Signals {
                 }
                 SignalReply::Done
             }
-            SignalOp::Get { key } => SignalReply::Value(
-                self.strings
-                    .get(key)
-                    .map(|e| (e.value.clone(), e.until.map(|t| t - now))),
-            ),
+            SignalOp::Get { key } => {
+                SignalReply::Value(self.strings.get(key).map(|e| (e.value.clone(), e.until.map(|t| t - now))))
+            }
             SignalOp::Set { key, value, ttl } => {
                 self.put(key, value, ttl.map(|t| now + t));
                 SignalReply::Done
@@ -69,10 +67,7 @@ impl Signals {
                 SignalReply::Done
             }
             SignalOp::Members { key } => SignalReply::Members(
-                self.sets
-                    .get(key)
-                    .map(|s| s.iter().cloned().collect())
-                    .unwrap_or_default(),
+                self.sets.get(key).map(|s| s.iter().cloned().collect()).unwrap_or_default(),
             ),
             SignalOp::HashSet { key, fields } => {
                 let hash = self.hashes.entry(key.clone()).or_default();
@@ -85,13 +80,11 @@ impl Signals {
                 }
                 SignalReply::Done
             }
-            SignalOp::HashGet { key } => {
-                SignalReply::Hash(self.hashes.get(key).cloned().unwrap_or_default())
-            }
+            SignalOp::HashGet { key } => SignalReply::Hash(self.hashes.get(key).cloned().unwrap_or_default()),
             SignalOp::Keys { prefix } => SignalReply::Members(self.keys(prefix)),
-            SignalOp::Publish { .. }
-            | SignalOp::Subscribe { .. }
-            | SignalOp::Unsubscribe { .. } => SignalReply::Done,
+            SignalOp::Publish { .. } | SignalOp::Subscribe { .. } | SignalOp::Unsubscribe { .. } => {
+                SignalReply::Done
+            }
         }
     }
 
@@ -163,18 +156,10 @@ mod tests {
     #[test]
     fn a_key_is_claimed_once_until_it_expires() {
         let mut signals = Signals::default();
-        let claim = |value: &str| SignalOp::Claim {
-            key: "k".into(),
-            value: value.into(),
-            ttl: 100,
-        };
+        let claim = |value: &str| SignalOp::Claim { key: "k".into(), value: value.into(), ttl: 100 };
         assert_eq!(signals.apply(0, &claim("a")), SignalReply::Claimed(true));
         assert_eq!(signals.apply(99, &claim("b")), SignalReply::Claimed(false));
-        let renew = SignalOp::Renew {
-            key: "k".into(),
-            value: "a".into(),
-            ttl: 100,
-        };
+        let renew = SignalOp::Renew { key: "k".into(), value: "a".into(), ttl: 100 };
         assert_eq!(signals.apply(99, &renew), SignalReply::Renewed(true));
         assert_eq!(signals.apply(199, &claim("b")), SignalReply::Claimed(true));
         assert_eq!(signals.apply(200, &renew), SignalReply::Renewed(false));

@@ -35,8 +35,7 @@ impl Store {
                 self.values.remove(&(table, key));
             }
             StoreOp::DeletePrefix { table, prefix } => {
-                self.values
-                    .retain(|(t, k), _| *t != table || !k.starts_with(&prefix));
+                self.values.retain(|(t, k), _| *t != table || !k.starts_with(&prefix));
             }
             StoreOp::Message(row) => {
                 let key = (row.target.clone(), row.author.clone(), row.id.clone());
@@ -59,60 +58,33 @@ impl Store {
                 self.outbox.remove(&id);
             }
             StoreOp::Log(row) => {
-                self.logs
-                    .entry(row.channel.clone())
-                    .or_default()
-                    .entry(row.index)
-                    .or_insert(row);
+                self.logs.entry(row.channel.clone()).or_default().entry(row.index).or_insert(row);
             }
         }
     }
 
     /// What a node gets to start from.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            values: self.values.clone(),
-            outbox: self.outbox.values().cloned().collect(),
-        }
+        Snapshot { values: self.values.clone(), outbox: self.outbox.values().cloned().collect() }
     }
 
     /// Answers a question.
     pub fn ask(&self, query: Query) -> Answer {
         match query {
-            Query::History {
-                target,
-                before,
-                limit,
-            } => {
-                let mut rows: Vec<&MessageRow> = self
-                    .messages
-                    .iter()
-                    .filter(|r| r.target == target)
-                    .collect();
+            Query::History { target, before, limit } => {
+                let mut rows: Vec<&MessageRow> =
+                    self.messages.iter().filter(|r| r.target == target).collect();
                 rows.sort_by_key(|r| r.seq);
                 if let Some(end) = before.and_then(|b| rows.iter().position(|r| r.id == b)) {
                     rows.truncate(end);
                 }
                 let skip = rows.len().saturating_sub(limit as usize);
-                Answer::History {
-                    more: skip > 0,
-                    rows: rows.into_iter().skip(skip).cloned().collect(),
-                }
+                Answer::History { more: skip > 0, rows: rows.into_iter().skip(skip).cloned().collect() }
             }
-            Query::Log {
-                channel,
-                from,
-                to,
-                limit,
-            } => {
+            Query::Log { channel, from, to, limit } => {
                 let mut size = 0;
                 let mut rows = Vec::new();
-                for row in self
-                    .logs
-                    .get(&channel)
-                    .into_iter()
-                    .flat_map(BTreeMap::values)
-                {
+                for row in self.logs.get(&channel).into_iter().flat_map(BTreeMap::values) {
                     if row.seq < from || row.seq > to {
                         continue;
                     }
@@ -172,20 +144,12 @@ mod tests {
     #[test]
     fn a_message_again_changes_nothing() {
         let mut store = Store::default();
-        store.commit(vec![
-            StoreOp::Message(row("1", 1)),
-            StoreOp::Message(row("1", 9)),
-        ]);
+        store.commit(vec![StoreOp::Message(row("1", 1)), StoreOp::Message(row("1", 9))]);
         store.commit(vec![StoreOp::Message(row("2", 2))]);
-        assert_eq!(
-            store.messages().iter().map(|m| m.seq).collect::<Vec<_>>(),
-            [1, 2]
-        );
-        let Answer::History { rows, more } = store.ask(Query::History {
-            target: "#net".into(),
-            before: Some("2".into()),
-            limit: 5,
-        }) else {
+        assert_eq!(store.messages().iter().map(|m| m.seq).collect::<Vec<_>>(), [1, 2]);
+        let Answer::History { rows, more } =
+            store.ask(Query::History { target: "#net".into(), before: Some("2".into()), limit: 5 })
+        else {
             panic!("a history was asked for");
         };
         assert_eq!((rows.len(), more), (1, false));

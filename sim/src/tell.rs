@@ -16,10 +16,7 @@ fn bytes(value: &[u8]) -> String {
     format!(
         "{} of {} id {} {} ({} bytes)",
         envelope.command,
-        envelope
-            .from
-            .as_deref()
-            .map_or("?", |f| f.get(..4).unwrap_or(f)),
+        envelope.from.as_deref().map_or("?", |f| f.get(..4).unwrap_or(f)),
         envelope.id.as_deref().unwrap_or("-"),
         serde_json::to_string(&envelope.meta).unwrap_or_default(),
         value.len()
@@ -53,10 +50,7 @@ pub fn tell_op(op: &StoreOp) -> String {
             format!("Put {} {key} {}", table.name(), bytes(value))
         }
         StoreOp::Log(row) => format!("Log {} {} seq {}", row.channel, row.index, row.seq),
-        StoreOp::Message(row) => format!(
-            "Message {} {} seq {} {}",
-            row.target, row.id, row.seq, row.state
-        ),
+        StoreOp::Message(row) => format!("Message {} {} seq {} {}", row.target, row.id, row.seq, row.state),
         StoreOp::Outbox(row) => format!("Outbox {} {}", row.target, row.id),
         other => format!("{other:?}"),
     }

@@ -133,9 +133,7 @@ impl World {
     /// The world of a seed, with everything that will happen to it already in the queue.
     pub fn new(seed: u64, plan: Plan, dice: &mut Dice, mutant: Option<Mutant>, tell: bool) -> Self {
         let word = dice.word(14);
-        let hosts: Vec<Host> = (0..plan.hosts)
-            .map(|i| Host::new(i, dice.range(1_000, 10_000_000)))
-            .collect();
+        let hosts: Vec<Host> = (0..plan.hosts).map(|i| Host::new(i, dice.range(1_000, 10_000_000))).collect();
         let mut world = Self {
             now: 0,
             mutant,
@@ -169,11 +167,7 @@ impl World {
     /// Puts an event into the queue.
     pub fn at(&mut self, at: u64, event: Event) {
         self.order += 1;
-        self.queue.push(Reverse(Due {
-            at: at.max(self.now),
-            order: self.order,
-            event,
-        }));
+        self.queue.push(Reverse(Due { at: at.max(self.now), order: self.order, event }));
     }
 
     /// Puts an event into the queue, so many ms from now.

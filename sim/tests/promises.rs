@@ -17,10 +17,7 @@ fn jobs() -> usize {
 #[test]
 fn the_promises_hold() {
     for kind in Kind::ALL {
-        let choice = Choice {
-            kind: Some(kind),
-            ..Choice::default()
-        };
+        let choice = Choice { kind: Some(kind), ..Choice::default() };
         let tally = pool::many(0, SEEDS, jobs(), choice, |_| {});
         for (seed, outcome) in &tally.failed {
             for breach in &outcome.breaches {
@@ -41,17 +38,9 @@ fn the_promises_hold() {
 #[test]
 fn one_seed_tells_one_story() {
     let tell = |seed| {
-        let choice = Choice {
-            tell: true,
-            ..Choice::default()
-        };
+        let choice = Choice { tell: true, ..Choice::default() };
         let outcome = run(seed, choice);
-        (
-            outcome.handled,
-            outcome.settled,
-            outcome.appended,
-            outcome.story.len(),
-        )
+        (outcome.handled, outcome.settled, outcome.appended, outcome.story.len())
     };
     for seed in 0..3 {
         assert_eq!(tell(seed), tell(seed), "seed {seed}");
@@ -61,25 +50,15 @@ fn one_seed_tells_one_story() {
 #[test]
 fn each_broken_rule_is_caught() {
     for case in CASES {
-        let choice = Choice {
-            kind: Some(case.kind),
-            mutant: Some(case.mutant),
-            tell: false,
-        };
+        let choice = Choice { kind: Some(case.kind), mutant: Some(case.mutant), tell: false };
         let caught = (0..BOUND).find_map(|seed| {
             let breaches = run(seed, choice).breaches;
-            breaches
-                .into_iter()
-                .find(|b| case.breaks.contains(&b.promise))
-                .map(|b| (seed, b))
+            breaches.into_iter().find(|b| case.breaks.contains(&b.promise)).map(|b| (seed, b))
         });
         match caught {
-            Some((seed, breach)) => println!(
-                "{}: seed {seed}, promise {}: {}",
-                case.name,
-                breach.promise.name(),
-                breach.text
-            ),
+            Some((seed, breach)) => {
+                println!("{}: seed {seed}, promise {}: {}", case.name, breach.promise.name(), breach.text)
+            }
             None => panic!("{} is not caught in {BOUND} seeds", case.name),
         }
     }

@@ -85,11 +85,7 @@ pub async fn run(
                 return Ended::Session;
             }
         }
-        if quit.load(Ordering::Relaxed) {
-            Ended::Session
-        } else {
-            Ended::Node
-        }
+        if quit.load(Ordering::Relaxed) { Ended::Session } else { Ended::Node }
     };
     tokio::select! {
         ended = listen => ended,
@@ -98,9 +94,7 @@ pub async fn run(
 }
 
 /// The next envelope; what is no envelope is skipped, since it can only come from a newer node.
-async fn next(
-    read: &mut BufReader<impl tokio::io::AsyncRead + Unpin>,
-) -> io::Result<Option<Envelope>> {
+async fn next(read: &mut BufReader<impl tokio::io::AsyncRead + Unpin>) -> io::Result<Option<Envelope>> {
     let mut buffer = Vec::new();
     loop {
         buffer.clear();

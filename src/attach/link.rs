@@ -65,29 +65,17 @@ impl Link {
                     let _ = stopped.await;
                     host.stop().await;
                 });
-                Ok(Self {
-                    session,
-                    keeper: Keeper { stop, task },
-                    hosting: true,
-                })
+                Ok(Self { session, keeper: Keeper { stop, task }, hosting: true })
             }
             Seat::Guest(stream) => {
                 let (to_node, from_door) = mpsc::channel(TO_NODE);
                 let (to_door, from_node) = mpsc::channel(TO_DOOR);
                 let (stop, stopped) = oneshot::channel();
-                let guest = Guest {
-                    paths: paths.clone(),
-                    starter,
-                    from_door,
-                    to_door,
-                    memory: Memory::default(),
-                };
+                let guest =
+                    Guest { paths: paths.clone(), starter, from_door, to_door, memory: Memory::default() };
                 Ok(Self {
                     session: Session { to_node, from_node },
-                    keeper: Keeper {
-                        stop,
-                        task: tokio::spawn(guest.keep(stream, stopped)),
-                    },
+                    keeper: Keeper { stop, task: tokio::spawn(guest.keep(stream, stopped)) },
                     hosting: false,
                 })
             }
@@ -132,9 +120,7 @@ async fn inside(host: &impl Host) -> Result<Session, AttachError> {
 
 /// Says to a door that what it said last may be lost.
 fn note(sentence: &str) -> Envelope {
-    Envelope::new("ERROR")
-        .line(sentence)
-        .meta("reattached", true)
+    Envelope::new("ERROR").line(sentence).meta("reattached", true)
 }
 
 /// A session at another process's node.
@@ -166,8 +152,7 @@ impl<S: Starter> Guest<S> {
             match seat {
                 Ok(Seat::Guest(next)) => {
                     if self.memory.heard {
-                        self.memory.note =
-                            Some(note(&format!("{ended}; another one runs it now. {DOUBT}")));
+                        self.memory.note = Some(note(&format!("{ended}; another one runs it now. {DOUBT}")));
                     }
                     stream = next;
                 }
@@ -194,11 +179,7 @@ impl<S: Starter> Guest<S> {
 
     /// Goes on as the node: carries envelopes between the door's queues and a session of its own.
     async fn host<H: Host>(mut self, host: H, mut stop: oneshot::Receiver<()>) {
-        if let Ok(Session {
-            to_node,
-            mut from_node,
-        }) = inside(&host).await
-        {
+        if let Ok(Session { to_node, mut from_node }) = inside(&host).await {
             if let Some(hello) = self.memory.hello.take() {
                 let _ = to_node.send(hello).await;
             }

@@ -32,9 +32,7 @@ pub async fn take(paths: &Paths) -> Result<Seat, AttachError> {
             return Ok(Seat::Guest(stream));
         }
         if Instant::now() >= deadline {
-            return Err(AttachError::Silent {
-                pid: holder(&paths.lock()),
-            });
+            return Err(AttachError::Silent { pid: holder(&paths.lock()) });
         }
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(200));

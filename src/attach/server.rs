@@ -159,11 +159,7 @@ where
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
-        let count = (&mut *read)
-            .take(LINE_IN as u64 + 1)
-            .read_until(b'\n', &mut buffer)
-            .await
-            .unwrap_or(0);
+        let count = (&mut *read).take(LINE_IN as u64 + 1).read_until(b'\n', &mut buffer).await.unwrap_or(0);
         if count == 0 {
             return None;
         }

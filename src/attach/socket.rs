@@ -22,9 +22,7 @@ fn short(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
         return Err(io::Error::other("it is too long"));
     };
     let folder = File::open(folder)?;
-    let short = Path::new("/proc/self/fd")
-        .join(folder.as_raw_fd().to_string())
-        .join(name);
+    let short = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
     Ok((short, Some(folder)))
 }
 

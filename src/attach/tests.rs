@@ -22,10 +22,7 @@ struct Echo {
 
 impl Echo {
     fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            ended: CancellationToken::new(),
-        }
+        Self { name: name.to_owned(), ended: CancellationToken::new() }
     }
 }
 
@@ -88,12 +85,7 @@ impl Starter for EchoStarter {
         let listener = bind(&self.paths.socket()).unwrap();
         let node = Echo::new(self.name);
         let stop = CancellationToken::new();
-        Ok(EchoHost {
-            server: tokio::spawn(serve(listener, node.clone(), stop.clone())),
-            node,
-            stop,
-            lock,
-        })
+        Ok(EchoHost { server: tokio::spawn(serve(listener, node.clone(), stop.clone())), node, stop, lock })
     }
 }
 
@@ -105,21 +97,12 @@ fn profile(dir: &std::path::Path) -> Paths {
 }
 
 async fn join(paths: &Paths, name: &'static str) -> Link {
-    let starter = EchoStarter {
-        name,
-        paths: paths.clone(),
-        starts: AtomicUsize::new(0),
-    };
-    Link::open(paths, std::sync::Arc::new(starter))
-        .await
-        .unwrap()
+    let starter = EchoStarter { name, paths: paths.clone(), starts: AtomicUsize::new(0) };
+    Link::open(paths, std::sync::Arc::new(starter)).await.unwrap()
 }
 
 async fn hear(link: &mut Link) -> Envelope {
-    timeout(Duration::from_secs(10), link.session.from_node.recv())
-        .await
-        .unwrap()
-        .unwrap()
+    timeout(Duration::from_secs(10), link.session.from_node.recv()).await.unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -131,19 +114,10 @@ async fn the_second_attaches_to_the_first_and_takes_over_when_it_ends() {
     let mut third = join(&paths, "third").await;
     assert!(first.hosting() && !second.hosting() && !third.hosting());
     for link in [&mut first, &mut second, &mut third] {
-        link.session
-            .to_node
-            .send(Envelope::new("HELLO"))
-            .await
-            .unwrap();
+        link.session.to_node.send(Envelope::new("HELLO")).await.unwrap();
         assert_eq!(hear(link).await.to.as_deref(), Some("first"));
     }
-    second
-        .session
-        .to_node
-        .send(Envelope::new("PING").param("x"))
-        .await
-        .unwrap();
+    second.session.to_node.send(Envelope::new("PING").param("x")).await.unwrap();
     assert_eq!(hear(&mut second).await.params, ["x"]);
 
     first.close().await;
@@ -153,11 +127,7 @@ async fn the_second_attaches_to_the_first_and_takes_over_when_it_ends() {
         assert!(said.meta.contains_key("reattached"), "{said:?}");
         // The link says HELLO again by itself.
         names.push(hear(link).await.to.unwrap());
-        link.session
-            .to_node
-            .send(Envelope::new("PING").param("y"))
-            .await
-            .unwrap();
+        link.session.to_node.send(Envelope::new("PING").param("y")).await.unwrap();
         assert_eq!(hear(link).await.params, ["y"]);
     }
     assert_eq!(names[0], names[1], "one of them is the node of both");
@@ -172,19 +142,9 @@ async fn quit_ends_a_guests_session_for_good() {
     let paths = profile(dir.path());
     let first = join(&paths, "first").await;
     let mut second = join(&paths, "second").await;
-    second
-        .session
-        .to_node
-        .send(Envelope::new("HELLO"))
-        .await
-        .unwrap();
+    second.session.to_node.send(Envelope::new("HELLO")).await.unwrap();
     hear(&mut second).await;
-    second
-        .session
-        .to_node
-        .send(Envelope::new("QUIT"))
-        .await
-        .unwrap();
+    second.session.to_node.send(Envelope::new("QUIT")).await.unwrap();
     let end = timeout(Duration::from_secs(5), second.session.from_node.recv()).await;
     assert_eq!(end.unwrap(), None);
     second.close().await;
@@ -198,22 +158,14 @@ async fn lines_that_are_no_envelopes_are_answered_and_ignored() {
     let host = join(&paths, "node").await;
 
     let mut rude = connect(&paths.socket()).await.unwrap();
-    rude.write_all(b"{\"command\":\"JOIN\",\"to\":\"#net\"}\n")
-        .await
-        .unwrap();
+    rude.write_all(b"{\"command\":\"JOIN\",\"to\":\"#net\"}\n").await.unwrap();
     let mut said = String::new();
     rude.read_to_string(&mut said).await.unwrap();
     assert!(said.contains("HELLO first"), "{said}");
 
     let mut guest = connect(&paths.socket()).await.unwrap();
     let long = format!("{{\"command\":\"{}\"}}\n", "X".repeat(LINE_IN));
-    for line in [
-        "{\"command\":\"HELLO\"}\n",
-        "\n",
-        "nonsense\n",
-        long.as_str(),
-        "{\"command\":\"PING\"}\n",
-    ] {
+    for line in ["{\"command\":\"HELLO\"}\n", "\n", "nonsense\n", long.as_str(), "{\"command\":\"PING\"}\n"] {
         guest.write_all(line.as_bytes()).await.unwrap();
     }
     let mut heard = Vec::new();
@@ -233,8 +185,5 @@ async fn a_lock_without_a_socket_is_reported() {
     let paths = profile(dir.path());
     let _lock = try_lock(&paths.lock()).unwrap().unwrap();
     let error = take_seat(&paths).await.unwrap_err().to_string();
-    assert!(
-        error.contains("does not answer") && error.contains(&std::process::id().to_string()),
-        "{error}"
-    );
+    assert!(error.contains("does not answer") && error.contains(&std::process::id().to_string()), "{error}");
 }

@@ -33,9 +33,7 @@ pub struct ContactsArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// All contacts
-    #[command(
-        after_help = "Examples:\n  kirc contacts list\n  kirc contacts list --json | jq -r '.[].nick'"
-    )]
+    #[command(after_help = "Examples:\n  kirc contacts list\n  kirc contacts list --json | jq -r '.[].nick'")]
     List,
     /// One contact
     #[command(after_help = "Examples:\n  kirc contacts show bob")]
@@ -105,11 +103,9 @@ pub fn run(global: &Global, args: &ContactsArgs) -> Outcome {
     block_on(async {
         let mut talk = Talk::open(&config, &[]).await?;
         let result = match &args.what {
-            What::Verify {
-                nick,
-                confirm,
-                revoke,
-            } => verify(&mut talk, nick, (*confirm, *revoke), args.json).await,
+            What::Verify { nick, confirm, revoke } => {
+                verify(&mut talk, nick, (*confirm, *revoke), args.json).await
+            }
             what => match talk.ask(question).await {
                 Ok(answer) => contacts(&answer, what, args.json),
                 Err(failure) => Err(failure),
@@ -138,10 +134,7 @@ fn contacts(answer: &Envelope, what: &What, json: bool) -> Outcome {
         }
         What::Remove { nick } => return show::say(&format!("{} is forgotten.", show::clean(nick))),
         What::Reject { nick } => {
-            return show::say(&format!(
-                "The new key of {} is rejected.",
-                show::clean(nick)
-            ));
+            return show::say(&format!("The new key of {} is rejected.", show::clean(nick)));
         }
         _ => {}
     }
@@ -164,12 +157,7 @@ fn contacts(answer: &Envelope, what: &What, json: bool) -> Outcome {
     Ok(())
 }
 
-async fn verify(
-    talk: &mut Talk,
-    nick: &str,
-    (confirm, revoke): (bool, bool),
-    json: bool,
-) -> Outcome {
+async fn verify(talk: &mut Talk, nick: &str, (confirm, revoke): (bool, bool), json: bool) -> Outcome {
     let question = Envelope::new("VERIFY").to(nick);
     let question = match (confirm, revoke) {
         (true, _) => question.param("confirm"),
@@ -186,9 +174,7 @@ async fn verify(
         return Ok(());
     }
     let same = tokio::task::block_in_place(|| {
-        inquire::Confirm::new("Does the other side see the same safety number?")
-            .with_default(false)
-            .prompt()
+        inquire::Confirm::new("Does the other side see the same safety number?").with_default(false).prompt()
     });
     match same {
         Ok(true) => {

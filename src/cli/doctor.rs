@@ -46,9 +46,6 @@ pub fn run(global: &Global, args: &DoctorArgs) -> Outcome {
     match wrong {
         0 => Ok(()),
         _ if args.json => Err(Failure::Said),
-        n => Err(Failure::failed(format!(
-            "{n} of {} checks found something wrong",
-            checks.len()
-        ))),
+        n => Err(Failure::failed(format!("{n} of {} checks found something wrong", checks.len()))),
     }
 }

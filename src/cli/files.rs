@@ -13,8 +13,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// The text of a file, or of standard input.
 pub fn read(path: &Path) -> Result<String, Failure> {
-    let failed =
-        |e: std::io::Error| Failure::failed(format!("{} can't be read: {e}", path.display()));
+    let failed = |e: std::io::Error| Failure::failed(format!("{} can't be read: {e}", path.display()));
     let mut text = String::new();
     if path == Path::new("-") {
         std::io::stdin().take(LARGEST).read_to_string(&mut text)

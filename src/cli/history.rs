@@ -84,10 +84,9 @@ pub async fn fetch(
     let answer = talk.ask(question).await?;
     let more = answer.meta.get("more").is_some_and(|m| m == true);
     let messages = match answer.body {
-        Some(Body::Array(items)) => items
-            .into_iter()
-            .filter_map(|item| serde_json::from_value(item).ok())
-            .collect(),
+        Some(Body::Array(items)) => {
+            items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect()
+        }
         _ => Vec::new(),
     };
     Ok((messages, more))

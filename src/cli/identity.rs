@@ -54,10 +54,8 @@ enum What {
         out: Option<PathBuf>,
     },
     /// Seal the key file by a passphrase, change the passphrase, or take it away
-    #[command(
-        after_help = "Examples:\n  kirc identity passphrase\n  kirc identity passphrase --remove\n\n\
-        Without a terminal, KIRC_PASSPHRASE is the present one and KIRC_NEW_PASSPHRASE the new one."
-    )]
+    #[command(after_help = "Examples:\n  kirc identity passphrase\n  kirc identity passphrase --remove\n\n\
+        Without a terminal, KIRC_PASSPHRASE is the present one and KIRC_NEW_PASSPHRASE the new one.")]
     Passphrase {
         /// Leave the key file unsealed
         #[arg(long)]
@@ -111,11 +109,7 @@ fn show(config: &Config, as_json: bool) -> Outcome {
         keys.actor(),
         keys.fingerprint(),
         file.display(),
-        if sealed {
-            "sealed by a passphrase"
-        } else {
-            "not sealed: kirc identity passphrase"
-        },
+        if sealed { "sealed by a passphrase" } else { "not sealed: kirc identity passphrase" },
     ))
 }
 
@@ -143,10 +137,7 @@ fn export(config: &Config, out: Option<&std::path::Path>) -> Outcome {
 
 fn passphrase(config: &Config, remove: bool) -> Outcome {
     let (identity, _) = profile::unlock(config)?;
-    let given = std::env::var("KIRC_NEW_PASSPHRASE")
-        .ok()
-        .filter(|p| !p.is_empty())
-        .map(Secret::new);
+    let given = std::env::var("KIRC_NEW_PASSPHRASE").ok().filter(|p| !p.is_empty()).map(Secret::new);
     let new = if remove {
         None
     } else if given.is_some() {
@@ -154,26 +145,18 @@ fn passphrase(config: &Config, remove: bool) -> Outcome {
     } else if std::io::stdin().is_terminal() {
         let new = profile::ask_new_passphrase("New passphrase:")?;
         if new.is_none() {
-            return Err(Failure::failed(
-                "an empty passphrase is none; to take it away say --remove",
-            ));
+            return Err(Failure::failed("an empty passphrase is none; to take it away say --remove"));
         }
         new
     } else {
-        return Err(Failure::usage(
-            "without a terminal the new passphrase comes from KIRC_NEW_PASSPHRASE",
-        ));
+        return Err(Failure::usage("without a terminal the new passphrase comes from KIRC_NEW_PASSPHRASE"));
     };
     profile::write_identity(&config.paths, &identity, new.as_ref())?;
     // Not believed until it was read back.
     profile::read_identity(&config.paths.identity(), new.as_ref())?;
     eprintln!(
         "The key file is {}.",
-        if new.is_some() {
-            "sealed by the new passphrase"
-        } else {
-            "not sealed any more"
-        }
+        if new.is_some() { "sealed by the new passphrase" } else { "not sealed any more" }
     );
     Ok(())
 }

@@ -43,9 +43,7 @@ enum What {
         expires: u64,
     },
     /// Accept an invite: both sides then know each other
-    #[command(
-        after_help = "Examples:\n  kirc invite accept bob.invite\n  kirc invite accept - < bob.invite"
-    )]
+    #[command(after_help = "Examples:\n  kirc invite accept bob.invite\n  kirc invite accept - < bob.invite")]
     Accept {
         /// The invite; - is stdin
         #[arg(value_hint = clap::ValueHint::FilePath)]
@@ -68,9 +66,9 @@ pub fn run(global: &Global, args: &InviteArgs) -> Outcome {
             question.body = Some(Body::Object(body));
             question
         }
-        What::Accept { file, .. } => Envelope::new("INVITATION")
-            .param("accept")
-            .field("text", files::read(file)?),
+        What::Accept { file, .. } => {
+            Envelope::new("INVITATION").param("accept").field("text", files::read(file)?)
+        }
     };
     let _log = super::starter::log_to_file(&config)?;
     let answer = block_on(async {

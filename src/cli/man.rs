@@ -47,17 +47,8 @@ pub fn render(out: &mut dyn Write) -> io::Result<()> {
 
 /// A subcommand: its synopsis, text and options, as one section.
 fn section(command: &clap::Command, out: &mut dyn Write) -> io::Result<()> {
-    let name = command
-        .get_bin_name()
-        .unwrap_or(command.get_name())
-        .to_uppercase();
-    let own = command.clone().mut_args(|arg| {
-        if arg.is_global_set() {
-            arg.hide(true)
-        } else {
-            arg
-        }
-    });
+    let name = command.get_bin_name().unwrap_or(command.get_name()).to_uppercase();
+    let own = command.clone().mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg });
     let man = Man::new(own);
     let mut text = Vec::new();
     man.render_synopsis_section(&mut text)?;

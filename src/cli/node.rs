@@ -34,8 +34,7 @@ pub fn run(global: &Global, args: &NodeArgs) -> Outcome {
     block_on(async {
         let ended = signals::ended()?;
         let Some(lock) = try_lock(&config.paths.lock())? else {
-            let pid =
-                holder(&config.paths.lock()).map_or(String::new(), |p| format!(" (process {p})"));
+            let pid = holder(&config.paths.lock()).map_or(String::new(), |p| format!(" (process {p})"));
             return Err(Failure::failed(format!(
                 "the node of profile \"{}\" runs already{pid}",
                 config.paths.profile_name()

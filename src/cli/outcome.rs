@@ -58,9 +58,4 @@ macro_rules! failed {
         }
     )+};
 }
-failed!(
-    FileError,
-    ProfileError,
-    AttachError,
-    kirc_core::identity::IdentityError
-);
+failed!(FileError, ProfileError, AttachError, kirc_core::identity::IdentityError);

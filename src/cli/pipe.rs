@@ -40,10 +40,7 @@ pub struct PipeArgs {
 pub fn run(global: &Global, args: &PipeArgs) -> Outcome {
     let config = global.load()?;
     let _log = super::starter::log_to_file(&config)?;
-    let patience = Duration::from_millis(
-        args.settle_timeout
-            .unwrap_or(config.settings.settle_timeout),
-    );
+    let patience = Duration::from_millis(args.settle_timeout.unwrap_or(config.settings.settle_timeout));
     block_on(async {
         let ended = signals::ended()?;
         let (session, rest) = talk::open(&config).await?.split();
@@ -144,11 +141,7 @@ impl Pipe {
         if open.is_empty() {
             return Failure::failed(why);
         }
-        let shown: Vec<String> = open
-            .iter()
-            .take(20)
-            .map(|what| format!("\n  {what}"))
-            .collect();
+        let shown: Vec<String> = open.iter().take(20).map(|what| format!("\n  {what}")).collect();
         let more = match open.len().saturating_sub(shown.len()) {
             0 => String::new(),
             n => format!("\n  and {n} more"),

@@ -63,17 +63,9 @@ pub fn run(global: &Global, args: &ProfileArgs) -> Outcome {
         What::Show => ask("show"),
         What::Publish => ask("publish"),
         What::Find { nick } => ask("find").param(nick),
-        What::Set {
-            field,
-            value,
-            private,
-        } => {
+        What::Set { field, value, private } => {
             let question = ask("set").param(field).line(value);
-            if *private {
-                question.meta("private", true)
-            } else {
-                question
-            }
+            if *private { question.meta("private", true) } else { question }
         }
     };
     let _log = super::starter::log_to_file(&config)?;
@@ -83,11 +75,7 @@ pub fn run(global: &Global, args: &ProfileArgs) -> Outcome {
         talk.close().await;
         result
     })?;
-    let text = if args.json {
-        show::as_json(&answer.body)
-    } else {
-        in_words(&answer)
-    };
+    let text = if args.json { show::as_json(&answer.body) } else { in_words(&answer) };
     show::say(&text)
 }
 
@@ -103,9 +91,7 @@ fn in_words(answer: &Envelope) -> String {
             continue;
         };
         for (name, value) in fields {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let name = show::clean(name);
             lines.push(format!("{name:<12} {} ({title})", show::clean(&value)));
         }

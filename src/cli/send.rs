@@ -53,8 +53,7 @@ pub fn run(global: &Global, args: &SendArgs) -> Outcome {
     let _log = super::starter::log_to_file(&config)?;
     block_on(async {
         let mut talk = Talk::open(&config, &[]).await?;
-        let patience =
-            Duration::from_millis(args.timeout.unwrap_or(config.settings.settle_timeout));
+        let patience = Duration::from_millis(args.timeout.unwrap_or(config.settings.settle_timeout));
         let result = send(&mut talk, args, lines, patience).await;
         talk.close().await;
         result
@@ -78,8 +77,7 @@ fn lines(args: &SendArgs) -> Result<Vec<String>, Failure> {
 
 async fn send(talk: &mut Talk, args: &SendArgs, lines: Vec<String>, patience: Duration) -> Outcome {
     if talk::is_channel(&args.target) {
-        talk.in_channel(&args.target, args.join, args.key.as_deref())
-            .await?;
+        talk.in_channel(&args.target, args.join, args.key.as_deref()).await?;
     }
     for part in lines.chunks(kirc_core::limits::LINES) {
         let command = if args.notice { "NOTICE" } else { "PRIVMSG" };
@@ -92,8 +90,7 @@ async fn send(talk: &mut Talk, args: &SendArgs, lines: Vec<String>, patience: Du
         }
         let settled = talk
             .ask_until(message, patience, |heard| {
-                heard.command == command
-                    && !matches!(heard.meta_str("state"), Some("sending" | "waiting"))
+                heard.command == command && !matches!(heard.meta_str("state"), Some("sending" | "waiting"))
             })
             .await?;
         if settled.meta_str("state") == Some("failed") {

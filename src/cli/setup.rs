@@ -50,8 +50,7 @@ pub fn run(global: &Global, args: &SetupArgs) -> Outcome {
     let config = global.load()?;
     let grid = match &args.grid {
         Some(dir) => Some(
-            std::path::absolute(dir)
-                .map_err(|e| Failure::usage(format!("--grid {}: {e}", dir.display())))?,
+            std::path::absolute(dir).map_err(|e| Failure::usage(format!("--grid {}: {e}", dir.display())))?,
         ),
         None => None,
     };
@@ -104,10 +103,7 @@ fn finish(config: &Config, plan: &Plan) -> Result<Report, Failure> {
 
 fn in_words(report: &Report) -> String {
     let keys = if report.new_keys { "made" } else { "kept" };
-    let fingerprint = report
-        .fingerprint
-        .as_deref()
-        .unwrap_or("(the key file is sealed)");
+    let fingerprint = report.fingerprint.as_deref().unwrap_or("(the key file is sealed)");
     format!(
         "Profile \"{}\" is set up.\n\n  nick         {}\n  fingerprint  {fingerprint}\n  keys         {} ({keys})\n  \
          settings     {}\n  grid         {}\n\nNext: kirc, then /join #somewhere. Keep a copy of the key file: it is who you are.",

@@ -23,21 +23,13 @@ fn time(envelope: &Envelope, form: &str) -> String {
         .ts
         .as_deref()
         .and_then(|ts| ts.parse::<jiff::Timestamp>().ok())
-        .map(|ts| {
-            ts.to_zoned(jiff::tz::TimeZone::system())
-                .strftime(form)
-                .to_string()
-        })
+        .map(|ts| ts.to_zoned(jiff::tz::TimeZone::system()).strftime(form).to_string())
         .unwrap_or_else(|| "--".to_owned())
 }
 
 /// Lines for a message or an event; none for what a reader of a conversation does not care about.
 pub fn lines(envelope: &Envelope, with_date: bool) -> Vec<String> {
-    let form = if with_date {
-        "%Y-%m-%d %H:%M:%S"
-    } else {
-        "%H:%M:%S"
-    };
+    let form = if with_date { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
     let time = time(envelope, form);
     let from = clean(envelope.from.as_deref().unwrap_or("?"));
     let to = clean(envelope.to.as_deref().unwrap_or(""));
@@ -49,26 +41,16 @@ pub fn lines(envelope: &Envelope, with_date: bool) -> Vec<String> {
         text => format!(" ({text})"),
     };
     match envelope.command.as_str() {
-        "PRIVMSG" if envelope.meta.get("action").is_some_and(|v| v == true) => text
-            .iter()
-            .map(|line| format!("{time} * {from} {line}"))
-            .collect(),
-        "PRIVMSG" => text
-            .iter()
-            .map(|line| format!("{time} <{from}> {line}"))
-            .collect(),
-        "NOTICE" => text
-            .iter()
-            .map(|line| format!("{time} -{from}- {line}"))
-            .collect(),
+        "PRIVMSG" if envelope.meta.get("action").is_some_and(|v| v == true) => {
+            text.iter().map(|line| format!("{time} * {from} {line}")).collect()
+        }
+        "PRIVMSG" => text.iter().map(|line| format!("{time} <{from}> {line}")).collect(),
+        "NOTICE" => text.iter().map(|line| format!("{time} -{from}- {line}")).collect(),
         "JOIN" => vec![format!("{time} --> {from} joined {to}")],
         "PART" => vec![format!("{time} <-- {from} left {to}{}", reason())],
         "KICK" => vec![format!("{time} <-- {from} kicked {}{}", param(0), reason())],
         "TOPIC" => vec![format!("{time} -- {from} set the topic: {first}")],
-        "MODE" => vec![format!(
-            "{time} -- {from} set mode {}",
-            clean(&envelope.params.join(" "))
-        )],
+        "MODE" => vec![format!("{time} -- {from} set mode {}", clean(&envelope.params.join(" ")))],
         "NICK" => vec![format!("{time} -- {from} is now {}", param(0))],
         "ALARM" => vec![format!("{time} !! {first}")],
         "GAP" => vec![format!("{time} .. {first}")],
@@ -88,9 +70,7 @@ pub fn print(line: &str) -> io::Result<bool> {
 
 /// Prints a text; that nobody reads it is no failure.
 pub fn say(text: &str) -> Outcome {
-    print(text.trim_end())
-        .map(|_| ())
-        .map_err(|e| Failure::failed(format!("stdout can't be written: {e}")))
+    print(text.trim_end()).map(|_| ()).map_err(|e| Failure::failed(format!("stdout can't be written: {e}")))
 }
 
 /// Prints an envelope, as JSON or for people; `Ok(false)` if nobody reads any more.
@@ -117,14 +97,8 @@ mod tests {
 
     #[test]
     fn nothing_that_a_terminal_obeys_gets_through() {
-        let said = Envelope::new("PRIVMSG")
-            .from("bob")
-            .to("#net")
-            .line("\u{1b}[2Jhello\u{202e}\r\nworld");
+        let said = Envelope::new("PRIVMSG").from("bob").to("#net").line("\u{1b}[2Jhello\u{202e}\r\nworld");
         let shown = lines(&said, false).join("|");
-        assert!(
-            shown.ends_with("<bob> \u{fffd}[2Jhello\u{fffd}\u{fffd}\u{fffd}world"),
-            "{shown}"
-        );
+        assert!(shown.ends_with("<bob> \u{fffd}[2Jhello\u{fffd}\u{fffd}\u{fffd}world"), "{shown}");
     }
 }

@@ -50,12 +50,8 @@ impl Starter for NodeStarter {
     type Host = NodeHost;
 
     async fn start(&self, lock: Lock) -> Result<NodeHost, AttachError> {
-        let identity = self
-            .identity()
-            .map_err(|e| AttachError::Start(e.to_string()))?;
-        NodeHost::start(&self.config, identity, lock)
-            .await
-            .map_err(|e| AttachError::Start(e.to_string()))
+        let identity = self.identity().map_err(|e| AttachError::Start(e.to_string()))?;
+        NodeHost::start(&self.config, identity, lock).await.map_err(|e| AttachError::Start(e.to_string()))
     }
 }
 

@@ -53,8 +53,7 @@ pub fn run(global: &Global, args: &TailArgs) -> Outcome {
 async fn follow(talk: &mut Talk, args: &TailArgs) -> Outcome {
     let failed = |e: std::io::Error| Failure::failed(format!("stdout can't be written: {e}"));
     if talk::is_channel(&args.target) {
-        talk.in_channel(&args.target, args.join, args.key.as_deref())
-            .await?;
+        talk.in_channel(&args.target, args.join, args.key.as_deref()).await?;
     }
     if args.lines > 0 {
         let (before, _) = history::fetch(talk, &args.target, None, args.lines).await?;
@@ -82,8 +81,7 @@ fn concerns(heard: &Envelope, target: &str, own: &str) -> bool {
         return false;
     }
     let target = casefold(target);
-    let is =
-        |name: &Option<String>, want: &str| name.as_deref().map(casefold).as_deref() == Some(want);
+    let is = |name: &Option<String>, want: &str| name.as_deref().map(casefold).as_deref() == Some(want);
     if is(&heard.to, &target) {
         return true;
     }

@@ -33,12 +33,7 @@ impl Talk {
     /// Becomes the node or attaches to it, and says `HELLO`.
     pub async fn open(config: &Config, caps: &[&str]) -> Result<Self, Failure> {
         let (session, rest) = open(config).await?.split();
-        let mut talk = Self {
-            session,
-            rest,
-            labels: 0,
-            nick: String::new(),
-        };
+        let mut talk = Self { session, rest, labels: 0, nick: String::new() };
         match talk.greet(caps).await {
             Ok(()) => Ok(talk),
             Err(failure) => {
@@ -59,9 +54,8 @@ impl Talk {
                 }
             }
         });
-        let greeting: Result<Envelope, Failure> = greeted
-            .await
-            .unwrap_or_else(|_| Err(Failure::failed("the node does not answer")));
+        let greeting: Result<Envelope, Failure> =
+            greeted.await.unwrap_or_else(|_| Err(Failure::failed("the node does not answer")));
         self.nick = greeting?.to.unwrap_or_default();
         Ok(())
     }
@@ -109,27 +103,18 @@ impl Talk {
             }
         });
         answered.await.unwrap_or_else(|_| {
-            Err(Failure::failed(format!(
-                "no answer to {asked} within {} s",
-                patience.as_secs()
-            )))
+            Err(Failure::failed(format!("no answer to {asked} within {} s", patience.as_secs())))
         })
     }
 
     /// Asks for something that is answered by the same command.
     pub async fn ask(&mut self, question: Envelope) -> Result<Envelope, Failure> {
         let command = question.command.clone();
-        self.ask_until(question, ANSWER, |heard| heard.command == command)
-            .await
+        self.ask_until(question, ANSWER, |heard| heard.command == command).await
     }
 
     /// Fails unless the channel is joined; with `join` it joins.
-    pub async fn in_channel(
-        &mut self,
-        channel: &str,
-        join: bool,
-        key: Option<&str>,
-    ) -> Result<(), Failure> {
+    pub async fn in_channel(&mut self, channel: &str, join: bool, key: Option<&str>) -> Result<(), Failure> {
         if join {
             let mut question = Envelope::new("JOIN").to(channel);
             if let Some(key) = key {
@@ -142,20 +127,15 @@ impl Talk {
         }
         let status = self.ask(Envelope::new("STATUS")).await?;
         let folded = kirc_core::names::casefold(channel);
-        let joined = status
-            .get("channels")
-            .and_then(Value::as_object)
-            .is_some_and(|channels| {
-                channels.iter().any(|(name, state)| {
-                    kirc_core::names::casefold(name) == folded && state["phase"] != "left"
-                })
-            });
+        let joined = status.get("channels").and_then(Value::as_object).is_some_and(|channels| {
+            channels
+                .iter()
+                .any(|(name, state)| kirc_core::names::casefold(name) == folded && state["phase"] != "left")
+        });
         if joined {
             return Ok(());
         }
-        Err(Failure::failed(format!(
-            "you are not in {channel}; join it first, or say --join"
-        )))
+        Err(Failure::failed(format!("you are not in {channel}; join it first, or say --join")))
     }
 
     /// Ends the session, and the node if it runs here.

@@ -31,16 +31,9 @@ fn every_command_and_flag_has_a_text_and_every_command_examples() {
         let name = command.get_bin_name().unwrap_or_default().to_owned();
         assert!(command.get_about().is_some(), "{name} has no text");
         let examples = command.get_after_help().map(ToString::to_string);
-        assert!(
-            examples.is_some_and(|e| e.starts_with("Examples:\n  ")),
-            "{name} has no examples"
-        );
+        assert!(examples.is_some_and(|e| e.starts_with("Examples:\n  ")), "{name} has no examples");
         for arg in command.get_arguments() {
-            assert!(
-                arg.get_help().is_some(),
-                "{name} {} has no text",
-                arg.get_id()
-            );
+            assert!(arg.get_help().is_some(), "{name} {} has no text", arg.get_id());
         }
     }
 }
@@ -49,10 +42,7 @@ fn every_command_and_flag_has_a_text_and_every_command_examples() {
 fn every_example_of_the_help_can_be_parsed() {
     let mut count = 0;
     for command in commands() {
-        let text = command
-            .get_after_help()
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         for line in text.lines().filter(|l| l.starts_with("  ")) {
             let Some(at) = line.find("kirc") else {
                 continue;

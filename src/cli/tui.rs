@@ -46,10 +46,7 @@ pub fn run(global: &Global, args: &TuiArgs, demo: bool) -> Outcome {
             profile: config.paths.profile_name().to_owned(),
             ..kirc_tui::Options::from_env()
         };
-        let handle = kirc_tui::Handle {
-            to_node: session.to_node,
-            from_node: session.from_node,
-        };
+        let handle = kirc_tui::Handle { to_node: session.to_node, from_node: session.from_node };
         let exit = kirc_tui::run(handle, options, ended).await;
         rest.close().await;
         match exit? {

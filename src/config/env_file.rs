@@ -27,10 +27,7 @@ pub enum EnvFileError {
 
 impl From<EnvFileError> for Mistake {
     fn from(error: EnvFileError) -> Self {
-        Self {
-            what: ".env".into(),
-            why: error.to_string(),
-        }
+        Self { what: ".env".into(), why: error.to_string() }
     }
 }
 
@@ -56,10 +53,7 @@ impl std::fmt::Debug for EnvFile {
 impl EnvFile {
     /// An empty one.
     pub fn new(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            lines: Vec::new(),
-        }
+        Self { path: path.to_owned(), lines: Vec::new() }
     }
 
     /// Reads a file; `None` if there is none.
@@ -80,15 +74,9 @@ impl EnvFile {
                 line: number + 1,
                 why,
             })?;
-            lines.push(Line {
-                raw: raw.to_owned(),
-                pair,
-            });
+            lines.push(Line { raw: raw.to_owned(), pair });
         }
-        Ok(Self {
-            path: path.to_owned(),
-            lines,
-        })
+        Ok(Self { path: path.to_owned(), lines })
     }
 
     /// Where it is.
@@ -98,17 +86,12 @@ impl EnvFile {
 
     /// A value; the last line of a name counts.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.pairs()
-            .rfind(|(n, _)| *n == name)
-            .map(|(_, value)| value)
+        self.pairs().rfind(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
     /// All names and values.
     pub fn pairs(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
-        self.lines
-            .iter()
-            .filter_map(|l| l.pair.as_ref())
-            .map(|(n, v)| (n.as_str(), v.as_str()))
+        self.lines.iter().filter_map(|l| l.pair.as_ref()).map(|(n, v)| (n.as_str(), v.as_str()))
     }
 
     /// Sets a value: in its line if there is one, else at the end, under a comment.
@@ -116,14 +99,9 @@ impl EnvFile {
         if self.get(name) == Some(value) {
             return;
         }
-        let line = Line {
-            raw: format!("{name}={}", quote(value)),
-            pair: Some((name.to_owned(), value.to_owned())),
-        };
-        let old = self
-            .lines
-            .iter()
-            .rposition(|l| l.pair.as_ref().is_some_and(|(n, _)| n == name));
+        let line =
+            Line { raw: format!("{name}={}", quote(value)), pair: Some((name.to_owned(), value.to_owned())) };
+        let old = self.lines.iter().rposition(|l| l.pair.as_ref().is_some_and(|(n, _)| n == name));
         match old {
             Some(i) => self.lines[i] = line,
             None => {
@@ -131,8 +109,7 @@ impl EnvFile {
                     if !self.lines.is_empty() {
                         self.lines.push(comment_line(""));
                     }
-                    self.lines
-                        .extend(comment.lines().map(|c| comment_line(&format!("# {c}"))));
+                    self.lines.extend(comment.lines().map(|c| comment_line(&format!("# {c}"))));
                 }
                 self.lines.push(line);
             }
@@ -151,10 +128,7 @@ impl EnvFile {
 }
 
 fn comment_line(raw: &str) -> Line {
-    Line {
-        raw: raw.to_owned(),
-        pair: None,
-    }
+    Line { raw: raw.to_owned(), pair: None }
 }
 
 fn parse_line(raw: &str) -> Result<Option<(String, String)>, &'static str> {
@@ -168,9 +142,7 @@ fn parse_line(raw: &str) -> Result<Option<(String, String)>, &'static str> {
     };
     let (name, value) = text.split_once('=').ok_or("it has no =")?;
     let name = name.trim_end();
-    let valid = name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
+    let valid = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
     if name.is_empty() || !valid {
         return Err("the name before the = has other letters than A-Z, 0-9 and _");
     }
@@ -271,9 +243,8 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_named_but_not_shown() {
-        let error = EnvFile::parse(Path::new("x/.env"), "A=1\nKIRC_PASSPHRASE='hunter2\n")
-            .unwrap_err()
-            .to_string();
+        let error =
+            EnvFile::parse(Path::new("x/.env"), "A=1\nKIRC_PASSPHRASE='hunter2\n").unwrap_err().to_string();
         assert!(error.contains("line 2"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
     }

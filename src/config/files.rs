@@ -51,21 +51,14 @@ pub fn check_private(path: &Path) -> Result<(), FileError> {
     let mode = meta.permissions().mode() & 0o7777;
     let want = if meta.is_dir() { 0o700 } else { 0o600 };
     if mode & 0o077 != 0 {
-        return Err(FileError::Exposed {
-            path: path.to_owned(),
-            mode,
-            want,
-        });
+        return Err(FileError::Exposed { path: path.to_owned(), mode, want });
     }
     let me = rustix::process::geteuid().as_raw();
     if meta.uid() != me {
         return Err(FileError::Io {
             path: path.to_owned(),
             what: "used",
-            source: io::Error::other(format!(
-                "it belongs to user {}, and this is user {me}",
-                meta.uid()
-            )),
+            source: io::Error::other(format!("it belongs to user {}, and this is user {me}", meta.uid())),
         });
     }
     Ok(())
@@ -73,11 +66,7 @@ pub fn check_private(path: &Path) -> Result<(), FileError> {
 
 /// Makes a folder, and those above it that are missing, for its owner only.
 pub fn make_private_dir(path: &Path) -> Result<(), FileError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(FileError::io(path, "made"))
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::io(path, "made"))
 }
 
 /// Writes a file of mode 0600 so that at any moment either the old or the new one is whole on the disk.
@@ -96,12 +85,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 }
 
 fn write_and_rename(temp: &Path, path: &Path, folder: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(temp)?;
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(temp)?;
     file.set_permissions(fs::Permissions::from_mode(0o600))?;
     file.write_all(bytes)?;
     file.sync_all()?;

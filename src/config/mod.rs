@@ -39,27 +39,14 @@ pub struct ConfigError {
 impl ConfigError {
     /// An error of one mistake.
     pub fn one(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self {
-            mistakes: vec![Mistake {
-                what: what.into(),
-                why: why.into(),
-            }],
-        }
+        Self { mistakes: vec![Mistake { what: what.into(), why: why.into() }] }
     }
 
     fn text(&self) -> String {
-        let lines: Vec<String> = self
-            .mistakes
-            .iter()
-            .map(|m| format!("{}: {}", m.what, m.why))
-            .collect();
+        let lines: Vec<String> = self.mistakes.iter().map(|m| format!("{}: {}", m.what, m.why)).collect();
         match lines.as_slice() {
             [line] => line.clone(),
-            _ => format!(
-                "{} settings are wrong:\n  {}",
-                lines.len(),
-                lines.join("\n  ")
-            ),
+            _ => format!("{} settings are wrong:\n  {}", lines.len(), lines.join("\n  ")),
         }
     }
 }
@@ -126,21 +113,14 @@ impl Config {
         }
         let settings = Settings::resolve(&sources, &mut mistakes);
         match settings {
-            Some(settings) if mistakes.is_empty() => Ok(Self {
-                settings,
-                paths,
-                sources,
-            }),
+            Some(settings) if mistakes.is_empty() => Ok(Self { settings, paths, sources }),
             _ => Err(ConfigError { mistakes }),
         }
     }
 
     /// The folder of the embedded grid.
     pub fn grid(&self) -> std::path::PathBuf {
-        self.settings
-            .grid
-            .clone()
-            .unwrap_or_else(|| self.paths.data_dir().join("grid"))
+        self.settings.grid.clone().unwrap_or_else(|| self.paths.data_dir().join("grid"))
     }
 }
 

@@ -14,11 +14,7 @@ pub(super) trait FromText: Sized {
 
 impl<T: FromText> FromText for Option<T> {
     fn from_text(text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            Ok(None)
-        } else {
-            T::from_text(text).map(Some)
-        }
+        if text.is_empty() { Ok(None) } else { T::from_text(text).map(Some) }
     }
 }
 
@@ -69,16 +65,14 @@ impl FromText for bool {
 
 impl FromText for u64 {
     fn from_text(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| format!("\"{text}\" is not a whole number"))
+        text.parse().map_err(|_| format!("\"{text}\" is not a whole number"))
     }
 }
 
 /// Bits of the RSA key.
 impl FromText for usize {
     fn from_text(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| format!("\"{text}\" is not a whole number"))
+        text.parse().map_err(|_| format!("\"{text}\" is not a whole number"))
     }
 }
 
@@ -117,20 +111,13 @@ pub fn parse_duration(text: &str) -> Result<Millis, String> {
     let value: Option<u64> = number.parse().ok();
     match value.and_then(|v| v.checked_mul(factor)) {
         Some(millis) if factor > 0 => Ok(millis),
-        _ => Err(format!(
-            "\"{text}\" is not a length of time such as 500ms, 30s, 5m, 24h or 7d"
-        )),
+        _ => Err(format!("\"{text}\" is not a length of time such as 500ms, 30s, 5m, 24h or 7d")),
     }
 }
 
 /// Writes a length of time the way a person would.
 pub fn duration_text(millis: Millis) -> String {
-    let units = [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "m"),
-        (1000, "s"),
-    ];
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
     for (size, name) in units {
         if millis >= size && millis.is_multiple_of(size) {
             return format!("{}{name}", millis / size);

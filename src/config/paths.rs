@@ -14,15 +14,11 @@ impl ProfileName {
     pub fn parse(text: &str) -> Result<Self, String> {
         let fine = !text.is_empty()
             && text.len() <= 32
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if fine {
             Ok(Self(text.to_owned()))
         } else {
-            Err(format!(
-                "\"{text}\" is no profile name: 1 to 32 letters, digits, - and _"
-            ))
+            Err(format!("\"{text}\" is no profile name: 1 to 32 letters, digits, - and _"))
         }
     }
 
@@ -41,17 +37,10 @@ pub struct Paths {
 }
 
 impl Paths {
-    pub(super) fn resolve(
-        sources: &Sources,
-        env_file: Option<PathBuf>,
-        mistakes: &mut Vec<Mistake>,
-    ) -> Self {
+    pub(super) fn resolve(sources: &Sources, env_file: Option<PathBuf>, mistakes: &mut Vec<Mistake>) -> Self {
         let profile = match sources.get("KIRC_PROFILE") {
             Some((text, origin)) => ProfileName::parse(text).unwrap_or_else(|why| {
-                mistakes.push(Mistake {
-                    what: format!("KIRC_PROFILE (from {})", origin.text()),
-                    why,
-                });
+                mistakes.push(Mistake { what: format!("KIRC_PROFILE (from {})", origin.text()), why });
                 ProfileName("default".into())
             }),
             None => ProfileName("default".into()),
@@ -60,11 +49,7 @@ impl Paths {
             mistakes.push(mistake);
             PathBuf::new()
         });
-        Self {
-            data_dir,
-            profile,
-            env_file,
-        }
+        Self { data_dir, profile, env_file }
     }
 
     /// The folder of all profiles.
@@ -81,9 +66,7 @@ impl Paths {
     }
     /// Its `.env`, or the one that was named.
     pub fn env_file(&self) -> PathBuf {
-        self.env_file
-            .clone()
-            .unwrap_or_else(|| self.profile().join(".env"))
+        self.env_file.clone().unwrap_or_else(|| self.profile().join(".env"))
     }
     /// Its key file.
     pub fn identity(&self) -> PathBuf {
@@ -108,24 +91,14 @@ impl Paths {
 }
 
 fn data_dir(sources: &Sources) -> Result<PathBuf, Mistake> {
-    let mistake = |why: String| Mistake {
-        what: "KIRC_DATA_DIR".into(),
-        why,
-    };
+    let mistake = |why: String| Mistake { what: "KIRC_DATA_DIR".into(), why };
     if let Some((text, _)) = sources.get("KIRC_DATA_DIR") {
         let path = PathBuf::from_text(text).map_err(mistake)?;
         return std::path::absolute(&path).map_err(|e| mistake(e.to_string()));
     }
     // XDG Base Directory: a relative path there is to be ignored.
-    let xdg = sources
-        .foreign("XDG_DATA_HOME")
-        .map(PathBuf::from)
-        .filter(|p| p.is_absolute());
-    let home = || {
-        sources
-            .foreign("HOME")
-            .map(|home| PathBuf::from(home).join(".local/share"))
-    };
+    let xdg = sources.foreign("XDG_DATA_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+    let home = || sources.foreign("HOME").map(|home| PathBuf::from(home).join(".local/share"));
     xdg.or_else(home)
         .map(|p| p.join("kirc"))
         .ok_or_else(|| mistake("neither XDG_DATA_HOME nor HOME is set; give --data-dir".into()))

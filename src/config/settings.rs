@@ -128,12 +128,7 @@ fn between(span: Span, least: Millis, most: Millis) -> Result<Millis, String> {
     if (least..=most).contains(&span.0) {
         Ok(span.0)
     } else {
-        Err(format!(
-            "{} is not between {} and {}",
-            text(span.0),
-            text(least),
-            text(most)
-        ))
+        Err(format!("{} is not between {} and {}", text(span.0), text(least), text(most)))
     }
 }
 
@@ -148,11 +143,7 @@ fn read<T: FromText>(
     match T::from_text(text) {
         Ok(value) => Some(value),
         Err(why) => {
-            let why = if secret {
-                "its value can't be used".to_owned()
-            } else {
-                why
-            };
+            let why = if secret { "its value can't be used".to_owned() } else { why };
             mistake(sources, mistakes, name, why);
             None
         }
@@ -160,13 +151,8 @@ fn read<T: FromText>(
 }
 
 fn mistake(sources: &Sources, mistakes: &mut Vec<Mistake>, name: &'static str, why: String) {
-    let origin = sources
-        .get(name)
-        .map_or(super::Origin::Default, |(_, origin)| origin);
-    mistakes.push(Mistake {
-        what: format!("{name} (from {})", origin.text()),
-        why,
-    });
+    let origin = sources.get(name).map_or(super::Origin::Default, |(_, origin)| origin);
+    mistakes.push(Mistake { what: format!("{name} (from {})", origin.text()), why });
 }
 
 /// The text of `.env.example`: every setting with its doc comment and its default, commented out.

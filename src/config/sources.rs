@@ -56,11 +56,7 @@ impl std::fmt::Debug for Sources {
 impl Sources {
     /// From a command line and an environment.
     pub fn new(flags: Flags, environment: BTreeMap<String, String>) -> Self {
-        Self {
-            flags,
-            environment,
-            file: None,
-        }
+        Self { flags, environment, file: None }
     }
 
     /// Adds a `.env` file.
@@ -76,27 +72,14 @@ impl Sources {
     /// The text of a setting and where it came from. An empty text counts as not given.
     pub fn get(&self, name: &str) -> Option<(&str, Origin)> {
         let flag = self.flags.get(name).map(|v| (v.as_str(), Origin::Flag));
-        let env = self
-            .environment
-            .get(name)
-            .map(|v| (v.as_str(), Origin::Environment));
-        let file = self
-            .file
-            .as_ref()
-            .and_then(|f| f.get(name))
-            .map(|v| (v, Origin::File));
-        [flag, env, file]
-            .into_iter()
-            .flatten()
-            .find(|(value, _)| !value.is_empty())
+        let env = self.environment.get(name).map(|v| (v.as_str(), Origin::Environment));
+        let file = self.file.as_ref().and_then(|f| f.get(name)).map(|v| (v, Origin::File));
+        [flag, env, file].into_iter().flatten().find(|(value, _)| !value.is_empty())
     }
 
     /// A variable that is not ours (`HOME`, `XDG_DATA_HOME`, …).
     pub fn foreign(&self, name: &str) -> Option<&str> {
-        self.environment
-            .get(name)
-            .map(String::as_str)
-            .filter(|v| !v.is_empty())
+        self.environment.get(name).map(String::as_str).filter(|v| !v.is_empty())
     }
 
     /// The `.env` file that was named on the command line or in the environment.
@@ -111,9 +94,7 @@ impl Sources {
     /// A `.env` that holds a secret and that others can read.
     pub(super) fn exposed_secret(&self) -> Option<Mistake> {
         let file = self.file.as_ref()?;
-        let secret = TABLE
-            .iter()
-            .find(|s| s.secret && file.get(s.name).is_some_and(|v| !v.is_empty()))?;
+        let secret = TABLE.iter().find(|s| s.secret && file.get(s.name).is_some_and(|v| !v.is_empty()))?;
         let mode = super::others_can_read(file.path()).ok()??;
         Some(Mistake {
             what: file.path().display().to_string(),

@@ -7,10 +7,7 @@ use std::path::Path;
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs
-        .iter()
-        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-        .collect()
+    pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
 }
 
 fn write_env(dir: &Path, profile: &str, text: &str) {
@@ -23,18 +20,10 @@ fn write_env(dir: &Path, profile: &str, text: &str) {
 fn a_flag_wins_over_environment_over_file_over_default() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
-    write_env(
-        dir.path(),
-        "default",
-        "KIRC_LEASE=20s\nKIRC_LOG=warn\nKIRC_GRID=/file\n",
-    );
+    write_env(dir.path(), "default", "KIRC_LEASE=20s\nKIRC_LOG=warn\nKIRC_GRID=/file\n");
     let config = Config::resolve(Sources::new(
         Flags::from([("KIRC_GRID", "/flag".to_owned())]),
-        environment(&[
-            ("KIRC_DATA_DIR", data),
-            ("KIRC_GRID", "/environment"),
-            ("KIRC_LOG", "debug"),
-        ]),
+        environment(&[("KIRC_DATA_DIR", data), ("KIRC_GRID", "/environment"), ("KIRC_LOG", "debug")]),
     ))
     .unwrap();
     assert_eq!(config.grid(), Path::new("/flag"));
@@ -60,13 +49,7 @@ fn all_mistakes_are_reported_at_once() {
     .unwrap_err();
     assert_eq!(error.mistakes.len(), 5, "{error}");
     let text = error.to_string();
-    for name in [
-        "KIRC_PROFILE",
-        "KIRC_LEASE",
-        "KIRC_PATIENCE",
-        "KIRC_RSA_BITS",
-        "KIRC_READ_RECEIPTS",
-    ] {
+    for name in ["KIRC_PROFILE", "KIRC_LEASE", "KIRC_PATIENCE", "KIRC_RSA_BITS", "KIRC_READ_RECEIPTS"] {
         assert!(text.contains(name), "{text}");
     }
 }
@@ -75,15 +58,8 @@ fn all_mistakes_are_reported_at_once() {
 fn a_named_env_file_may_say_where_the_data_is() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("my.env");
-    write_private(
-        &file,
-        format!(
-            "KIRC_DATA_DIR={}/d\nKIRC_PROFILE=work\n",
-            dir.path().display()
-        )
-        .as_bytes(),
-    )
-    .unwrap();
+    write_private(&file, format!("KIRC_DATA_DIR={}/d\nKIRC_PROFILE=work\n", dir.path().display()).as_bytes())
+        .unwrap();
     let flags = Flags::from([("KIRC_ENV_FILE", file.to_str().unwrap().to_owned())]);
     let config = Config::resolve(Sources::new(flags, BTreeMap::new())).unwrap();
     assert_eq!(config.paths.profile(), dir.path().join("d/profiles/work"));
@@ -92,27 +68,17 @@ fn a_named_env_file_may_say_where_the_data_is() {
     let flags = Flags::from([("KIRC_ENV_FILE", "/no/such/file".to_owned())]);
     let home = environment(&[("HOME", "/home/x")]);
     let error = Config::resolve(Sources::new(flags, home)).unwrap_err();
-    assert!(
-        error.to_string().contains("no file /no/such/file"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("no file /no/such/file"), "{error}");
 }
 
 #[test]
 fn folders_follow_xdg() {
     let place = |pairs: &[(&str, &str)]| {
-        Config::resolve(Sources::new(Flags::new(), environment(pairs)))
-            .map(|c| c.paths.data_dir().to_owned())
+        Config::resolve(Sources::new(Flags::new(), environment(pairs))).map(|c| c.paths.data_dir().to_owned())
     };
     let home = ("HOME", "/nowhere/x");
-    assert_eq!(
-        place(&[home]).unwrap(),
-        Path::new("/nowhere/x/.local/share/kirc")
-    );
-    assert_eq!(
-        place(&[home, ("XDG_DATA_HOME", "/nowhere/data")]).unwrap(),
-        Path::new("/nowhere/data/kirc")
-    );
+    assert_eq!(place(&[home]).unwrap(), Path::new("/nowhere/x/.local/share/kirc"));
+    assert_eq!(place(&[home, ("XDG_DATA_HOME", "/nowhere/data")]).unwrap(), Path::new("/nowhere/data/kirc"));
     assert_eq!(
         place(&[home, ("XDG_DATA_HOME", "relative")]).unwrap(),
         Path::new("/nowhere/x/.local/share/kirc")
@@ -129,19 +95,13 @@ fn a_secret_in_a_file_that_others_can_read_is_refused_and_never_shown() {
         Sources::new(Flags::new(), environment(&[("KIRC_DATA_DIR", data)]))
     };
     let config = Config::resolve(sources()).unwrap();
-    assert_eq!(
-        config.settings.passphrase.as_ref().unwrap().expose(),
-        "hunter2"
-    );
+    assert_eq!(config.settings.passphrase.as_ref().unwrap().expose(), "hunter2");
     assert!(!format!("{config:?}").contains("hunter2"));
 
     let file = dir.path().join("profiles/default/.env");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let error = Config::resolve(sources()).unwrap_err().to_string();
-    assert!(
-        error.contains("chmod 600") && !error.contains("hunter2"),
-        "{error}"
-    );
+    assert!(error.contains("chmod 600") && !error.contains("hunter2"), "{error}");
 }
 
 #[test]
@@ -152,10 +112,7 @@ fn the_example_file_is_what_the_table_says() {
         std::fs::write(&path, &want).unwrap();
     }
     let is = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        is, want,
-        "run: KIRC_UPDATE_FILES=1 cargo test -p kirc example_file"
-    );
+    assert_eq!(is, want, "run: KIRC_UPDATE_FILES=1 cargo test -p kirc example_file");
 }
 
 #[test]

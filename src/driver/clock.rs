@@ -13,10 +13,7 @@ use tokio::net::unix::pipe::Receiver;
 
 /// This moment.
 pub fn now() -> Now {
-    Now {
-        wall: millis(ClockId::Realtime),
-        mono: millis(ClockId::Boottime),
-    }
+    Now { wall: millis(ClockId::Realtime), mono: millis(ClockId::Boottime) }
 }
 
 fn millis(clock: ClockId) -> Millis {
@@ -38,10 +35,7 @@ impl Alarm {
     pub(super) fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Boottime, flags)?;
-        Ok(Self {
-            timer: Receiver::from_owned_fd_unchecked(timer)?,
-            set: None,
-        })
+        Ok(Self { timer: Receiver::from_owned_fd_unchecked(timer)?, set: None })
     }
 
     /// Sets it, or takes it back.
@@ -50,10 +44,7 @@ impl Alarm {
             return Ok(());
         }
         // Zero would disarm it.
-        let spec = Itimerspec {
-            it_interval: timespec(0),
-            it_value: timespec(at.map_or(0, |at| at.max(1))),
-        };
+        let spec = Itimerspec { it_interval: timespec(0), it_value: timespec(at.map_or(0, |at| at.max(1))) };
         timerfd_settime(self.timer.as_fd(), TimerfdTimerFlags::ABSTIME, &spec)?;
         self.set = at;
         Ok(())

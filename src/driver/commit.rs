@@ -36,10 +36,7 @@ impl<M: Machine> Engine<M> {
                 return true;
             };
             failed = true;
-            let down = Health {
-                up: false,
-                reason: error.to_string(),
-            };
+            let down = Health { up: false, reason: error.to_string() };
             if let Some(input) = self.tell(Service::Store, down) {
                 ops.extend(self.while_down(input).await);
             }
@@ -114,11 +111,7 @@ mod tests {
     use kirc_core::port::Table;
 
     fn put(key: &str, value: u8) -> StoreOp {
-        StoreOp::Put {
-            table: Table::Position,
-            key: key.to_owned(),
-            value: vec![value],
-        }
+        StoreOp::Put { table: Table::Position, key: key.to_owned(), value: vec![value] }
     }
 
     #[test]
@@ -126,10 +119,7 @@ mod tests {
         let mut effects: Vec<Effect> = (0..20).map(|i| Effect::Store(put("a", i))).collect();
         effects.insert(3, Effect::Store(put("b", 1)));
         effects.push(Effect::Stopped);
-        let delete = StoreOp::Delete {
-            table: Table::Position,
-            key: "b".into(),
-        };
+        let delete = StoreOp::Delete { table: Table::Position, key: "b".into() };
         effects.push(Effect::Store(delete.clone()));
         let ops = take_store(&mut effects);
         assert_eq!(ops, vec![put("b", 1), put("a", 19), delete]);

@@ -18,12 +18,7 @@ impl<M: Machine> Engine<M> {
                     inputs.push(Input::Detach { session });
                 }
             }
-            Effect::Append {
-                ticket,
-                topic,
-                key,
-                value,
-            } => {
+            Effect::Append { ticket, topic, key, value } => {
                 let pending = match self.ports.mailbox(&topic.cluster) {
                     Some(mailbox) => mailbox.append(&topic, key, value),
                     None => unknown(&topic.cluster),

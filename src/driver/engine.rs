@@ -44,10 +44,7 @@ impl Driver {
     pub async fn stop(self) {
         self.stop.cancel();
         let abort = self.task.abort_handle();
-        if timeout(GOODBYE + CLOSE + Duration::from_millis(50), self.task)
-            .await
-            .is_err()
-        {
+        if timeout(GOODBYE + CLOSE + Duration::from_millis(50), self.task).await.is_err() {
             tracing::warn!("the node did not end in time");
             abort.abort();
         }
@@ -74,16 +71,11 @@ pub fn start(machine: impl Machine, ports: Ports) -> io::Result<Driver> {
         stopped: false,
     };
     let alarm = Alarm::new()?;
-    Ok(Driver {
-        hub: Hub::new(events),
-        stop,
-        task: tokio::spawn(engine.run(alarm)),
-    })
+    Ok(Driver { hub: Hub::new(events), stop, task: tokio::spawn(engine.run(alarm)) })
 }
 
 type Outcome = std::pin::Pin<Box<dyn Future<Output = Input> + Send>>;
-type HealthStep =
-    std::pin::Pin<Box<dyn Future<Output = Option<(Service, watch::Receiver<Health>)>> + Send>>;
+type HealthStep = std::pin::Pin<Box<dyn Future<Output = Option<(Service, watch::Receiver<Health>)>> + Send>>;
 
 /// The node and all that is around it.
 pub(super) struct Engine<M> {
@@ -181,12 +173,7 @@ impl<M: Machine> Engine<M> {
 
     fn event(&mut self, event: Event, inputs: &mut Vec<Input>) {
         match event {
-            Event::Attach {
-                session,
-                kind,
-                out,
-                ended,
-            } => {
+            Event::Attach { session, kind, out, ended } => {
                 self.sessions.add(session, kind, out, ended);
                 inputs.push(Input::Attach { session });
             }
@@ -204,11 +191,7 @@ impl<M: Machine> Engine<M> {
         }
     }
 
-    fn health(
-        &mut self,
-        step: Option<(Service, watch::Receiver<Health>)>,
-        inputs: &mut Vec<Input>,
-    ) {
+    fn health(&mut self, step: Option<(Service, watch::Receiver<Health>)>, inputs: &mut Vec<Input>) {
         let Some((service, mut receiver)) = step else {
             return;
         };
@@ -225,17 +208,8 @@ impl<M: Machine> Engine<M> {
         if known.unwrap_or_else(Health::well) == health {
             return None;
         }
-        tracing::info!(
-            ?service,
-            up = health.up,
-            reason = health.reason,
-            "a service changed"
-        );
-        Some(Input::Service {
-            service,
-            up: health.up,
-            reason: health.reason,
-        })
+        tracing::info!(?service, up = health.up, reason = health.reason, "a service changed");
+        Some(Input::Service { service, up: health.up, reason: health.reason })
     }
 
     /// Handles inputs in a row and carries their effects out, and those of what comes of that.
@@ -274,10 +248,7 @@ impl<M: Machine> Engine<M> {
 }
 
 fn published_input(published: crate::signals::Published) -> Input {
-    Input::Published {
-        channel: published.channel,
-        payload: published.payload,
-    }
+    Input::Published { channel: published.channel, payload: published.payload }
 }
 
 fn healths(ports: &Ports) -> FuturesUnordered<HealthStep> {

@@ -14,12 +14,7 @@ use crate::session::{Attach, Kind, Session, TO_DOOR, TO_GUEST, TO_NODE};
 #[derive(Debug)]
 pub(super) enum Event {
     /// A door attaches.
-    Attach {
-        session: SessionId,
-        kind: Kind,
-        out: mpsc::Sender<Envelope>,
-        ended: CancellationToken,
-    },
+    Attach { session: SessionId, kind: Kind, out: mpsc::Sender<Envelope>, ended: CancellationToken },
     /// A door says something.
     Say(SessionId, Envelope),
     /// A door is gone.
@@ -35,10 +30,7 @@ pub struct Hub {
 
 impl Hub {
     pub(super) fn new(events: mpsc::Sender<Event>) -> Self {
-        Self {
-            events,
-            last: Arc::default(),
-        }
+        Self { events, last: Arc::default() }
     }
 }
 
@@ -52,12 +44,7 @@ impl Attach for Hub {
         let (out, from_node) = mpsc::channel(size);
         let (to_node, said) = mpsc::channel(TO_NODE);
         let ended = CancellationToken::new();
-        let attach = Event::Attach {
-            session,
-            kind,
-            out,
-            ended: ended.clone(),
-        };
+        let attach = Event::Attach { session, kind, out, ended: ended.clone() };
         self.events.send(attach).await.ok()?;
         tokio::spawn(carry(session, said, self.events.clone(), ended));
         Some(Session { to_node, from_node })

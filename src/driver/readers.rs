@@ -63,13 +63,7 @@ impl Readers {
         let opening = open(mailbox.clone(), topic.clone(), life, from, pause);
         let step = Abortable::new(opening, registration);
         self.steps.push(Box::pin(async move { step.await.ok() }));
-        let reader = Reader {
-            life,
-            mailbox,
-            stop,
-            next: None,
-            from,
-        };
+        let reader = Reader { life, mailbox, stop, next: None, from };
         self.readers.insert(topic, reader);
     }
 
@@ -88,12 +82,7 @@ impl Readers {
     }
 
     fn take(&mut self, heard: Heard, inputs: &mut Vec<Input>) -> bool {
-        let Heard {
-            topic,
-            life,
-            delivery,
-            rest,
-        } = heard;
+        let Heard { topic, life, delivery, rest } = heard;
         let Some(reader) = self.readers.get_mut(&topic).filter(|r| r.life == life) else {
             return false;
         };
@@ -112,10 +101,8 @@ impl Readers {
                 if let Some(last) = records.last() {
                     reader.next = Some(last.offset + 1);
                 }
-                inputs.extend(records.into_iter().map(|record| Input::Record {
-                    topic: topic.clone(),
-                    record,
-                }));
+                inputs
+                    .extend(records.into_iter().map(|record| Input::Record { topic: topic.clone(), record }));
             }
             None => {
                 // The service gave this reader up: another one goes on where it stood.
@@ -134,13 +121,7 @@ impl Readers {
 }
 
 /// Asks for a reader until there is one; gives the first it says.
-async fn open(
-    mailbox: Arc<dyn Mailbox>,
-    topic: Topic,
-    life: u64,
-    from: From,
-    mut pause: Duration,
-) -> Heard {
+async fn open(mailbox: Arc<dyn Mailbox>, topic: Topic, life: u64, from: From, mut pause: Duration) -> Heard {
     loop {
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
@@ -155,10 +136,5 @@ async fn open(
 
 async fn listen(topic: Topic, life: u64, mut rest: Receiver<Delivery>) -> Heard {
     let delivery = rest.recv().await;
-    Heard {
-        topic,
-        life,
-        delivery,
-        rest,
-    }
+    Heard { topic, life, delivery, rest }
 }

@@ -87,10 +87,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn new(
-        wakes: impl IntoIterator<Item = Millis>,
-        make: impl FnOnce(String) -> Script,
-    ) -> Self {
+    async fn new(wakes: impl IntoIterator<Item = Millis>, make: impl FnOnce(String) -> Script) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let grid = Grid::open(dir.path(), Settings::default()).unwrap();
         let (signals, published) = grid.signals().unwrap();
@@ -115,14 +112,7 @@ impl Stage {
             published,
             store: store.clone(),
         };
-        Self {
-            _dir: dir,
-            cluster,
-            store,
-            mailbox,
-            seen,
-            driver: start(machine, ports).unwrap(),
-        }
+        Self { _dir: dir, cluster, store, mailbox, seen, driver: start(machine, ports).unwrap() }
     }
 
     async fn until<T>(&self, mut found: impl FnMut(&[Input]) -> Option<T>) -> T {
@@ -141,11 +131,7 @@ impl Stage {
 }
 
 fn topic(cluster: &str, partition: u32) -> Topic {
-    Topic {
-        cluster: cluster.to_owned(),
-        name: "t".to_owned(),
-        partition,
-    }
+    Topic { cluster: cluster.to_owned(), name: "t".to_owned(), partition }
 }
 
 fn append(topic: Topic, ticket: u64) -> Effect {
@@ -158,11 +144,7 @@ fn append(topic: Topic, ticket: u64) -> Effect {
 }
 
 fn put(value: u8) -> Effect {
-    Effect::Store(StoreOp::Put {
-        table: Table::Setting,
-        key: "a".to_owned(),
-        value: vec![value],
-    })
+    Effect::Store(StoreOp::Put { table: Table::Setting, key: "a".to_owned(), value: vec![value] })
 }
 
 #[tokio::test]
@@ -170,10 +152,7 @@ async fn appends_are_answered_in_order_and_records_are_read() {
     let stage = Stage::new([], |cluster| {
         Box::new(move |input, out| {
             if *input == Input::Start {
-                out.push(Effect::Read {
-                    topic: topic(&cluster, 1),
-                    from: From::At(0),
-                });
+                out.push(Effect::Read { topic: topic(&cluster, 1), from: From::At(0) });
                 out.extend((0..100).map(|i| append(topic(&cluster, (i % 2) as u32), i)));
                 out.push(put(1));
                 out.push(append(topic("elsewhere", 0), 1000));
@@ -194,18 +173,12 @@ async fn appends_are_answered_in_order_and_records_are_read() {
         })
         .await;
     for parity in [0, 1] {
-        let order: Vec<u64> = appended
-            .iter()
-            .filter(|(t, ok)| *t < 1000 && *ok && t % 2 == parity)
-            .map(|(t, _)| *t)
-            .collect();
+        let order: Vec<u64> =
+            appended.iter().filter(|(t, ok)| *t < 1000 && *ok && t % 2 == parity).map(|(t, _)| *t).collect();
         let want: Vec<u64> = (0..100).filter(|t| t % 2 == parity).collect();
         assert_eq!(order, want);
     }
-    assert!(
-        appended.contains(&(1000, false)),
-        "an unknown cluster is an error"
-    );
+    assert!(appended.contains(&(1000, false)), "an unknown cluster is an error");
     let read = stage
         .until(|seen| {
             let values: Vec<_> = seen
@@ -229,10 +202,7 @@ async fn a_reader_that_was_moved_is_never_heard_of_again() {
     let stage = Stage::new([], |cluster| {
         let mut moved = false;
         Box::new(move |input, out| {
-            let read = |from| Effect::Read {
-                topic: topic(&cluster, 0),
-                from,
-            };
+            let read = |from| Effect::Read { topic: topic(&cluster, 0), from };
             match input {
                 Input::Command { .. } => out.push(read(From::At(0))),
                 Input::Record { .. } if !moved => {
@@ -253,20 +223,12 @@ async fn a_reader_that_was_moved_is_never_heard_of_again() {
     let seen = stage
         .until(|seen| {
             let last = |i: &Input| matches!(i, Input::Record { record, .. } if record.offset == 9);
-            let moves = seen
-                .iter()
-                .filter(|i| matches!(i, Input::Reading { .. }))
-                .count();
-            let at = seen
-                .iter()
-                .rposition(|i| matches!(i, Input::Reading { .. }))?;
+            let moves = seen.iter().filter(|i| matches!(i, Input::Reading { .. })).count();
+            let at = seen.iter().rposition(|i| matches!(i, Input::Reading { .. }))?;
             (moves == 2 && seen[at..].iter().any(last)).then(|| seen.to_vec())
         })
         .await;
-    let second = seen
-        .iter()
-        .rposition(|i| matches!(i, Input::Reading { .. }))
-        .unwrap();
+    let second = seen.iter().rposition(|i| matches!(i, Input::Reading { .. })).unwrap();
     let offsets: Vec<u64> = seen[second..]
         .iter()
         .filter_map(|i| match i {
@@ -308,23 +270,9 @@ async fn while_the_store_fails_nothing_else_happens_and_sessions_are_told() {
 
     stage.store.failing.store(false, Ordering::Relaxed);
     assert_eq!(door.from_node.recv().await.unwrap().params, ["up"]);
-    stage
-        .until(|seen| {
-            seen.iter()
-                .find(|i| matches!(i, Input::Appended { .. }))
-                .cloned()
-        })
-        .await;
+    stage.until(|seen| seen.iter().find(|i| matches!(i, Input::Appended { .. })).cloned()).await;
     let told = |seen: &[Input]| {
-        let told = |i: &&Input| {
-            matches!(
-                i,
-                Input::Service {
-                    service: Service::Store,
-                    ..
-                }
-            )
-        };
+        let told = |i: &&Input| matches!(i, Input::Service { service: Service::Store, .. });
         Some(seen.iter().filter(told).count())
     };
     assert_eq!(stage.until(told).await, 2);
@@ -336,16 +284,12 @@ async fn a_guest_that_does_not_read_is_ended_and_the_others_go_on() {
     let stage = Stage::new([], |_| {
         Box::new(move |input, out| {
             if let Input::Command { session, envelope } = input {
-                let to = if envelope.command == "FLOOD" {
-                    1
-                } else {
-                    session.0
-                };
+                let to = if envelope.command == "FLOOD" { 1 } else { session.0 };
                 let count = if envelope.command == "FLOOD" { 6000 } else { 1 };
-                out.extend((0..count).map(|_| Effect::Deliver {
-                    session: SessionId(to),
-                    envelope: Envelope::new("X"),
-                }));
+                out.extend(
+                    (0..count)
+                        .map(|_| Effect::Deliver { session: SessionId(to), envelope: Envelope::new("X") }),
+                );
             }
         })
     })
@@ -356,27 +300,13 @@ async fn a_guest_that_does_not_read_is_ended_and_the_others_go_on() {
     quick.to_node.send(Envelope::new("ME")).await.unwrap();
     let heard = timeout(Duration::from_secs(5), quick.from_node.recv()).await;
     assert_eq!(heard.unwrap().unwrap().command, "X");
-    stage
-        .until(|seen| {
-            seen.iter()
-                .find(|i| {
-                    **i == Input::Detach {
-                        session: SessionId(1),
-                    }
-                })
-                .cloned()
-        })
-        .await;
+    stage.until(|seen| seen.iter().find(|i| **i == Input::Detach { session: SessionId(1) }).cloned()).await;
     let mut last = None;
     while let Some(heard) = slow.from_node.recv().await {
         last = Some(heard);
     }
     assert_eq!(last.unwrap().command, "ERROR");
-    assert!(
-        timeout(Duration::from_secs(2), slow.to_node.closed())
-            .await
-            .is_ok()
-    );
+    assert!(timeout(Duration::from_secs(2), slow.to_node.closed()).await.is_ok());
     stage.driver.stop().await;
 }
 
@@ -392,10 +322,7 @@ async fn ticks_come_when_they_are_due_and_the_end_is_awaited() {
     stage.until(ticks).await;
     assert!(now().mono >= begin + 60);
     door.to_node.send(Envelope::new("QUIT")).await.unwrap();
-    assert!(
-        door.from_node.recv().await.is_none(),
-        "QUIT ends the session"
-    );
+    assert!(door.from_node.recv().await.is_none(), "QUIT ends the session");
     let other = stage.door(Kind::Inside).await;
     let hub = stage.driver.hub();
     stage.driver.stop().await;

@@ -14,35 +14,21 @@ pub(super) fn input(input: &Input) -> String {
             format!("command {} {name:?}", session.0)
         }
         Input::Reading { topic, at, end, .. } => {
-            format!(
-                "reading {}/{} at {at} of {end}",
-                topic.name, topic.partition
-            )
+            format!("reading {}/{} at {at} of {end}", topic.name, topic.partition)
         }
         Input::Record { topic, record } => {
-            format!(
-                "record {}/{} {}",
-                topic.name, topic.partition, record.offset
-            )
+            format!("record {}/{} {}", topic.name, topic.partition, record.offset)
         }
         Input::Appended { ticket, result } => {
             format!("appended {} {}", ticket.0, outcome(result.as_ref()))
         }
         Input::End { ticket, result } => format!("end {} {}", ticket.0, outcome(result.as_ref())),
         Input::Signalled { ticket, result } => {
-            format!(
-                "signalled {} {}",
-                ticket.0,
-                outcome(result.as_ref().map(|_| "ok"))
-            )
+            format!("signalled {} {}", ticket.0, outcome(result.as_ref().map(|_| "ok")))
         }
         Input::Published { channel, .. } => format!("published {channel}"),
         Input::Queried { ticket, result } => {
-            format!(
-                "queried {} {}",
-                ticket.0,
-                outcome(result.as_ref().map(|_| "ok"))
-            )
+            format!("queried {} {}", ticket.0, outcome(result.as_ref().map(|_| "ok")))
         }
         Input::Service { service, up, .. } => format!("service {service:?} {up}"),
         Input::Shutdown => "shutdown".into(),
@@ -61,18 +47,9 @@ pub(super) fn effect(effect: &Effect) -> String {
     match effect {
         Effect::Store(op) => format!("store {}", store(op)),
         Effect::Query { ticket, .. } => format!("query {}", ticket.0),
-        Effect::Append {
-            ticket,
-            topic,
-            value,
-            ..
-        } => format!(
-            "append {} {}/{} {} bytes",
-            ticket.0,
-            topic.name,
-            topic.partition,
-            value.len()
-        ),
+        Effect::Append { ticket, topic, value, .. } => {
+            format!("append {} {}/{} {} bytes", ticket.0, topic.name, topic.partition, value.len())
+        }
         Effect::Read { topic, from } => format!("read {}/{} {from:?}", topic.name, topic.partition),
         Effect::StopRead { topic } => format!("stop {}/{}", topic.name, topic.partition),
         Effect::End { ticket, topic } => {

@@ -29,11 +29,7 @@ impl Checkpoint {
         let thread = std::thread::Builder::new()
             .name("kirc-checkpoint".to_owned())
             .spawn(move || run(&place, &started))?;
-        Ok(Self {
-            written: 0,
-            start: Some(start),
-            thread: Some(thread),
-        })
+        Ok(Self { written: 0, start: Some(start), thread: Some(thread) })
     }
 
     /// So many bytes were committed. Pages are written whole, so each commit counts for some.
@@ -74,9 +70,7 @@ fn take_over(place: &Place, last: bool) -> Result<(), super::Fault> {
             conn.busy_timeout(Duration::from_millis(20))?;
         }
         let how = if large || last { "TRUNCATE" } else { "PASSIVE" };
-        conn.execute_batch(&format!(
-            "PRAGMA synchronous=NORMAL; PRAGMA wal_checkpoint({how})"
-        ))?;
+        conn.execute_batch(&format!("PRAGMA synchronous=NORMAL; PRAGMA wal_checkpoint({how})"))?;
         Ok(())
     })
 }

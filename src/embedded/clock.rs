@@ -44,10 +44,7 @@ pub struct Stamp {
 impl Stamp {
     /// Now.
     pub fn now() -> Self {
-        Self {
-            time: wall(),
-            mono: mono(),
-        }
+        Self { time: wall(), mono: mono() }
     }
 
     /// The stamp of what comes after `self` at `now`: never earlier. If the wall clock was set back, time goes on
@@ -60,10 +57,7 @@ impl Stamp {
         let passed = now.mono.saturating_sub(self.mono);
         // A whole hour of silence says nothing reliable: another boot's clock may have stood there.
         let passed = if passed > 3_600_000 { 0 } else { passed };
-        Self {
-            time: self.time + passed - passed / 8,
-            mono: now.mono,
-        }
+        Self { time: self.time + passed - passed / 8, mono: now.mono }
     }
 }
 

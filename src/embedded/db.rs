@@ -127,18 +127,14 @@ pub fn version(conn: &Connection, schema: &Schema) -> Result<i64, Fault> {
         return Ok(0);
     }
     if application != schema.application {
-        return Err(Fault::Damaged(
-            "it is a database of another program".to_owned(),
-        ));
+        return Err(Fault::Damaged("it is a database of another program".to_owned()));
     }
     let version = conn.query_row("SELECT version FROM schema_version", [], |r| r.get(0))?;
     if version > schema.version() {
         return Err(Fault::Newer(version, schema.version()));
     }
     if version < 1 {
-        return Err(Fault::Damaged(format!(
-            "it says that its layout has version {version}"
-        )));
+        return Err(Fault::Damaged(format!("it says that its layout has version {version}")));
     }
     Ok(version)
 }
@@ -152,11 +148,7 @@ pub fn migrate(conn: &mut Connection, schema: &Schema) -> Result<(), Fault> {
             tx.execute_batch("CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (0);")?;
             tx.pragma_update(None, "application_id", schema.application)?;
         }
-        for step in schema
-            .migrations
-            .iter()
-            .skip(usize::try_from(from).unwrap_or(0))
-        {
+        for step in schema.migrations.iter().skip(usize::try_from(from).unwrap_or(0)) {
             tx.execute_batch(step)?;
         }
         tx.execute("UPDATE schema_version SET version = ?", [schema.version()])?;
@@ -173,10 +165,7 @@ pub fn look_through(conn: &Connection, path: &Path) -> Result<(), Fault> {
     let [wal, _] = companions(path);
     let there = len(path) + len(&wal);
     if there < pages * size {
-        return Err(Fault::Damaged(format!(
-            "it was cut short: {there} bytes instead of {}",
-            pages * size
-        )));
+        return Err(Fault::Damaged(format!("it was cut short: {there} bytes instead of {}", pages * size)));
     }
     if pages * size <= LOOK_THROUGH {
         let found: String = conn.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;

@@ -46,17 +46,16 @@ impl From<rusqlite::Error> for Fault {
                     ErrorCode::DiskFull => Self::Full,
                     ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
                     ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged(text),
-                    ErrorCode::ReadOnly
-                        if cause.extended_code == rusqlite::ffi::SQLITE_READONLY_DBMOVED =>
-                    {
+                    ErrorCode::ReadOnly if cause.extended_code == rusqlite::ffi::SQLITE_READONLY_DBMOVED => {
                         Self::Gone
                     }
                     ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => {
                         Self::Denied(text)
                     }
                     ErrorCode::SystemIoFailure => match cause.extended_code {
-                        rusqlite::ffi::SQLITE_IOERR_SHORT_READ
-                        | rusqlite::ffi::SQLITE_IOERR_CORRUPTFS => Self::Damaged(text),
+                        rusqlite::ffi::SQLITE_IOERR_SHORT_READ | rusqlite::ffi::SQLITE_IOERR_CORRUPTFS => {
+                            Self::Damaged(text)
+                        }
                         // The index of the write-ahead log could not grow: no other cause than a full disk is known.
                         rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Self::Full,
                         _ => Self::Other(text),
@@ -108,10 +107,7 @@ pub struct FileError {
 impl FileError {
     /// Trouble with this file.
     pub fn new(path: &Path, fault: impl Into<Fault>) -> Self {
-        Self {
-            path: path.to_owned(),
-            fault: fault.into(),
-        }
+        Self { path: path.to_owned(), fault: fault.into() }
     }
 }
 
@@ -122,23 +118,20 @@ impl std::fmt::Display for FileError {
         let path = self.path.display();
         let folder = self.path.parent().unwrap_or(&self.path).display();
         match &self.fault {
-            Fault::Full => write!(
-                f,
-                "the disk that holds {path} is full; free some space, kirc goes on by itself"
-            ),
-            Fault::Busy => write!(
-                f,
-                "{path} is locked by another process; if this stays so, end the kirc that hangs"
-            ),
+            Fault::Full => {
+                write!(f, "the disk that holds {path} is full; free some space, kirc goes on by itself")
+            }
+            Fault::Busy => {
+                write!(f, "{path} is locked by another process; if this stays so, end the kirc that hangs")
+            }
             Fault::Damaged(why) => write!(
                 f,
                 "{path} is damaged ({why}); nothing was changed. Keep a copy of {folder}, then put a backup in its \
                  place, or rename the file and start kirc again: what was said in channels comes back from the other members"
             ),
-            Fault::Gone => write!(
-                f,
-                "{path} was moved or deleted while kirc used it; put it back or start kirc again"
-            ),
+            Fault::Gone => {
+                write!(f, "{path} was moved or deleted while kirc used it; put it back or start kirc again")
+            }
             Fault::Denied(why) => write!(
                 f,
                 "kirc may not write {path} ({why}); make yourself the owner of {folder} and its files"
@@ -148,10 +141,7 @@ impl std::fmt::Display for FileError {
                 "{path} was written by a newer kirc (version {found} of its layout, this one knows {known}); \
                  update kirc, nothing was changed"
             ),
-            Fault::InUse => write!(
-                f,
-                "another kirc uses {folder}; end it, or choose another profile"
-            ),
+            Fault::InUse => write!(f, "another kirc uses {folder}; end it, or choose another profile"),
             Fault::Other(why) => write!(f, "{path} can't be used: {why}"),
         }
     }

@@ -26,10 +26,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            retain: 512 << 20,
-            prefix: "kirc:".to_owned(),
-        }
+        Self { retain: 512 << 20, prefix: "kirc:".to_owned() }
     }
 }
 
@@ -56,11 +53,7 @@ impl Grid {
                 write_id(&path, &id).map_err(|fault| FileError::new(&path, fault))?
             }
         };
-        Ok(Self {
-            dir: dir.to_owned(),
-            id,
-            settings,
-        })
+        Ok(Self { dir: dir.to_owned(), id, settings })
     }
 
     /// The grid's name: the `cluster` of its topics.
@@ -94,14 +87,8 @@ fn read_id(path: &Path) -> Result<Option<String>, FileError> {
 fn write_id(path: &Path, id: &str) -> Result<String, Fault> {
     let whole = path.with_extension(format!("id.{}", clock::random_name()?));
     let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&whole)?;
-    let written = file
-        .write_all(format!("{id}\n").as_bytes())
-        .and_then(|()| file.sync_all());
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&whole)?;
+    let written = file.write_all(format!("{id}\n").as_bytes()).and_then(|()| file.sync_all());
     let placed = written.and_then(|()| match read_id(path) {
         // Something else stands there that is no name: it was overwritten.
         Ok(None) if path.exists() => std::fs::rename(&whole, path),

@@ -114,16 +114,12 @@ impl Place {
     /// Opens the file anew after `conn` turned out to be damaged: it is set aside, unless somebody did that already.
     pub fn reopen(&self, damaged: FileId, why: &str) -> Result<(Open, Opened), FileError> {
         db::make_folder(&self.dir)?;
-        self.enter(Some((damaged, why)))
-            .map_err(|fault| self.error(fault))
+        self.enter(Some((damaged, why))).map_err(|fault| self.error(fault))
     }
 
     /// Does something with a connection of its own while nobody can replace the file. A file that is gone or
     /// damaged is left to its readers and writers.
-    pub fn with_file(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    pub fn with_file(&self, work: impl FnOnce(&Connection) -> Result<(), Fault>) -> Result<(), Fault> {
         let lock = self.open_lock()?;
         let _held = Held::take(&lock, false)?;
         let conn = db::connect(&self.path)?;
@@ -217,10 +213,7 @@ impl Place {
             rename(&path, &end)?;
         }
         let (path, kept) = (self.path.display(), kept.unwrap_or_default());
-        Ok(format!(
-            "{path} was damaged ({why}); it is kept as {}, and a new one was begun",
-            kept.display()
-        ))
+        Ok(format!("{path} was damaged ({why}); it is kept as {}, and a new one was begun", kept.display()))
     }
 }
 

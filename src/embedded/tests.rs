@@ -23,15 +23,8 @@ fn grid(dir: &Path) -> Grid {
 async fn mailbox(dir: &Path) -> (EmbeddedMailbox, Topic) {
     let mailbox = grid(dir).mailbox().unwrap();
     let name = "data-out".to_owned();
-    mailbox
-        .create_topics(std::slice::from_ref(&name), 1)
-        .await
-        .unwrap();
-    let topic = Topic {
-        cluster: mailbox.cluster().to_owned(),
-        name,
-        partition: 0,
-    };
+    mailbox.create_topics(std::slice::from_ref(&name), 1).await.unwrap();
+    let topic = Topic { cluster: mailbox.cluster().to_owned(), name, partition: 0 };
     (mailbox, topic)
 }
 
@@ -52,9 +45,7 @@ async fn read(mailbox: &EmbeddedMailbox, topic: &Topic) -> (ReaderStart, mpsc::R
 /// The next start; records before it are passed over.
 async fn started(reader: &mut mpsc::Receiver<Delivery>) -> ReaderStart {
     loop {
-        let next = timeout(PATIENCE, reader.recv())
-            .await
-            .expect("nothing came");
+        let next = timeout(PATIENCE, reader.recv()).await.expect("nothing came");
         if let Delivery::Reading(start) = next.unwrap() {
             return start;
         }
@@ -75,16 +66,9 @@ type Damage = (&'static str, fn(&Path));
 const DAMAGES: [Damage; 5] = [
     ("cut short", |path| cut(path, 2)),
     ("cut to a piece of a page", |path| {
-        OpenOptions::new()
-            .write(true)
-            .open(path)
-            .unwrap()
-            .set_len(100)
-            .unwrap();
+        OpenOptions::new().write(true).open(path).unwrap().set_len(100).unwrap();
     }),
-    ("overwritten", |path| {
-        fs::write(path, vec![b'x'; 50_000]).unwrap()
-    }),
+    ("overwritten", |path| fs::write(path, vec![b'x'; 50_000]).unwrap()),
     ("overwritten in the middle", |path| {
         let file = OpenOptions::new().write(true).open(path).unwrap();
         let middle = file.metadata().unwrap().len() / 8192 * 4096;
@@ -116,16 +100,8 @@ async fn a_damaged_mailbox_is_set_aside() {
         damage(&dir.path().join("mailbox.db"));
         let (after, topic) = mailbox(dir.path()).await;
         let said = after.health().borrow().clone();
-        assert!(
-            said.up && said.reason.contains("is kept as"),
-            "{what}: {said:?}"
-        );
-        assert_eq!(
-            aside(dir.path()).len(),
-            1,
-            "{what}: {:?}",
-            aside(dir.path())
-        );
+        assert!(said.up && said.reason.contains("is kept as"), "{what}: {said:?}");
+        assert_eq!(aside(dir.path()).len(), 1, "{what}: {:?}", aside(dir.path()));
         let (new, _) = read(&after, &topic).await;
         assert_ne!(new.incarnation, old.incarnation, "{what}");
         assert_eq!((new.start, new.end), (0, 0), "{what}");
@@ -138,11 +114,7 @@ async fn a_damaged_mailbox_is_set_aside() {
 async fn damaged_signals_are_set_aside() {
     for (what, damage) in DAMAGES {
         let dir = tempfile::tempdir().unwrap();
-        let set = |i: u32| SignalOp::Set {
-            key: format!("presence:{i}"),
-            value: "x".repeat(100),
-            ttl: None,
-        };
+        let set = |i: u32| SignalOp::Set { key: format!("presence:{i}"), value: "x".repeat(100), ttl: None };
         let (before, _) = grid(dir.path()).signals().unwrap();
         for i in 0..300 {
             before.call(set(i)).await.unwrap();
@@ -152,14 +124,8 @@ async fn damaged_signals_are_set_aside() {
         damage(&dir.path().join("signals.db"));
         let (after, _) = grid(dir.path()).signals().unwrap();
         assert_eq!(aside(dir.path()).len(), 1, "{what}");
-        let get = SignalOp::Get {
-            key: "presence:7".to_owned(),
-        };
-        assert_eq!(
-            after.call(get).await,
-            Ok(SignalReply::Value(None)),
-            "{what}"
-        );
+        let get = SignalOp::Get { key: "presence:7".to_owned() };
+        assert_eq!(after.call(get).await, Ok(SignalReply::Value(None)), "{what}");
         assert_eq!(after.call(set(1)).await, Ok(SignalReply::Done), "{what}");
     }
 }
@@ -174,13 +140,7 @@ async fn a_mailbox_that_is_overwritten_in_use_begins_a_new_life() {
     let (old, mut reader) = read(&two, &topic).await;
     let file = dir.path().join("mailbox.db");
     let junk = vec![0xee; fs::metadata(&file).unwrap().len().max(400_000) as usize];
-    let write = |path: &Path| {
-        OpenOptions::new()
-            .write(true)
-            .open(path)
-            .unwrap()
-            .write_all_at(&junk, 0)
-    };
+    let write = |path: &Path| OpenOptions::new().write(true).open(path).unwrap().write_all_at(&junk, 0);
     write(&file).unwrap();
     write(&dir.path().join("mailbox.db-wal")).unwrap();
     // Whoever comes next notices.
@@ -261,18 +221,12 @@ async fn a_full_disk_loses_nothing() {
             Err(error) => break error,
         }
     };
-    assert!(
-        error.0.contains("the disk that holds") && error.0.contains("mailbox.db is full"),
-        "{error}"
-    );
+    assert!(error.0.contains("the disk that holds") && error.0.contains("mailbox.db is full"), "{error}");
     assert!(!mailbox.health().borrow().up);
     // What is there can be read, and once there is room it goes on where it was.
     assert_eq!(mailbox.end(&topic).await, Ok(done));
     mailbox.limit_pages(4_000);
-    assert_eq!(
-        mailbox.append(&topic, vec![], vec![1; 3_000]).await,
-        Ok(done)
-    );
+    assert_eq!(mailbox.append(&topic, vec![], vec![1; 3_000]).await, Ok(done));
     assert!(mailbox.health().borrow().up);
 }
 
@@ -281,8 +235,7 @@ async fn a_newer_layout_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     mailbox(dir.path()).await.0.close().await.unwrap();
     let conn = rusqlite::Connection::open(dir.path().join("mailbox.db")).unwrap();
-    conn.execute("UPDATE schema_version SET version = 99", [])
-        .unwrap();
+    conn.execute("UPDATE schema_version SET version = 99", []).unwrap();
     drop(conn);
     let error = grid(dir.path()).mailbox().unwrap_err();
     assert!(error.0.contains("newer kirc (version 99"), "{error}");
@@ -344,11 +297,7 @@ async fn a_real_full_disk_loses_nothing() {
     };
     let set = |i: u64| {
         let (key, value) = (format!("k{i}"), "v".repeat(9_000));
-        signals.call(SignalOp::Set {
-            key,
-            value,
-            ttl: None,
-        })
+        signals.call(SignalOp::Set { key, value, ttl: None })
     };
     fill(&mailbox, &topic, 10).await;
     put(0).await.unwrap();
@@ -369,10 +318,7 @@ async fn a_real_full_disk_loses_nothing() {
         }
     };
     for error in &errors {
-        assert!(
-            error.0.contains("the disk that holds") && error.0.contains("is full"),
-            "{error}"
-        );
+        assert!(error.0.contains("the disk that holds") && error.0.contains("is full"), "{error}");
     }
     assert_eq!(mailbox.end(&topic).await, Ok(appended));
     assert_eq!(store.load().await.unwrap().values.len() as u64, kept);

@@ -27,14 +27,8 @@ pub struct Vital {
 impl Vital {
     /// All is well; `note` says what happened before.
     pub fn new(note: String) -> Self {
-        let (health, _) = watch::channel(Health {
-            up: true,
-            reason: note,
-        });
-        Self {
-            health,
-            trouble: Arc::default(),
-        }
+        let (health, _) = watch::channel(Health { up: true, reason: note });
+        Self { health, trouble: Arc::default() }
     }
 
     /// Tells of health from now on.
@@ -54,10 +48,7 @@ impl Vital {
             .iter()
             .flatten()
             .next()
-            .map_or_else(Health::well, |why| Health {
-                up: false,
-                reason: why.clone(),
-            });
+            .map_or_else(Health::well, |why| Health { up: false, reason: why.clone() });
         tell(&self.health, new);
     }
 
@@ -65,12 +56,6 @@ impl Vital {
     pub fn note(&self, what: String) {
         tracing::warn!("{what}");
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = [None, None];
-        tell(
-            &self.health,
-            Health {
-                up: true,
-                reason: what,
-            },
-        );
+        tell(&self.health, Health { up: true, reason: what });
     }
 }

@@ -87,12 +87,7 @@ impl Ear {
         inner.set_nonblocking(true)?;
         socket.set_nonblocking(true)?;
         let rung = Arc::<AtomicBool>::default();
-        let mut ear = Self {
-            dir: dir.to_owned(),
-            rung: rung.clone(),
-            inner,
-            outer: None,
-        };
+        let mut ear = Self { dir: dir.to_owned(), rung: rung.clone(), inner, outer: None };
         ear.open();
         let socket = Arc::new(socket);
         Ok((ear, Bell { rung, socket }))
@@ -128,11 +123,7 @@ impl Ear {
         let timeout = Timespec::try_from(patience).ok();
         let ready = {
             let mut fds = vec![PollFd::new(&self.inner, PollFlags::IN)];
-            fds.extend(
-                self.outer
-                    .iter()
-                    .map(|(s, _)| PollFd::new(s, PollFlags::IN)),
-            );
+            fds.extend(self.outer.iter().map(|(s, _)| PollFd::new(s, PollFlags::IN)));
             poll(&mut fds, timeout.as_ref())
         };
         if ready == Ok(0) {
@@ -170,12 +161,7 @@ pub struct Touch {
 impl Touch {
     /// Will ring in this folder of sockets.
     pub fn new(dir: PathBuf) -> Self {
-        Self {
-            dir,
-            socket: None,
-            others: Vec::new(),
-            seen: None,
-        }
+        Self { dir, socket: None, others: Vec::new(), seen: None }
     }
 
     /// Wakes everybody but `own`. A failure costs them speed only.

@@ -13,24 +13,11 @@ use crate::ports::Reply;
 #[derive(Debug)]
 pub enum Write {
     /// Append a record.
-    Append {
-        topic: Topic,
-        key: Vec<u8>,
-        value: Vec<u8>,
-        reply: Reply<Offset>,
-    },
+    Append { topic: Topic, key: Vec<u8>, value: Vec<u8>, reply: Reply<Offset> },
     /// Make topics.
-    Create {
-        names: Vec<String>,
-        partitions: u32,
-        reply: Reply<()>,
-    },
+    Create { names: Vec<String>, partitions: u32, reply: Reply<()> },
     /// Give up old records.
-    Trim {
-        topic: Topic,
-        keep: Offset,
-        reply: Reply<()>,
-    },
+    Trim { topic: Topic, keep: Offset, reply: Reply<()> },
     /// End.
     Close { reply: Reply<()> },
     /// Allow the file so many pages.
@@ -58,11 +45,7 @@ pub type Outcome = Result<Offset, PortError>;
 #[derive(Debug)]
 pub enum Look {
     /// Begin to read a partition.
-    Read {
-        topic: Topic,
-        from: From,
-        reply: Reply<mpsc::Receiver<Delivery>>,
-    },
+    Read { topic: Topic, from: From, reply: Reply<mpsc::Receiver<Delivery>> },
     /// Say where a partition ends.
     End { topic: Topic, reply: Reply<Offset> },
     /// End.

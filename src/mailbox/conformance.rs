@@ -66,21 +66,13 @@ async fn topic(mailbox: &Arc<dyn Mailbox>) -> Topic {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("test-{}-{count}", std::process::id());
-    mailbox
-        .create_topics(std::slice::from_ref(&name), 2)
-        .await
-        .unwrap();
-    Topic {
-        cluster: mailbox.cluster().to_owned(),
-        name,
-        partition: 0,
-    }
+    mailbox.create_topics(std::slice::from_ref(&name), 2).await.unwrap();
+    Topic { cluster: mailbox.cluster().to_owned(), name, partition: 0 }
 }
 
 async fn fill(mailbox: &Arc<dyn Mailbox>, topic: &Topic, count: u64) {
-    let asked: Vec<_> = (0..count)
-        .map(|i| mailbox.append(topic, b"key".to_vec(), i.to_string().into_bytes()))
-        .collect();
+    let asked: Vec<_> =
+        (0..count).map(|i| mailbox.append(topic, b"key".to_vec(), i.to_string().into_bytes())).collect();
     for done in asked {
         done.await.unwrap();
     }
@@ -117,9 +109,8 @@ fn text(record: &RawRecord) -> &str {
 pub async fn offsets_follow_the_order_of_calls(rig: &dyn Rig) {
     let mailbox = rig.open();
     let topic = topic(&mailbox).await;
-    let asked: Vec<_> = (0..2_500)
-        .map(|i| mailbox.append(&topic, vec![], i.to_string().into_bytes()))
-        .collect();
+    let asked: Vec<_> =
+        (0..2_500).map(|i| mailbox.append(&topic, vec![], i.to_string().into_bytes())).collect();
     let mut offsets = Vec::new();
     for done in asked.into_iter().rev() {
         offsets.push(done.await.unwrap());
@@ -137,10 +128,7 @@ pub async fn offsets_follow_the_order_of_calls(rig: &dyn Rig) {
 pub async fn partitions_are_apart(rig: &dyn Rig) {
     let mailbox = rig.open();
     let one = topic(&mailbox).await;
-    let two = Topic {
-        partition: 1,
-        ..one.clone()
-    };
+    let two = Topic { partition: 1, ..one.clone() };
     fill(&mailbox, &one, 3).await;
     assert_eq!(mailbox.append(&two, vec![], b"x".to_vec()).await, Ok(0));
     let mut reader = mailbox.read(&two, From::At(0)).await.unwrap();
@@ -156,11 +144,7 @@ pub async fn bytes_come_back_as_they_were(rig: &dyn Rig) {
     let mailbox = rig.open();
     let topic = topic(&mailbox).await;
     let all: Vec<u8> = (0..=255).collect();
-    let pairs = [
-        (vec![], all.clone()),
-        (all, b"v".to_vec()),
-        (vec![0], vec![0, 0]),
-    ];
+    let pairs = [(vec![], all.clone()), (all, b"v".to_vec()), (vec![0], vec![0, 0])];
     for (key, value) in pairs.clone() {
         mailbox.append(&topic, key, value).await.unwrap();
     }
@@ -244,18 +228,9 @@ pub async fn what_is_not_there_is_refused(rig: &dyn Rig) {
     let mailbox = rig.open();
     let topic = topic(&mailbox).await;
     let wrong = [
-        Topic {
-            partition: 2,
-            ..topic.clone()
-        },
-        Topic {
-            name: "nobody-made-this".to_owned(),
-            ..topic.clone()
-        },
-        Topic {
-            cluster: "elsewhere".to_owned(),
-            ..topic.clone()
-        },
+        Topic { partition: 2, ..topic.clone() },
+        Topic { name: "nobody-made-this".to_owned(), ..topic.clone() },
+        Topic { cluster: "elsewhere".to_owned(), ..topic.clone() },
     ];
     for topic in wrong {
         let error = mailbox.append(&topic, vec![], vec![1]).await.unwrap_err();
@@ -278,10 +253,7 @@ pub async fn topics_are_made_once(rig: &dyn Rig) {
     rig.open().create_topics(&names, 1).await.unwrap();
     mailbox.create_topics(&names, 4).await.unwrap();
     assert_eq!(mailbox.end(&topic).await, Ok(2));
-    let third = Topic {
-        partition: 3,
-        ..topic.clone()
-    };
+    let third = Topic { partition: 3, ..topic.clone() };
     assert_eq!(mailbox.append(&third, vec![], vec![1]).await, Ok(0));
     let other = rig.open();
     let mut reader = other.read(&topic, From::At(0)).await.unwrap();

@@ -65,14 +65,7 @@ impl EmbeddedMailbox {
         let reader = Reader::new(place.clone(), open_to_read, ear, vital.clone());
         spawn("kirc-mailbox-w", move || writer.run(&to_write)).map_err(|e| place.error(e))?;
         spawn("kirc-mailbox-r", move || reader.run(&to_read)).map_err(|e| place.error(e))?;
-        Ok(Self {
-            grid: grid.to_owned(),
-            writes,
-            reads,
-            bell,
-            waiting,
-            vital,
-        })
+        Ok(Self { grid: grid.to_owned(), writes, reads, bell, waiting, vital })
     }
 
     /// The name of the grid that a folder's mailbox says it belongs to, if there is one.
@@ -95,19 +88,13 @@ impl EmbeddedMailbox {
         )))
     }
 
-    fn write<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce(crate::ports::Reply<T>) -> Write,
-    ) -> Pending<T> {
+    fn write<T: Send + 'static>(&self, ask: impl FnOnce(crate::ports::Reply<T>) -> Write) -> Pending<T> {
         let (reply, answer) = pending(GONE);
         let _ = self.writes.send(ask(reply));
         answer
     }
 
-    fn ask<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce(crate::ports::Reply<T>) -> Look,
-    ) -> Pending<T> {
+    fn ask<T: Send + 'static>(&self, ask: impl FnOnce(crate::ports::Reply<T>) -> Look) -> Pending<T> {
         let (reply, answer) = pending(GONE);
         let _ = self.reads.send(ask(reply));
         self.bell.ring();
@@ -141,11 +128,7 @@ impl Mailbox for EmbeddedMailbox {
 
     fn create_topics(&self, names: &[String], partitions: u32) -> Pending<()> {
         let names = names.to_vec();
-        self.write(|reply| Write::Create {
-            names,
-            partitions,
-            reply,
-        })
+        self.write(|reply| Write::Create { names, partitions, reply })
     }
 
     fn append(&self, topic: &Topic, key: Vec<u8>, value: Vec<u8>) -> Pending<Offset> {
@@ -167,12 +150,7 @@ impl Mailbox for EmbeddedMailbox {
             )));
         }
         let topic = topic.clone();
-        self.write(|reply| Write::Append {
-            topic,
-            key,
-            value,
-            reply,
-        })
+        self.write(|reply| Write::Append { topic, key, value, reply })
     }
 
     fn end(&self, topic: &Topic) -> Pending<Offset> {

@@ -228,11 +228,7 @@ impl Reader {
         while let Ok(true) = result {
             result = self.round(&mut subs, was_blocked);
         }
-        self.nap = if self.blocked && was_blocked {
-            (self.nap * 2).min(LATER)
-        } else {
-            SOON
-        };
+        self.nap = if self.blocked && was_blocked { (self.nap * 2).min(LATER) } else { SOON };
         self.subs = subs;
         result.map(|_| ())
     }
@@ -294,11 +290,7 @@ fn serve(conn: &rusqlite::Connection, sub: &mut Sub) -> Result<Served, Fault> {
         let Some(part) = sql::part(conn, &sub.topic.name, sub.topic.partition)? else {
             return Ok(Served::Done); // Gone for now. It is looked for again when something changes.
         };
-        let at = if part.life == sub.life {
-            sub.next.clamp(part.start, part.end)
-        } else {
-            part.start
-        };
+        let at = if part.life == sub.life { sub.next.clamp(part.start, part.end) } else { part.start };
         sub.check = false;
         if at != sub.next || part.life != sub.life {
             permit.send(Delivery::Reading(start(&part, at)));
@@ -320,10 +312,5 @@ fn serve(conn: &rusqlite::Connection, sub: &mut Sub) -> Result<Served, Fault> {
 }
 
 fn start(part: &Part, at: Offset) -> ReaderStart {
-    ReaderStart {
-        incarnation: part.life.clone(),
-        start: part.start,
-        end: part.end,
-        at,
-    }
+    ReaderStart { incarnation: part.life.clone(), start: part.start, end: part.end, at }
 }

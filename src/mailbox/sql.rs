@@ -74,16 +74,9 @@ pub struct Part {
 /// A partition, if there is one.
 pub fn part(conn: &Connection, topic: &str, partition: u32) -> Result<Option<Part>, Fault> {
     let found = conn
-        .prepare_cached(
-            "SELECT id, life, floor, floor_time FROM part WHERE topic = ? AND part = ?",
-        )?
+        .prepare_cached("SELECT id, life, floor, floor_time FROM part WHERE topic = ? AND part = ?")?
         .query_row(params![topic, partition], |r| {
-            Ok((
-                r.get(0)?,
-                r.get(1)?,
-                r.get::<_, i64>(2)?,
-                r.get::<_, i64>(3)?,
-            ))
+            Ok((r.get(0)?, r.get(1)?, r.get::<_, i64>(2)?, r.get::<_, i64>(3)?))
         })
         .optional()?;
     let Some((id, life, floor, floor_time)) = found else {
@@ -95,35 +88,18 @@ pub fn part(conn: &Connection, topic: &str, partition: u32) -> Result<Option<Par
             "SELECT id, time, mono FROM record WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
         )?
         .query_row([row_id(id, floor), row_id(id + 1, 0) - 1], |r| {
-            let stamp = Stamp {
-                time: number(r.get(1)?),
-                mono: number(r.get(2)?),
-            };
+            let stamp = Stamp { time: number(r.get(1)?), mono: number(r.get(2)?) };
             Ok((offset_of(r.get(0)?) + 1, stamp))
         })
         .optional()?;
-    let (end, last) = last.unwrap_or((
-        floor,
-        Stamp {
-            time: number(floor_time),
-            mono: 0,
-        },
-    ));
-    Ok(Some(Part {
-        id,
-        life,
-        start: floor,
-        end,
-        last,
-    }))
+    let (end, last) = last.unwrap_or((floor, Stamp { time: number(floor_time), mono: 0 }));
+    Ok(Some(Part { id, life, start: floor, end, last }))
 }
 
 /// Makes a partition unless it is there; whether it was made.
 pub fn make_part(conn: &Connection, topic: &str, partition: u32) -> Result<bool, Fault> {
     let made = conn
-        .prepare_cached(
-            "INSERT INTO part (topic, part, life) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        )?
+        .prepare_cached("INSERT INTO part (topic, part, life) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")?
         .execute(params![topic, partition, random_name()?])?;
     Ok(made > 0)
 }
@@ -138,21 +114,14 @@ pub fn insert(
     value: &[u8],
 ) -> Result<(), Fault> {
     conn.prepare_cached("INSERT INTO record (id, time, mono, key, value) VALUES (?, ?, ?, ?, ?)")?
-        .execute(params![
-            row_id(part, offset),
-            int(stamp.time),
-            int(stamp.mono),
-            key,
-            value
-        ])?;
+        .execute(params![row_id(part, offset), int(stamp.time), int(stamp.mono), key, value])?;
     Ok(())
 }
 
 /// The next records from an offset on: as many as one delivery holds.
 pub fn batch(conn: &Connection, part: i64, from: Offset) -> Result<Vec<RawRecord>, Fault> {
-    let mut statement = conn.prepare_cached(
-        "SELECT id, key, value, time FROM record WHERE id BETWEEN ? AND ? ORDER BY id",
-    )?;
+    let mut statement =
+        conn.prepare_cached("SELECT id, key, value, time FROM record WHERE id BETWEEN ? AND ? ORDER BY id")?;
     let mut rows = statement.query([row_id(part, from), row_id(part + 1, 0) - 1])?;
     let (mut records, mut bytes) = (Vec::new(), 0);
     while records.len() < BATCH_RECORDS
@@ -210,21 +179,19 @@ pub fn trim(conn: &Connection, part: &Part, keep: Offset) -> Result<(), Fault> {
     }
     let range = [row_id(part.id, part.start), row_id(part.id, keep) - 1];
     let freed: i64 = conn
-        .prepare_cached("SELECT coalesce(sum(length(key) + length(value)), 0) FROM record WHERE id BETWEEN ? AND ?")?
+        .prepare_cached(
+            "SELECT coalesce(sum(length(key) + length(value)), 0) FROM record WHERE id BETWEEN ? AND ?",
+        )?
         .query_row(range, |r| r.get(0))?;
-    conn.prepare_cached("DELETE FROM record WHERE id BETWEEN ? AND ?")?
-        .execute(range)?;
-    conn.prepare_cached(
-        "UPDATE part SET floor = ?, floor_time = ?, bytes = max(0, bytes - ?) WHERE id = ?",
-    )?
-    .execute(params![int(keep), int(part.last.time), freed, part.id])?;
+    conn.prepare_cached("DELETE FROM record WHERE id BETWEEN ? AND ?")?.execute(range)?;
+    conn.prepare_cached("UPDATE part SET floor = ?, floor_time = ?, bytes = max(0, bytes - ?) WHERE id = ?")?
+        .execute(params![int(keep), int(part.last.time), freed, part.id])?;
     changed(conn)
 }
 
 /// Says that something other than an append happened.
 pub fn changed(conn: &Connection) -> Result<(), Fault> {
-    conn.prepare_cached("UPDATE change SET n = n + 1")?
-        .execute([])?;
+    conn.prepare_cached("UPDATE change SET n = n + 1")?.execute([])?;
     Ok(())
 }
 

@@ -39,11 +39,7 @@ fn mailbox(dir: &Path) -> EmbeddedMailbox {
 }
 
 fn topic(mailbox: &EmbeddedMailbox) -> Topic {
-    Topic {
-        cluster: mailbox.cluster().to_owned(),
-        name: "data-in".to_owned(),
-        partition: 0,
-    }
+    Topic { cluster: mailbox.cluster().to_owned(), name: "data-in".to_owned(), partition: 0 }
 }
 
 async fn made(mailbox: &EmbeddedMailbox) -> Topic {
@@ -61,12 +57,7 @@ fn micros(clock: ClockId) -> u64 {
 /// Runs a role of [`child`] in a process of its own.
 fn process(role: &str, dir: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "mailbox::tests::child",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "mailbox::tests::child", "--ignored", "--nocapture"])
         .env("KIRC_TEST_ROLE", role)
         .env("KIRC_TEST_DIR", dir)
         .stdout(Stdio::piped())
@@ -102,9 +93,7 @@ async fn child() {
             }
         }
         ("append-forever", _) => loop {
-            let all: Vec<_> = (0..100)
-                .map(|_| mailbox.append(&topic, vec![], vec![1; 500]))
-                .collect();
+            let all: Vec<_> = (0..100).map(|_| mailbox.append(&topic, vec![], vec![1; 500])).collect();
             for done in all {
                 done.await.unwrap();
             }
@@ -123,11 +112,7 @@ async fn child() {
                 }
             }
             waits.sort_unstable();
-            println!(
-                "result:{} {}",
-                waits[waits.len() / 2],
-                waits[waits.len() - 1]
-            );
+            println!("result:{} {}", waits[waits.len() / 2], waits[waits.len() - 1]);
         }
         ("idle", millis) => {
             let grid = Grid::open(Path::new(&dir), Settings::default()).unwrap();
@@ -166,9 +151,7 @@ async fn four_processes_append_to_one_order() {
     assert!(seen.is_sorted_by_key(|r| r.time));
     for mark in ["a ", "b ", "c ", "d "] {
         let text = |value| std::str::from_utf8(value).unwrap();
-        let own = seen
-            .iter()
-            .filter_map(|r| text(&r.value).strip_prefix(mark));
+        let own = seen.iter().filter_map(|r| text(&r.value).strip_prefix(mark));
         assert!(own.eq((0..1_000).map(|i| i.to_string())));
     }
 }
@@ -245,19 +228,14 @@ async fn a_killed_process_leaves_nothing_stuck() {
 async fn a_partition_keeps_about_as_much_as_is_set() {
     let dir = tempfile::tempdir().unwrap();
     let retain = 200_000;
-    let settings = Settings {
-        retain,
-        ..Settings::default()
-    };
+    let settings = Settings { retain, ..Settings::default() };
     let grid = Grid::open(dir.path(), settings).unwrap();
     let mailbox = grid.mailbox().unwrap();
     let topic = made(&mailbox).await;
     let mut reader = mailbox.read(&topic, From::End).await.unwrap();
     let mut next = 0;
     for round in 0..100 {
-        let all: Vec<_> = (0..10)
-            .map(|_| mailbox.append(&topic, vec![], vec![7; 1_000]))
-            .collect();
+        let all: Vec<_> = (0..10).map(|_| mailbox.append(&topic, vec![], vec![7; 1_000])).collect();
         for done in all {
             done.await.unwrap();
         }

@@ -96,9 +96,7 @@ impl Writer {
                 bytes += ask.bytes();
                 group.push(ask);
             }
-            let end = group
-                .iter()
-                .position(|ask| matches!(ask, Write::Close { .. }));
+            let end = group.iter().position(|ask| matches!(ask, Write::Close { .. }));
             let rest = end.map(|at| group.split_off(at));
             self.work(group, bytes);
             if let Some(Write::Close { reply }) = rest.and_then(|rest| rest.into_iter().next()) {
@@ -117,9 +115,7 @@ impl Writer {
         let mut done = self.transaction(&group);
         if let Err(fault @ (Fault::Damaged(_) | Fault::Gone)) = &done {
             tracing::warn!(?fault, "writing again to a new mailbox file");
-            done = self
-                .recover(&fault.clone())
-                .and_then(|()| self.transaction(&group));
+            done = self.recover(&fault.clone()).and_then(|()| self.transaction(&group));
         }
         self.waiting.fetch_sub(bytes, Ordering::Relaxed);
         match done {
@@ -198,9 +194,7 @@ impl Writer {
         counted: &mut HashMap<i64, (u64, &'a Topic)>,
     ) -> Result<Outcome, Fault> {
         match ask {
-            Write::Append {
-                topic, key, value, ..
-            } => {
+            Write::Append { topic, key, value, .. } => {
                 let Some(part) = self.tail(open, topic)? else {
                     return Ok(Err(no_topic(topic)));
                 };
@@ -212,9 +206,7 @@ impl Writer {
                 counted.entry(id).or_insert((0, topic)).0 += bytes;
                 Ok(Ok(offset))
             }
-            Write::Create {
-                names, partitions, ..
-            } => {
+            Write::Create { names, partitions, .. } => {
                 for name in names {
                     for partition in 0..*partitions {
                         self.make(open, name, partition)?;
@@ -240,8 +232,7 @@ impl Writer {
             #[cfg(test)]
             Write::Delete { name, .. } => {
                 // The records stay until the file is cleared out: their partition's id never comes back.
-                open.conn
-                    .execute("DELETE FROM part WHERE topic = ?", [name])?;
+                open.conn.execute("DELETE FROM part WHERE topic = ?", [name])?;
                 sql::changed(&open.conn)?;
                 self.tails.clear();
                 self.made.retain(|(topic, _)| topic != name);
@@ -269,13 +260,7 @@ impl Writer {
     }
 
     /// Brings a partition's count up to date, and gives up its oldest records if it has grown too large.
-    fn retire(
-        &mut self,
-        open: &Open,
-        part: i64,
-        uncounted: u64,
-        topic: &Topic,
-    ) -> Result<(), Fault> {
+    fn retire(&mut self, open: &Open, part: i64, uncounted: u64, topic: &Topic) -> Result<(), Fault> {
         let bytes = sql::count_bytes(&open.conn, part, uncounted)?;
         self.uncounted.remove(&part);
         if bytes > self.retain
@@ -338,8 +323,7 @@ impl Writer {
 
     fn limit(&self, open: &Open) -> Result<(), Fault> {
         if self.pages > 0 {
-            open.conn
-                .execute_batch(&format!("PRAGMA max_page_count={}", self.pages))?;
+            open.conn.execute_batch(&format!("PRAGMA max_page_count={}", self.pages))?;
         }
         Ok(())
     }

@@ -39,11 +39,7 @@ impl Pending {
         };
         let silent = ["HELLO", "TYPING", "MARKREAD", "QUIT", "PONG"];
         if !silent.contains(&envelope.command.as_str()) {
-            let sent = Sent {
-                what: describe(&envelope),
-                join: envelope.command == "JOIN",
-                doubtful: false,
-            };
+            let sent = Sent { what: describe(&envelope), join: envelope.command == "JOIN", doubtful: false };
             self.open.insert(self.count, (label, sent));
         }
         envelope
@@ -117,11 +113,7 @@ fn describe(envelope: &Envelope) -> String {
         "" => String::new(),
         _ => format!(" \"{short}{dots}\""),
     };
-    format!("{} {to}{quoted}", envelope.command)
-        .trim_end()
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect()
+    format!("{} {to}{quoted}", envelope.command).trim_end().chars().filter(|c| !c.is_control()).collect()
 }
 
 #[cfg(test)]
@@ -136,10 +128,7 @@ mod tests {
         let second = book.sent(message("two").meta("label", "mine"));
         book.sent(Envelope::new("TYPING").to("#net"));
         assert_eq!(second.meta_str("label"), Some("mine"));
-        assert_eq!(
-            book.open(),
-            [r##"PRIVMSG #net "one""##, r##"PRIVMSG #net "two""##]
-        );
+        assert_eq!(book.open(), [r##"PRIVMSG #net "one""##, r##"PRIVMSG #net "two""##]);
 
         let sending = first.clone().meta("state", "sending");
         let shown = book.heard(sending).unwrap();

@@ -34,10 +34,7 @@ impl Writer {
             }
             true
         });
-        Self {
-            out: Some(out),
-            task,
-        }
+        Self { out: Some(out), task }
     }
 
     /// Writes; `false` if nobody reads any more.

@@ -30,19 +30,12 @@ pub(super) fn settings(config: &Config) -> Check {
     if !unknown.is_empty() {
         return Check::warning(
             "settings",
-            format!(
-                "{} sets {}, which kirc does not know",
-                file.display(),
-                unknown.join(", ")
-            ),
+            format!("{} sets {}, which kirc does not know", file.display(), unknown.join(", ")),
             "look for a spelling mistake; .env.example has all names",
         );
     }
     match &config.settings.nick {
-        Some(nick) => Check::ok(
-            "settings",
-            format!("nick {nick}, read from {}", file.display()),
-        ),
+        Some(nick) => Check::ok("settings", format!("nick {nick}, read from {}", file.display())),
         None => Check::wrong("settings", "no nick is set", "run: kirc setup"),
     }
 }
@@ -86,10 +79,7 @@ pub(super) fn rights(config: &Config) -> Vec<Check> {
         })
         .collect();
     if wrong.is_empty() {
-        return vec![Check::ok(
-            "files",
-            format!("only you can get at {}", folder.display()),
-        )];
+        return vec![Check::ok("files", format!("only you can get at {}", folder.display()))];
     }
     wrong
 }
@@ -98,21 +88,13 @@ pub(super) fn rights(config: &Config) -> Vec<Check> {
 pub(super) fn keys(config: &Config) -> Check {
     let path = config.paths.identity();
     if !path.exists() {
-        return Check::wrong(
-            "keys",
-            format!("{} is not there", path.display()),
-            "run: kirc setup",
-        );
+        return Check::wrong("keys", format!("{} is not there", path.display()), "run: kirc setup");
     }
     match profile::read_identity(&path, config.settings.passphrase.as_ref()) {
-        Ok(identity) => Check::ok(
-            "keys",
-            format!("fingerprint {}", identity.public().fingerprint()),
-        ),
-        Err(ProfileError::PassphraseNeeded) => Check::ok(
-            "keys",
-            "sealed by a passphrase (not opened here; KIRC_PASSPHRASE would)",
-        ),
+        Ok(identity) => Check::ok("keys", format!("fingerprint {}", identity.public().fingerprint())),
+        Err(ProfileError::PassphraseNeeded) => {
+            Check::ok("keys", "sealed by a passphrase (not opened here; KIRC_PASSPHRASE would)")
+        }
         Err(error) => Check::wrong(
             "keys",
             error.to_string(),
@@ -127,8 +109,7 @@ pub(super) async fn node(config: &Config) -> (Check, bool) {
     let Some(pid) = holder(&lock) else {
         return (Check::ok("node", "none runs for this profile"), false);
     };
-    let answer =
-        tokio::time::timeout(Duration::from_secs(2), connect(&config.paths.socket())).await;
+    let answer = tokio::time::timeout(Duration::from_secs(2), connect(&config.paths.socket())).await;
     let check = match answer {
         Ok(Ok(_)) => Check::ok("node", format!("process {pid} runs it and answers")),
         _ => Check::wrong(
@@ -144,16 +125,10 @@ pub(super) async fn node(config: &Config) -> (Check, bool) {
 pub(super) async fn store(config: &Config, running: bool) -> Check {
     let path = config.paths.store();
     if running {
-        return Check::ok(
-            "store",
-            format!("{} is open in the running node", path.display()),
-        );
+        return Check::ok("store", format!("{} is open in the running node", path.display()));
     }
     if !path.exists() {
-        return Check::ok(
-            "store",
-            format!("{} is made when the node first starts", path.display()),
-        );
+        return Check::ok("store", format!("{} is made when the node first starts", path.display()));
     }
     match EmbeddedStore::open(&config.paths.profile()) {
         Ok(store) => {
@@ -180,20 +155,14 @@ pub(super) async fn grid(config: &Config) -> Check {
     }
     match super::check_grid(&dir).await {
         Ok(()) => Check::ok("grid", format!("{} works", dir.display())),
-        Err(error) => Check::wrong(
-            "grid",
-            error.to_string(),
-            "do what it says, or set KIRC_GRID",
-        ),
+        Err(error) => Check::wrong("grid", error.to_string(), "do what it says, or set KIRC_GRID"),
     }
 }
 
 /// The clock: not in the past, and not behind what was written before.
 pub(super) fn clock(config: &Config) -> Check {
     let now = SystemTime::now();
-    let since = now
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let todo = "set the clock, or let it be set: timedatectl set-ntp true";
     if since < FIRST {
         return Check::wrong("clock", "the clock says it is before 2026", todo);
@@ -205,10 +174,7 @@ pub(super) fn clock(config: &Config) -> Check {
         config.grid().join("mailbox.db"),
         config.grid().join("mailbox.db-wal"),
     ];
-    let newest = paths
-        .iter()
-        .filter_map(|p| std::fs::metadata(p).and_then(|m| m.modified()).ok())
-        .max();
+    let newest = paths.iter().filter_map(|p| std::fs::metadata(p).and_then(|m| m.modified()).ok()).max();
     let ahead = newest.and_then(|newest| newest.duration_since(now).ok());
     match ahead {
         Some(ahead) if ahead > Duration::from_secs(60) => Check::wrong(
@@ -222,10 +188,7 @@ pub(super) fn clock(config: &Config) -> Check {
         _ => {
             let utc = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S");
             let skew = crate::config::duration_text(config.settings.clock_skew);
-            Check::ok(
-                "clock",
-                format!("{utc} UTC; others accept up to {skew} of difference"),
-            )
+            Check::ok("clock", format!("{utc} UTC; others accept up to {skew} of difference"))
         }
     }
 }
@@ -239,15 +202,9 @@ pub(super) fn terminal() -> Check {
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let term = variable("TERM").unwrap_or_default();
     if term.is_empty() || term == "dumb" {
-        return Check::wrong(
-            name,
-            format!("TERM is \"{term}\""),
-            "set TERM, for example to xterm-256color",
-        );
+        return Check::wrong(name, format!("TERM is \"{term}\""), "set TERM, for example to xterm-256color");
     }
-    let locale = variable("LC_ALL")
-        .or_else(|| variable("LC_CTYPE"))
-        .or_else(|| variable("LANG"));
+    let locale = variable("LC_ALL").or_else(|| variable("LC_CTYPE")).or_else(|| variable("LANG"));
     let utf8 = locale.as_deref().is_some_and(|l| {
         let l = l.to_ascii_lowercase();
         l.contains("utf-8") || l.contains("utf8")

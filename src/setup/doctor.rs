@@ -35,38 +35,15 @@ pub struct Check {
 
 impl Check {
     pub(super) fn ok(name: &'static str, found: impl Into<String>) -> Self {
-        Self {
-            name,
-            state: State::Ok,
-            found: found.into(),
-            todo: None,
-        }
+        Self { name, state: State::Ok, found: found.into(), todo: None }
     }
 
-    pub(super) fn warning(
-        name: &'static str,
-        found: impl Into<String>,
-        todo: impl Into<String>,
-    ) -> Self {
-        Self {
-            name,
-            state: State::Warning,
-            found: found.into(),
-            todo: Some(todo.into()),
-        }
+    pub(super) fn warning(name: &'static str, found: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { name, state: State::Warning, found: found.into(), todo: Some(todo.into()) }
     }
 
-    pub(super) fn wrong(
-        name: &'static str,
-        found: impl Into<String>,
-        todo: impl Into<String>,
-    ) -> Self {
-        Self {
-            name,
-            state: State::Wrong,
-            found: found.into(),
-            todo: Some(todo.into()),
-        }
+    pub(super) fn wrong(name: &'static str, found: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { name, state: State::Wrong, found: found.into(), todo: Some(todo.into()) }
     }
 }
 
@@ -79,7 +56,8 @@ pub async fn examine(config: Result<Config, ConfigError>) -> Vec<Check> {
                 .mistakes
                 .into_iter()
                 .map(|m| {
-                    let todo = "correct it where it is set: on the command line, in the environment or in .env";
+                    let todo =
+                        "correct it where it is set: on the command line, in the environment or in .env";
                     Check::wrong("settings", format!("{}: {}", m.what, m.why), todo)
                 })
                 .collect();

@@ -77,11 +77,7 @@ pub async fn apply(config: &Config, plan: &Plan) -> Result<Report, SetupError> {
     profile::prepare_folder(paths)?;
     let new_keys = !profile::exists(paths);
     let made = if new_keys {
-        Some(profile::create_identity(
-            paths,
-            config.settings.rsa_bits,
-            plan.passphrase.as_ref(),
-        )?)
+        Some(profile::create_identity(paths, config.settings.rsa_bits, plan.passphrase.as_ref())?)
     } else {
         profile::check(paths)?;
         None
@@ -141,10 +137,7 @@ fn check_env(path: &Path, plan: &Plan) -> Result<(), SetupError> {
     let nick = file.get("KIRC_NICK").unwrap_or("");
     let grid = file.get("KIRC_GRID").map(PathBuf::from);
     if nick != plan.nick.as_str() || (plan.grid.is_some() && plan.grid != grid) {
-        return Err(SetupError::Check(format!(
-            "{} does not say what was written to it",
-            path.display()
-        )));
+        return Err(SetupError::Check(format!("{} does not say what was written to it", path.display())));
     }
     crate::config::check_private(path)?;
     Ok(())

@@ -27,21 +27,11 @@ pub fn usual_nick() -> Option<Nick> {
 }
 
 /// Asks for everything. What is given already is offered as the default.
-pub fn ask(
-    config: &Config,
-    nick: Option<Nick>,
-    grid: Option<PathBuf>,
-) -> Result<Plan, ProfileError> {
+pub fn ask(config: &Config, nick: Option<Nick>, grid: Option<PathBuf>) -> Result<Plan, ProfileError> {
     let stopped = |_| ProfileError::Stopped;
     let first = !profile::exists(&config.paths);
-    eprintln!(
-        "Profile \"{}\" in {}",
-        config.paths.profile_name(),
-        config.paths.profile().display()
-    );
-    let default = nick
-        .or_else(|| config.settings.nick.clone())
-        .or_else(usual_nick);
+    eprintln!("Profile \"{}\" in {}", config.paths.profile_name(), config.paths.profile().display());
+    let default = nick.or_else(|| config.settings.nick.clone()).or_else(usual_nick);
     let valid = |text: &str| {
         Ok(match Nick::parse(text) {
             Ok(_) => inquire::validator::Validation::Valid,
@@ -62,9 +52,7 @@ pub fn ask(
     eprintln!("You meet others on a grid: here a folder of this machine, with nothing to install.");
     let folder = inquire::Text::new("The grid's folder:")
         .with_default(&shown)
-        .with_help_message(
-            "profiles that name the same folder meet each other; other grids come by invite",
-        )
+        .with_help_message("profiles that name the same folder meet each other; other grids come by invite")
         .prompt()
         .map_err(stopped)?;
     let folder = PathBuf::from(folder);
@@ -76,9 +64,5 @@ pub fn ask(
     } else {
         config.settings.passphrase.clone()
     };
-    Ok(Plan {
-        nick,
-        grid,
-        passphrase,
-    })
+    Ok(Plan { nick, grid, passphrase })
 }

@@ -54,11 +54,7 @@ fn s(text: &str) -> String {
 }
 
 async fn claim(by: &Opened, key: &str, value: &str, ttl: u64) -> bool {
-    let op = SignalOp::Claim {
-        key: s(key),
-        value: s(value),
-        ttl,
-    };
+    let op = SignalOp::Claim { key: s(key), value: s(value), ttl };
     match by.0.call(op).await.unwrap() {
         SignalReply::Claimed(yes) => yes,
         other => panic!("{other:?}"),
@@ -66,11 +62,7 @@ async fn claim(by: &Opened, key: &str, value: &str, ttl: u64) -> bool {
 }
 
 async fn renew(by: &Opened, key: &str, value: &str, ttl: u64) -> bool {
-    let op = SignalOp::Renew {
-        key: s(key),
-        value: s(value),
-        ttl,
-    };
+    let op = SignalOp::Renew { key: s(key), value: s(value), ttl };
     match by.0.call(op).await.unwrap() {
         SignalReply::Renewed(yes) => yes,
         other => panic!("{other:?}"),
@@ -106,10 +98,7 @@ async fn done(by: &Opened, op: SignalOp) {
 }
 
 async fn publish(by: &Opened, channel: &str, payload: &str) {
-    let op = SignalOp::Publish {
-        channel: s(channel),
-        payload: s(payload),
-    };
+    let op = SignalOp::Publish { channel: s(channel), payload: s(payload) };
     done(by, op).await;
 }
 
@@ -129,11 +118,7 @@ pub async fn one_of_many_claims(rig: &dyn Rig) {
             .enumerate()
             .map(|(i, by)| {
                 let (key, value) = (key.clone(), i.to_string());
-                by.0.call(SignalOp::Claim {
-                    key,
-                    value,
-                    ttl: 30_000,
-                })
+                by.0.call(SignalOp::Claim { key, value, ttl: 30_000 })
             })
             .collect();
         let mut winners = Vec::new();
@@ -158,23 +143,9 @@ pub async fn a_claim_is_renewed_and_released_by_its_holder_only(rig: &dyn Rig) {
     let (value, left) = get(&b, "k").await.unwrap();
     assert_eq!(value, "a");
     assert!((60_000..=90_000).contains(&left.unwrap()));
-    done(
-        &b,
-        SignalOp::Release {
-            key: s("k"),
-            value: s("b"),
-        },
-    )
-    .await;
+    done(&b, SignalOp::Release { key: s("k"), value: s("b") }).await;
     assert!(get(&b, "k").await.is_some());
-    done(
-        &a,
-        SignalOp::Release {
-            key: s("k"),
-            value: s("a"),
-        },
-    )
-    .await;
+    done(&a, SignalOp::Release { key: s("k"), value: s("a") }).await;
     assert_eq!(get(&a, "k").await, None);
     assert!(!renew(&a, "k", "a", 1_000).await);
     assert!(claim(&b, "k", "b", 1_000).await);
@@ -184,11 +155,7 @@ pub async fn a_claim_is_renewed_and_released_by_its_holder_only(rig: &dyn Rig) {
 pub async fn lives_end(rig: &dyn Rig) {
     let (a, b) = (rig.open(), rig.open());
     assert!(claim(&a, "k", "a", 300).await);
-    let op = SignalOp::Set {
-        key: s("p"),
-        value: s("here"),
-        ttl: Some(300),
-    };
+    let op = SignalOp::Set { key: s("p"), value: s("here"), ttl: Some(300) };
     done(&a, op).await;
     assert!(get(&b, "k").await.is_some() && get(&b, "p").await.is_some());
     sleep(Duration::from_millis(400)).await;
@@ -206,11 +173,7 @@ pub async fn lives_end(rig: &dyn Rig) {
 pub async fn values_are_set_and_deleted(rig: &dyn Rig) {
     let (a, b) = (rig.open(), rig.open());
     assert_eq!(get(&a, "k").await, None);
-    let set = |value: &str, ttl| SignalOp::Set {
-        key: s("k"),
-        value: s(value),
-        ttl,
-    };
+    let set = |value: &str, ttl| SignalOp::Set { key: s("k"), value: s(value), ttl };
     done(&a, set("one", Some(200))).await;
     done(&a, set("two ünï\n\"", None)).await;
     sleep(Duration::from_millis(300)).await;
@@ -223,11 +186,7 @@ pub async fn values_are_set_and_deleted(rig: &dyn Rig) {
 /// Adding twice is adding once.
 pub async fn sets_have_members(rig: &dyn Rig) {
     let (a, b) = (rig.open(), rig.open());
-    let member = |m: &str, add| SignalOp::Member {
-        key: s("set"),
-        member: s(m),
-        add,
-    };
+    let member = |m: &str, add| SignalOp::Member { key: s("set"), member: s(m), add };
     for m in ["x", "y", "x", "z"] {
         done(&a, member(m, true)).await;
     }
@@ -245,21 +204,11 @@ pub async fn hashes_have_fields(rig: &dyn Rig) {
     let fields = |list: &[(&str, &str)]| -> BTreeMap<String, String> {
         list.iter().map(|(f, v)| (s(f), s(v))).collect()
     };
-    let set = |list: &[(&str, &str)]| SignalOp::HashSet {
-        key: s("h"),
-        fields: fields(list),
-    };
+    let set = |list: &[(&str, &str)]| SignalOp::HashSet { key: s("h"), fields: fields(list) };
     assert!(hash(&a, "h").await.is_empty());
     done(&a, set(&[("leader", "me"), ("topic", "tea")])).await;
-    done(
-        &b,
-        set(&[("topic", "coffee"), ("modes", "+nt"), ("leader", "")]),
-    )
-    .await;
-    assert_eq!(
-        hash(&a, "h").await,
-        fields(&[("modes", "+nt"), ("topic", "coffee")])
-    );
+    done(&b, set(&[("topic", "coffee"), ("modes", "+nt"), ("leader", "")])).await;
+    assert_eq!(hash(&a, "h").await, fields(&[("modes", "+nt"), ("topic", "coffee")]));
     done(&a, SignalOp::Delete { key: s("h") }).await;
     assert!(hash(&b, "h").await.is_empty());
 }
@@ -268,79 +217,17 @@ pub async fn hashes_have_fields(rig: &dyn Rig) {
 pub async fn keys_are_found_by_their_prefix(rig: &dyn Rig) {
     let a = rig.open();
     let key = |name: &str| s(name);
-    done(
-        &a,
-        SignalOp::Set {
-            key: key("channel:a:x"),
-            value: s("1"),
-            ttl: None,
-        },
-    )
-    .await;
-    done(
-        &a,
-        SignalOp::Member {
-            key: key("channel:b"),
-            member: s("m"),
-            add: true,
-        },
-    )
-    .await;
+    done(&a, SignalOp::Set { key: key("channel:a:x"), value: s("1"), ttl: None }).await;
+    done(&a, SignalOp::Member { key: key("channel:b"), member: s("m"), add: true }).await;
     let fields = BTreeMap::from([(s("f"), s("v"))]);
-    done(
-        &a,
-        SignalOp::HashSet {
-            key: key("channel:c"),
-            fields,
-        },
-    )
-    .await;
-    done(
-        &a,
-        SignalOp::Set {
-            key: key("channel"),
-            value: s("1"),
-            ttl: None,
-        },
-    )
-    .await;
-    done(
-        &a,
-        SignalOp::Set {
-            key: key("channel;"),
-            value: s("1"),
-            ttl: None,
-        },
-    )
-    .await;
-    let found = list(
-        &a,
-        SignalOp::Keys {
-            prefix: s("channel:"),
-        },
-    )
-    .await;
+    done(&a, SignalOp::HashSet { key: key("channel:c"), fields }).await;
+    done(&a, SignalOp::Set { key: key("channel"), value: s("1"), ttl: None }).await;
+    done(&a, SignalOp::Set { key: key("channel;"), value: s("1"), ttl: None }).await;
+    let found = list(&a, SignalOp::Keys { prefix: s("channel:") }).await;
     assert_eq!(found, ["channel:a:x", "channel:b", "channel:c"]);
     // What has a meaning in patterns has none here.
-    done(
-        &a,
-        SignalOp::Set {
-            key: key("#a*[b]?:x"),
-            value: s("1"),
-            ttl: None,
-        },
-    )
-    .await;
-    assert_eq!(
-        list(
-            &a,
-            SignalOp::Keys {
-                prefix: s("#a*[b]?")
-            }
-        )
-        .await,
-        ["#a*[b]?:x"]
-    );
+    done(&a, SignalOp::Set { key: key("#a*[b]?:x"), value: s("1"), ttl: None }).await;
+    assert_eq!(list(&a, SignalOp::Keys { prefix: s("#a*[b]?") }).await, ["#a*[b]?:x"]);
     assert!(list(&a, SignalOp::Keys { prefix: s("*") }).await.is_empty());
 }
 
@@ -386,10 +273,7 @@ pub async fn a_burst_arrives_in_order(rig: &dyn Rig) {
     let asked: Vec<_> = (0..1_000)
         .map(|i| {
             let payload = i.to_string();
-            a.0.call(SignalOp::Publish {
-                channel: s("c"),
-                payload,
-            })
+            a.0.call(SignalOp::Publish { channel: s("c"), payload })
         })
         .collect();
     for done in asked {

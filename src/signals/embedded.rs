@@ -26,10 +26,7 @@ pub struct EmbeddedSignals {
 
 impl EmbeddedSignals {
     /// Opens the signals in a grid's folder. `prefix` stands before every key and channel.
-    pub(crate) fn open(
-        dir: &Path,
-        prefix: &str,
-    ) -> Result<(Self, mpsc::Receiver<Published>), PortError> {
+    pub(crate) fn open(dir: &Path, prefix: &str) -> Result<(Self, mpsc::Receiver<Published>), PortError> {
         let place = Place::new(dir, &SCHEMA);
         let (open, opened) = place.open()?;
         let note = match opened {

@@ -52,21 +52,13 @@ pub fn new_boot(conn: &Connection, boot: &str) -> Result<(), Fault> {
 
 /// Deletes what is over.
 pub fn sweep(conn: &Connection, now: Millis) -> Result<(), Fault> {
-    conn.prepare_cached("DELETE FROM text WHERE ends <= ?")?
-        .execute([int(now)])?;
-    conn.prepare_cached("DELETE FROM event WHERE time < ?")?
-        .execute([int(now.saturating_sub(KEPT))])?;
+    conn.prepare_cached("DELETE FROM text WHERE ends <= ?")?.execute([int(now)])?;
+    conn.prepare_cached("DELETE FROM event WHERE time < ?")?.execute([int(now.saturating_sub(KEPT))])?;
     Ok(())
 }
 
 /// Sets a key if it has no value.
-pub fn claim(
-    conn: &Connection,
-    key: &str,
-    value: &str,
-    ends: Millis,
-    now: Millis,
-) -> Result<bool, Fault> {
+pub fn claim(conn: &Connection, key: &str, value: &str, ends: Millis, now: Millis) -> Result<bool, Fault> {
     let set = conn
         .prepare_cached(
             "INSERT INTO text VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE \
@@ -77,13 +69,7 @@ pub fn claim(
 }
 
 /// Gives a key a new life if it still has this value.
-pub fn renew(
-    conn: &Connection,
-    key: &str,
-    value: &str,
-    ends: Millis,
-    now: Millis,
-) -> Result<bool, Fault> {
+pub fn renew(conn: &Connection, key: &str, value: &str, ends: Millis, now: Millis) -> Result<bool, Fault> {
     let set = conn
         .prepare_cached(
             "UPDATE text SET ends = ?3 WHERE key = ?1 AND value = ?2 AND (ends IS NULL OR ends > ?4)",
@@ -94,17 +80,14 @@ pub fn renew(
 
 /// Deletes a key if it still has this value.
 pub fn release(conn: &Connection, key: &str, value: &str) -> Result<(), Fault> {
-    conn.prepare_cached("DELETE FROM text WHERE key = ? AND value = ?")?
-        .execute([key, value])?;
+    conn.prepare_cached("DELETE FROM text WHERE key = ? AND value = ?")?.execute([key, value])?;
     Ok(())
 }
 
 /// A key's value and what is left of its life.
 pub fn get(conn: &Connection, key: &str, now: Millis) -> Result<SignalReply, Fault> {
     let found = conn
-        .prepare_cached(
-            "SELECT value, ends FROM text WHERE key = ?1 AND (ends IS NULL OR ends > ?2)",
-        )?
+        .prepare_cached("SELECT value, ends FROM text WHERE key = ?1 AND (ends IS NULL OR ends > ?2)")?
         .query_row(params![key, int(now)], |r| {
             let ends: Option<i64> = r.get(1)?;
             Ok((r.get(0)?, ends.map(|e| number(e).saturating_sub(now))))
@@ -155,8 +138,7 @@ pub fn members(conn: &Connection, key: &str) -> Result<SignalReply, Fault> {
 /// Sets a field of a hash; an empty value deletes it.
 pub fn hash_set(conn: &Connection, key: &str, field: &str, value: &str) -> Result<(), Fault> {
     if value.is_empty() {
-        conn.prepare_cached("DELETE FROM field WHERE key = ? AND field = ?")?
-            .execute([key, field])?;
+        conn.prepare_cached("DELETE FROM field WHERE key = ? AND field = ?")?.execute([key, field])?;
     } else {
         conn.prepare_cached(
             "INSERT INTO field VALUES (?, ?, ?) ON CONFLICT (key, field) DO UPDATE SET value = excluded.value",
@@ -170,18 +152,11 @@ pub fn hash_set(conn: &Connection, key: &str, field: &str, value: &str) -> Resul
 pub fn hash_get(conn: &Connection, key: &str) -> Result<SignalReply, Fault> {
     let mut statement = conn.prepare_cached("SELECT field, value FROM field WHERE key = ?")?;
     let rows = statement.query_map([key], |r| Ok((r.get(0)?, r.get(1)?)))?;
-    Ok(SignalReply::Hash(
-        rows.collect::<Result<BTreeMap<_, _>, _>>()?,
-    ))
+    Ok(SignalReply::Hash(rows.collect::<Result<BTreeMap<_, _>, _>>()?))
 }
 
 /// The keys that start with a prefix, without the first `cut` bytes of each.
-pub fn keys(
-    conn: &Connection,
-    prefix: &str,
-    cut: usize,
-    now: Millis,
-) -> Result<SignalReply, Fault> {
+pub fn keys(conn: &Connection, prefix: &str, cut: usize, now: Millis) -> Result<SignalReply, Fault> {
     // What starts with the prefix lies between it and the prefix followed by the largest character.
     let mut statement = conn.prepare_cached(
         "SELECT key FROM text WHERE key >= ?1 AND key < ?2 AND (ends IS NULL OR ends > ?3) \
@@ -198,8 +173,11 @@ pub fn keys(
 
 /// Publishes.
 pub fn publish(conn: &Connection, channel: &str, payload: &str, now: Millis) -> Result<(), Fault> {
-    conn.prepare_cached("INSERT INTO event (time, channel, payload) VALUES (?, ?, ?)")?
-        .execute(params![int(now), channel, payload])?;
+    conn.prepare_cached("INSERT INTO event (time, channel, payload) VALUES (?, ?, ?)")?.execute(params![
+        int(now),
+        channel,
+        payload
+    ])?;
     Ok(())
 }
 
@@ -214,14 +192,10 @@ pub fn last_event(conn: &Connection) -> Result<i64, Fault> {
 
 /// What was published after an id.
 pub fn events(conn: &Connection, after: i64) -> Result<Vec<(i64, Published)>, Fault> {
-    let mut statement = conn.prepare_cached(
-        "SELECT id, channel, payload FROM event WHERE id > ? ORDER BY id LIMIT 500",
-    )?;
+    let mut statement =
+        conn.prepare_cached("SELECT id, channel, payload FROM event WHERE id > ? ORDER BY id LIMIT 500")?;
     let rows = statement.query_map([after], |r| {
-        let published = Published {
-            channel: r.get(1)?,
-            payload: r.get(2)?,
-        };
+        let published = Published { channel: r.get(1)?, payload: r.get(2)? };
         Ok((r.get(0)?, published))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -86,8 +86,7 @@ impl Worker {
         let mut more = false;
         loop {
             if !more {
-                self.ear
-                    .sleep(if self.blocked { SOON } else { Duration::MAX });
+                self.ear.sleep(if self.blocked { SOON } else { Duration::MAX });
             }
             let mut calls = Vec::new();
             let mut close = None;
@@ -163,11 +162,7 @@ impl Worker {
 
     fn commit(&mut self, open: &Open, ops: &[SignalOp]) -> Result<Vec<SignalReply>, Fault> {
         let conn = &open.conn;
-        let begin = if ops.iter().all(only_reads) {
-            "BEGIN"
-        } else {
-            "BEGIN IMMEDIATE"
-        };
+        let begin = if ops.iter().all(only_reads) { "BEGIN" } else { "BEGIN IMMEDIATE" };
         conn.prepare_cached(begin)?.execute([])?;
         let now = clock::mono();
         if begin != "BEGIN" && now >= self.swept + SWEEP {
@@ -182,12 +177,7 @@ impl Worker {
         Ok(answers)
     }
 
-    fn one(
-        &mut self,
-        conn: &rusqlite::Connection,
-        op: &SignalOp,
-        now: Millis,
-    ) -> Result<SignalReply, Fault> {
+    fn one(&mut self, conn: &rusqlite::Connection, op: &SignalOp, now: Millis) -> Result<SignalReply, Fault> {
         let full = |key: &str| format!("{}{key}", self.prefix);
         match op {
             SignalOp::Claim { key, value, ttl } => {

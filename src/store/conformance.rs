@@ -45,11 +45,7 @@ macro_rules! store_conformance {
 pub(crate) use store_conformance;
 
 fn put(table: Table, key: &str, value: &[u8]) -> StoreOp {
-    StoreOp::Put {
-        table,
-        key: key.to_owned(),
-        value: value.to_vec(),
-    }
+    StoreOp::Put { table, key: key.to_owned(), value: value.to_vec() }
 }
 
 fn message(target: &str, id: &str, author: &str, seq: u64) -> MessageRow {
@@ -86,11 +82,7 @@ async fn history(
     before: Option<&str>,
     limit: u32,
 ) -> (Vec<MessageRow>, bool) {
-    let query = Query::History {
-        target: target.to_owned(),
-        before: before.map(str::to_owned),
-        limit,
-    };
+    let query = Query::History { target: target.to_owned(), before: before.map(str::to_owned), limit };
     match store.query(query).await.unwrap() {
         Answer::History { rows, more } => (rows, more),
         Answer::Log { .. } => panic!("a log"),
@@ -98,12 +90,7 @@ async fn history(
 }
 
 async fn log(store: &Arc<dyn Store>, channel: &str, from: u64, to: u64, limit: u64) -> Vec<u64> {
-    let query = Query::Log {
-        channel: channel.to_owned(),
-        from,
-        to,
-        limit,
-    };
+    let query = Query::Log { channel: channel.to_owned(), from, to, limit };
     match store.query(query).await.unwrap() {
         Answer::Log { rows } => rows.iter().map(|r| r.index).collect(),
         Answer::History { .. } => panic!("a history"),
@@ -128,14 +115,9 @@ pub async fn an_empty_store_is_empty(rig: &dyn Rig) {
 pub async fn what_is_put_is_there_after_opening_again(rig: &dyn Rig) {
     let store = rig.open();
     let all: Vec<u8> = (0..=255).collect();
-    let ops = Table::ALL
-        .map(|table| put(table, table.name(), &all))
-        .to_vec();
+    let ops = Table::ALL.map(|table| put(table, table.name(), &all)).to_vec();
     store.commit(ops).await.unwrap();
-    store
-        .commit(vec![put(Table::Key, "ké y\"'", b"")])
-        .await
-        .unwrap();
+    store.commit(vec![put(Table::Key, "ké y\"'", b"")]).await.unwrap();
     let store = reopen(rig, store).await;
     let values = store.load().await.unwrap().values;
     assert_eq!(values.len(), Table::ALL.len() + 1);
@@ -149,24 +131,15 @@ pub async fn what_is_put_is_there_after_opening_again(rig: &dyn Rig) {
 pub async fn the_last_change_counts(rig: &dyn Rig) {
     let store = rig.open();
     let (t, key) = (Table::Head, || "k".to_owned());
-    let delete = StoreOp::Delete {
-        table: t,
-        key: key(),
-    };
-    let clear = StoreOp::DeletePrefix {
-        table: t,
-        prefix: "k".to_owned(),
-    };
+    let delete = StoreOp::Delete { table: t, key: key() };
+    let clear = StoreOp::DeletePrefix { table: t, prefix: "k".to_owned() };
     let cases: [(Vec<StoreOp>, Option<&[u8]>); 6] = [
         (vec![put(t, "k", b"1"), put(t, "k", b"2")], Some(b"2")),
         (vec![put(t, "k", b"3"), delete.clone()], None),
         (vec![delete.clone(), put(t, "k", b"4")], Some(b"4")),
         (vec![put(t, "k", b"5"), clear.clone()], None),
         (vec![clear.clone(), put(t, "k", b"6")], Some(b"6")),
-        (
-            vec![put(t, "k", b"7"), clear, put(t, "k", b"8"), delete],
-            None,
-        ),
+        (vec![put(t, "k", b"7"), clear, put(t, "k", b"8"), delete], None),
     ];
     for (ops, expected) in cases {
         store.commit(ops).await.unwrap();
@@ -182,21 +155,12 @@ pub async fn prefixes_are_not_patterns(rig: &dyn Rig) {
     let mut ops: Vec<_> = keys.iter().map(|k| put(Table::Counter, k, b"")).collect();
     ops.push(put(Table::Position, "a%x", b""));
     store.commit(ops).await.unwrap();
-    let prefix = |table, prefix: &str| StoreOp::DeletePrefix {
-        table,
-        prefix: prefix.to_owned(),
-    };
-    store
-        .commit(vec![prefix(Table::Counter, "a%")])
-        .await
-        .unwrap();
+    let prefix = |table, prefix: &str| StoreOp::DeletePrefix { table, prefix: prefix.to_owned() };
+    store.commit(vec![prefix(Table::Counter, "a%")]).await.unwrap();
     let values = store.load().await.unwrap().values;
     let left: Vec<_> = values.keys().map(|(_, key)| key.as_str()).collect();
     assert_eq!(left, ["A%c", "a_", "ab", "b", "a%x"]);
-    store
-        .commit(vec![prefix(Table::Counter, "")])
-        .await
-        .unwrap();
+    store.commit(vec![prefix(Table::Counter, "")]).await.unwrap();
     assert_eq!(store.load().await.unwrap().values.len(), 1);
 }
 
@@ -208,48 +172,27 @@ pub async fn the_outbox_keeps_its_order(rig: &dyn Rig) {
         target: "#a".to_owned(),
         sealed: sealed.to_vec(),
     };
-    let rows = ["3", "1", "2"]
-        .map(|id| StoreOp::Outbox(row(id, b"x")))
-        .to_vec();
+    let rows = ["3", "1", "2"].map(|id| StoreOp::Outbox(row(id, b"x"))).to_vec();
     store.commit(rows).await.unwrap();
     let settled = StoreOp::Settled { id: "1".to_owned() };
-    store
-        .commit(vec![StoreOp::Outbox(row("3", b"y")), settled])
-        .await
-        .unwrap();
+    store.commit(vec![StoreOp::Outbox(row("3", b"y")), settled]).await.unwrap();
     let store = reopen(rig, store).await;
-    assert_eq!(
-        store.load().await.unwrap().outbox,
-        [row("2", b"x"), row("3", b"y")]
-    );
+    assert_eq!(store.load().await.unwrap().outbox, [row("2", b"x"), row("3", b"y")]);
 }
 
 /// The same target, author and id again changes nothing; another author's id is another message.
 pub async fn a_message_is_kept_once(rig: &dyn Rig) {
     let store = rig.open();
     let first = message("#a", "1", "ann", 5);
-    let again = MessageRow {
-        seq: 9,
-        sealed: vec![],
-        ..first.clone()
-    };
+    let again = MessageRow { seq: 9, sealed: vec![], ..first.clone() };
     let other = message("#a", "1", "bob", 6);
     let elsewhere = message("#b", "1", "ann", 1);
     for row in [&first, &again, &other, &elsewhere, &again] {
-        store
-            .commit(vec![StoreOp::Message(row.clone())])
-            .await
-            .unwrap();
+        store.commit(vec![StoreOp::Message(row.clone())]).await.unwrap();
     }
     let store = reopen(rig, store).await;
-    assert_eq!(
-        history(&store, "#a", None, 10).await,
-        (vec![first, other], false)
-    );
-    assert_eq!(
-        history(&store, "#b", None, 10).await,
-        (vec![elsewhere], false)
-    );
+    assert_eq!(history(&store, "#a", None, 10).await, (vec![first, other], false));
+    assert_eq!(history(&store, "#b", None, 10).await, (vec![elsewhere], false));
 }
 
 /// Newest page first, each page oldest first; by sequence, then by id.
@@ -258,10 +201,7 @@ pub async fn history_goes_back_in_pages(rig: &dyn Rig) {
     let places = [("e", 5), ("a", 9), ("d", 1), ("c", 3), ("b", 3)];
     let rows = places.map(|(id, seq)| StoreOp::Message(message("#a", id, "ann", seq)));
     store.commit(rows.to_vec()).await.unwrap();
-    store
-        .commit(vec![StoreOp::Message(message("#aa", "z", "ann", 4))])
-        .await
-        .unwrap();
+    store.commit(vec![StoreOp::Message(message("#aa", "z", "ann", 4))]).await.unwrap();
     let (rows, more) = history(&store, "#a", None, 2).await;
     assert_eq!((ids(&rows), more), (vec!["e", "a"], true));
     let (rows, more) = history(&store, "#a", Some("e"), 2).await;
@@ -271,10 +211,7 @@ pub async fn history_goes_back_in_pages(rig: &dyn Rig) {
     let (rows, more) = history(&store, "#a", None, 5).await;
     assert_eq!((ids(&rows), more), (vec!["d", "b", "c", "e", "a"], false));
     for before in ["d", "z", "unknown"] {
-        assert_eq!(
-            history(&store, "#a", Some(before), 5).await,
-            (vec![], false)
-        );
+        assert_eq!(history(&store, "#a", Some(before), 5).await, (vec![], false));
     }
 }
 
@@ -301,19 +238,10 @@ pub async fn a_state_changes(rig: &dyn Rig) {
 pub async fn a_log_is_read_by_sequence(rig: &dyn Rig) {
     let store = rig.open();
     let seqs = [0, 1, 2, 2, 2, 3, 4];
-    let rows = seqs
-        .iter()
-        .enumerate()
-        .map(|(i, seq)| StoreOp::Log(record("c", i as u64, *seq)));
+    let rows = seqs.iter().enumerate().map(|(i, seq)| StoreOp::Log(record("c", i as u64, *seq)));
     store.commit(rows.collect()).await.unwrap();
-    store
-        .commit(vec![StoreOp::Log(record("d", 0, 2))])
-        .await
-        .unwrap();
-    assert_eq!(
-        log(&store, "c", 0, u64::MAX, 1_000).await,
-        [0, 1, 2, 3, 4, 5, 6]
-    );
+    store.commit(vec![StoreOp::Log(record("d", 0, 2))]).await.unwrap();
+    assert_eq!(log(&store, "c", 0, u64::MAX, 1_000).await, [0, 1, 2, 3, 4, 5, 6]);
     assert_eq!(log(&store, "c", 2, 2, 1_000).await, [2, 3, 4]);
     assert_eq!(log(&store, "c", 2, 3, 30).await, [2, 3, 4]);
     assert_eq!(log(&store, "c", 2, 3, 29).await, [2, 3]);
@@ -326,33 +254,18 @@ pub async fn a_log_is_read_by_sequence(rig: &dyn Rig) {
 pub async fn a_log_keeps_what_it_has(rig: &dyn Rig) {
     let store = rig.open();
     let first = record("c", 7, 3);
-    let again = LogRow {
-        value: b"another".to_vec(),
-        ..first.clone()
-    };
-    store
-        .commit(vec![StoreOp::Log(first.clone()), StoreOp::Log(again)])
-        .await
-        .unwrap();
+    let again = LogRow { value: b"another".to_vec(), ..first.clone() };
+    store.commit(vec![StoreOp::Log(first.clone()), StoreOp::Log(again)]).await.unwrap();
     let store = reopen(rig, store).await;
-    let query = Query::Log {
-        channel: "c".to_owned(),
-        from: 3,
-        to: 3,
-        limit: 100,
-    };
-    assert_eq!(
-        store.query(query).await,
-        Ok(Answer::Log { rows: vec![first] })
-    );
+    let query = Query::Log { channel: "c".to_owned(), from: 3, to: 3, limit: 100 };
+    assert_eq!(store.query(query).await, Ok(Answer::Log { rows: vec![first] }));
 }
 
 /// Thousands of changes in one.
 pub async fn a_large_commit_is_whole(rig: &dyn Rig) {
     let store = rig.open();
-    let mut ops: Vec<_> = (0..5_000)
-        .map(|i| StoreOp::Message(message("#a", &format!("{i:05}"), "ann", i)))
-        .collect();
+    let mut ops: Vec<_> =
+        (0..5_000).map(|i| StoreOp::Message(message("#a", &format!("{i:05}"), "ann", i))).collect();
     ops.extend((0..2_000).map(|i| put(Table::Counter, &format!("k{}", i % 10), b"v")));
     store.commit(ops).await.unwrap();
     let (rows, more) = history(&store, "#a", None, 4_000).await;
@@ -365,10 +278,7 @@ pub async fn commits_and_questions_keep_their_order(rig: &dyn Rig) {
     let store = rig.open();
     for i in 0..200_u64 {
         let row = message("#a", &format!("{i:05}"), "ann", i);
-        drop(store.commit(vec![
-            StoreOp::Message(row),
-            put(Table::Head, "h", &i.to_be_bytes()),
-        ]));
+        drop(store.commit(vec![StoreOp::Message(row), put(Table::Head, "h", &i.to_be_bytes())]));
         if i % 20 == 0 {
             let (rows, _) = history(&store, "#a", None, 1).await;
             assert_eq!(rows[0].seq, i);

@@ -88,9 +88,7 @@ fn open(dir: &Path, path: &Path) -> Result<(Connection, Files), Fault> {
     let [wal, _] = db::companions(path);
     if empty && std::fs::metadata(&wal).is_ok_and(|m| m.len() > 0) {
         // SQLite would begin anew and delete the log, with all that was not taken over yet.
-        return Err(Fault::Damaged(
-            "it is empty or missing, but its write-ahead log is there".to_owned(),
-        ));
+        return Err(Fault::Damaged("it is empty or missing, but its write-ahead log is there".to_owned()));
     }
     db::make_file(path)?;
     let mut conn = db::connect(path)?;
@@ -105,14 +103,7 @@ fn open(dir: &Path, path: &Path) -> Result<(Connection, Files), Fault> {
     db::migrate(&mut conn, &SCHEMA)?;
     let file = FileId::of(path).ok_or(Fault::Gone)?;
     let path = path.to_owned();
-    Ok((
-        conn,
-        Files {
-            path,
-            file,
-            _lock: lock,
-        },
-    ))
+    Ok((conn, Files { path, file, _lock: lock }))
 }
 
 impl Store for EmbeddedStore {

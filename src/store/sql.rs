@@ -154,13 +154,8 @@ pub fn load(conn: &Connection) -> Result<Snapshot, Fault> {
         }
     }
     let mut statement = conn.prepare_cached("SELECT id, target, sealed FROM outbox ORDER BY id")?;
-    let rows = statement.query_map([], |r| {
-        Ok(OutboxRow {
-            id: r.get(0)?,
-            target: r.get(1)?,
-            sealed: r.get(2)?,
-        })
-    })?;
+    let rows =
+        statement.query_map([], |r| Ok(OutboxRow { id: r.get(0)?, target: r.get(1)?, sealed: r.get(2)? }))?;
     snapshot.outbox = rows.collect::<Result<_, _>>()?;
     Ok(snapshot)
 }
@@ -168,26 +163,12 @@ pub fn load(conn: &Connection) -> Result<Snapshot, Fault> {
 /// Answers a question.
 pub fn query(conn: &Connection, query: &Query) -> Result<Answer, Fault> {
     match query {
-        Query::History {
-            target,
-            before,
-            limit,
-        } => history(conn, target, before.as_deref(), *limit),
-        Query::Log {
-            channel,
-            from,
-            to,
-            limit,
-        } => log(conn, channel, int(*from), int(*to), *limit),
+        Query::History { target, before, limit } => history(conn, target, before.as_deref(), *limit),
+        Query::Log { channel, from, to, limit } => log(conn, channel, int(*from), int(*to), *limit),
     }
 }
 
-fn history(
-    conn: &Connection,
-    target: &str,
-    before: Option<&str>,
-    limit: u32,
-) -> Result<Answer, Fault> {
+fn history(conn: &Connection, target: &str, before: Option<&str>, limit: u32) -> Result<Answer, Fault> {
     // The place of the message that was named, or behind all.
     let place = match before {
         None => Some((i64::MAX, String::new())),
@@ -197,10 +178,7 @@ fn history(
             .map(|seq| (seq, id.to_owned())),
     };
     let Some((seq, id)) = place else {
-        return Ok(Answer::History {
-            rows: Vec::new(),
-            more: false,
-        });
+        return Ok(Answer::History { rows: Vec::new(), more: false });
     };
     let mut statement = conn.prepare_cached(
         "SELECT target, id, author, seq, ts, state, sealed FROM message \
@@ -235,9 +213,7 @@ fn log(conn: &Connection, channel: &str, from: i64, to: i64, limit: u64) -> Resu
             "SELECT idx FROM log WHERE channel = ? AND seq BETWEEN ? AND ? ORDER BY seq {order}, idx {order} LIMIT 1"
         );
         let mut statement = conn.prepare_cached(&sql)?;
-        Ok(statement
-            .query_row(params![channel, from, to], |r| r.get(0))
-            .optional()?)
+        Ok(statement.query_row(params![channel, from, to], |r| r.get(0)).optional()?)
     };
     let mut found = Vec::new();
     if let (Some(first), Some(last)) = (end("ASC")?, end("DESC")?) {

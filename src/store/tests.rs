@@ -73,10 +73,7 @@ async fn a_store_of_version_1_opens() {
     drop(conn);
     let store = EmbeddedStore::open(dir.path()).unwrap();
     let snapshot = store.load().await.unwrap();
-    assert_eq!(
-        snapshot.values[&(Table::Setting, "nick".to_owned())],
-        b"ann"
-    );
+    assert_eq!(snapshot.values[&(Table::Setting, "nick".to_owned())], b"ann");
     assert_eq!(snapshot.outbox.len(), 1);
     store.commit(put("more", 1)).await.unwrap();
 }
@@ -86,8 +83,7 @@ async fn a_newer_store_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
-    conn.execute("UPDATE schema_version SET version = 99", [])
-        .unwrap();
+    conn.execute("UPDATE schema_version SET version = 99", []).unwrap();
     drop(conn);
     let error = EmbeddedStore::open(dir.path()).unwrap_err().to_string();
     assert!(error.contains("newer kirc (version 99"), "{error}");
@@ -148,11 +144,7 @@ async fn a_store_whose_file_is_gone_but_not_its_log_is_left_as_it_is() {
     store.commit(put("a", 10)).await.unwrap();
     // As a crash leaves it: the log holds the commit.
     let copy = tempfile::tempdir().unwrap();
-    fs::copy(
-        dir.path().join("store.db-wal"),
-        copy.path().join("store.db-wal"),
-    )
-    .unwrap();
+    fs::copy(dir.path().join("store.db-wal"), copy.path().join("store.db-wal")).unwrap();
     let error = EmbeddedStore::open(copy.path()).unwrap_err().to_string();
     assert!(error.contains("write-ahead log is there"), "{error}");
     fs::copy(dir.path().join("store.db"), copy.path().join("store.db")).unwrap();

@@ -50,12 +50,7 @@ pub struct Worker {
 impl Worker {
     /// A worker on an open file.
     pub fn new(files: Files, conn: Connection, health: watch::Sender<Health>) -> Self {
-        Self {
-            files,
-            conn,
-            health,
-            commits: 0,
-        }
+        Self { files, conn, health, commits: 0 }
     }
 
     /// Works until it is told to end or nobody is left to ask.
@@ -108,9 +103,7 @@ impl Worker {
                 }
                 #[cfg(test)]
                 Ask::Limit(pages) => {
-                    let _ = self
-                        .conn
-                        .execute_batch(&format!("PRAGMA max_page_count={pages}"));
+                    let _ = self.conn.execute_batch(&format!("PRAGMA max_page_count={pages}"));
                 }
             }
         }
@@ -134,24 +127,14 @@ impl Worker {
     }
 
     /// Does something and says how the store is.
-    fn outcome<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, Fault>,
-    ) -> Result<T, PortError> {
-        let done = if self.files.moved() {
-            Err(Fault::Gone)
-        } else {
-            work(&self.conn)
-        };
+    fn outcome<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, PortError> {
+        let done = if self.files.moved() { Err(Fault::Gone) } else { work(&self.conn) };
         if done.is_err() && !self.conn.is_autocommit() {
             let _ = self.conn.execute_batch("ROLLBACK");
         }
         done.map_err(|fault| {
             let error = PortError::from(self.files.error(fault));
-            let health = Health {
-                up: false,
-                reason: error.0.clone(),
-            };
+            let health = Health { up: false, reason: error.0.clone() };
             tell(&self.health, health);
             error
         })

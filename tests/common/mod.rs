@@ -20,9 +20,7 @@ pub struct World {
 impl World {
     /// An empty one.
     pub fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().expect("a temporary folder"),
-        }
+        Self { dir: tempfile::tempdir().expect("a temporary folder") }
     }
 
     /// Where everything is.
@@ -56,10 +54,7 @@ impl World {
 
     /// Runs `kirc` to its end.
     pub fn run(&self, profile: &str, arguments: &[&str]) -> Output {
-        self.kirc(profile)
-            .args(arguments)
-            .output()
-            .expect("kirc can be run")
+        self.kirc(profile).args(arguments).output().expect("kirc can be run")
     }
 
     /// Runs `kirc`, which must succeed; gives what it said on stdout.
@@ -71,10 +66,7 @@ impl World {
 
     /// Sets a profile up whose nick is its name.
     pub fn set_up(&self, profile: &str) {
-        self.ok(
-            profile,
-            &["setup", "--nick", profile, "--embedded", "--yes"],
-        );
+        self.ok(profile, &["setup", "--nick", profile, "--embedded", "--yes"]);
     }
 
     /// Starts a subcommand to talk to, line by line.
@@ -95,13 +87,7 @@ impl World {
                 }
             }
         });
-        Talker {
-            name: profile.to_owned(),
-            stdin: child.stdin.take(),
-            child,
-            heard,
-            past: Vec::new(),
-        }
+        Talker { name: profile.to_owned(), stdin: child.stdin.take(), child, heard, past: Vec::new() }
     }
 
     /// Starts a pipe and waits for its greeting.
@@ -117,10 +103,7 @@ impl World {
         let socket = self.profile(profile).join("kirc.sock");
         let begin = Instant::now();
         while !socket.exists() {
-            assert!(
-                begin.elapsed() < LONG,
-                "the node of {profile} makes no socket"
-            );
+            assert!(begin.elapsed() < LONG, "the node of {profile} makes no socket");
             std::thread::sleep(Duration::from_millis(10));
         }
         node
@@ -191,10 +174,7 @@ impl Talker {
                 None => break,
             }
         }
-        panic!(
-            "{} did not say {what}; it said: {:#?}",
-            self.name, self.past
-        );
+        panic!("{} did not say {what}; it said: {:#?}", self.name, self.past);
     }
 
     /// Reads on until a command comes.

@@ -35,8 +35,8 @@ pub fn schemas() -> &'static BTreeMap<String, Value> {
                     folders.push(path);
                 } else if path.extension().is_some_and(|e| e == "json") {
                     let text = fs::read_to_string(&path).expect("a schema");
-                    let value = serde_json::from_str(&text)
-                        .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                    let value =
+                        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
                     let name = path.strip_prefix(&root).expect("a path below schema/");
                     out.insert(name.to_str().expect("a plain name").to_owned(), value);
                 }
@@ -54,9 +54,7 @@ fn registry() -> &'static Registry<'static> {
             let id = schema["$id"].as_str().expect("an $id");
             builder = builder.add(id, schema).expect("a schema that can be added");
         }
-        builder
-            .prepare()
-            .expect("schemas whose references lead somewhere")
+        builder.prepare().expect("schemas whose references lead somewhere")
     })
 }
 
@@ -68,9 +66,7 @@ fn validator(path: &str) -> Option<&'static Validator> {
     if let Some(found) = made.get(path) {
         return Some(found);
     }
-    let built = jsonschema::options()
-        .with_registry(registry())
-        .build(schema);
+    let built = jsonschema::options().with_registry(registry()).build(schema);
     let built = Box::leak(Box::new(built.unwrap_or_else(|e| panic!("{path}: {e}"))));
     made.insert(path.to_owned(), built);
     Some(built)
@@ -94,15 +90,9 @@ pub fn check(side: Side, envelope: &Value) -> Result<(), String> {
     let command = envelope["command"].as_str().ok_or("there is no command")?;
     let path = path_of(side, command);
     let validator = validator(&path).ok_or(format!("there is no {path}"))?;
-    let wrong: Vec<String> = validator
-        .iter_errors(envelope)
-        .map(|e| format!("{}: {e}", e.instance_path()))
-        .collect();
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("{path}\n  {}\n  {envelope}", wrong.join("\n  ")))
-    }
+    let wrong: Vec<String> =
+        validator.iter_errors(envelope).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{path}\n  {}\n  {envelope}", wrong.join("\n  "))) }
 }
 
 /// Makes the check for every schema, so that one which leads nowhere fails here.

@@ -26,34 +26,18 @@ fn read(path: &str) -> String {
 /// The names of the schemas in one folder.
 fn names(folder: &str) -> BTreeSet<String> {
     let prefix = format!("{folder}/");
-    let names = schemas()
-        .keys()
-        .filter_map(|path| path.strip_prefix(&prefix));
-    names
-        .map(|name| name.trim_end_matches(".schema.json").to_owned())
-        .collect()
+    let names = schemas().keys().filter_map(|path| path.strip_prefix(&prefix));
+    names.map(|name| name.trim_end_matches(".schema.json").to_owned()).collect()
 }
 
 #[test]
 fn every_schema_is_valid_and_names_itself() {
     make_all();
     for (path, schema) in schemas() {
-        assert_eq!(
-            schema["$schema"], "https://json-schema.org/draft/2020-12/schema",
-            "{path}"
-        );
-        assert_eq!(
-            schema["$id"],
-            format!("https://kirc.example/schema/{path}"),
-            "{path}"
-        );
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{path}");
+        assert_eq!(schema["$id"], format!("https://kirc.example/schema/{path}"), "{path}");
         assert!(jsonschema::meta::is_valid(schema), "{path} is no schema");
-        assert!(
-            schema["description"]
-                .as_str()
-                .is_some_and(|d| !d.is_empty()),
-            "{path} says nothing"
-        );
+        assert!(schema["description"].as_str().is_some_and(|d| !d.is_empty()), "{path} says nothing");
         let Some((folder, file)) = path.rsplit_once('/') else {
             continue;
         };
@@ -68,24 +52,11 @@ fn every_schema_is_valid_and_names_itself() {
 #[test]
 fn every_command_of_the_contract_has_a_schema() {
     let page = read("docs/session.md");
-    let (_, rest) = page
-        .split_once("## From a session")
-        .expect("the first heading");
-    let (from, to) = rest
-        .split_once("## To a session")
-        .expect("the second heading");
+    let (_, rest) = page.split_once("## From a session").expect("the first heading");
+    let (from, to) = rest.split_once("## To a session").expect("the second heading");
     // What only ever answers is named in the last column of the first table.
-    let answers = [
-        "HISTORY",
-        "VERIFY",
-        "CONTACT",
-        "INVITATION",
-        "PROFILE",
-        "CARD",
-        "FLUSH",
-        "MARKREAD",
-        "PONG",
-    ];
+    let answers =
+        ["HISTORY", "VERIFY", "CONTACT", "INVITATION", "PROFILE", "CARD", "FLUSH", "MARKREAD", "PONG"];
     let mut heard = commands(to);
     heard.extend(answers.map(str::to_owned));
     assert_eq!(commands(from), names("from-session"));
@@ -96,28 +67,15 @@ fn every_command_of_the_contract_has_a_schema() {
 fn commands(table: &str) -> BTreeSet<String> {
     let rows = table.lines().filter(|line| line.starts_with("| `"));
     let cells = rows.filter_map(|row| row.split('|').nth(1));
-    cells
-        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
-        .map(str::to_owned)
-        .collect()
+    cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
 }
 
 #[test]
 fn every_numeric_has_a_schema_of_its_name() {
-    let table: BTreeMap<_, _> = kirc_core::numeric::ALL
-        .iter()
-        .map(|n| (n.code.to_owned(), n.name))
-        .collect();
-    assert_eq!(
-        table.keys().cloned().collect::<BTreeSet<_>>(),
-        names("numeric")
-    );
+    let table: BTreeMap<_, _> = kirc_core::numeric::ALL.iter().map(|n| (n.code.to_owned(), n.name)).collect();
+    assert_eq!(table.keys().cloned().collect::<BTreeSet<_>>(), names("numeric"));
     for (code, name) in table {
-        assert_eq!(
-            schemas()[&format!("numeric/{code}.schema.json")]["title"],
-            name,
-            "{code}"
-        );
+        assert_eq!(schemas()[&format!("numeric/{code}.schema.json")]["title"], name, "{code}");
     }
 }
 
@@ -152,15 +110,10 @@ fn index() -> String {
         let of = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         if folder != Some(of) {
             let heading = if of.is_empty() { "Shared" } else { of };
-            out += &format!(
-                "\n### {heading}\n\n| schema | title | what it is |\n| --- | --- | --- |\n"
-            );
+            out += &format!("\n### {heading}\n\n| schema | title | what it is |\n| --- | --- | --- |\n");
             folder = Some(of);
         }
-        let name = Path::new(path)
-            .file_name()
-            .and_then(|n| n.to_str())
-            .unwrap_or_default();
+        let name = Path::new(path).file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let (title, what) = (&schema["title"], &schema["description"]);
         let cell = |v: &Value| v.as_str().unwrap_or_default().replace('|', "\\|");
         out += &format!("| [{name}]({path}) | {} | {} |\n", cell(title), cell(what));
@@ -171,63 +124,19 @@ fn index() -> String {
 #[test]
 fn the_schemas_tell_good_from_bad() {
     let cases = [
-        (
-            Side::To,
-            json!({"command":"TYPING","from":"bob","to":"#net","params":["active"]}),
-            true,
-        ),
-        (
-            Side::To,
-            json!({"command":"TYPING","from":"bob","to":"#net","params":["asleep"]}),
-            false,
-        ),
-        (
-            Side::To,
-            json!({"command":"GAP","to":"#net","params":["3"],"body":["3 messages are lost."]}),
-            true,
-        ),
-        (
-            Side::To,
-            json!({"command":"GAP","to":"#net","params":["three"],"body":["…"]}),
-            false,
-        ),
-        (
-            Side::To,
-            json!({"command":"332","to":"bob","params":["#net"],"body":["hello"]}),
-            true,
-        ),
-        (
-            Side::To,
-            json!({"command":"332","to":"bob","params":["#net"],"body":"hello"}),
-            false,
-        ),
-        (
-            Side::To,
-            json!({"command":"332","to":"bob","params":["#net"],"body":["hello"],"more":1}),
-            false,
-        ),
+        (Side::To, json!({"command":"TYPING","from":"bob","to":"#net","params":["active"]}), true),
+        (Side::To, json!({"command":"TYPING","from":"bob","to":"#net","params":["asleep"]}), false),
+        (Side::To, json!({"command":"GAP","to":"#net","params":["3"],"body":["3 messages are lost."]}), true),
+        (Side::To, json!({"command":"GAP","to":"#net","params":["three"],"body":["…"]}), false),
+        (Side::To, json!({"command":"332","to":"bob","params":["#net"],"body":["hello"]}), true),
+        (Side::To, json!({"command":"332","to":"bob","params":["#net"],"body":"hello"}), false),
+        (Side::To, json!({"command":"332","to":"bob","params":["#net"],"body":["hello"],"more":1}), false),
         (Side::To, json!({"command":"NOSUCH"}), false),
-        (
-            Side::From,
-            json!({"command":"JOIN","to":"#net","meta":{"label":"1"}}),
-            true,
-        ),
+        (Side::From, json!({"command":"JOIN","to":"#net","meta":{"label":"1"}}), true),
         (Side::From, json!({"command":"JOIN","to":"net"}), false),
-        (
-            Side::From,
-            json!({"command":"PRIVMSG","to":"#net","body":[]}),
-            false,
-        ),
-        (
-            Side::From,
-            json!({"command":"CONTACT","params":["show","bob"]}),
-            true,
-        ),
-        (
-            Side::From,
-            json!({"command":"CONTACT","params":["show"]}),
-            false,
-        ),
+        (Side::From, json!({"command":"PRIVMSG","to":"#net","body":[]}), false),
+        (Side::From, json!({"command":"CONTACT","params":["show","bob"]}), true),
+        (Side::From, json!({"command":"CONTACT","params":["show"]}), false),
     ];
     for (side, envelope, good) in cases {
         assert_eq!(check(side, &envelope).is_ok(), good, "{envelope}");

@@ -23,30 +23,21 @@ fn what_the_program_sends_fits_its_schemas() {
     let mut alice = grid.person("alice");
     let mut bob = grid.person("bob");
 
-    let welcome = alice.ask(
-        json!({"command": "HELLO", "meta": {"caps": CAPS}}),
-        &["001"],
-    );
-    bob.ask(
-        json!({"command": "HELLO", "meta": {"caps": CAPS}}),
-        &["001"],
-    );
+    let welcome = alice.ask(json!({"command": "HELLO", "meta": {"caps": CAPS}}), &["001"]);
+    bob.ask(json!({"command": "HELLO", "meta": {"caps": CAPS}}), &["001"]);
     alice.ask(json!({"command": "PING", "params": ["token"]}), &["PONG"]);
 
     // A channel: founded, joined, spoken in.
     alice.ask(json!({"command": "JOIN", "to": "#net"}), &["366"]);
     alice.ask(json!({"command": "TOPIC", "to": "#net"}), &["331"]);
-    alice.ask(
-        json!({"command": "TOPIC", "to": "#net", "body": ["news"]}),
-        &["TOPIC"],
-    );
+    alice.ask(json!({"command": "TOPIC", "to": "#net", "body": ["news"]}), &["TOPIC"]);
     bob.ask(json!({"command": "JOIN", "to": "#net"}), &["366"]);
-    alice.until("bob's JOIN", |e| {
-        e["command"] == "JOIN" && e["from"] == "bob"
-    });
+    alice.until("bob's JOIN", |e| e["command"] == "JOIN" && e["from"] == "bob");
     alice.say(json!({"command": "PRIVMSG", "to": "#net", "body": ["hello"]}));
     bob.until("hello", says("hello"));
-    bob.say(json!({"command": "PRIVMSG", "to": "#net", "body": ["waves at alice"], "meta": {"action": true}}));
+    bob.say(
+        json!({"command": "PRIVMSG", "to": "#net", "body": ["waves at alice"], "meta": {"action": true}}),
+    );
     let heard = alice.until("bob's answer", says("waves at alice"));
     alice.say(json!({"command": "MARKREAD", "to": "#net", "params": [heard["id"]]}));
     bob.say(json!({"command": "NOTICE", "to": "#net", "body": ["one", "two"]}));
@@ -55,120 +46,58 @@ fn what_the_program_sends_fits_its_schemas() {
     alice.until("bob's TYPING", is("TYPING"));
 
     // Questions about it.
-    for (command, last) in [
-        ("NAMES", "366"),
-        ("WHO", "315"),
-        ("MODE", "324"),
-        ("JOIN", "366"),
-    ] {
+    for (command, last) in [("NAMES", "366"), ("WHO", "315"), ("MODE", "324"), ("JOIN", "366")] {
         alice.ask(json!({"command": command, "to": "#net"}), &[last]);
     }
     alice.ask(json!({"command": "WHO", "to": "bob"}), &["315"]);
     alice.ask(json!({"command": "WHOIS", "to": "bob"}), &["318"]);
     alice.ask(json!({"command": "LIST"}), &["323"]);
     alice.ask(json!({"command": "STATUS"}), &["STATUS"]);
-    alice.ask(
-        json!({"command": "HISTORY", "to": "#net", "meta": {"limit": 10}}),
-        &["HISTORY"],
-    );
+    alice.ask(json!({"command": "HISTORY", "to": "#net", "meta": {"limit": 10}}), &["HISTORY"]);
 
     // Modes, and refusals by those who may not.
-    alice.ask(
-        json!({"command": "MODE", "to": "#net", "params": ["+vk", "bob", "secret"]}),
-        &["MODE"],
-    );
+    alice.ask(json!({"command": "MODE", "to": "#net", "params": ["+vk", "bob", "secret"]}), &["MODE"]);
     bob.until("the MODE", is("MODE"));
-    alice.ask(
-        json!({"command": "MODE", "to": "#net", "params": ["+b", "eve!*@*"]}),
-        &["MODE"],
-    );
-    alice.ask(
-        json!({"command": "MODE", "to": "#net", "params": ["+b"]}),
-        &["368"],
-    );
-    bob.ask(
-        json!({"command": "KICK", "to": "#net", "params": ["alice"]}),
-        &["482"],
-    );
-    bob.ask(
-        json!({"command": "TOPIC", "to": "#net", "body": ["mine"]}),
-        &["482"],
-    );
-    bob.ask(
-        json!({"command": "MODE", "to": "#net", "params": ["+o", "nobody"]}),
-        &["401", "441", "482"],
-    );
+    alice.ask(json!({"command": "MODE", "to": "#net", "params": ["+b", "eve!*@*"]}), &["MODE"]);
+    alice.ask(json!({"command": "MODE", "to": "#net", "params": ["+b"]}), &["368"]);
+    bob.ask(json!({"command": "KICK", "to": "#net", "params": ["alice"]}), &["482"]);
+    bob.ask(json!({"command": "TOPIC", "to": "#net", "body": ["mine"]}), &["482"]);
+    bob.ask(json!({"command": "MODE", "to": "#net", "params": ["+o", "nobody"]}), &["401", "441", "482"]);
     bob.ask(json!({"command": "WHOIS", "to": "nobody"}), &["401"]);
-    bob.ask(
-        json!({"command": "PRIVMSG", "to": "#elsewhere", "body": ["hello"]}),
-        &["403", "404", "442"],
-    );
-    bob.ask(
-        json!({"command": "PRIVMSG", "to": "nobody", "body": ["hello"]}),
-        &["401"],
-    );
+    bob.ask(json!({"command": "PRIVMSG", "to": "#elsewhere", "body": ["hello"]}), &["403", "404", "442"]);
+    bob.ask(json!({"command": "PRIVMSG", "to": "nobody", "body": ["hello"]}), &["401"]);
 
     // From one to one.
     alice.say(json!({"command": "PRIVMSG", "to": "bob", "body": ["between us"]}));
     let direct = bob.until("the direct message", says("between us"));
     bob.say(json!({"command": "MARKREAD", "to": "alice", "params": [direct["id"]]}));
-    alice.until("read", |e| {
-        e["command"] == "STATE" && e["params"][0] == "read"
-    });
+    alice.until("read", |e| e["command"] == "STATE" && e["params"][0] == "read");
     alice.ask(json!({"command": "VERIFY", "to": "bob"}), &["VERIFY"]);
-    alice.ask(
-        json!({"command": "VERIFY", "to": "bob", "params": ["confirm"]}),
-        &["VERIFY"],
-    );
-    alice.ask(
-        json!({"command": "CONTACT", "params": ["list"]}),
-        &["CONTACT"],
-    );
-    alice.ask(
-        json!({"command": "CONTACT", "params": ["show", "bob"]}),
-        &["CONTACT"],
-    );
+    alice.ask(json!({"command": "VERIFY", "to": "bob", "params": ["confirm"]}), &["VERIFY"]);
+    alice.ask(json!({"command": "CONTACT", "params": ["list"]}), &["CONTACT"]);
+    alice.ask(json!({"command": "CONTACT", "params": ["show", "bob"]}), &["CONTACT"]);
 
     // Who came later knows who was there before, without having seen them come.
     let mut carol = grid.person("carol");
-    carol.ask(
-        json!({"command": "JOIN", "to": "#net", "params": ["secret"]}),
-        &["366"],
-    );
+    carol.ask(json!({"command": "JOIN", "to": "#net", "params": ["secret"]}), &["366"]);
     carol.ask(json!({"command": "WHOIS", "to": "bob"}), &["311"]);
     carol.say(json!({"command": "PRIVMSG", "to": "bob", "body": ["nice to meet you"]}));
     bob.until("carol's message", says("nice to meet you"));
-    bob.ask(
-        json!({"command": "PRIVMSG", "to": "carol", "body": ["likewise"]}),
-        &["PRIVMSG"],
-    );
+    bob.ask(json!({"command": "PRIVMSG", "to": "carol", "body": ["likewise"]}), &["PRIVMSG"]);
     carol.until("bob's answer", says("likewise"));
     carol.close();
 
     // Oneself.
     alice.ask(json!({"command": "AWAY", "body": ["lunch"]}), &["306"]);
-    bob.until("alice away", |e| {
-        e["command"] == "PRESENCE" && e["params"][0] == "away"
-    });
+    bob.until("alice away", |e| e["command"] == "PRESENCE" && e["params"][0] == "away");
     bob.ask(json!({"command": "WHOIS", "to": "alice"}), &["318"]);
     alice.ask(json!({"command": "AWAY"}), &["305"]);
     alice.ask(json!({"command": "NICK", "params": ["alicia"]}), &["NICK"]);
-    bob.until("the new nick", |e| {
-        e["command"] == "NICK" && e["params"][0] == "alicia"
-    });
+    bob.until("the new nick", |e| e["command"] == "NICK" && e["params"][0] == "alicia");
     let card = bob.ask(json!({"command": "CARD"}), &["CARD"]);
-    alice.ask(
-        json!({"command": "CONTACT", "params": ["add"], "body": card["body"]}),
-        &["CONTACT"],
-    );
-    alice.ask(
-        json!({"command": "PROFILE", "params": ["set", "city"], "body": ["Turin"]}),
-        &["PROFILE"],
-    );
-    alice.ask(
-        json!({"command": "PROFILE", "params": ["publish"]}),
-        &["PROFILE"],
-    );
+    alice.ask(json!({"command": "CONTACT", "params": ["add"], "body": card["body"]}), &["CONTACT"]);
+    alice.ask(json!({"command": "PROFILE", "params": ["set", "city"], "body": ["Turin"]}), &["PROFILE"]);
+    alice.ask(json!({"command": "PROFILE", "params": ["publish"]}), &["PROFILE"]);
     // Publishing is a hint: it is there a moment later.
     let find = json!({"command": "PROFILE", "params": ["find", "alicia"]});
     let found = (0..100).any(|_| {
@@ -178,10 +107,7 @@ fn what_the_program_sends_fits_its_schemas() {
     assert!(found, "the published profile is not to be found");
     let create = json!({"command": "INVITATION", "params": ["create"], "body": card["body"]});
     let invite = alice.ask(create, &["INVITATION"]);
-    bob.ask(
-        json!({"command": "INVITATION", "params": ["accept"], "body": invite["body"]}),
-        &["INVITATION"],
-    );
+    bob.ask(json!({"command": "INVITATION", "params": ["accept"], "body": invite["body"]}), &["INVITATION"]);
 
     // What is no envelope, and what is no command.
     alice.line("this is no envelope");
@@ -191,34 +117,19 @@ fn what_the_program_sends_fits_its_schemas() {
 
     // The end of it.
     alice.ask(json!({"command": "ROTATE", "to": "#net"}), &["NOTICE"]);
-    alice.ask(
-        json!({"command": "KICK", "to": "#net", "params": ["bob"], "body": ["enough"]}),
-        &["KICK"],
-    );
+    alice.ask(json!({"command": "KICK", "to": "#net", "params": ["bob"], "body": ["enough"]}), &["KICK"]);
     bob.until("the KICK", is("KICK"));
-    alice.ask(
-        json!({"command": "INVITE", "to": "bob", "params": ["#net"]}),
-        &["341"],
-    );
+    alice.ask(json!({"command": "INVITE", "to": "bob", "params": ["#net"]}), &["341"]);
     bob.until("the INVITE", is("INVITE"));
     bob.ask(json!({"command": "JOIN", "to": "#net"}), &["475"]);
-    bob.ask(
-        json!({"command": "JOIN", "to": "#net", "params": ["secret"]}),
-        &["366"],
-    );
-    bob.ask(
-        json!({"command": "PART", "to": "#net", "body": ["bye"]}),
-        &["PART"],
-    );
+    bob.ask(json!({"command": "JOIN", "to": "#net", "params": ["secret"]}), &["366"]);
+    bob.ask(json!({"command": "PART", "to": "#net", "body": ["bye"]}), &["PART"]);
     alice.ask(json!({"command": "FLUSH"}), &["FLUSH"]);
 
     let mut heard: BTreeSet<String> = alice.close().into_iter().collect();
     heard.extend(bob.close());
     assert!(welcome["meta"]["actor"].is_string());
-    assert!(
-        heard.contains("EPOCH"),
-        "no new key was told of; heard {heard:?}"
-    );
+    assert!(heard.contains("EPOCH"), "no new key was told of; heard {heard:?}");
     what_the_services_see_fits_too(&grid);
 }
 
@@ -226,19 +137,8 @@ fn what_the_services_see_fits_too(grid: &Grid) {
     let mut seen = BTreeSet::new();
     for record in grid.records() {
         let text = String::from_utf8(record).expect("records are JSON");
-        for said in [
-            "hello",
-            "waves at",
-            "between us",
-            "nice to meet",
-            "news",
-            "secret",
-            "enough",
-        ] {
-            assert!(
-                !text.contains(&format!("\"{said}")),
-                "{said:?} can be read: {text}"
-            );
+        for said in ["hello", "waves at", "between us", "nice to meet", "news", "secret", "enough"] {
+            assert!(!text.contains(&format!("\"{said}")), "{said:?} can be read: {text}");
         }
         let envelope: Value = serde_json::from_str(&text).expect("records are JSON");
         if let Err(wrong) = check(Side::Wire, &envelope) {
@@ -246,15 +146,10 @@ fn what_the_services_see_fits_too(grid: &Grid) {
         }
         seen.insert(envelope["command"].as_str().unwrap_or_default().to_owned());
     }
-    let expected = [
-        "ACCEPT", "ANSWER", "ASK", "CLAIM", "DM", "INVITED", "KEY", "LOG", "RECEIPT", "SEND",
-        "WRAP",
-    ];
+    let expected =
+        ["ACCEPT", "ANSWER", "ASK", "CLAIM", "DM", "INVITED", "KEY", "LOG", "RECEIPT", "SEND", "WRAP"];
     for command in expected {
-        assert!(
-            seen.contains(command),
-            "no {command} was sent; there were {seen:?}"
-        );
+        assert!(seen.contains(command), "no {command} was sent; there were {seen:?}");
     }
 }
 
@@ -281,41 +176,21 @@ fn what_authors_sign_fits_its_schemas() {
     let nick = Nick::parse("me").expect("a nick");
     let card = Card::create(&me, &nick, &address, serde_json::Map::new(), 1);
     let boxed = || Box::new(card.clone());
-    let changes = vec![
-        ModeChange::new(true, 'o', &me.actor().to_string()),
-        ModeChange::new(false, 'b', "eve!*@*"),
-    ];
+    let changes =
+        vec![ModeChange::new(true, 'o', &me.actor().to_string()), ModeChange::new(false, 'b', "eve!*@*")];
     let acts = [
         ActKind::Message,
         ActKind::Notice,
-        ActKind::Join {
-            card: boxed(),
-            key: Some("key".into()),
-            registered: true,
-            tls: true,
-        },
-        ActKind::Part {
-            reason: "bye".into(),
-        },
-        ActKind::Part {
-            reason: String::new(),
-        },
-        ActKind::Kick {
-            target: me.actor(),
-            reason: "enough".into(),
-        },
+        ActKind::Join { card: boxed(), key: Some("key".into()), registered: true, tls: true },
+        ActKind::Part { reason: "bye".into() },
+        ActKind::Part { reason: String::new() },
+        ActKind::Kick { target: me.actor(), reason: "enough".into() },
         ActKind::Mode { changes },
-        ActKind::Topic {
-            text: String::new(),
-        },
+        ActKind::Topic { text: String::new() },
         ActKind::Card { card: boxed() },
         ActKind::Invite { target: me.actor() },
-        ActKind::Nothing {
-            command: "ROTATE".into(),
-        },
-        ActKind::Nothing {
-            command: "PONG".into(),
-        },
+        ActKind::Nothing { command: "ROTATE".into() },
+        ActKind::Nothing { command: "PONG".into() },
     ];
     let id = MsgId::generate(1_790_000_000_000, 1, MsgId::default());
     let kid = kirc_core::crypto::ChannelKey::generate(&mut rng).id(b"#net", Epoch(2));

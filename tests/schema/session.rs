@@ -26,9 +26,7 @@ impl Grid {
     pub fn records(&self) -> Vec<Vec<u8>> {
         let path = self.0.path().join("grid/mailbox.db");
         let base = rusqlite::Connection::open(path).expect("the grid's mailbox");
-        let mut all = base
-            .prepare("SELECT value FROM record ORDER BY id")
-            .expect("a table of records");
+        let mut all = base.prepare("SELECT value FROM record ORDER BY id").expect("a table of records");
         let rows = all.query_map([], |row| row.get(0)).expect("records");
         rows.collect::<Result<_, _>>().expect("records")
     }
@@ -39,11 +37,7 @@ impl Grid {
             .args(["setup", "--nick", nick, "--embedded", "--yes"])
             .output()
             .expect("kirc starts");
-        assert!(
-            done.status.success(),
-            "kirc setup: {}",
-            String::from_utf8_lossy(&done.stderr)
-        );
+        assert!(done.status.success(), "kirc setup: {}", String::from_utf8_lossy(&done.stderr));
         let mut child = kirc(self.0.path(), nick)
             .arg("pipe")
             .stdin(Stdio::piped())
@@ -60,13 +54,7 @@ impl Grid {
                 }
             }
         });
-        Session {
-            child,
-            stdin,
-            lines,
-            label: 0,
-            heard: Vec::new(),
-        }
+        Session { child, stdin, lines, label: 0, heard: Vec::new() }
     }
 }
 
@@ -77,10 +65,7 @@ fn kirc(data: &Path, profile: &str) -> Command {
             command.env_remove(name);
         }
     }
-    command
-        .arg("--data-dir")
-        .arg(data)
-        .args(["--profile", profile]);
+    command.arg("--data-dir").arg(data).args(["--profile", profile]);
     command
 }
 
@@ -110,9 +95,7 @@ impl Session {
     /// Writes a line as it stands.
     pub fn line(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("an open pipe");
-        writeln!(stdin, "{line}")
-            .and_then(|()| stdin.flush())
-            .expect("kirc reads its pipe");
+        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).expect("kirc reads its pipe");
     }
 
     /// Listens until an envelope fits, and answers it.
@@ -145,8 +128,7 @@ impl Session {
         if let Err(wrong) = check(Side::To, &envelope) {
             panic!("kirc sent what its schema does not allow: {wrong}");
         }
-        self.heard
-            .push(envelope["command"].as_str().unwrap_or_default().to_owned());
+        self.heard.push(envelope["command"].as_str().unwrap_or_default().to_owned());
         envelope
     }
 
@@ -154,10 +136,7 @@ impl Session {
     pub fn close(mut self) -> Vec<String> {
         drop(self.stdin.take());
         let end = Instant::now() + PATIENCE;
-        while let Ok(line) = self
-            .lines
-            .recv_timeout(end.saturating_duration_since(Instant::now()))
-        {
+        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
             self.check(&line);
         }
         let status = self.child.wait().expect("kirc ends");

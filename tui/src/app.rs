@@ -140,9 +140,7 @@ where
 
     /// Waits for the next thing. Nothing is lost if the wait is given up.
     async fn next(&mut self) -> Happened {
-        let frame = self
-            .dirty
-            .then(|| self.last_frame.map_or_else(Instant::now, |t| t + FRAME));
+        let frame = self.dirty.then(|| self.last_frame.map_or_else(Instant::now, |t| t + FRAME));
         let wake = self.wake();
         let mut envelopes = Vec::new();
         tokio::select! {

@@ -54,11 +54,7 @@ pub struct Binding {
 }
 
 const fn bind(chords: &'static str, action: Action, help: &'static str) -> Binding {
-    Binding {
-        chords,
-        action,
-        help,
-    }
+    Binding { chords, action, help }
 }
 
 /// The profile `default`: readline.
@@ -69,11 +65,7 @@ pub const DEFAULT: &[Binding] = &[
     bind("S-Tab", Action::CompleteBack, "complete, backwards"),
     bind("Up", Action::Older, "entry before"),
     bind("Down", Action::Newer, "entry after, at last the draft"),
-    bind(
-        "PageUp",
-        Action::PageUp,
-        "scroll up; at the top: fetch more",
-    ),
+    bind("PageUp", Action::PageUp, "scroll up; at the top: fetch more"),
     bind("PageDown", Action::PageDown, "scroll down"),
     bind("M-<", Action::ScrollTop, "scroll to the top"),
     bind("M->", Action::ScrollBottom, "scroll to the bottom"),
@@ -185,10 +177,7 @@ impl Chord {
 
 /// What a chord does.
 pub fn action(chord: Chord) -> Option<Action> {
-    DEFAULT
-        .iter()
-        .find(|b| b.chords.split(' ').any(|c| Chord::parse(c) == Some(chord)))
-        .map(|b| b.action)
+    DEFAULT.iter().find(|b| b.chords.split(' ').any(|c| Chord::parse(c) == Some(chord))).map(|b| b.action)
 }
 
 impl fmt::Display for Binding {
@@ -212,19 +201,12 @@ mod tests {
                 seen.push(parsed);
             }
         }
-        assert!(
-            DEFAULT
-                .iter()
-                .all(|b| !b.help.is_empty() || matches!(b.action, Action::GoTo(_)))
-        );
+        assert!(DEFAULT.iter().all(|b| !b.help.is_empty() || matches!(b.action, Action::GoTo(_))));
     }
 
     #[test]
     fn events_become_chords() {
-        let event = KeyEvent::new(
-            KeyCode::Char('A'),
-            KeyModifiers::CONTROL | KeyModifiers::SHIFT,
-        );
+        let event = KeyEvent::new(KeyCode::Char('A'), KeyModifiers::CONTROL | KeyModifiers::SHIFT);
         assert_eq!(action(Chord::of(&event)), Some(Action::LineStart));
         let event = KeyEvent::new(KeyCode::Tab, KeyModifiers::SHIFT);
         assert_eq!(action(Chord::of(&event)), Some(Action::CompleteBack));

@@ -81,12 +81,7 @@ impl Page {
     /// A page without a choice.
     pub fn new(title: impl Into<String>, rows: Vec<Row>) -> Self {
         let chosen = rows.iter().position(|r| matches!(r, Row::Channel(..)));
-        Self {
-            title: title.into(),
-            rows,
-            scroll: 0,
-            chosen,
-        }
+        Self { title: title.into(), rows, scroll: 0, chosen }
     }
 
     /// Handles an action. `page` is the number of rows that are on the screen, `idle` whether nothing is being written.

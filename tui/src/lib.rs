@@ -74,23 +74,13 @@ pub async fn run(
 ) -> Result<Exit, TuiError> {
     let guard = terminal::Guard::enter()?;
     let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
-    let mut app = App::new(
-        terminal,
-        EventStream::new(),
-        handle,
-        &options,
-        Box::new(guard),
-    );
+    let mut app = App::new(terminal, EventStream::new(), handle, &options, Box::new(guard));
     app.run(shutdown).await
 }
 
 /// Shows fixed data without a network, at a fixed time; answers come from a node made of paper.
 pub async fn demo(options: Options) -> Result<(), TuiError> {
-    let options = Options {
-        clock: Clock::fixed(demo::NOW),
-        zone: jiff::tz::TimeZone::UTC,
-        ..options
-    };
+    let options = Options { clock: Clock::fixed(demo::NOW), zone: jiff::tz::TimeZone::UTC, ..options };
     let (to_node, mut said) = mpsc::channel::<Envelope>(256);
     let (answers, from_node) = mpsc::channel(1024);
     let paper = async move {
@@ -112,8 +102,7 @@ pub async fn demo(options: Options) -> Result<(), TuiError> {
 /// SIGTERM, for the demonstration; the program has a `shutdown` of its own.
 async fn told_to_stop() {
     #[cfg(unix)]
-    if let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    {
+    if let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         term.recv().await;
         return;
     }

@@ -24,12 +24,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            mono: false,
-            profile: "default".to_owned(),
-            zone: TimeZone::UTC,
-            clock: Clock::System,
-        }
+        Self { mono: false, profile: "default".to_owned(), zone: TimeZone::UTC, clock: Clock::System }
     }
 }
 

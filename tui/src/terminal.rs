@@ -56,12 +56,7 @@ impl Guard {
         // From here on the guard restores, also what was only half done.
         let guard = Self(());
         enable_raw_mode()?;
-        execute!(
-            io::stdout(),
-            EnterAlternateScreen,
-            EnableBracketedPaste,
-            EnableFocusChange
-        )?;
+        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
         Ok(guard)
     }
 }

@@ -82,11 +82,7 @@ impl Theme {
 
     /// How a role looks.
     pub fn style(self, role: Role) -> Style {
-        let (fg, bg, modifier) = if self.mono {
-            (NO, NO, mono(role))
-        } else {
-            colour(role)
-        };
+        let (fg, bg, modifier) = if self.mono { (NO, NO, mono(role)) } else { colour(role) };
         let mut style = Style::new().add_modifier(modifier);
         if fg != NO {
             style = style.fg(fg);
@@ -104,9 +100,7 @@ impl Theme {
         }
         let hash = crate::names::fold(nick)
             .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-                (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-            });
+            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
         let at = usize::try_from((hash >> 32) % 12).unwrap_or(0);
         Style::new().fg(NICKS[at])
     }
@@ -148,9 +142,7 @@ fn mono(role: Role) -> Modifier {
         Role::Bar | Role::BarDim | Role::Chosen | Role::Current => REVERSED,
         Role::BarName | Role::BarWarn => REVERSED.union(BOLD),
         Role::Alarm => REVERSED.union(BOLD).union(UNDERLINED),
-        Role::Dim | Role::Placeholder | Role::Frame | Role::Event | Role::Settled | Role::Day => {
-            DIM
-        }
+        Role::Dim | Role::Placeholder | Role::Frame | Role::Event | Role::Settled | Role::Day => DIM,
         Role::Error | Role::Failed | Role::OwnNick | Role::Head | Role::LayerTitle => BOLD,
         Role::Mention | Role::UnreadMention => BOLD.union(UNDERLINED),
         Role::Unread | Role::Prompt | Role::Key | Role::Marker | Role::Rank | Role::Pending => BOLD,
@@ -166,14 +158,7 @@ mod tests {
     #[test]
     fn mono_has_no_colours() {
         let theme = Theme::new(true);
-        for role in [
-            Role::Bar,
-            Role::Alarm,
-            Role::Link,
-            Role::Mention,
-            Role::Current,
-            Role::Failed,
-        ] {
+        for role in [Role::Bar, Role::Alarm, Role::Link, Role::Mention, Role::Current, Role::Failed] {
             let style = theme.style(role);
             assert_eq!((style.fg, style.bg), (None, None));
             assert!(!style.add_modifier.is_empty());

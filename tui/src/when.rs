@@ -49,10 +49,7 @@ pub fn day_name(day: Date, today: Date) -> String {
 
 /// A date and a time, for cards.
 pub fn full(at: Millis, zone: &TimeZone) -> String {
-    stamp(at)
-        .to_zoned(zone.clone())
-        .strftime("%Y-%m-%d %H:%M")
-        .to_string()
+    stamp(at).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 #[cfg(test)]
@@ -72,17 +69,8 @@ mod tests {
     fn days_are_named() {
         let today = jiff::civil::date(2026, 11, 21);
         assert_eq!(day_name(today, today), "Today");
-        assert_eq!(
-            day_name(jiff::civil::date(2026, 11, 20), today),
-            "Yesterday"
-        );
-        assert_eq!(
-            day_name(jiff::civil::date(2026, 11, 2), today),
-            "Monday, 2 November"
-        );
-        assert_eq!(
-            day_name(jiff::civil::date(2025, 3, 1), today),
-            "Saturday, 1 March 2025"
-        );
+        assert_eq!(day_name(jiff::civil::date(2026, 11, 20), today), "Yesterday");
+        assert_eq!(day_name(jiff::civil::date(2026, 11, 2), today), "Monday, 2 November");
+        assert_eq!(day_name(jiff::civil::date(2025, 3, 1), today), "Saturday, 1 March 2025");
     }
 }

@@ -9,17 +9,9 @@ async fn in_net() -> Rig {
     let mut rig = Rig::new(140, 30);
     rig.settle().await;
     rig.says(Envelope::new("001").to("alice")).await;
-    rig.says(Envelope::new("JOIN").from("alice").to("#net"))
-        .await;
-    rig.says(
-        Envelope::new("353")
-            .to("alice")
-            .param("#net")
-            .line("@bob alice +carol"),
-    )
-    .await;
-    rig.says(Envelope::new("366").to("alice").param("#net"))
-        .await;
+    rig.says(Envelope::new("JOIN").from("alice").to("#net")).await;
+    rig.says(Envelope::new("353").to("alice").param("#net").line("@bob alice +carol")).await;
+    rig.says(Envelope::new("366").to("alice").param("#net")).await;
     rig.press("M-2").await;
     rig.heard();
     rig
@@ -31,10 +23,7 @@ async fn becomes(line: &str) -> Value {
     rig.types(&format!("{line}\n")).await;
     let heard = rig.heard();
     let quiet = ["TYPING", "HISTORY", "MARKREAD"];
-    let said: Vec<_> = heard
-        .iter()
-        .filter(|e| !quiet.contains(&e.command.as_str()))
-        .collect();
+    let said: Vec<_> = heard.iter().filter(|e| !quiet.contains(&e.command.as_str())).collect();
     assert_eq!(said.len(), 1, "{line}: {heard:?}\n{}", rig.screen());
     json!([said[0].command, said[0].to, said[0].params, said[0].body])
 }
@@ -46,50 +35,26 @@ async fn every_command_has_its_envelope() {
         ("/j dev key", json!(["JOIN", "#dev", ["key"], null])),
         ("/part see you", json!(["PART", "#net", [], ["see you"]])),
         ("/part #dev", json!(["PART", "#dev", [], null])),
-        (
-            "/msg bob hi there",
-            json!(["PRIVMSG", "bob", [], ["hi there"]]),
-        ),
+        ("/msg bob hi there", json!(["PRIVMSG", "bob", [], ["hi there"]])),
         ("/query bob hi", json!(["PRIVMSG", "bob", [], ["hi"]])),
         ("/me waves", json!(["PRIVMSG", "#net", [], ["waves"]])),
-        (
-            "//me is text",
-            json!(["PRIVMSG", "#net", [], ["/me is text"]]),
-        ),
+        ("//me is text", json!(["PRIVMSG", "#net", [], ["/me is text"]])),
         ("/nick alicia", json!(["NICK", null, ["alicia"], null])),
         ("/topic", json!(["TOPIC", "#net", [], null])),
-        (
-            "/topic on  Friday",
-            json!(["TOPIC", "#net", [], ["on  Friday"]]),
-        ),
+        ("/topic on  Friday", json!(["TOPIC", "#net", [], ["on  Friday"]])),
         ("/topic #net -clear", json!(["TOPIC", "#net", [], [""]])),
         ("/mode", json!(["MODE", "#net", [], null])),
-        (
-            "/mode +ov bob carol",
-            json!(["MODE", "#net", ["+ov", "bob", "carol"], null]),
-        ),
-        (
-            "/op bob carol",
-            json!(["MODE", "#net", ["+oo", "bob", "carol"], null]),
-        ),
+        ("/mode +ov bob carol", json!(["MODE", "#net", ["+ov", "bob", "carol"], null])),
+        ("/op bob carol", json!(["MODE", "#net", ["+oo", "bob", "carol"], null])),
         ("/deop bob", json!(["MODE", "#net", ["-o", "bob"], null])),
         ("/voice bob", json!(["MODE", "#net", ["+v", "bob"], null])),
         ("/devoice bob", json!(["MODE", "#net", ["-v", "bob"], null])),
-        (
-            "/kick bob too loud",
-            json!(["KICK", "#net", ["bob"], ["too loud"]]),
-        ),
+        ("/kick bob too loud", json!(["KICK", "#net", ["bob"], ["too loud"]])),
         ("/ban", json!(["MODE", "#net", ["+b"], null])),
         ("/ban bob", json!(["MODE", "#net", ["+b", "bob!*@*"], null])),
-        (
-            "/unban *!*@evil",
-            json!(["MODE", "#net", ["-b", "*!*@evil"], null]),
-        ),
+        ("/unban *!*@evil", json!(["MODE", "#net", ["-b", "*!*@evil"], null])),
         ("/invite dave", json!(["INVITE", "dave", ["#net"], null])),
-        (
-            "/invite dave #dev",
-            json!(["INVITE", "dave", ["#dev"], null]),
-        ),
+        ("/invite dave #dev", json!(["INVITE", "dave", ["#dev"], null])),
         ("/names", json!(["NAMES", "#net", [], null])),
         ("/whois bob", json!(["WHOIS", "bob", [], null])),
         ("/list", json!(["LIST", null, [], null])),
@@ -98,24 +63,12 @@ async fn every_command_has_its_envelope() {
         ("/back", json!(["AWAY", null, [], null])),
         ("/rotate", json!(["ROTATE", "#net", [], null])),
         ("/verify bob", json!(["VERIFY", "bob", [], null])),
-        (
-            "/verify bob confirm",
-            json!(["VERIFY", "bob", ["confirm"], null]),
-        ),
+        ("/verify bob confirm", json!(["VERIFY", "bob", ["confirm"], null])),
         ("/contact", json!(["CONTACT", null, ["list"], null])),
-        (
-            "/contact accept bob",
-            json!(["CONTACT", null, ["accept", "bob"], null]),
-        ),
+        ("/contact accept bob", json!(["CONTACT", null, ["accept", "bob"], null])),
         ("/profile", json!(["PROFILE", null, ["show"], null])),
-        (
-            "/profile set about the log",
-            json!(["PROFILE", null, ["set", "about"], ["the log"]]),
-        ),
-        (
-            "/profile find bob",
-            json!(["PROFILE", null, ["find", "bob"], null]),
-        ),
+        ("/profile set about the log", json!(["PROFILE", null, ["set", "about"], ["the log"]])),
+        ("/profile find bob", json!(["PROFILE", null, ["find", "bob"], null])),
         ("/quit bye", json!(["QUIT", null, [], ["bye"]])),
     ] {
         assert_eq!(becomes(line).await, expected, "{line}");
@@ -144,60 +97,25 @@ async fn mistakes_are_answered_with_a_sentence() {
 async fn changes_of_a_channel_are_applied_and_told() {
     let mut rig = in_net().await;
     let to_net = |command: &str, from: &str| Envelope::new(command).from(from).to("#net");
-    rig.says(
-        to_net("MODE", "bob")
-            .param("+o-v+t")
-            .param("alice")
-            .param("carol"),
-    )
-    .await;
-    assert!(
-        rig.shows("bob set +o-v+t alice carol")
-            && rig.shows("@alice")
-            && rig.shows("+t · 3 members")
-    );
+    rig.says(to_net("MODE", "bob").param("+o-v+t").param("alice").param("carol")).await;
+    assert!(rig.shows("bob set +o-v+t alice carol") && rig.shows("@alice") && rig.shows("+t · 3 members"));
     for nick in ["dave", "erin", "frank"] {
         rig.says(to_net("JOIN", nick)).await;
     }
     rig.says(to_net("PART", "erin").line("bye")).await;
-    assert!(
-        rig.shows("dave, erin, frank came · erin left"),
-        "{}",
-        rig.screen()
-    );
+    assert!(rig.shows("dave, erin, frank came · erin left"), "{}", rig.screen());
     rig.says(to_net("NICK", "dave").param("david")).await;
     assert!(rig.shows("dave is now david") && !rig.shows("│ dave"));
     rig.says(to_net("TOPIC", "bob").line("a new topic")).await;
     assert!(rig.row_of("#net").contains("a new topic"));
-    rig.says(
-        Envelope::new("GAP")
-            .to("#net")
-            .param("12")
-            .line("nobody here has them"),
-    )
-    .await;
+    rig.says(Envelope::new("GAP").to("#net").param("12").line("nobody here has them")).await;
     assert!(rig.shows("12 records are missing here: nobody here has them"));
-    rig.says(
-        Envelope::new("EPOCH")
-            .to("#net")
-            .param("5")
-            .param("erin left"),
-    )
-    .await;
+    rig.says(Envelope::new("EPOCH").to("#net").param("5").param("erin left")).await;
     assert!(rig.shows("new key: epoch 5 (erin left)"));
-    rig.says(
-        Envelope::new("INVITE")
-            .from("bob")
-            .to("alice")
-            .param("#dev"),
-    )
-    .await;
+    rig.says(Envelope::new("INVITE").from("bob").to("alice").param("#dev")).await;
     assert!(rig.shows("bob invites you into #dev: /join #dev"));
-    rig.says(to_net("KICK", "bob").param("alice").line("enough"))
-        .await;
-    assert!(
-        rig.shows("bob removed alice: enough") && rig.shows("not joined") && rig.shows("(#net)")
-    );
+    rig.says(to_net("KICK", "bob").param("alice").line("enough")).await;
+    assert!(rig.shows("bob removed alice: enough") && rig.shows("not joined") && rig.shows("(#net)"));
     rig.types("hello\n").await;
     assert!(rig.shows("You are not in #net. /join #net"));
 }
@@ -206,16 +124,11 @@ async fn changes_of_a_channel_are_applied_and_told() {
 async fn signs_tell_what_can_not_be_read_or_trusted() {
     let mut rig = in_net().await;
     let said = |n: u64, state: &str| {
-        let mut e = Envelope::new("PRIVMSG")
-            .from("bob")
-            .to("#net")
-            .meta("seq", n)
-            .meta("state", state);
+        let mut e = Envelope::new("PRIVMSG").from("bob").to("#net").meta("seq", n).meta("state", state);
         e.id = Some(format!("i{n}"));
         e
     };
-    rig.says(said(1, "waiting").meta("reason", "the key of epoch 4 is asked for"))
-        .await;
+    rig.says(said(1, "waiting").meta("reason", "the key of epoch 4 is asked for")).await;
     assert!(rig.row_of("(not readable yet)").contains("? "));
     assert!(rig.shows("waits: the key of epoch 4 is asked for"));
     rig.says(said(1, "sent").line("now it is here")).await;
@@ -230,10 +143,8 @@ async fn signs_tell_what_can_not_be_read_or_trusted() {
 async fn many_lines_stay_quick_and_scroll_everywhere() {
     let mut rig = in_net().await;
     for n in 0..6_000_u64 {
-        let mut e = Envelope::new("PRIVMSG")
-            .from("bob")
-            .to("#net")
-            .line(format!("line {n} {}", "word ".repeat(30)));
+        let mut e =
+            Envelope::new("PRIVMSG").from("bob").to("#net").line(format!("line {n} {}", "word ".repeat(30)));
         e = e.meta("seq", n);
         e.id = Some(format!("i{n}"));
         rig.send(e).await;
@@ -241,11 +152,7 @@ async fn many_lines_stay_quick_and_scroll_everywhere() {
     rig.settle().await;
     assert!(rig.shows("line 5999"));
     rig.press("M-<").await;
-    assert!(
-        rig.shows("line 1000 ") || rig.shows("line 1001 "),
-        "{}",
-        rig.screen()
-    );
+    assert!(rig.shows("line 1000 ") || rig.shows("line 1001 "), "{}", rig.screen());
     rig.press("PageDown PageUp Esc").await;
     assert!(rig.shows("line 5999"));
 }

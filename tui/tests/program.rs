@@ -12,33 +12,16 @@ async fn in_net(width: u16, height: u16) -> Rig {
     let mut rig = Rig::new(width, height);
     rig.settle().await;
     rig.says(Envelope::new("001").to("alice")).await;
-    rig.says(
-        Envelope::new("JOIN")
-            .from("alice")
-            .to("#net")
-            .meta("replay", true),
-    )
-    .await;
-    rig.says(
-        Envelope::new("353")
-            .to("alice")
-            .param("#net")
-            .line("@bob alice"),
-    )
-    .await;
-    rig.says(Envelope::new("366").to("alice").param("#net"))
-        .await;
+    rig.says(Envelope::new("JOIN").from("alice").to("#net").meta("replay", true)).await;
+    rig.says(Envelope::new("353").to("alice").param("#net").line("@bob alice")).await;
+    rig.says(Envelope::new("366").to("alice").param("#net")).await;
     rig.heard();
     rig
 }
 
 fn said(from: &str, to: &str, seq: u64, text: &str) -> Envelope {
-    let mut envelope = Envelope::new("PRIVMSG")
-        .from(from)
-        .to(to)
-        .line(text)
-        .meta("seq", seq)
-        .meta("state", "sent");
+    let mut envelope =
+        Envelope::new("PRIVMSG").from(from).to(to).line(text).meta("seq", seq).meta("state", "sent");
     envelope.id = Some(format!("id-{seq}"));
     envelope.ts = Some("2026-11-21T10:57:00.000Z".to_owned());
     envelope
@@ -51,42 +34,25 @@ async fn it_says_hello_and_draws_before_anything_comes() {
     assert!(rig.shows("waiting for the node"));
     let heard = rig.heard();
     assert_eq!(heard[0].command, "HELLO");
-    assert_eq!(
-        heard[0].meta["caps"],
-        json!(["state", "typing", "presence", "replay", "status"])
-    );
+    assert_eq!(heard[0].meta["caps"], json!(["state", "typing", "presence", "replay", "status"]));
 }
 
 #[tokio::test]
 async fn a_message_goes_its_way() {
     let mut rig = in_net(80, 24).await;
     rig.types("hello there\n").await;
-    assert!(
-        rig.row_of("hello there").contains("~ alice"),
-        "{}",
-        rig.screen()
-    );
+    assert!(rig.row_of("hello there").contains("~ alice"), "{}", rig.screen());
     let sent = rig.heard_last("PRIVMSG");
-    assert_eq!(
-        (sent.to.as_deref(), sent.lines()),
-        (Some("#net"), vec!["hello there"])
-    );
+    assert_eq!((sent.to.as_deref(), sent.lines()), (Some("#net"), vec!["hello there"]));
     let label = sent.meta_str("label").unwrap().to_owned();
 
-    let mut echo = sent
-        .clone()
-        .from("alice")
-        .meta("state", "sending")
-        .meta("self", true);
+    let mut echo = sent.clone().from("alice").meta("state", "sending").meta("self", true);
     echo.id = Some("id-9".to_owned());
     rig.says(echo.clone()).await;
     rig.says(said("bob", "#net", 8, "meanwhile")).await;
     assert!(rig.screen().find("meanwhile") < rig.screen().find("hello there"));
 
-    let mut waits = Envelope::new("STATE")
-        .to("#net")
-        .param("waiting")
-        .line("no leader yet");
+    let mut waits = Envelope::new("STATE").to("#net").param("waiting").line("no leader yet");
     waits.id = Some("id-9".to_owned());
     rig.says(waits).await;
     assert!(rig.row_of("hello there").contains('?') && rig.shows("waits: no leader yet"));
@@ -96,15 +62,8 @@ async fn a_message_goes_its_way() {
     settled.ts = Some("2026-11-21T10:58:00.000Z".to_owned());
     rig.says(settled).await;
     assert_eq!(rig.screen().matches("hello there").count(), 1);
-    assert!(
-        rig.row_of("hello there").contains(". alice"),
-        "{}",
-        rig.screen()
-    );
-    assert!(
-        rig.screen().find("hello there") < rig.screen().find("meanwhile"),
-        "its place is by sequence"
-    );
+    assert!(rig.row_of("hello there").contains(". alice"), "{}", rig.screen());
+    assert!(rig.screen().find("hello there") < rig.screen().find("meanwhile"), "its place is by sequence");
     assert!(!rig.shows("waits:"));
 }
 
@@ -112,15 +71,8 @@ async fn a_message_goes_its_way() {
 async fn a_refused_message_stays_with_its_reason() {
     let mut rig = in_net(80, 24).await;
     rig.types("too loud\n").await;
-    let label = rig
-        .heard_last("PRIVMSG")
-        .meta_str("label")
-        .unwrap()
-        .to_owned();
-    let refusal = Envelope::new("404")
-        .to("alice")
-        .param("#net")
-        .line("Cannot send to channel (+m)");
+    let label = rig.heard_last("PRIVMSG").meta_str("label").unwrap().to_owned();
+    let refusal = Envelope::new("404").to("alice").param("#net").line("Cannot send to channel (+m)");
     rig.says(refusal.meta("label", label)).await;
     assert!(rig.row_of("too loud").contains("! "));
     assert!(rig.shows("not sent: Cannot send to channel"));
@@ -136,8 +88,7 @@ async fn unread_is_counted_until_it_is_seen() {
     let mut rig = in_net(80, 24).await;
     rig.press("M-1").await;
     rig.says(said("bob", "#net", 1, "one")).await;
-    rig.says(said("bob", "#net", 2, "alice: two").meta("mention", true))
-        .await;
+    rig.says(said("bob", "#net", 2, "alice: two").meta("mention", true)).await;
     assert!(rig.row_of("2 #net").contains("2 @1"));
     assert!(rig.outer.0.lock().unwrap().0.starts_with("(2 @1)"));
     assert_eq!(rig.outer.0.lock().unwrap().1, 1);
@@ -145,23 +96,16 @@ async fn unread_is_counted_until_it_is_seen() {
     rig.event(Event::FocusLost).await;
     rig.press("M-a").await;
     assert!(rig.shows("- new -"));
-    assert!(
-        rig.row_of("2 #net").contains("2 @1"),
-        "not seen while the terminal has no focus"
-    );
+    assert!(rig.row_of("2 #net").contains("2 @1"), "not seen while the terminal has no focus");
     rig.event(Event::FocusGained).await;
     assert!(!rig.row_of("2 #net").contains("@1"));
     let mark = rig.heard_last("MARKREAD");
-    assert_eq!(
-        (mark.to.as_deref(), mark.params),
-        (Some("#net"), vec!["id-2".to_owned()])
-    );
+    assert_eq!((mark.to.as_deref(), mark.params), (Some("#net"), vec!["id-2".to_owned()]));
     // Read elsewhere.
     rig.press("M-1").await;
     rig.says(said("bob", "#net", 3, "three")).await;
     assert!(rig.row_of("2 #net").contains(" 1"));
-    rig.says(Envelope::new("MARKREAD").to("#net").param("id-3"))
-        .await;
+    rig.says(Envelope::new("MARKREAD").to("#net").param("id-3")).await;
     assert!(!rig.row_of("2 #net").contains(" 1"));
 }
 
@@ -170,39 +114,15 @@ async fn text_of_others_is_harmless() {
     let mut rig = in_net(80, 24).await;
     let text = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{202e}evil\u{202c} \u{9b}31mred";
     rig.says(said("mal\u{1b}[31mlory", "#net", 1, text)).await;
-    rig.says(
-        Envelope::new("TOPIC")
-            .from("bob")
-            .to("#net")
-            .line("to\u{1b}[0mpic\nline"),
-    )
-    .await;
+    rig.says(Envelope::new("TOPIC").from("bob").to("#net").line("to\u{1b}[0mpic\nline")).await;
     assert!(rig.row_of("evil red").contains("mallory"));
     assert!(rig.shows("topic line"));
     for cell in rig.buffer().content() {
-        assert!(
-            !cell
-                .symbol()
-                .chars()
-                .any(|c| c.is_control() || c == '\u{202e}')
-        );
+        assert!(!cell.symbol().chars().any(|c| c.is_control() || c == '\u{202e}'));
     }
-    rig.says(
-        Envelope::new("JOIN")
-            .from("alice")
-            .to("#n\u{7}\u{1b}]0;x\u{7}y"),
-    )
-    .await;
+    rig.says(Envelope::new("JOIN").from("alice").to("#n\u{7}\u{1b}]0;x\u{7}y")).await;
     rig.press("M-3").await;
-    assert!(
-        rig.outer
-            .0
-            .lock()
-            .unwrap()
-            .0
-            .chars()
-            .all(|c| !c.is_control())
-    );
+    assert!(rig.outer.0.lock().unwrap().0.chars().all(|c| !c.is_control()));
 }
 
 #[tokio::test]
@@ -261,22 +181,13 @@ async fn typing_is_told_and_shown() {
     rig.press("C-u").await;
     rig.types("hel").await;
     rig.types("lo").await;
-    assert_eq!(
-        rig.heard().iter().filter(|e| e.command == "TYPING").count(),
-        1
-    );
+    assert_eq!(rig.heard().iter().filter(|e| e.command == "TYPING").count(), 1);
     rig.wait(3_100).await;
     rig.types("!").await;
     assert_eq!(rig.heard_last("TYPING").params, ["active"]);
     rig.types("\n").await;
     assert_eq!(rig.heard_last("TYPING").params, ["done"]);
-    rig.says(
-        Envelope::new("TYPING")
-            .from("bob")
-            .to("#net")
-            .param("active"),
-    )
-    .await;
+    rig.says(Envelope::new("TYPING").from("bob").to("#net").param("active")).await;
     assert!(rig.shows("bob is typing…"));
     rig.wait(7_000).await;
     assert!(!rig.shows("bob is typing…"));
@@ -301,21 +212,15 @@ async fn history_is_fetched_once_and_merged() {
     let mut rig = Rig::new(80, 24);
     rig.settle().await;
     rig.says(Envelope::new("001").to("alice")).await;
-    rig.says(Envelope::new("JOIN").from("alice").to("#net"))
-        .await;
+    rig.says(Envelope::new("JOIN").from("alice").to("#net")).await;
     let asked = rig.heard_last("HISTORY");
     rig.says(said("bob", "#net", 12, "live")).await;
     let mut history = Envelope::new("HISTORY").to("#net").meta("more", true);
-    history
-        .meta
-        .insert("label".to_owned(), asked.meta["label"].clone());
-    let old: Vec<_> = [
-        said("bob", "#net", 11, "older"),
-        said("bob", "#net", 12, "live"),
-    ]
-    .iter()
-    .map(|e| serde_json::to_value(e).unwrap())
-    .collect();
+    history.meta.insert("label".to_owned(), asked.meta["label"].clone());
+    let old: Vec<_> = [said("bob", "#net", 11, "older"), said("bob", "#net", 12, "live")]
+        .iter()
+        .map(|e| serde_json::to_value(e).unwrap())
+        .collect();
     history.body = Some(kirc_core::Body::Array(old));
     rig.says(history).await;
     assert_eq!(rig.screen().matches("live").count(), 1);
@@ -327,13 +232,7 @@ async fn history_is_fetched_once_and_merged() {
 #[tokio::test]
 async fn alarms_are_loud_until_put_away() {
     let mut rig = in_net(80, 24).await;
-    rig.says(
-        Envelope::new("ALARM")
-            .to("bob")
-            .param("key-changed")
-            .line("bob has another key."),
-    )
-    .await;
+    rig.says(Envelope::new("ALARM").to("bob").param("key-changed").line("bob has another key.")).await;
     assert!(rig.shows("ALARM key-changed bob"));
     assert!(rig.shows("KEY-CHANGED: bob has another key."));
     rig.press("Esc").await;
@@ -359,11 +258,7 @@ async fn channels_can_be_chosen_from_the_list() {
     let mut rig = Rig::demo(80, 24).await;
     rig.types("/list\n").await;
     rig.press("Down Down Down Enter").await;
-    assert!(
-        rig.shows("> message to #rust") || rig.input().contains("#rust"),
-        "{}",
-        rig.screen()
-    );
+    assert!(rig.shows("> message to #rust") || rig.input().contains("#rust"), "{}", rig.screen());
 }
 
 #[tokio::test]
@@ -399,15 +294,9 @@ async fn it_leaves_when_it_is_told_to() {
     assert_eq!(rig.exit, Some(Exit::Quit));
 
     let mut rig = in_net(80, 24).await;
-    rig.says(Envelope::new("ERROR").line("the store is locked by another node"))
-        .await;
+    rig.says(Envelope::new("ERROR").line("the store is locked by another node")).await;
     rig.node_goes().await;
-    assert_eq!(
-        rig.exit,
-        Some(Exit::NodeGone(
-            "the store is locked by another node".to_owned()
-        ))
-    );
+    assert_eq!(rig.exit, Some(Exit::NodeGone("the store is locked by another node".to_owned())));
 }
 
 #[tokio::test]
@@ -415,14 +304,8 @@ async fn status_says_what_is_wrong() {
     let mut rig = in_net(80, 24).await;
     let status = |up: bool| {
         Envelope::new("STATUS")
-            .field(
-                "node",
-                json!({"nick": "alice", "away": null, "fingerprint": "AB-CD"}),
-            )
-            .field(
-                "services",
-                json!({"mailbox": {"up": up, "reason": "timed out"}}),
-            )
+            .field("node", json!({"nick": "alice", "away": null, "fingerprint": "AB-CD"}))
+            .field("services", json!({"mailbox": {"up": up, "reason": "timed out"}}))
             .field(
                 "channels",
                 json!({"#net": {"phase": "leaderless", "leader": null, "leading": false, "term": 4,
@@ -431,17 +314,9 @@ async fn status_says_what_is_wrong() {
             .field("outbox", 3)
     };
     rig.says(status(true)).await;
-    assert!(
-        rig.shows("leaderless: asking for a leader"),
-        "{}",
-        rig.screen()
-    );
+    assert!(rig.shows("leaderless: asking for a leader"), "{}", rig.screen());
     rig.says(status(false)).await;
-    assert!(
-        rig.shows("no mailbox") && rig.shows("3 waiting"),
-        "{}",
-        rig.screen()
-    );
+    assert!(rig.shows("no mailbox") && rig.shows("3 waiting"), "{}", rig.screen());
     rig.press("M-1").await;
     assert!(rig.shows("mailbox is not reachable: timed out"));
 }

@@ -86,8 +86,7 @@ async fn tiny_screens_do_not_panic() {
     for (width, height) in [(1, 1), (3, 3), (4, 3), (7, 4), (10, 5), (12, 40), (200, 3)] {
         let mut rig = Rig::demo(width, height).await;
         rig.press("F1 PageUp Esc PageUp M-5 M-1").await;
-        rig.types("some longer text that has to wrap somewhere\n/list\n")
-            .await;
+        rig.types("some longer text that has to wrap somewhere\n/list\n").await;
         assert!(rig.exit.is_none());
     }
 }

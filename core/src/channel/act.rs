@@ -122,16 +122,9 @@ impl ActKind {
         let out = Envelope::new(self.command());
         match self {
             Self::Message | Self::Notice | Self::Nothing { .. } => out,
-            Self::Join {
-                card,
-                key,
-                registered,
-                tls,
-            } => {
-                let out = out
-                    .field("card", card_value(card))
-                    .field("registered", *registered)
-                    .field("tls", *tls);
+            Self::Join { card, key, registered, tls } => {
+                let out =
+                    out.field("card", card_value(card)).field("registered", *registered).field("tls", *tls);
                 match key {
                     Some(key) => out.field("key", key.as_str()),
                     None => out,
@@ -151,11 +144,7 @@ impl ActKind {
 }
 
 fn optional_line(envelope: Envelope, text: &str) -> Envelope {
-    if text.is_empty() {
-        envelope
-    } else {
-        envelope.line(text)
-    }
+    if text.is_empty() { envelope } else { envelope.line(text) }
 }
 
 fn card_value(card: &Card) -> Value {
@@ -173,8 +162,7 @@ impl Act {
     /// A command that is not known here becomes [`ActKind::Nothing`]: it keeps its place in its author's order.
     pub fn parse(envelope: &Envelope) -> Result<Self, EnvelopeError> {
         let field = |name: &str, text: &Option<String>| {
-            text.clone()
-                .ok_or_else(|| form(format!("{name} is missing")))
+            text.clone().ok_or_else(|| form(format!("{name} is missing")))
         };
         let n = envelope
             .meta_u64("n")
@@ -217,25 +205,19 @@ fn kind(e: &Envelope) -> Result<ActKind, EnvelopeError> {
             registered: flag(e, "registered")?,
             tls: flag(e, "tls")?,
         },
-        "PART" => ActKind::Part {
-            reason: line(e, "a reason", limits::REASON)?.unwrap_or_default(),
-        },
+        "PART" => ActKind::Part { reason: line(e, "a reason", limits::REASON)?.unwrap_or_default() },
         "KICK" => ActKind::Kick {
             target: target(e)?,
             reason: line(e, "a reason", limits::REASON)?.unwrap_or_default(),
         },
-        "MODE" => ActKind::Mode {
-            changes: changes(e)?,
-        },
+        "MODE" => ActKind::Mode { changes: changes(e)? },
         "TOPIC" => ActKind::Topic {
             text: line(e, "a topic", limits::TOPIC)?
                 .ok_or_else(|| form("TOPIC has the topic in its body; an empty one clears it"))?,
         },
         "NICK" => ActKind::Card { card: card(e)? },
         "INVITE" => ActKind::Invite { target: target(e)? },
-        other => ActKind::Nothing {
-            command: other.to_owned(),
-        },
+        other => ActKind::Nothing { command: other.to_owned() },
     })
 }
 
@@ -258,10 +240,7 @@ fn actor(text: &str) -> Result<ActorId, EnvelopeError> {
 fn target(e: &Envelope) -> Result<ActorId, EnvelopeError> {
     match e.params.as_slice() {
         [one] => actor(one),
-        _ => Err(form(format!(
-            "{} has one parameter, an actor id",
-            e.command
-        ))),
+        _ => Err(form(format!("{} has one parameter, an actor id", e.command))),
     }
 }
 
@@ -274,12 +253,9 @@ fn lines(e: &Envelope) -> Result<Vec<&str>, EnvelopeError> {
     };
     let mut out = Vec::with_capacity(values.len().min(limits::LINES));
     for value in values {
-        let text = value.as_str().ok_or_else(|| {
-            form(format!(
-                "the body of {} holds something that is no text",
-                e.command
-            ))
-        })?;
+        let text = value
+            .as_str()
+            .ok_or_else(|| form(format!("the body of {} holds something that is no text", e.command)))?;
         if text.contains(['\r', '\n', '\0']) {
             return Err(form("a line has a line break in it"));
         }
@@ -342,10 +318,8 @@ fn changes(e: &Envelope) -> Result<Vec<ModeChange>, EnvelopeError> {
         return Err(form("MODE has a list of changes in its body"));
     };
     within("a MODE", list.len(), limits::MODE_LETTERS)?;
-    let changes: Vec<ModeChange> = list
-        .iter()
-        .map(|v| serde_json::from_value(v.clone()).map_err(form))
-        .collect::<Result<_, _>>()?;
+    let changes: Vec<ModeChange> =
+        list.iter().map(|v| serde_json::from_value(v.clone()).map_err(form)).collect::<Result<_, _>>()?;
     let mut with_param = 0;
     for change in &changes {
         let Some(param) = &change.param else { continue };

@@ -38,13 +38,7 @@ pub struct Change {
 impl ChannelState {
     /// Applies an act that was checked.
     pub fn apply(&mut self, act: &Act) -> Change {
-        if let ActKind::Join {
-            card,
-            registered,
-            tls,
-            ..
-        } = &act.kind
-        {
+        if let ActKind::Join { card, registered, tls, .. } = &act.kind {
             return self.join(act, card, *registered, *tls);
         }
         let Some(me) = self.members.get_mut(&act.author) else {
@@ -53,18 +47,14 @@ impl ChannelState {
         me.n = act.n;
         me.last = act.id;
         let nick = me.card.nick().clone();
-        let mut change = Change {
-            source: Some(prefix_of(&me.card)),
-            ..Change::default()
-        };
+        let mut change = Change { source: Some(prefix_of(&me.card)), ..Change::default() };
         match &act.kind {
             ActKind::Part { .. } => self.remove(&act.author, &mut change),
             ActKind::Kick { target, .. } => {
                 self.remove(target, &mut change);
                 change.kicked = change.left.is_some();
                 self.owners.remove(target);
-                self.invited
-                    .retain(|_, invitation| invitation.by != *target);
+                self.invited.retain(|_, invitation| invitation.by != *target);
             }
             ActKind::Mode { changes } => {
                 for one in changes {
@@ -85,8 +75,7 @@ impl ChannelState {
                 self.invite(act, *target);
                 change.invited = Some(*target);
             }
-            ActKind::Join { .. } | ActKind::Message | ActKind::Notice | ActKind::Nothing { .. } => {
-            }
+            ActKind::Join { .. } | ActKind::Message | ActKind::Notice | ActKind::Nothing { .. } => {}
         }
         change
     }
@@ -95,14 +84,8 @@ impl ChannelState {
         if self.members.contains_key(&act.author) || card.actor() != act.author {
             return Change::default();
         }
-        let mut member = Member {
-            card: card.clone(),
-            ranks: Default::default(),
-            n: act.n,
-            last: act.id,
-            registered,
-            tls,
-        };
+        let mut member =
+            Member { card: card.clone(), ranks: Default::default(), n: act.n, last: act.id, registered, tls };
         let mut change = Change {
             membership: true,
             joined: Some(act.author),
@@ -112,11 +95,7 @@ impl ChannelState {
         if self.owners.contains(&act.author) {
             for rank in [Rank::Owner, Rank::Op] {
                 member.ranks.insert(rank);
-                change.modes.push(ModeChange::new(
-                    true,
-                    rank.letter(),
-                    &act.author.to_string(),
-                ));
+                change.modes.push(ModeChange::new(true, rank.letter(), &act.author.to_string()));
             }
         }
         self.members.insert(act.author, member);
@@ -155,10 +134,7 @@ impl ChannelState {
         if !self.members.get(&act.author).is_some_and(opens) || self.members.contains_key(&target) {
             return;
         }
-        let invitation = Invitation {
-            id: act.id,
-            by: act.author,
-        };
+        let invitation = Invitation { id: act.id, by: act.author };
         self.invited.insert(target, invitation);
         if self.invited.len() > limits::INVITES {
             let oldest = self
@@ -172,13 +148,7 @@ impl ChannelState {
         }
     }
 
-    fn change_mode(
-        &mut self,
-        act: &Act,
-        by: &str,
-        change: &ModeChange,
-        done: &mut Vec<ModeChange>,
-    ) {
+    fn change_mode(&mut self, act: &Act, by: &str, change: &ModeChange, done: &mut Vec<ModeChange>) {
         let (add, letter) = (change.add, change.letter);
         let param = change.param.as_deref().unwrap_or_default();
         let report = match ModeKind::of(letter) {
@@ -199,11 +169,7 @@ impl ChannelState {
 
     fn change_flag(&mut self, add: bool, letter: char, done: &mut Vec<ModeChange>) {
         let mut set = |flags: &mut std::collections::BTreeSet<char>, add, letter| {
-            let changed = if add {
-                flags.insert(letter)
-            } else {
-                flags.remove(&letter)
-            };
+            let changed = if add { flags.insert(letter) } else { flags.remove(&letter) };
             if changed {
                 done.push(ModeChange::new(add, letter, ""));
             }
@@ -244,25 +210,14 @@ impl ChannelState {
         (self.limit.replace(limit) != Some(limit)).then(|| limit.to_string())
     }
 
-    fn change_list(
-        &mut self,
-        act: &Act,
-        by: &str,
-        add: bool,
-        letter: char,
-        param: &str,
-    ) -> Option<String> {
+    fn change_list(&mut self, act: &Act, by: &str, add: bool, letter: char, param: &str) -> Option<String> {
         let whole = mask::normalise(param);
         let folded = casefold(&whole);
         let list = self.lists.entry(letter).or_default();
         let at = list.iter().position(|e| casefold(&e.mask) == folded);
         let report = match (add, at) {
             (true, None) if list.len() < limits::MASKS => {
-                list.push(MaskEntry {
-                    mask: whole.clone(),
-                    by: by.to_owned(),
-                    ts: act.ts,
-                });
+                list.push(MaskEntry { mask: whole.clone(), by: by.to_owned(), ts: act.ts });
                 Some(whole)
             }
             (false, Some(at)) => Some(list.remove(at).mask),
@@ -277,11 +232,7 @@ impl ChannelState {
     fn change_rank(&mut self, add: bool, rank: Rank, param: &str) -> Option<String> {
         let target = ActorId::parse(param).ok()?;
         let member = self.members.get_mut(&target)?;
-        let changed = if add {
-            member.ranks.insert(rank)
-        } else {
-            member.ranks.remove(&rank)
-        };
+        let changed = if add { member.ranks.insert(rank) } else { member.ranks.remove(&rank) };
         if changed && rank == Rank::Owner {
             if add {
                 self.owners.insert(target);

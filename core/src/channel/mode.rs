@@ -23,11 +23,7 @@ pub struct ModeChange {
 impl ModeChange {
     /// A change; an empty parameter is none.
     pub fn new(add: bool, letter: char, param: &str) -> Self {
-        Self {
-            add,
-            letter,
-            param: (!param.is_empty()).then(|| param.to_owned()),
-        }
+        Self { add, letter, param: (!param.is_empty()).then(|| param.to_owned()) }
     }
 }
 
@@ -48,13 +44,7 @@ pub enum Rank {
 
 impl Rank {
     /// All ranks, highest first.
-    pub const ALL: [Self; 5] = [
-        Self::Owner,
-        Self::Admin,
-        Self::Op,
-        Self::Halfop,
-        Self::Voice,
-    ];
+    pub const ALL: [Self; 5] = [Self::Owner, Self::Admin, Self::Op, Self::Halfop, Self::Voice];
 
     /// Its mode letter.
     pub fn letter(self) -> char {
@@ -157,27 +147,21 @@ pub(super) fn param_error(kind: ModeKind, add: bool, param: Option<&str>) -> Opt
         ModeKind::Key if param.len() > limits::KEY => {
             Some(format!("A key has at most {} bytes", limits::KEY))
         }
-        ModeKind::Key => {
-            (param.starts_with(':') || !is_word(param) || param.contains(',')).then(|| {
-                "A key has no spaces or commas in it and does not start with a colon".to_owned()
-            })
+        ModeKind::Key => (param.starts_with(':') || !is_word(param) || param.contains(','))
+            .then(|| "A key has no spaces or commas in it and does not start with a colon".to_owned()),
+        ModeKind::Limit => {
+            parse_limit(param).is_none().then(|| "The limit is a whole number from 1 up".to_owned())
         }
-        ModeKind::Limit => parse_limit(param)
-            .is_none()
-            .then(|| "The limit is a whole number from 1 up".to_owned()),
         ModeKind::List => {
             let whole = mask::normalise(param);
             if whole.len() > limits::MASK {
                 Some(format!("A mask has at most {} bytes", limits::MASK))
             } else {
-                (!is_word(&whole) || whole.starts_with(':')).then(|| {
-                    "A mask looks like nick!actor@cluster, with * and ?, without spaces".to_owned()
-                })
+                (!is_word(&whole) || whole.starts_with(':'))
+                    .then(|| "A mask looks like nick!actor@cluster, with * and ?, without spaces".to_owned())
             }
         }
-        ModeKind::Rank(_) => ActorId::parse(param)
-            .err()
-            .map(|_| "That mode needs a member".to_owned()),
+        ModeKind::Rank(_) => ActorId::parse(param).err().map(|_| "That mode needs a member".to_owned()),
     }
 }
 
@@ -239,11 +223,7 @@ pub(super) fn parse_for(
             }
             continue;
         }
-        let mut change = ModeChange {
-            add,
-            letter,
-            param: None,
-        };
+        let mut change = ModeChange { add, letter, param: None };
         if kind.has_param(add) {
             with_param += 1;
             let given = given.map_or("", String::as_str);
@@ -265,12 +245,7 @@ pub(super) fn parse_for(
                 limits::MODE_LETTERS,
                 limits::MODES
             );
-            return Err(bad_param(
-                channel,
-                letter,
-                given.map_or("", String::as_str),
-                &why,
-            ));
+            return Err(bad_param(channel, letter, given.map_or("", String::as_str), &why));
         }
         out.changes.push(change);
     }
@@ -298,11 +273,7 @@ pub(super) fn bad_param(channel: &str, letter: char, param: &str, why: &str) -> 
     let fits = !param.is_empty() && is_word(param) && !param.starts_with(':');
     Refusal::new(
         num::ERR_INVALIDMODEPARAM,
-        &[
-            channel,
-            letter.encode_utf8(&mut shown),
-            if fits { param } else { "*" },
-        ],
+        &[channel, letter.encode_utf8(&mut shown), if fits { param } else { "*" }],
         why,
     )
 }

@@ -13,13 +13,7 @@ type Verdict = Result<(), Refusal>;
 impl ChannelState {
     /// Whether the act is allowed here and now. The order is not looked at.
     pub fn check(&self, act: &Act) -> Result<(), Refusal> {
-        if let ActKind::Join {
-            card,
-            key,
-            registered,
-            tls,
-        } = &act.kind
-        {
+        if let ActKind::Join { card, key, registered, tls } = &act.kind {
             return self.can_join(act, card, key.as_deref(), *registered, *tls);
         }
         let channel = self.name.as_str();
@@ -69,14 +63,7 @@ impl ChannelState {
 
     /// The gates, in IRC's order. An invite of a half-operator or above opens `+b` and `+i`; an owner of a
     /// registered channel comes back through all gates but those that protect what is said (`+R`, `+Z`).
-    fn can_join(
-        &self,
-        act: &Act,
-        card: &Card,
-        key: Option<&str>,
-        registered: bool,
-        tls: bool,
-    ) -> Verdict {
+    fn can_join(&self, act: &Act, card: &Card, key: Option<&str>, registered: bool, tls: bool) -> Verdict {
         let channel = self.name.as_str();
         let nick = card.nick();
         if card.actor() != act.author {
@@ -86,11 +73,7 @@ impl ChannelState {
                 "The card of the JOIN is somebody else's",
             ));
         }
-        if self
-            .gone
-            .get(&act.author)
-            .is_some_and(|last| act.id <= *last)
-        {
+        if self.gone.get(&act.author).is_some_and(|last| act.id <= *last) {
             return Err(Refusal::new(
                 num::ERR_UNKNOWNERROR,
                 &["JOIN"],
@@ -98,11 +81,7 @@ impl ChannelState {
             ));
         }
         if self.members.contains_key(&act.author) {
-            return Err(Refusal::new(
-                num::ERR_USERONCHANNEL,
-                &[nick.as_str(), channel],
-                "",
-            ));
+            return Err(Refusal::new(num::ERR_USERONCHANNEL, &[nick.as_str(), channel], ""));
         }
         let prefix = prefix_of(card);
         let owner = self.has('r') && self.owners.contains(&act.author);
@@ -117,11 +96,7 @@ impl ChannelState {
         if !owner && self.key.is_some() && self.key.as_deref() != key {
             return closed(num::ERR_BADCHANNELKEY);
         }
-        if !owner
-            && self
-                .limit
-                .is_some_and(|limit| self.members.len() >= limit as usize)
-        {
+        if !owner && self.limit.is_some_and(|limit| self.members.len() >= limit as usize) {
             return closed(num::ERR_CHANNELISFULL);
         }
         if self.has('R') && !registered {
@@ -177,11 +152,7 @@ impl ChannelState {
         let other = self.member(target)?;
         let (mine, theirs) = (me.rank(), other.rank());
         // A half-operator stands in for operators, so it removes only who stands below it.
-        let enough = if mine == Some(Rank::Halfop) {
-            theirs < mine
-        } else {
-            theirs <= mine
-        };
+        let enough = if mine == Some(Rank::Halfop) { theirs < mine } else { theirs <= mine };
         if *target == author || enough {
             return Ok(());
         }
@@ -211,45 +182,28 @@ impl ChannelState {
             self.needs(me, setter(letter), &format!("Mode {letter}"))?;
             if kind == ModeKind::List && add {
                 let whole = names::casefold(&mask::normalise(param));
-                let known = self
-                    .entries(letter)
-                    .iter()
-                    .any(|e| names::casefold(&e.mask) == whole);
+                let known = self.entries(letter).iter().any(|e| names::casefold(&e.mask) == whole);
                 if !known && !added.contains(&(letter, whole.clone())) {
                     added.push((letter, whole));
                 }
                 let fresh = added.iter().filter(|(l, _)| *l == letter).count();
                 if self.entries(letter).len() + fresh > limits::MASKS {
-                    let text = format!(
-                        "List {letter} of {channel} is full: it has {} masks",
-                        limits::MASKS
-                    );
+                    let text = format!("List {letter} of {channel} is full: it has {} masks", limits::MASKS);
                     let shown = letter.to_string();
-                    return Err(Refusal::new(
-                        num::ERR_BANLISTFULL,
-                        &[channel, &shown],
-                        &text,
-                    ));
+                    return Err(Refusal::new(num::ERR_BANLISTFULL, &[channel, &shown], &text));
                 }
             }
             clients_encrypt |= add && letter == 'E';
             if clients_encrypt && !add && matches!(letter, 'E' | 'R' | 'Z') {
-                return Err(self.denied(
-                    "A channel whose clients encrypt (+E) stays so, and stays +R and +Z with it",
-                ));
+                return Err(
+                    self.denied("A channel whose clients encrypt (+E) stays so, and stays +R and +Z with it")
+                );
             }
         }
         Ok(())
     }
 
-    fn can_change_rank(
-        &self,
-        author: ActorId,
-        me: &Member,
-        add: bool,
-        rank: Rank,
-        param: &str,
-    ) -> Verdict {
+    fn can_change_rank(&self, author: ActorId, me: &Member, add: bool, rank: Rank, param: &str) -> Verdict {
         let target = ActorId::parse(param)
             .map_err(|e| bad_param(self.name.as_str(), rank.letter(), param, &e.to_string()))?;
         let other = self.member(&target)?;
@@ -297,19 +251,11 @@ impl ChannelState {
 
     fn can_invite(&self, me: &Member, target: &ActorId) -> Verdict {
         if self.has('i') {
-            self.needs(
-                me,
-                Rank::Halfop,
-                "INVITE to a channel that is invite-only (+i)",
-            )?;
+            self.needs(me, Rank::Halfop, "INVITE to a channel that is invite-only (+i)")?;
         }
         if let Some(there) = self.members.get(target) {
             let nick = there.card.nick().as_str();
-            return Err(Refusal::new(
-                num::ERR_USERONCHANNEL,
-                &[nick, self.name.as_str()],
-                "",
-            ));
+            return Err(Refusal::new(num::ERR_USERONCHANNEL, &[nick, self.name.as_str()], ""));
         }
         Ok(())
     }

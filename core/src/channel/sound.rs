@@ -12,30 +12,12 @@ impl ChannelState {
     /// What is impossible in this state, as a sentence.
     pub fn sound(&self) -> Result<(), &'static str> {
         let all = [
-            (
-                self.members_sound(),
-                "a member's card is somebody else's, or two bear one nick",
-            ),
-            (
-                self.ranks_sound(),
-                "who owns the channel is not who ranks as owner",
-            ),
-            (
-                self.departures_sound(),
-                "somebody is a member and gone or invited at once",
-            ),
-            (
-                self.modes_sound(),
-                "a mode is unknown, excludes another, or has a bad parameter",
-            ),
-            (
-                self.lists_sound(),
-                "a list of masks is too long, or has a mask that can't be",
-            ),
-            (
-                self.topic_sound(),
-                "the topic is too long or has a line break",
-            ),
+            (self.members_sound(), "a member's card is somebody else's, or two bear one nick"),
+            (self.ranks_sound(), "who owns the channel is not who ranks as owner"),
+            (self.departures_sound(), "somebody is a member and gone or invited at once"),
+            (self.modes_sound(), "a mode is unknown, excludes another, or has a bad parameter"),
+            (self.lists_sound(), "a list of masks is too long, or has a mask that can't be"),
+            (self.topic_sound(), "the topic is too long or has a line break"),
         ];
         match all.into_iter().find(|(sound, _)| !sound) {
             Some((_, why)) => Err(why),
@@ -47,22 +29,14 @@ impl ChannelState {
         let nicks: BTreeSet<_> = self.members.values().map(|m| m.card.nick()).collect();
         nicks.len() == self.members.len()
             && self.members.len() <= limits::MEMBERS
-            && self
-                .members
-                .iter()
-                .all(|(actor, m)| m.card.actor() == *actor)
+            && self.members.iter().all(|(actor, m)| m.card.actor() == *actor)
     }
 
     fn ranks_sound(&self) -> bool {
-        let ranked = |(actor, m): (_, &super::Member)| {
-            m.ranks.contains(&Rank::Owner) == self.owners.contains(actor)
-        };
+        let ranked =
+            |(actor, m): (_, &super::Member)| m.ranks.contains(&Rank::Owner) == self.owners.contains(actor);
         self.members.iter().all(ranked)
-            && (self.has('r')
-                || self
-                    .owners
-                    .iter()
-                    .all(|owner| self.members.contains_key(owner)))
+            && (self.has('r') || self.owners.iter().all(|owner| self.members.contains_key(owner)))
     }
 
     fn departures_sound(&self) -> bool {

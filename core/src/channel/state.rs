@@ -119,13 +119,7 @@ pub fn prefix_of(card: &Card) -> String {
         .address()
         .cluster
         .chars()
-        .map(|c| {
-            if c.is_whitespace() || c.is_control() {
-                '_'
-            } else {
-                c
-            }
-        })
+        .map(|c| if c.is_whitespace() || c.is_control() { '_' } else { c })
         .collect();
     format!("{}!{}@{}", card.nick(), card.actor(), cluster)
 }
@@ -225,10 +219,7 @@ impl ChannelState {
 
     /// A mask list: letter b, e or I: (mask, who set it, when ms).
     pub fn list(&self, letter: char) -> Vec<(String, String, u64)> {
-        self.entries(letter)
-            .iter()
-            .map(|e| (e.mask.clone(), e.by.clone(), e.ts))
-            .collect()
+        self.entries(letter).iter().map(|e| (e.mask.clone(), e.by.clone(), e.ts)).collect()
     }
 
     pub(super) fn entries(&self, letter: char) -> &[MaskEntry] {
@@ -260,9 +251,7 @@ impl ChannelState {
     }
 
     pub(super) fn listed(&self, letter: char, prefix: &str) -> bool {
-        self.entries(letter)
-            .iter()
-            .any(|e| mask::matches(&e.mask, prefix))
+        self.entries(letter).iter().any(|e| mask::matches(&e.mask, prefix))
     }
 
     /// Reads the arguments of a MODE command, with nicks as this channel knows them.
@@ -275,13 +264,6 @@ impl ChannelState {
 
     /// Whether somebody could do this kind of thing if it were a member's next act; for doors that show what is possible.
     pub fn allows(&self, author: ActorId, kind: ActKind) -> Result<(), Refusal> {
-        self.check(&Act {
-            author,
-            n: Count(0),
-            after: None,
-            id: MsgId(u128::MAX),
-            ts: 0,
-            kind,
-        })
+        self.check(&Act { author, n: Count(0), after: None, id: MsgId(u128::MAX), ts: 0, kind })
     }
 }

@@ -17,17 +17,9 @@ use crate::envelope::canonical_json;
 
 const ALG: &str = "argon2id+aes-256-gcm";
 /// What we make: 64 MiB, three passes (RFC 9106 §4, second choice, on one lane).
-const MAKE: Costs = Costs {
-    m: 64 * 1024,
-    t: 3,
-    p: 1,
-};
+const MAKE: Costs = Costs { m: 64 * 1024, t: 3, p: 1 };
 /// What we read at the most: 1 GiB, 16 passes, 8 lanes.
-const MOST: Costs = Costs {
-    m: 1024 * 1024,
-    t: 16,
-    p: 8,
-};
+const MOST: Costs = Costs { m: 1024 * 1024, t: 16, p: 8 };
 
 #[derive(Clone, Copy)]
 struct Costs {
@@ -46,13 +38,8 @@ pub(crate) fn seal_with_passphrase(
     let (mut salt, mut nonce) = ([0; 16], [0; 12]);
     rng.fill_bytes(&mut salt);
     rng.fill_bytes(&mut nonce);
-    let msg = Payload {
-        msg: plain,
-        aad: &bound(MAKE, &salt),
-    };
-    let ct = cipher(passphrase, &salt, MAKE)?
-        .encrypt(&nonce.into(), msg)
-        .map_err(|_| CryptoError::Form)?;
+    let msg = Payload { msg: plain, aad: &bound(MAKE, &salt) };
+    let ct = cipher(passphrase, &salt, MAKE)?.encrypt(&nonce.into(), msg).map_err(|_| CryptoError::Form)?;
     Ok(json!({
         "alg": ALG,
         "m": MAKE.m,
@@ -71,33 +58,22 @@ pub(crate) fn open_with_passphrase(
 ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
     let bytes = |name| {
         let text = sealed.get(name).and_then(Value::as_str);
-        B64.decode(text.ok_or(CryptoError::Form)?)
-            .map_err(|_| CryptoError::Form)
+        B64.decode(text.ok_or(CryptoError::Form)?).map_err(|_| CryptoError::Form)
     };
     let cost = |name, most: u32| {
         let value = sealed.get(name).and_then(Value::as_u64);
-        value
-            .and_then(|v| u32::try_from(v).ok())
-            .filter(|v| (1..=most).contains(v))
-            .ok_or(CryptoError::Form)
+        value.and_then(|v| u32::try_from(v).ok()).filter(|v| (1..=most).contains(v)).ok_or(CryptoError::Form)
     };
     if sealed.get("alg").and_then(Value::as_str) != Some(ALG) {
         return Err(CryptoError::Form);
     }
-    let costs = Costs {
-        m: cost("m", MOST.m)?,
-        t: cost("t", MOST.t)?,
-        p: cost("p", MOST.p)?,
-    };
+    let costs = Costs { m: cost("m", MOST.m)?, t: cost("t", MOST.t)?, p: cost("p", MOST.p)? };
     let (salt, nonce, ct) = (bytes("salt")?, bytes("nonce")?, bytes("ct")?);
     if !(8..=64).contains(&salt.len()) {
         return Err(CryptoError::Form);
     }
     let nonce: [u8; 12] = nonce.try_into().map_err(|_| CryptoError::Form)?;
-    let msg = Payload {
-        msg: &ct,
-        aad: &bound(costs, &salt),
-    };
+    let msg = Payload { msg: &ct, aad: &bound(costs, &salt) };
     cipher(passphrase, &salt, costs)?
         .decrypt(&nonce.into(), msg)
         .map(Zeroizing::new)

@@ -50,18 +50,12 @@ impl ChannelKey {
 
     /// A second handle on the same key.
     pub fn duplicate(&self) -> Self {
-        Self {
-            bytes: self.bytes.clone(),
-            fernet: self.fernet.clone(),
-        }
+        Self { bytes: self.bytes.clone(), fernet: self.fernet.clone() }
     }
 
     /// The key's name and commitment: a hash of channel, epoch and all 32 bytes.
     pub fn id(&self, channel: &[u8], epoch: Epoch) -> KeyId {
-        let hash = digest(
-            "kirc.v1.kid",
-            &[channel, &epoch.0.to_be_bytes(), self.bytes.as_ref()],
-        );
+        let hash = digest("kirc.v1.kid", &[channel, &epoch.0.to_be_bytes(), self.bytes.as_ref()]);
         let mut id = [0; 16];
         id.copy_from_slice(&hash[..16]);
         KeyId(id)
@@ -74,9 +68,7 @@ impl ChannelKey {
 
     /// Opens a token; its time is ignored, no TTL is ever computed.
     pub fn decrypt(&self, token: &str) -> Result<Vec<u8>, CryptoError> {
-        self.fernet
-            .decrypt_at_time(token, None, END_OF_TIME)
-            .map_err(|_| CryptoError::Open)
+        self.fernet.decrypt_at_time(token, None, END_OF_TIME).map_err(|_| CryptoError::Open)
     }
 }
 

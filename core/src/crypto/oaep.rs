@@ -19,13 +19,7 @@ use crate::identity::{Identity, PublicKeys};
 use crate::ids::{ActorId, ChannelId, Epoch, KeyId};
 
 /// The OAEP label of a channel key's wrap: canonical JSON of channel, epoch, KeyID, sender, receiver.
-pub fn wrap_label(
-    channel: &ChannelId,
-    epoch: Epoch,
-    kid: &KeyId,
-    from: &ActorId,
-    to: &ActorId,
-) -> Vec<u8> {
+pub fn wrap_label(channel: &ChannelId, epoch: Epoch, kid: &KeyId, from: &ActorId, to: &ActorId) -> Vec<u8> {
     canonical_json(&json!({
         "kirc": "wrap.v1",
         "channel": channel,
@@ -43,8 +37,7 @@ pub fn wrap(key: &ChannelKey, to: &PublicKeys, label: &[u8], rng: &mut Rng) -> S
     // the wrap would be one that nobody can open.
     RsaPublicKey::from_public_key_der(to.rsa_der())
         .and_then(|rsa| {
-            rsa.encrypt(rng, padding, key.expose())
-                .map_err(|_| rsa::pkcs8::spki::Error::KeyMalformed)
+            rsa.encrypt(rng, padding, key.expose()).map_err(|_| rsa::pkcs8::spki::Error::KeyMalformed)
         })
         .map(|ct| B64.encode(ct))
         .unwrap_or_default()
@@ -56,12 +49,7 @@ pub fn unwrap(ct: &str, me: &Identity, label: &[u8]) -> Result<ChannelKey, Crypt
     let rsa = me.unwrap_key();
     let mut buffer = Zeroizing::new(vec![0; rsa.min_output_size()]);
     let plain = rsa
-        .decrypt(
-            &OAEP_SHA256_MGF1SHA256,
-            &ct,
-            &mut buffer,
-            Some(label_text(label).as_bytes()),
-        )
+        .decrypt(&OAEP_SHA256_MGF1SHA256, &ct, &mut buffer, Some(label_text(label).as_bytes()))
         .map_err(|_| CryptoError::Open)?;
     let bytes: [u8; 32] = (&*plain).try_into().map_err(|_| CryptoError::Open)?;
     Ok(ChannelKey::from_bytes(bytes))

@@ -21,12 +21,7 @@ pub fn seal(plain: &[u8], to: &PublicKeys, label: &[u8], rng: &mut Rng) -> Value
 
 /// Opens what [`seal`] made. [`CryptoError::Form`] is said before any key is touched.
 pub fn open(sealed: &Value, me: &Identity, label: &[u8]) -> Result<Vec<u8>, CryptoError> {
-    let field = |name| {
-        sealed
-            .get(name)
-            .and_then(Value::as_str)
-            .ok_or(CryptoError::Form)
-    };
+    let field = |name| sealed.get(name).and_then(Value::as_str).ok_or(CryptoError::Form);
     let (alg, key, ct) = (field("alg")?, field("key")?, field("ct")?);
     if alg != ALG {
         return Err(CryptoError::Form);

@@ -143,11 +143,7 @@ fn write_map(out: &mut Vec<u8>, map: &Map<String, Value>, skip: Option<&str>) {
     };
     // serde_json keeps maps in the order of UTF-8, or of insertion if some crate asks it to; JCS wants that of UTF-16.
     // For nearly all maps the first is the last already.
-    if map
-        .keys()
-        .zip(map.keys().skip(1))
-        .all(|(a, b)| utf16_order(a, b) == Ordering::Less)
-    {
+    if map.keys().zip(map.keys().skip(1)).all(|(a, b)| utf16_order(a, b) == Ordering::Less) {
         for (key, value) in map {
             entry(key, value);
         }
@@ -162,11 +158,7 @@ fn write_map(out: &mut Vec<u8>, map: &Map<String, Value>, skip: Option<&str>) {
 }
 
 fn utf16_order(a: &str, b: &str) -> Ordering {
-    if a.is_ascii() && b.is_ascii() {
-        a.cmp(b)
-    } else {
-        a.encode_utf16().cmp(b.encode_utf16())
-    }
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }
 
 fn write_number(out: &mut Vec<u8>, n: &Number) {

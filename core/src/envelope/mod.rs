@@ -112,10 +112,7 @@ pub enum Domain {
 impl Envelope {
     /// An envelope with nothing but its command.
     pub fn new(command: impl Into<String>) -> Self {
-        Self {
-            command: command.into(),
-            ..Self::default()
-        }
+        Self { command: command.into(), ..Self::default() }
     }
     /// Sets `from`.
     #[must_use]

@@ -21,8 +21,7 @@ impl Envelope {
     /// and a number that could not be signed are refused here, where the user can still be told.
     pub fn from_json(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         limit("the envelope", bytes.len(), limits::ENVELOPE)?;
-        let Strict(value) =
-            serde_json::from_slice(bytes).map_err(|e| EnvelopeError::Form(e.to_string()))?;
+        let Strict(value) = serde_json::from_slice(bytes).map_err(|e| EnvelopeError::Form(e.to_string()))?;
         safe_numbers(&value)?;
         let envelope = Self::from_value(value)?;
         envelope.check_limits()?;
@@ -33,8 +32,7 @@ impl Envelope {
     /// and no integers above 2^53-1 anywhere.
     pub fn from_canonical(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         limit("the record", bytes.len(), limits::RECORD)?;
-        let value: Value =
-            serde_json::from_slice(bytes).map_err(|e| EnvelopeError::Form(e.to_string()))?;
+        let value: Value = serde_json::from_slice(bytes).map_err(|e| EnvelopeError::Form(e.to_string()))?;
         safe_numbers(&value)?;
         let envelope = Self::from_value(value)?;
         // Also refuses a key that stands twice, and a field that is there but empty.
@@ -68,9 +66,7 @@ impl Envelope {
                 }
                 other => {
                     let other: String = other.chars().take(40).collect();
-                    return form(format!(
-                        "there is no field {other:?}; what is your own goes into meta"
-                    ));
+                    return form(format!("there is no field {other:?}; what is your own goes into meta"));
                 }
             }
         }
@@ -82,11 +78,7 @@ impl Envelope {
 
     fn check_limits(&self) -> Result<(), EnvelopeError> {
         limit("the command", self.command.len(), COMMAND)?;
-        if !self
-            .command
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        {
+        if !self.command.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return form("a command has only letters, digits and _");
         }
         for name in [&self.from, &self.to].into_iter().flatten() {
@@ -126,9 +118,7 @@ fn limit(what: &'static str, size: usize, limit: usize) -> Result<(), EnvelopeEr
 fn line(text: &str, what: &'static str) -> Result<(), EnvelopeError> {
     limit(what, text.len(), limits::LINE)?;
     if text.contains(['\n', '\r', '\0']) {
-        return form(format!(
-            "{what} holds no line break: give each line as an item of body"
-        ));
+        return form(format!("{what} holds no line break: give each line as an item of body"));
     }
     Ok(())
 }
@@ -161,9 +151,7 @@ fn body(value: Value) -> Result<Option<Body>, EnvelopeError> {
         Value::Array(items) => Ok(Some(Body::Array(items))),
         Value::Object(map) => Ok(Some(Body::Object(map))),
         Value::Null => Ok(None),
-        Value::String(_) => {
-            form("body is a bare string; give a list of lines: \"body\":[\"hello\"]")
-        }
+        Value::String(_) => form("body is a bare string; give a list of lines: \"body\":[\"hello\"]"),
         _ => form("body must be a list of lines or an object"),
     }
 }

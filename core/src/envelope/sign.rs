@@ -36,8 +36,7 @@ impl Envelope {
     pub fn sign(mut self, domain: Domain, key: &Identity) -> Self {
         self.meta.insert("alg".to_owned(), ALG.into());
         let signature = key.sign_bytes(&self.signed_bytes(domain));
-        self.meta
-            .insert("sig".to_owned(), Value::String(B64.encode(signature)));
+        self.meta.insert("sig".to_owned(), Value::String(B64.encode(signature)));
         self
     }
 

@@ -26,22 +26,12 @@ pub fn parse_ts(text: &str) -> Option<u64> {
     if bytes.len() != 24 {
         return None;
     }
-    let marks = [
-        (4, b'-'),
-        (7, b'-'),
-        (10, b'T'),
-        (13, b':'),
-        (16, b':'),
-        (19, b'.'),
-        (23, b'Z'),
-    ];
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
     if marks.iter().any(|(at, mark)| bytes[*at] != *mark) {
         return None;
     }
     let number = |from: usize, to: usize| {
-        bytes[from..to].iter().try_fold(0u64, |n, b| {
-            b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0'))
-        })
+        bytes[from..to].iter().try_fold(0u64, |n, b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
     };
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
@@ -64,11 +54,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     (era * 400 + year + u64::from(month <= 2), month, day)
 }
 
@@ -130,12 +116,9 @@ mod tests {
     fn agrees_with_jiff() {
         let mut state = 1u64;
         for _ in 0..20_000 {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let millis = (state >> 8) % (LAST + 1);
-            let theirs =
-                jiff::Timestamp::from_millisecond(millis as i64).map(|t| format!("{t:.3}"));
+            let theirs = jiff::Timestamp::from_millisecond(millis as i64).map(|t| format!("{t:.3}"));
             match theirs {
                 Ok(theirs) => assert_eq!(format_ts(millis), theirs),
                 Err(_) => assert!(millis > LAST - 2 * DAY), // jiff ends a little earlier

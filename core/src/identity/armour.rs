@@ -33,9 +33,7 @@ pub(super) fn unwrap(kind: &str, text: &str, most: usize) -> Result<Vec<u8>, Ide
     let begin = format!("-----BEGIN KIRC {kind}-----");
     let end = format!("-----END KIRC {kind}-----");
     let Some((_, rest)) = text.split_once(&begin) else {
-        return form(format!(
-            "there is no kirc {name} here: it starts with {begin}"
-        ));
+        return form(format!("there is no kirc {name} here: it starts with {begin}"));
     };
     let Some((inside, _)) = rest.split_once(&end) else {
         return form(format!("the {name} was cut off: it ends with {end}"));
@@ -47,11 +45,8 @@ pub(super) fn unwrap(kind: &str, text: &str, most: usize) -> Result<Vec<u8>, Ide
     };
     let (mut data, mut sum) = (String::new(), None);
     for line in inside.lines() {
-        let line: String = line
-            .trim_start_matches(['>', ' ', '\t'])
-            .chars()
-            .filter(|c| !c.is_whitespace())
-            .collect();
+        let line: String =
+            line.trim_start_matches(['>', ' ', '\t']).chars().filter(|c| !c.is_whitespace()).collect();
         match line.strip_prefix('=') {
             // Base64 may end with `=`, but our lines hold 64 characters, so none starts with one.
             Some(rest) if rest.len() == 8 => sum = Some(rest.to_owned()),

@@ -33,13 +33,7 @@ pub struct Address {
 
 impl Address {
     fn check(&self) -> Result<(), IdentityError> {
-        for name in [
-            &self.cluster,
-            &self.data_in,
-            &self.data_out,
-            &self.rpc_in,
-            &self.rpc_out,
-        ] {
+        for name in [&self.cluster, &self.data_in, &self.data_out, &self.rpc_in, &self.rpc_out] {
             if name.is_empty() || name.len() > NAME || name.chars().any(char::is_control) {
                 return form("the card's mailbox address is not one");
             }
@@ -109,20 +103,14 @@ impl Card {
         }
         let size = envelope.to_canonical().len();
         if size > limits::CARD {
-            return form(format!(
-                "the card is {size} bytes long; the limit is {}",
-                limits::CARD
-            ));
+            return form(format!("the card is {size} bytes long; the limit is {}", limits::CARD));
         }
         let Some(crate::Body::Object(body)) = &envelope.body else {
             return form("the card has no body");
         };
         let body = Body::deserialize(body)
             .map_err(|e| IdentityError::Form(format!("the card is not of its form: {e}")))?;
-        let ed25519 = B64
-            .decode(&body.ed25519)
-            .ok()
-            .and_then(|key| <[u8; 32]>::try_from(key).ok());
+        let ed25519 = B64.decode(&body.ed25519).ok().and_then(|key| <[u8; 32]>::try_from(key).ok());
         let (Some(ed25519), Ok(rsa)) = (ed25519, B64.decode(&body.rsa)) else {
             return form("the card's keys are not of their form");
         };

@@ -35,11 +35,7 @@ impl PublicKeys {
             .chain_update(self.actor().0)
             .finalize();
         for _ in 1..ROUNDS {
-            hash = Sha512::new()
-                .chain_update(hash)
-                .chain_update(keys[0])
-                .chain_update(keys[1])
-                .finalize();
+            hash = Sha512::new().chain_update(hash).chain_update(keys[0]).chain_update(keys[1]).finalize();
         }
         let mut groups = [0; 6];
         for (group, bytes) in groups.iter_mut().zip(hash.chunks(5)) {
@@ -54,10 +50,6 @@ impl PublicKeys {
 pub fn safety_number(a: &PublicKeys, b: &PublicKeys) -> String {
     let mut halves = [a.half(), b.half()];
     halves.sort_unstable();
-    let groups: Vec<String> = halves
-        .iter()
-        .flatten()
-        .map(|group| format!("{group:05}"))
-        .collect();
+    let groups: Vec<String> = halves.iter().flatten().map(|group| format!("{group:05}")).collect();
     groups.join(" ")
 }

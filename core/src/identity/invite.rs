@@ -137,13 +137,7 @@ impl Invite {
                 limits::INVITE
             ));
         }
-        Ok(Self {
-            id,
-            to,
-            secret,
-            expires: expires_at,
-            text: armour::wrap("INVITE", &outer),
-        })
+        Ok(Self { id, to, secret, expires: expires_at, text: armour::wrap("INVITE", &outer) })
     }
 
     /// Opens an invite: that it is for `me`, whole, signed by whose card it holds, and not expired.
@@ -163,13 +157,9 @@ impl Invite {
             return Err(IdentityError::NotForMe { to, me: me.actor() });
         }
         let sealed = outer.get("sealed").unwrap_or(&Value::Null);
-        let inner = open(sealed, me, &label(&to))
-            .map(Zeroizing::new)
-            .map_err(|_| {
-                IdentityError::Form(
-                    "the invite can't be opened with this identity's key".to_owned(),
-                )
-            })?;
+        let inner = open(sealed, me, &label(&to)).map(Zeroizing::new).map_err(|_| {
+            IdentityError::Form("the invite can't be opened with this identity's key".to_owned())
+        })?;
         Self::check(&Envelope::from_canonical(&inner)?, to, now)
     }
 
@@ -195,13 +185,7 @@ impl Invite {
         if now >= expires {
             return Err(IdentityError::Expired(body.expires));
         }
-        Ok(OpenedInvite {
-            card,
-            grid: body.grid,
-            secret,
-            expires,
-            id,
-        })
+        Ok(OpenedInvite { card, grid: body.grid, secret, expires, id })
     }
 }
 

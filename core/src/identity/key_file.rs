@@ -50,9 +50,7 @@ impl Identity {
         let rsa = Zeroizing::new(B64.encode(&*parts.rsa_pkcs8));
         let store = Zeroizing::new(B64.encode(parts.store.expose()));
         // One formatted string of the right size, so that no part of it is left behind by a growing buffer.
-        let mut plain = Zeroizing::new(Vec::with_capacity(
-            128 + ed25519.len() + rsa.len() + store.len(),
-        ));
+        let mut plain = Zeroizing::new(Vec::with_capacity(128 + ed25519.len() + rsa.len() + store.len()));
         for piece in [
             "{\"kirc\":\"identity\",\"v\":1,\n\"ed25519\":\"",
             &ed25519,
@@ -111,10 +109,7 @@ fn parse(bytes: &[u8]) -> Result<KeyFile<'_>, IdentityError> {
         return form("this is not a key file of kirc");
     }
     if file.v != 1 {
-        return form(format!(
-            "the key file has version {}; this program reads version 1",
-            file.v
-        ));
+        return form(format!("the key file has version {}; this program reads version 1", file.v));
     }
     Ok(file)
 }

@@ -54,11 +54,7 @@ impl PublicKeys {
         if rsa.to_public_key_der().ok().as_ref().map(|d| d.as_bytes()) != Some(&rsa_der[..]) {
             return form("the RSA key is not in its DER form");
         }
-        Ok(Self {
-            actor: ActorId::of_key(&ed25519),
-            ed25519: verifying,
-            rsa_der,
-        })
+        Ok(Self { actor: ActorId::of_key(&ed25519), ed25519: verifying, rsa_der })
     }
 
     /// The actor id of these keys.
@@ -75,9 +71,7 @@ impl PublicKeys {
     }
     /// Whether a signature holds, checked strictly.
     pub(crate) fn verify_bytes(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        self.ed25519
-            .verify_strict(message, &Signature::from_bytes(signature))
-            .is_ok()
+        self.ed25519.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 }
 
@@ -133,27 +127,15 @@ impl Identity {
     }
 
     pub(super) fn from_private_parts(parts: PrivateParts) -> Result<Self, IdentityError> {
-        let PrivateParts {
-            ed25519,
-            rsa_pkcs8,
-            store,
-        } = parts;
+        let PrivateParts { ed25519, rsa_pkcs8, store } = parts;
         let signing = SigningKey::from_bytes(&ed25519);
-        let rejected =
-            || IdentityError::Form("the RSA key of the key file can't be used".to_owned());
+        let rejected = || IdentityError::Form("the RSA key of the key file can't be used".to_owned());
         let private = PrivateDecryptingKey::from_pkcs8(&rsa_pkcs8).map_err(|_| rejected())?;
         let public: PublicKeyX509Der<'_> = private.public_key().as_der().map_err(|_| rejected())?;
-        let public =
-            PublicKeys::from_parts(signing.verifying_key().to_bytes(), public.as_ref().to_vec())?;
+        let public = PublicKeys::from_parts(signing.verifying_key().to_bytes(), public.as_ref().to_vec())?;
         let unwrap = OaepPrivateDecryptingKey::new(private)
             .map_err(|_| IdentityError::Form("the RSA key can't unwrap".to_owned()))?;
-        Ok(Self {
-            public,
-            signing,
-            rsa_pkcs8,
-            unwrap,
-            store,
-        })
+        Ok(Self { public, signing, rsa_pkcs8, unwrap, store })
     }
 
     /// For the key file only.

@@ -36,9 +36,7 @@ pub enum IdentityError {
     #[error("the invite expired at {0}")]
     Expired(String),
     /// An invite for somebody else.
-    #[error(
-        "the invite is for {to}, and this identity is {me}: ask for one made for your own card"
-    )]
+    #[error("the invite is for {to}, and this identity is {me}: ask for one made for your own card")]
     NotForMe {
         /// Whom it is for.
         to: ActorId,

@@ -106,10 +106,7 @@ impl KeyRing {
 
     /// Takes a key for an announced epoch if its name is what the log committed to.
     pub fn accept(&mut self, channel: &ChannelId, epoch: Epoch, key: ChannelKey) -> bool {
-        let known = self
-            .infos
-            .get(&epoch)
-            .is_some_and(|info| key.id(&channel.0, epoch) == info.kid);
+        let known = self.infos.get(&epoch).is_some_and(|info| key.id(&channel.0, epoch) == info.kid);
         if known {
             self.keys.insert(epoch, key);
         }

@@ -22,6 +22,8 @@ const CHALLENGE_EVERY: Millis = 10_000;
 pub struct Fold {
     /// The channel's identity.
     pub channel: ChannelId,
+    /// When (log's time) it was founded.
+    pub created: Millis,
     /// The term.
     pub term: Term,
     /// Who won it.
@@ -109,6 +111,7 @@ impl Fold {
     pub fn found(claim: Hash, leader: ActorId, term: Term, time: Millis) -> Self {
         Self {
             channel: ChannelId(claim.0),
+            created: time,
             term,
             leader,
             claim,
@@ -127,54 +130,26 @@ impl Fold {
     /// signs can't know them yet.
     pub fn state_hash(&self, state: &ChannelState) -> Hash {
         let state = serde_json_canonicalizer::to_vec(state).unwrap_or_default();
-        Hash::of(
-            "kirc.v1.state",
-            &[
-                &self.channel.0,
-                &self.claim.0,
-                &self.term.0.to_be_bytes(),
-                &state,
-            ],
-        )
+        Hash::of("kirc.v1.state", &[&self.channel.0, &self.claim.0, &self.term.0.to_be_bytes(), &state])
     }
 
     /// Whether somebody else may claim now (`time` is the log's).
     pub fn vacant(&self, state: &ChannelState, time: Millis, config: &Config) -> bool {
         self.resigned
             || !state.members.contains_key(&self.leader)
-            || self
-                .challenge
-                .is_some_and(|since| time >= since + config.challenge)
+            || self.challenge.is_some_and(|since| time >= since + config.challenge)
     }
 
     /// Judges a record and, if it counts, takes it in.
-    pub fn step(
-        &mut self,
-        state: &mut ChannelState,
-        record: &LogRecord,
-        judge: Judge<'_>,
-    ) -> Verdict {
+    pub fn step(&mut self, state: &mut ChannelState, record: &LogRecord, judge: Judge<'_>) -> Verdict {
         let time = judge.time.max(self.time);
         let verdict = match record {
-            LogRecord::Claim {
-                envelope,
-                card,
-                term,
-                prev,
-                channel,
-            } => self.claim(
-                state,
-                envelope,
-                card.actor(),
-                (*term, *prev, *channel),
-                time,
-                &judge,
-            ),
-            LogRecord::Challenge {
-                envelope,
-                from,
-                term,
-            } => self.challenge(state, envelope, *from, *term, time),
+            LogRecord::Claim { envelope, card, term, prev, channel } => {
+                self.claim(state, envelope, card.actor(), (*term, *prev, *channel), time, &judge)
+            }
+            LogRecord::Challenge { envelope, from, term } => {
+                self.challenge(state, envelope, *from, *term, time)
+            }
             _ => match record.sequenced() {
                 Some(at) => self.sequenced(state, record, at, &judge),
                 None => Verdict::Void("of no known form"),
@@ -230,21 +205,13 @@ impl Fold {
         let Some(member) = state.members.get(&from) else {
             return Verdict::Void("a challenge by somebody who is not a member");
         };
-        if self
-            .challenged
-            .get(&from)
-            .is_some_and(|last| time < last + CHALLENGE_EVERY)
-        {
+        if self.challenged.get(&from).is_some_and(|last| time < last + CHALLENGE_EVERY) {
             return Verdict::Void("one challenge too many");
         }
-        if envelope
-            .verify(Domain::Challenge, member.card.keys())
-            .is_err()
-        {
+        if envelope.verify(Domain::Challenge, member.card.keys()).is_err() {
             return Verdict::Void("a challenge whose signature does not hold");
         }
-        self.challenged
-            .retain(|_, last| time < *last + CHALLENGE_EVERY);
+        self.challenged.retain(|_, last| time < *last + CHALLENGE_EVERY);
         self.challenged.insert(from, time);
         self.challenge.get_or_insert(time);
         Verdict::Challenged(from)
@@ -273,15 +240,7 @@ impl Fold {
         }
         let verdict = match record {
             LogRecord::Act(_, sealed) => self.act(state, sealed, judge),
-            LogRecord::Key {
-                epoch,
-                kid,
-                reason,
-                state: hash,
-                wraps,
-                alg,
-                ..
-            } => {
+            LogRecord::Key { epoch, kid, reason, state: hash, wraps, alg, .. } => {
                 if alg != "fernet" {
                     return Verdict::Forged("a key by a way that is not understood");
                 }
@@ -293,12 +252,7 @@ impl Fold {
                 }
                 self.epoch = *epoch;
                 self.kid = Some(*kid);
-                Verdict::Keyed {
-                    epoch: *epoch,
-                    kid: *kid,
-                    reason: reason.clone(),
-                    wraps: wraps.clone(),
-                }
+                Verdict::Keyed { epoch: *epoch, kid: *kid, reason: reason.clone(), wraps: wraps.clone() }
             }
             LogRecord::Resign { empty, .. } => {
                 if *empty && !state.members.is_empty() {
@@ -309,10 +263,7 @@ impl Fold {
             }
             _ => Verdict::Skipped,
         };
-        if !matches!(
-            verdict,
-            Verdict::Stall | Verdict::Forged(_) | Verdict::Void(_)
-        ) {
+        if !matches!(verdict, Verdict::Stall | Verdict::Forged(_) | Verdict::Void(_)) {
             self.seq = at.seq;
             self.head = judge.hash;
             self.challenge = None;
@@ -325,10 +276,7 @@ impl Fold {
         if mutant!(judge.config, AcceptOldTerm) {
             return state.members.values().any(|m| holds(m.card.keys()));
         }
-        state
-            .members
-            .get(&self.leader)
-            .is_some_and(|m| holds(m.card.keys()))
+        state.members.get(&self.leader).is_some_and(|m| holds(m.card.keys()))
     }
 
     fn act(&self, state: &mut ChannelState, sealed: &SealedAct, judge: &Judge<'_>) -> Verdict {
@@ -370,8 +318,7 @@ pub(crate) fn open_act(
     state: &ChannelState,
     config: &Config,
 ) -> Result<Opened, &'static str> {
-    let envelope =
-        Envelope::from_canonical(plain).map_err(|_| "a message that is not in canonical form")?;
+    let envelope = Envelope::from_canonical(plain).map_err(|_| "a message that is not in canonical form")?;
     let act = Act::parse(&envelope).map_err(|_| "a message that can't be read")?;
     if act.author != sealed.from || act.id != sealed.id {
         return Err("a message whose header names another author or id");
@@ -394,11 +341,7 @@ pub(crate) fn verify_act(
     state: &ChannelState,
     config: &Config,
 ) -> Result<(), &'static str> {
-    if envelope
-        .meta_str("ch")
-        .and_then(|c| ChannelId::parse(c).ok())
-        != Some(channel)
-    {
+    if envelope.meta_str("ch").and_then(|c| ChannelId::parse(c).ok()) != Some(channel) {
         return Err("a message of another channel");
     }
     let keys = match &act.kind {
@@ -417,10 +360,5 @@ pub(crate) fn verify_act(
 
 /// The id that a message must exceed.
 pub(crate) fn last_id(state: &ChannelState, actor: &ActorId) -> MsgId {
-    state
-        .members
-        .get(actor)
-        .map(|m| m.last)
-        .or_else(|| state.gone.get(actor).copied())
-        .unwrap_or_default()
+    state.members.get(actor).map(|m| m.last).or_else(|| state.gone.get(actor).copied()).unwrap_or_default()
 }

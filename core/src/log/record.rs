@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 
 use crate::envelope::{Domain, Envelope, EnvelopeError};
 use crate::identity::{Card, Identity, IdentityError};
-use crate::ids::{
-    ActorId, ChannelId, Epoch, Hash, IdError, KeyId, MAX_SAFE_INTEGER, MsgId, Seq, Term,
-};
+use crate::ids::{ActorId, ChannelId, Epoch, Hash, IdError, KeyId, MAX_SAFE_INTEGER, MsgId, Seq, Term};
 use crate::names::{ChannelName, NameError};
 
 /// Why bytes are no record.
@@ -126,9 +124,7 @@ pub fn chain_claim(head: Hash, claim: Hash) -> Hash {
 }
 
 fn meta_u64(e: &Envelope, name: &'static str) -> Result<u64, RecordError> {
-    e.meta_u64(name)
-        .filter(|v| *v <= MAX_SAFE_INTEGER)
-        .ok_or(RecordError::Missing(name))
+    e.meta_u64(name).filter(|v| *v <= MAX_SAFE_INTEGER).ok_or(RecordError::Missing(name))
 }
 
 fn meta_str<'e>(e: &'e Envelope, name: &'static str) -> Result<&'e str, RecordError> {
@@ -136,9 +132,7 @@ fn meta_str<'e>(e: &'e Envelope, name: &'static str) -> Result<&'e str, RecordEr
 }
 
 fn sender(e: &Envelope) -> Result<ActorId, RecordError> {
-    Ok(ActorId::parse(
-        e.from.as_deref().ok_or(RecordError::Missing("from"))?,
-    )?)
+    Ok(ActorId::parse(e.from.as_deref().ok_or(RecordError::Missing("from"))?)?)
 }
 
 impl SealedAct {
@@ -148,11 +142,7 @@ impl SealedAct {
             id: MsgId::parse(e.id.as_deref().ok_or(RecordError::Missing("id"))?)?,
             epoch: Epoch(meta_u64(e, "epoch")?),
             kid: KeyId::parse(meta_str(e, "kid")?)?,
-            token: e
-                .get("ct")
-                .and_then(Value::as_str)
-                .ok_or(RecordError::Missing("ct"))?
-                .to_owned(),
+            token: e.get("ct").and_then(Value::as_str).ok_or(RecordError::Missing("ct"))?.to_owned(),
         })
     }
 
@@ -181,27 +171,17 @@ impl LogRecord {
         match e.command.as_str() {
             "CLAIM" => {
                 let card = e.get("card").ok_or(RecordError::Missing("card"))?;
-                let card: Envelope = serde_json::from_value(card.clone())
-                    .map_err(|_| RecordError::Missing("card"))?;
+                let card: Envelope =
+                    serde_json::from_value(card.clone()).map_err(|_| RecordError::Missing("card"))?;
                 let card = Card::parse(&card)?;
                 if sender(&e)? != card.actor() {
                     return Err(RecordError::Missing("a card of the sender"));
                 }
                 let channel = e.meta_str("ch").map(ChannelId::parse).transpose()?;
                 let prev = Hash::parse(meta_str(&e, "prev")?)?;
-                Ok(Self::Claim {
-                    envelope: Box::new(e),
-                    card: Box::new(card),
-                    term,
-                    prev,
-                    channel,
-                })
+                Ok(Self::Claim { envelope: Box::new(e), card: Box::new(card), term, prev, channel })
             }
-            "CHALLENGE" => Ok(Self::Challenge {
-                from: sender(&e)?,
-                term,
-                envelope: Box::new(e),
-            }),
+            "CHALLENGE" => Ok(Self::Challenge { from: sender(&e)?, term, envelope: Box::new(e) }),
             _ => Self::parse_sequenced(e, term),
         }
     }
@@ -212,31 +192,16 @@ impl LogRecord {
         match e.command.as_str() {
             "LOG" => {
                 let act = SealedAct::parse(&e)?;
-                Ok(Self::Act(
-                    Sequenced {
-                        envelope: e,
-                        term,
-                        seq,
-                        prev,
-                    },
-                    act,
-                ))
+                Ok(Self::Act(Sequenced { envelope: e, term, seq, prev }, act))
             }
             "KEY" => {
-                let hashes = e
-                    .get("wraps")
-                    .and_then(Value::as_array)
-                    .ok_or(RecordError::Missing("wraps"))?;
+                let hashes = e.get("wraps").and_then(Value::as_array).ok_or(RecordError::Missing("wraps"))?;
                 let mut wraps = Vec::with_capacity(hashes.len());
                 for hash in hashes {
-                    wraps.push(Hash::parse(
-                        hash.as_str().ok_or(RecordError::Missing("wraps"))?,
-                    )?);
+                    wraps.push(Hash::parse(hash.as_str().ok_or(RecordError::Missing("wraps"))?)?);
                 }
                 let text = |name: &'static str| {
-                    e.get(name)
-                        .and_then(Value::as_str)
-                        .ok_or(RecordError::Missing(name))
+                    e.get(name).and_then(Value::as_str).ok_or(RecordError::Missing(name))
                 };
                 Ok(Self::Key {
                     epoch: Epoch(meta_u64(&e, "epoch")?),
@@ -245,42 +210,21 @@ impl LogRecord {
                     state: Hash::parse(text("state")?)?,
                     alg: text("alg")?.to_owned(),
                     wraps,
-                    at: Sequenced {
-                        envelope: e,
-                        term,
-                        seq,
-                        prev,
-                    },
+                    at: Sequenced { envelope: e, term, seq, prev },
                 })
             }
             "RESIGN" => {
                 let empty = e.get("empty").and_then(Value::as_bool).unwrap_or(false);
-                Ok(Self::Resign {
-                    at: Sequenced {
-                        envelope: e,
-                        term,
-                        seq,
-                        prev,
-                    },
-                    empty,
-                })
+                Ok(Self::Resign { at: Sequenced { envelope: e, term, seq, prev }, empty })
             }
-            _ => Ok(Self::Unknown(Sequenced {
-                envelope: e,
-                term,
-                seq,
-                prev,
-            })),
+            _ => Ok(Self::Unknown(Sequenced { envelope: e, term, seq, prev })),
         }
     }
 
     /// What a sequenced record shares with all others.
     pub fn sequenced(&self) -> Option<&Sequenced> {
         match self {
-            Self::Act(at, _)
-            | Self::Key { at, .. }
-            | Self::Resign { at, .. }
-            | Self::Unknown(at) => Some(at),
+            Self::Act(at, _) | Self::Key { at, .. } | Self::Resign { at, .. } | Self::Unknown(at) => Some(at),
             Self::Claim { .. } | Self::Challenge { .. } => None,
         }
     }
@@ -301,10 +245,7 @@ impl LogRecord {
             .meta("term", term.0)
             .meta("prev", prev.to_string())
             .meta("nonce", nonce & MAX_SAFE_INTEGER)
-            .field(
-                "card",
-                serde_json::to_value(card.envelope()).unwrap_or_default(),
-            );
+            .field("card", serde_json::to_value(card.envelope()).unwrap_or_default());
         if let Some(channel) = channel {
             e = e.meta("ch", channel.to_string());
         }
@@ -362,13 +303,7 @@ impl LogRecord {
     }
 
     /// The body of a KEY record.
-    pub fn key_envelope(
-        epoch: Epoch,
-        kid: KeyId,
-        reason: &str,
-        state: Hash,
-        wraps: &[Hash],
-    ) -> Envelope {
+    pub fn key_envelope(epoch: Epoch, kid: KeyId, reason: &str, state: Hash, wraps: &[Hash]) -> Envelope {
         let wraps: Vec<String> = wraps.iter().map(Hash::to_string).collect();
         Envelope::new("KEY")
             .meta("epoch", epoch.0)

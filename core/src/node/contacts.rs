@@ -50,10 +50,7 @@ pub(crate) struct Contacts {
 
 impl Contacts {
     pub fn card(&self, actor: &ActorId) -> Option<&Card> {
-        self.list
-            .get(actor)
-            .map(|c| &c.card)
-            .or_else(|| self.met.get(actor))
+        self.list.get(actor).map(|c| &c.card).or_else(|| self.met.get(actor))
     }
 
     pub fn meet(&mut self, card: &Card) {
@@ -78,35 +75,24 @@ impl Contacts {
         }
         let folded = casefold(nick);
         let of = |c: &Card| casefold(c.nick().as_str()) == folded;
-        let contact = self
-            .list
-            .values()
-            .filter(|c| of(&c.card))
-            .min_by_key(|c| c.trust == Trust::Held);
-        contact
-            .map(|c| c.card.actor())
-            .or_else(|| self.met.values().find(|c| of(c)).map(Card::actor))
+        let contact = self.list.values().filter(|c| of(&c.card)).min_by_key(|c| c.trust == Trust::Held);
+        contact.map(|c| c.card.actor()).or_else(|| self.met.values().find(|c| of(c)).map(Card::actor))
     }
 
     pub fn verified(&self, actor: &ActorId) -> bool {
-        self.list
-            .get(actor)
-            .is_some_and(|c| c.trust == Trust::Verified)
+        self.list.get(actor).is_some_and(|c| c.trust == Trust::Verified)
     }
 
     /// A contact of the same nick with other keys.
     pub fn rival(&self, card: &Card) -> Option<&Contact> {
-        let trusted = self
-            .list
-            .get(&card.actor())
-            .is_some_and(|c| c.trust != Trust::Held);
+        let trusted = self.list.get(&card.actor()).is_some_and(|c| c.trust != Trust::Held);
         if trusted {
             return None;
         }
         let nick: &Nick = card.nick();
-        self.list.values().find(|c| {
-            c.card.actor() != card.actor() && c.card.nick() == nick && c.trust != Trust::Held
-        })
+        self.list
+            .values()
+            .find(|c| c.card.actor() != card.actor() && c.card.nick() == nick && c.trust != Trust::Held)
     }
 
     /// Says once that somebody bears the nick of a contact but has other keys.

@@ -17,9 +17,7 @@ use crate::identity::{Address, Card, Identity};
 use crate::ids::{ActorId, Hash, Millis, MsgId, Offset, digest};
 use crate::names::Nick;
 use crate::numeric::Numeric;
-use crate::port::{
-    Effect, From, Now, Query, Service, SessionId, SignalOp, StoreOp, Table, Ticket, Topic,
-};
+use crate::port::{Effect, From, Now, Query, Service, SessionId, SignalOp, StoreOp, Table, Ticket, Topic};
 
 /// A session, and what it understands.
 #[derive(Debug, Clone, Default)]
@@ -153,12 +151,7 @@ impl Ctx {
 
     pub fn append(&mut self, topic: Topic, key: &[u8], value: Vec<u8>, waiting: Waiting) -> Ticket {
         let ticket = self.ticket(waiting);
-        self.out.push(Effect::Append {
-            ticket,
-            topic,
-            key: key.to_vec(),
-            value,
-        });
+        self.out.push(Effect::Append { ticket, topic, key: key.to_vec(), value });
         ticket
     }
 
@@ -196,22 +189,14 @@ impl Ctx {
     /// Keeps a value as JSON.
     pub fn put<T: Serialize>(&mut self, table: Table, key: impl Into<String>, value: &T) {
         let value = serde_json::to_vec(value).unwrap_or_default();
-        self.store(StoreOp::Put {
-            table,
-            key: key.into(),
-            value,
-        });
+        self.store(StoreOp::Put { table, key: key.into(), value });
     }
 
     /// Keeps a value as JSON, sealed under the profile's key.
     pub fn put_sealed<T: Serialize>(&mut self, table: Table, key: impl Into<String>, value: &T) {
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(value).unwrap_or_default());
         let value = self.id.seal_local(&plain);
-        self.store(StoreOp::Put {
-            table,
-            key: key.into(),
-            value,
-        });
+        self.store(StoreOp::Put { table, key: key.into(), value });
     }
 
     /// Reads a partition from an offset on, unless a reader that is already there will pass it anyway.
@@ -220,9 +205,7 @@ impl Ctx {
         if reader.is_some_and(|r| r.next <= from && !r.moving) {
             return;
         }
-        let from = reader
-            .filter(|r| r.moving)
-            .map_or(from, |r| r.next.min(from));
+        let from = reader.filter(|r| r.moving).map_or(from, |r| r.next.min(from));
         self.move_reader(topic, From::At(from));
     }
 
@@ -233,10 +216,7 @@ impl Ctx {
             From::At(offset) => offset,
             From::End => Offset::MAX,
         };
-        self.out.push(Effect::Read {
-            topic: topic.clone(),
-            from,
-        });
+        self.out.push(Effect::Read { topic: topic.clone(), from });
     }
 
     pub fn deliver(&mut self, session: SessionId, envelope: Envelope) {
@@ -261,12 +241,8 @@ impl Ctx {
 
     /// To every session that has a capability.
     pub fn broadcast_cap(&mut self, cap: &str, envelope: &Envelope) {
-        let sessions: Vec<SessionId> = self
-            .sessions
-            .iter()
-            .filter(|(_, s)| s.has(cap))
-            .map(|(id, _)| *id)
-            .collect();
+        let sessions: Vec<SessionId> =
+            self.sessions.iter().filter(|(_, s)| s.has(cap)).map(|(id, _)| *id).collect();
         for session in sessions {
             self.deliver(session, envelope.clone());
         }

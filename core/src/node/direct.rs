@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::contacts::{Contact, Trust};
+use super::contacts::Trust;
 use super::ctx::{Ctx, Origin};
 use super::waiting::Waiting;
 use crate::crypto::{self, ChannelKey};
@@ -78,23 +78,15 @@ impl Direct {
         keys: &[(String, Vec<u8>)],
     ) -> Result<Self, String> {
         let row: Row = serde_json::from_slice(value).map_err(|e| e.to_string())?;
-        let mut direct = Self {
-            row,
-            ..Self::default()
-        };
+        let mut direct = Self { row, ..Self::default() };
         let prefix = format!("@{peer}/");
         for (name, value) in keys.iter().filter(|(n, _)| n.starts_with(&prefix)) {
             let kid = KeyId::parse(&name[prefix.len()..]).map_err(|e| e.to_string())?;
             let plain = cx.id.open_local(value).map_err(|e| e.to_string())?;
-            let bytes: [u8; 32] = plain
-                .try_into()
-                .map_err(|_| "a key of the wrong size".to_owned())?;
+            let bytes: [u8; 32] = plain.try_into().map_err(|_| "a key of the wrong size".to_owned())?;
             direct.remember(kid, ChannelKey::from_bytes(bytes));
         }
-        direct.key = direct
-            .row
-            .kid
-            .and_then(|kid| direct.keys.get(&kid).map(ChannelKey::duplicate));
+        direct.key = direct.row.kid.and_then(|kid| direct.keys.get(&kid).map(ChannelKey::duplicate));
         Ok(direct)
     }
 
@@ -116,16 +108,9 @@ impl Direct {
 
     fn keep_key(&mut self, cx: &mut Ctx, peer: &ActorId, kid: KeyId, key: ChannelKey) {
         let value = cx.id.seal_local(key.expose());
-        cx.store(StoreOp::Put {
-            table: Table::Key,
-            key: format!("@{peer}/{kid}"),
-            value,
-        });
+        cx.store(StoreOp::Put { table: Table::Key, key: format!("@{peer}/{kid}"), value });
         if let Some(old) = self.remember(kid, key) {
-            cx.store(StoreOp::Delete {
-                table: Table::Key,
-                key: format!("@{peer}/{old}"),
-            });
+            cx.store(StoreOp::Delete { table: Table::Key, key: format!("@{peer}/{old}") });
         }
     }
 
@@ -143,13 +128,7 @@ impl Direct {
 
     /// Puts back what was not settled when the node ended.
     pub fn restore_out(&mut self, id: MsgId, template: Envelope) {
-        self.out.push_back(DmOut {
-            id,
-            template,
-            origin: None,
-            n: None,
-            sent: None,
-        });
+        self.out.push_back(DmOut { id, template, origin: None, n: None, sent: None });
     }
 
     /// Takes a message in.
@@ -169,22 +148,10 @@ impl Direct {
             }
             None => cx.new_id(),
         };
-        let out = DmOut {
-            id,
-            template,
-            origin: Some(origin),
-            n: None,
-            sent: None,
-        };
+        let out = DmOut { id, template, origin: Some(origin), n: None, sent: None };
         if !mutant!(cx.cfg, ForgetOutbox) {
-            let sealed = cx
-                .id
-                .seal_local(&serde_json::to_vec(&out.template).unwrap_or_default());
-            cx.store(StoreOp::Outbox(OutboxRow {
-                id: id.to_string(),
-                target: target(&peer),
-                sealed,
-            }));
+            let sealed = cx.id.seal_local(&serde_json::to_vec(&out.template).unwrap_or_default());
+            cx.store(StoreOp::Outbox(OutboxRow { id: id.to_string(), target: target(&peer), sealed }));
         }
         cx.sent_by(out.origin.as_ref());
         let shown = own(cx, card, &out, "sending");
@@ -239,11 +206,7 @@ impl Direct {
             }
             let (kid, key) = self.current_key(cx, card);
             self.row.used += 1;
-            let wrap = self
-                .row
-                .wrap
-                .as_deref()
-                .and_then(|w| serde_json::from_str::<Value>(w).ok());
+            let wrap = self.row.wrap.as_deref().and_then(|w| serde_json::from_str::<Value>(w).ok());
             let Some(out) = self.out.get_mut(i) else {
                 break;
             };
@@ -256,10 +219,7 @@ impl Direct {
                 ts: Some(cx.ts()),
                 ..out.template.clone().from(me.as_str()).to(peer.to_string())
             };
-            inner = inner
-                .meta("kid", kid.to_string())
-                .meta("stream", self.row.stream.as_str())
-                .meta("n", n);
+            inner = inner.meta("kid", kid.to_string()).meta("stream", self.row.stream.as_str()).meta("n", n);
             let plain = inner.sign(Domain::Message, &cx.id).to_canonical();
             let token = if mutant!(cx.cfg, PlainBodies) {
                 String::from_utf8_lossy(&plain).into_owned()
@@ -277,16 +237,9 @@ impl Direct {
             };
             if let Some(wrap) = wrap {
                 // The peer has not said yet that it has the key; nor, perhaps, who we are.
-                e = e
-                    .field("wrap", wrap)
-                    .field("card", json!(cx.card.envelope()));
+                e = e.field("wrap", wrap).field("card", json!(cx.card.envelope()));
             }
-            cx.append(
-                topic.clone(),
-                me.as_bytes(),
-                e.to_canonical(),
-                Waiting::Direct(peer, id),
-            );
+            cx.append(topic.clone(), me.as_bytes(), e.to_canonical(), Waiting::Direct(peer, id));
         }
         if !self.out.is_empty() {
             self.save(cx, &peer);
@@ -316,14 +269,7 @@ impl Direct {
         cx.store(StoreOp::Settled { id: id.to_string() });
         self.row.arrivals += 1;
         let shown = own(cx, card, &out, "sent");
-        if let Some(row) = row(
-            cx,
-            &card.actor(),
-            cx.me(),
-            &shown,
-            self.row.arrivals,
-            "sent",
-        ) {
+        if let Some(row) = row(cx, &card.actor(), cx.me(), &shown, self.row.arrivals, "sent") {
             cx.store(StoreOp::Message(row));
         }
         cx.broadcast(&shown, out.origin.as_ref());
@@ -372,10 +318,8 @@ impl Direct {
         let Some(id) = inner.id.as_deref().and_then(|i| MsgId::parse(i).ok()) else {
             return;
         };
-        let (Some(stream), Some(n)) = (
-            inner.meta_str("stream").map(str::to_owned),
-            inner.meta_u64("n"),
-        ) else {
+        let (Some(stream), Some(n)) = (inner.meta_str("stream").map(str::to_owned), inner.meta_u64("n"))
+        else {
             return;
         };
         if stream.len() != 16 {
@@ -424,9 +368,7 @@ impl Direct {
             id: inner.id.clone(),
             ts: inner.ts.clone(),
             meta: super::channel_user_meta(&inner),
-            ..Envelope::new(inner.command.clone())
-                .from(card.nick().as_str())
-                .to(cx.nick().as_str())
+            ..Envelope::new(inner.command.clone()).from(card.nick().as_str()).to(cx.nick().as_str())
         };
         shown = shown
             .meta("actor", peer.to_string())
@@ -444,13 +386,7 @@ impl Direct {
 
     /// Tells the peer that its messages came, or were read.
     pub fn receipt(&mut self, cx: &mut Ctx, card: &Card, what: &str, ids: &[String]) {
-        let Some(kid) = self
-            .order
-            .iter()
-            .rev()
-            .find(|k| self.keys.contains_key(k))
-            .copied()
-        else {
+        let Some(kid) = self.order.iter().rev().find(|k| self.keys.contains_key(k)).copied() else {
             return;
         };
         let Some(key) = self.keys.get(&kid) else {
@@ -459,10 +395,7 @@ impl Direct {
         let inner = Envelope {
             body: Some(crate::Body::Array(ids.iter().map(|i| json!(i)).collect())),
             ts: Some(cx.ts()),
-            ..Envelope::new("RECEIPT")
-                .from(cx.me().to_string())
-                .to(card.actor().to_string())
-                .param(what)
+            ..Envelope::new("RECEIPT").from(cx.me().to_string()).to(card.actor().to_string()).param(what)
         };
         let token = key.encrypt(&inner.sign(Domain::Request, &cx.id).to_canonical());
         let e = Envelope::new("RECEIPT")
@@ -490,8 +423,7 @@ impl Direct {
         let Ok(inner) = Envelope::from_canonical(&plain) else {
             return;
         };
-        let ours =
-            inner.from == e.from && inner.to.as_deref() == Some(cx.me().to_string().as_str());
+        let ours = inner.from == e.from && inner.to.as_deref() == Some(cx.me().to_string().as_str());
         if !ours || inner.verify(Domain::Request, card.keys()).is_err() {
             return;
         }
@@ -513,13 +445,7 @@ impl Direct {
                 state: what.to_owned(),
             });
             let e = Envelope::new("STATE").to(card.nick().as_str()).param(what);
-            cx.broadcast_cap(
-                "state",
-                &Envelope {
-                    id: Some(id.to_owned()),
-                    ..e
-                },
-            );
+            cx.broadcast_cap("state", &Envelope { id: Some(id.to_owned()), ..e });
         }
     }
 }
@@ -540,16 +466,10 @@ fn unwrap_direct(cx: &Ctx, card: &Card, e: &Envelope, kid: KeyId) -> Option<Chan
 }
 
 fn own(cx: &Ctx, card: &Card, out: &DmOut, state: &str) -> Envelope {
-    let mut e = out
-        .template
-        .clone()
-        .from(cx.nick().as_str())
-        .to(card.nick().as_str());
+    let mut e = out.template.clone().from(cx.nick().as_str()).to(card.nick().as_str());
     e.id = Some(out.id.to_string());
     e.ts = Some(cx.ts());
-    e.meta("actor", cx.me().to_string())
-        .meta("self", true)
-        .meta("state", state)
+    e.meta("actor", cx.me().to_string()).meta("self", true).meta("state", state)
 }
 
 fn row(
@@ -565,49 +485,8 @@ fn row(
         id: shown.id.clone()?,
         author: author.to_string(),
         seq,
-        ts: shown
-            .ts
-            .as_deref()
-            .and_then(crate::envelope::parse_ts)
-            .unwrap_or(cx.now.wall),
+        ts: shown.ts.as_deref().and_then(crate::envelope::parse_ts).unwrap_or(cx.now.wall),
         state: state.to_owned(),
         sealed: cx.id.seal_local(&serde_json::to_vec(shown).ok()?),
     })
-}
-
-/// Who it is that writes to us, and how far it is trusted; a stranger becomes a contact on first use.
-pub(crate) fn introduce(cx: &mut Ctx, e: &Envelope) -> Option<(Card, Trust)> {
-    let from = ActorId::parse(e.from.as_deref()?).ok()?;
-    let given = e
-        .get("card")
-        .and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
-    let given = given
-        .and_then(|c| Card::parse(&c).ok())
-        .filter(|c| c.actor() == from);
-    if let Some(card) = &given {
-        let newer = cx
-            .contacts
-            .card(&from)
-            .is_none_or(|known| card.rev() > known.rev());
-        if newer {
-            cx.contacts.meet(card);
-        }
-    }
-    let card = cx.contacts.card(&from).cloned()?;
-    if let Some(contact) = cx.contacts.list.get(&from) {
-        return Some((card, contact.trust));
-    }
-    let rival = cx.contacts.rival(&card).is_some();
-    let trust = if rival { Trust::Held } else { Trust::Tofu };
-    let contact = Contact {
-        card: card.clone(),
-        trust,
-        since: cx.now.wall,
-    };
-    cx.put_sealed(Table::Contact, from.to_string(), &contact);
-    if let Some(text) = cx.contacts.conflict(&card) {
-        cx.alarm(card.nick().as_str(), "key-changed", text);
-    }
-    cx.contacts.list.insert(from, contact);
-    Some((card, trust))
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::direct::introduce;
+use super::introduce::introduce;
 use super::*;
 use crate::channel::{Act, ActKind};
 use crate::envelope::Domain;
@@ -25,13 +25,7 @@ impl Node {
     }
 
     /// The own mailbox is read from now on: is it the one that our position speaks of?
-    pub(super) fn on_inbox_reading(
-        &mut self,
-        topic: &Topic,
-        incarnation: &str,
-        start: Offset,
-        at: Offset,
-    ) {
+    pub(super) fn on_inbox_reading(&mut self, topic: &Topic, incarnation: &str, start: Offset, at: Offset) {
         let key = position_key(topic);
         let known = self.positions.insert(key, incarnation.to_owned());
         if known.is_some_and(|k| k != incarnation) && at != start {
@@ -43,17 +37,9 @@ impl Node {
         if let Ok(e) = Envelope::from_canonical(&record.value) {
             self.on_mail(&e);
         }
-        let incarnation = self
-            .positions
-            .get(&position_key(topic))
-            .cloned()
-            .unwrap_or_default();
+        let incarnation = self.positions.get(&position_key(topic)).cloned().unwrap_or_default();
         let next = (record.offset + 1).to_string();
-        self.cx.put(
-            Table::Position,
-            position_key(topic),
-            &Position { next, incarnation },
-        );
+        self.cx.put(Table::Position, position_key(topic), &Position { next, incarnation });
     }
 
     fn on_mail(&mut self, e: &Envelope) {
@@ -91,10 +77,7 @@ impl Node {
     }
 
     fn for_channel(&mut self, e: &Envelope, f: impl FnOnce(&mut Channel, &mut Ctx)) {
-        let key = e
-            .meta_str("channel")
-            .and_then(|n| ChannelName::parse(n).ok())
-            .map(|n| n.folded());
+        let key = e.meta_str("channel").and_then(|n| ChannelName::parse(n).ok()).map(|n| n.folded());
         if let Some(key) = key {
             self.with_channel(&key, f);
         }
@@ -109,10 +92,7 @@ impl Node {
         let ActKind::Join { card, .. } = &act.kind else {
             return;
         };
-        if act.author != from
-            || card.actor() != from
-            || inner.verify(Domain::Message, card.keys()).is_err()
-        {
+        if act.author != from || card.actor() != from || inner.verify(Domain::Message, card.keys()).is_err() {
             return;
         }
         let card: Card = (**card).clone();
@@ -129,22 +109,14 @@ impl Node {
         let Some((from, _, inner)) = self.cx.open_sealed(e) else {
             return;
         };
-        let card = inner
-            .get("card")
-            .and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
-        let Some(card) = card
-            .and_then(|c| Card::parse(&c).ok())
-            .filter(|c| c.actor() == from)
-        else {
+        let card = inner.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
+        let Some(card) = card.and_then(|c| Card::parse(&c).ok()).filter(|c| c.actor() == from) else {
             return;
         };
         if inner.verify(Domain::Request, card.keys()).is_err() {
             return;
         }
-        let name = inner
-            .params
-            .first()
-            .and_then(|n| ChannelName::parse(n).ok());
+        let name = inner.params.first().and_then(|n| ChannelName::parse(n).ok());
         let Some(name) = name else { return };
         self.cx.contacts.meet(&card);
         let mut shown = Envelope::new("INVITE")

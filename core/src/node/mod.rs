@@ -8,8 +8,11 @@ mod contacts;
 mod ctx;
 mod direct;
 mod inbox;
+mod introduce;
+mod invites;
 mod people;
 mod presence;
+mod profile;
 mod rpc;
 mod session;
 mod start;
@@ -56,8 +59,8 @@ pub struct Node {
     directs: BTreeMap<ActorId, Direct>,
     listings: BTreeMap<u64, Listing>,
     away: Option<String>,
-    invites: people::Invites,
-    profile: people::Profile,
+    invites: invites::Invites,
+    profile: profile::Profile,
     /// The life of each partition of the own mailbox in which its position counts.
     positions: BTreeMap<String, String>,
     people_at: Millis,
@@ -85,13 +88,7 @@ impl Node {
                 self.cx.sessions.remove(&session);
             }
             Input::Command { session, envelope } => self.on_command(session, envelope),
-            Input::Reading {
-                topic,
-                incarnation,
-                start,
-                end,
-                at,
-            } => {
+            Input::Reading { topic, incarnation, start, end, at } => {
                 self.on_reading(&topic, incarnation, start, end, at);
             }
             Input::Record { topic, record } => self.on_record(&topic, record),
@@ -116,11 +113,7 @@ impl Node {
                     self.on_queried(waiting, result);
                 }
             }
-            Input::Service {
-                service,
-                up,
-                reason,
-            } => self.on_service(service, up, reason),
+            Input::Service { service, up, reason } => self.on_service(service, up, reason),
             Input::Shutdown => self.shutdown(),
         }
         self.tick();
@@ -145,31 +138,16 @@ impl Node {
     pub fn next_wake(&self) -> Option<Millis> {
         let channels = self.channels.values().filter_map(Channel::wake);
         let directs = self.directs.values().filter_map(Direct::wake);
-        let own = [
-            Some(self.people_at),
-            self.cx.status_dirty.then_some(self.status_at),
-            self.stop_by,
-        ];
-        channels
-            .chain(directs)
-            .chain(own.into_iter().flatten())
-            .min()
+        let own = [Some(self.people_at), self.cx.status_dirty.then_some(self.status_at), self.stop_by];
+        channels.chain(directs).chain(own.into_iter().flatten()).min()
     }
 
     /// The topics and partitions that must exist before the node starts: its own four and the grid's log.
     pub fn topics(config: &Config) -> Vec<(String, u32)> {
         let a = &config.address;
-        let names = [
-            &a.data_in,
-            &a.data_out,
-            &a.rpc_in,
-            &a.rpc_out,
-            &config.home.log,
-        ];
-        let mut out: Vec<(String, u32)> = names
-            .iter()
-            .map(|n| ((*n).clone(), config.home.partitions))
-            .collect();
+        let names = [&a.data_in, &a.data_out, &a.rpc_in, &a.rpc_out, &config.home.log];
+        let mut out: Vec<(String, u32)> =
+            names.iter().map(|n| ((*n).clone(), config.home.partitions)).collect();
         out.sort();
         out.dedup();
         out
@@ -215,14 +193,7 @@ impl Node {
         self.cx.contacts.list.keys().copied().chain(members)
     }
 
-    fn on_reading(
-        &mut self,
-        topic: &Topic,
-        incarnation: String,
-        start: Offset,
-        end: Offset,
-        at: Offset,
-    ) {
+    fn on_reading(&mut self, topic: &Topic, incarnation: String, start: Offset, end: Offset, at: Offset) {
         let reader = self.cx.readers.entry(topic.clone()).or_default();
         let wanted = reader.next;
         reader.moving = false;
@@ -252,13 +223,8 @@ impl Node {
     ) {
         let mut again = None;
         for channel in self.channels.values_mut().filter(|c| c.log == *topic) {
-            let other_life = channel
-                .incarnation
-                .as_deref()
-                .is_some_and(|i| i != incarnation);
-            if (other_life || channel.next > end || channel.next < start)
-                && channel.replica.is_some()
-            {
+            let other_life = channel.incarnation.as_deref().is_some_and(|i| i != incarnation);
+            if (other_life || channel.next > end || channel.next < start) && channel.replica.is_some() {
                 // Another life of the log, or one that lost its end: what counts is found by the chain, from the start.
                 channel.next = start;
                 channel.lost = true;
@@ -317,12 +283,8 @@ impl Node {
             Waiting::Relay(key) => {
                 self.with_channel(&key, |c, cx| c.on_relayed(cx, ticket, result.ok()));
             }
-            Waiting::Challenge(key) => {
-                self.with_channel(&key, |c, cx| c.on_challenge_appended(cx, ok))
-            }
-            Waiting::Send(key, id) => {
-                self.with_channel(&key, |c, cx| c.on_send_appended(cx, id, ok))
-            }
+            Waiting::Challenge(key) => self.with_channel(&key, |c, cx| c.on_challenge_appended(cx, ok)),
+            Waiting::Send(key, id) => self.with_channel(&key, |c, cx| c.on_send_appended(cx, id, ok)),
             Waiting::Direct(peer, id) => {
                 let card = self.cx.contacts.card(&peer).cloned();
                 if let (Some(direct), Some(card)) = (self.directs.get_mut(&peer), card) {
@@ -355,10 +317,7 @@ impl Node {
             self.cx.on_presence(payload);
         } else if channel == format!("direct:{}", self.cx.me()) {
             self.cx.on_direct_event(payload);
-        } else if let Some(key) = channel
-            .strip_prefix("channel:")
-            .and_then(|c| c.strip_suffix(":events"))
-        {
+        } else if let Some(key) = channel.strip_prefix("channel:").and_then(|c| c.strip_suffix(":events")) {
             self.with_channel(key, |c, cx| c.on_event(cx, payload));
         }
     }
@@ -376,9 +335,7 @@ impl Node {
 
     fn on_service(&mut self, service: Service, up: bool, reason: String) {
         let was = self.cx.service_up(service);
-        self.cx
-            .services
-            .insert(service, ServiceState { up, reason });
+        self.cx.services.insert(service, ServiceState { up, reason });
         self.cx.status_dirty = true;
         if up && !was {
             for channel in self.channels.values_mut() {
@@ -399,9 +356,5 @@ fn rng(seed: [u8; 32]) -> crate::crypto::Rng {
 /// Both partitions (or however many) of a topic.
 fn partitions(cluster: &str, name: &str, count: u32) -> impl Iterator<Item = Topic> {
     let (cluster, name) = (cluster.to_owned(), name.to_owned());
-    (0..count).map(move |partition| Topic {
-        cluster: cluster.clone(),
-        name: name.clone(),
-        partition,
-    })
+    (0..count).map(move |partition| Topic { cluster: cluster.clone(), name: name.clone(), partition })
 }

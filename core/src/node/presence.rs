@@ -20,9 +20,7 @@ impl Ctx {
     fn presence(&self, status: &str, away: Option<&str>) -> String {
         let mut e = Envelope {
             ts: Some(self.ts()),
-            ..Envelope::new("PRESENCE")
-                .from(self.me().to_string())
-                .param(status)
+            ..Envelope::new("PRESENCE").from(self.me().to_string()).param(status)
         };
         if let Some(text) = away {
             e = e.line(text);
@@ -35,42 +33,24 @@ impl Ctx {
         let status = if away.is_some() { "away" } else { "online" };
         let payload = self.presence(status, away);
         let key = format!("presence:{}", self.me());
-        self.hint(SignalOp::Set {
-            key,
-            value: payload.clone(),
-            ttl: Some(TTL),
-        });
+        self.hint(SignalOp::Set { key, value: payload.clone(), ttl: Some(TTL) });
         if tell {
-            self.hint(SignalOp::Publish {
-                channel: "presence".into(),
-                payload,
-            });
+            self.hint(SignalOp::Publish { channel: "presence".into(), payload });
         }
     }
 
     pub fn say_goodbye(&mut self) {
         let payload = self.presence("offline", None);
-        self.hint(SignalOp::Delete {
-            key: format!("presence:{}", self.me()),
-        });
-        self.hint(SignalOp::Publish {
-            channel: "presence".into(),
-            payload,
-        });
+        self.hint(SignalOp::Delete { key: format!("presence:{}", self.me()) });
+        self.hint(SignalOp::Publish { channel: "presence".into(), payload });
     }
 
     /// Looks after the people one knows.
     pub fn look_at_people(&mut self, people: impl Iterator<Item = ActorId>) {
         let me = self.me();
-        let people: std::collections::BTreeSet<ActorId> =
-            people.filter(|a| *a != me).take(PEOPLE).collect();
+        let people: std::collections::BTreeSet<ActorId> = people.filter(|a| *a != me).take(PEOPLE).collect();
         for actor in people {
-            self.signal(
-                SignalOp::Get {
-                    key: format!("presence:{actor}"),
-                },
-                Waiting::Presence(actor),
-            );
+            self.signal(SignalOp::Get { key: format!("presence:{actor}") }, Waiting::Presence(actor));
         }
     }
 
@@ -93,10 +73,7 @@ impl Ctx {
         let Some(card) = self.contacts.card(&actor) else {
             return;
         };
-        let ts =
-            e.ts.as_deref()
-                .and_then(crate::envelope::parse_ts)
-                .unwrap_or(0);
+        let ts = e.ts.as_deref().and_then(crate::envelope::parse_ts).unwrap_or(0);
         let fresh = self.now.wall.abs_diff(ts) < TTL + self.cfg.clock_skew;
         if e.command != "PRESENCE" || !fresh || e.verify(Domain::Presence, card.keys()).is_err() {
             return;
@@ -106,11 +83,7 @@ impl Ctx {
             Some("offline") => "offline",
             _ => "online",
         };
-        let text = e
-            .lines()
-            .first()
-            .map(|t| (*t).to_owned())
-            .unwrap_or_default();
+        let text = e.lines().first().map(|t| (*t).to_owned()).unwrap_or_default();
         self.set_presence(actor, status, &text);
     }
 
@@ -118,10 +91,7 @@ impl Ctx {
         if actor == self.me() {
             return;
         }
-        let new = Presence {
-            status: status.to_owned(),
-            text: text.to_owned(),
-        };
+        let new = Presence { status: status.to_owned(), text: text.to_owned() };
         let old = self.contacts.presence.insert(actor, new.clone());
         let unchanged = old.as_ref() == Some(&new) || (old.is_none() && status == "offline");
         if unchanged {
@@ -142,13 +112,7 @@ impl Ctx {
         let Ok(event) = serde_json::from_str::<Value>(payload) else {
             return;
         };
-        let text = |name: &str| {
-            event
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let Ok(e) = Envelope::from_canonical(text("typing").as_bytes()) else {
             return;
         };
@@ -163,33 +127,19 @@ impl Ctx {
         {
             return;
         }
-        let state = if e.params.first().is_some_and(|p| p == "active") {
-            "active"
-        } else {
-            "done"
-        };
+        let state = if e.params.first().is_some_and(|p| p == "active") { "active" } else { "done" };
         let nick = card.nick().as_str().to_owned();
-        let shown = Envelope::new("TYPING")
-            .from(nick)
-            .to(self.nick().as_str())
-            .param(state);
+        let shown = Envelope::new("TYPING").from(nick).to(self.nick().as_str()).param(state);
         self.broadcast_cap("typing", &shown);
     }
 
     pub fn send_direct_typing(&mut self, to: ActorId, state: &str) {
         let e = Envelope {
             ts: Some(self.ts()),
-            ..Envelope::new("TYPING")
-                .from(self.me().to_string())
-                .to(to.to_string())
-                .param(state)
+            ..Envelope::new("TYPING").from(self.me().to_string()).to(to.to_string()).param(state)
         };
-        let e = String::from_utf8_lossy(&e.sign(Domain::Presence, &self.id).to_canonical())
-            .into_owned();
+        let e = String::from_utf8_lossy(&e.sign(Domain::Presence, &self.id).to_canonical()).into_owned();
         let payload = serde_json::json!({ "typing": e }).to_string();
-        self.hint(SignalOp::Publish {
-            channel: format!("direct:{to}"),
-            payload,
-        });
+        self.hint(SignalOp::Publish { channel: format!("direct:{to}"), payload });
     }
 }

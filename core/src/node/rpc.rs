@@ -39,11 +39,7 @@ impl Ctx {
         for (name, value) in meta {
             e.meta.insert((*name).to_owned(), value.clone());
         }
-        Envelope {
-            id: Some(id.to_string()),
-            ..e
-        }
-        .to_canonical()
+        Envelope { id: Some(id.to_string()), ..e }.to_canonical()
     }
 
     /// Opens what [`Self::seal_to`] made for us: the sender as it says, the request's id, the signed envelope.
@@ -53,12 +49,7 @@ impl Ctx {
         if e.to.as_deref() != Some(self.me().to_string().as_str()) {
             return None;
         }
-        let plain = crypto::open(
-            e.get("sealed")?,
-            &self.id,
-            &label(&e.command, &from, &self.me()),
-        )
-        .ok()?;
+        let plain = crypto::open(e.get("sealed")?, &self.id, &label(&e.command, &from, &self.me())).ok()?;
         let inner = Envelope::from_canonical(&plain).ok()?;
         (inner.from.as_deref() == e.from.as_deref()).then_some((from, id, inner))
     }
@@ -66,14 +57,11 @@ impl Ctx {
     /// Answers a request in our own `rpc-out`, under the asker's key and sealed to it.
     pub fn answer(&mut self, to: &Card, re: MsgId, answer: Envelope) {
         let me = self.me();
-        let answer = Envelope {
-            ts: Some(self.ts()),
-            ..answer
-        }
-        .from(me.to_string())
-        .meta("re", re.to_string())
-        .meta("for", to.actor().to_string())
-        .sign(Domain::Request, &self.id);
+        let answer = Envelope { ts: Some(self.ts()), ..answer }
+            .from(me.to_string())
+            .meta("re", re.to_string())
+            .meta("for", to.actor().to_string())
+            .sign(Domain::Request, &self.id);
         let sealed = crypto::seal(
             &answer.to_canonical(),
             to.keys(),
@@ -99,20 +87,14 @@ impl Ctx {
                 .meta("part", i)
                 .meta("parts", parts)
                 .line(String::from_utf8_lossy(chunk));
-            self.append(
-                topic.clone(),
-                key.as_bytes(),
-                e.to_canonical(),
-                Waiting::Nothing,
-            );
+            self.append(topic.clone(), key.as_bytes(), e.to_canonical(), Waiting::Nothing);
         }
     }
 
     /// Opens the whole text of an answer by somebody.
     pub fn open_answer(&self, by: &Card, text: &str) -> Option<Envelope> {
         let sealed: Value = serde_json::from_str(text).ok()?;
-        let plain =
-            crypto::open(&sealed, &self.id, &label("ANSWER", &by.actor(), &self.me())).ok()?;
+        let plain = crypto::open(&sealed, &self.id, &label("ANSWER", &by.actor(), &self.me())).ok()?;
         let e = Envelope::from_canonical(&plain).ok()?;
         let ours = e.meta_str("for") == Some(self.me().to_string().as_str());
         (ours && e.verify(Domain::Request, by.keys()).is_ok()).then_some(e)

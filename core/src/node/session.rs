@@ -14,25 +14,19 @@ const HISTORY: u32 = 500;
 
 impl Node {
     pub(super) fn on_command(&mut self, session: SessionId, e: Envelope) {
-        let origin = Origin {
-            session,
-            label: e.meta.get("label").cloned(),
-        };
+        let origin = Origin { session, label: e.meta.get("label").cloned() };
         match e.command.as_str() {
             "HELLO" => self.hello(&origin, &e),
             "JOIN" => self.join(&origin, &e),
-            "PRIVMSG" | "NOTICE" | "TYPING" | "NAMES" | "WHO" | "MODE" | "TOPIC" | "PART"
-            | "KICK" | "ROTATE" => {
+            "PRIVMSG" | "NOTICE" | "TYPING" | "NAMES" | "WHO" | "MODE" | "TOPIC" | "PART" | "KICK"
+            | "ROTATE" => {
                 self.say_to(&origin, &e);
             }
             "INVITE" => self.invite(&origin, &e),
             "WHOIS" => self.whois(&origin, &e),
-            "LIST" => self.cx.signal(
-                SignalOp::Keys {
-                    prefix: "channel:".into(),
-                },
-                Waiting::ListNames(origin),
-            ),
+            "LIST" => {
+                self.cx.signal(SignalOp::Keys { prefix: "channel:".into() }, Waiting::ListNames(origin))
+            }
             "AWAY" => self.set_away(&origin, &e),
             "NICK" => self.nick(&origin, &e),
             "HISTORY" => self.history(&origin, &e),
@@ -56,40 +50,29 @@ impl Node {
             "PROFILE" => self.on_profile(&origin, &e),
             "CARD" => {
                 let card = serde_json::to_value(self.cx.card.envelope()).unwrap_or_default();
-                self.cx
-                    .reply(&origin, Envelope::new("CARD").field("card", card));
+                self.cx.reply(&origin, Envelope::new("CARD").field("card", card));
             }
             "QUIT" => {
                 self.cx.sessions.remove(&session);
             }
             other => {
                 let text = format!("{other} is not a command that is known here");
-                self.cx
-                    .numeric(&origin, numeric::ERR_UNKNOWNCOMMAND, &[other], &text);
+                self.cx.numeric(&origin, numeric::ERR_UNKNOWNCOMMAND, &[other], &text);
             }
         }
     }
 
     fn hello(&mut self, origin: &Origin, e: &Envelope) {
         let caps = e.meta.get("caps").and_then(Value::as_array);
-        let caps: Vec<String> = caps
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect();
+        let caps: Vec<String> =
+            caps.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
         let Some(session) = self.cx.sessions.get_mut(&origin.session) else {
             return;
         };
         session.caps = caps;
         let (status, replay) = (session.has("status"), session.has("replay"));
         let nick = self.cx.nick().as_str().to_owned();
-        let welcome = numeric::reply(
-            numeric::RPL_WELCOME,
-            &nick,
-            &[],
-            &format!("Welcome to kirc, {nick}"),
-        );
+        let welcome = numeric::reply(numeric::RPL_WELCOME, &nick, &[], &format!("Welcome to kirc, {nick}"));
         let welcome = welcome.meta("actor", self.cx.me().to_string());
         self.cx.reply(origin, welcome);
         if status {
@@ -97,15 +80,8 @@ impl Node {
             self.cx.deliver(origin.session, e);
         }
         if replay {
-            let plain = Origin {
-                session: origin.session,
-                label: None,
-            };
-            for channel in self
-                .channels
-                .values_mut()
-                .filter(|c| c.phase == Phase::Joined)
-            {
+            let plain = Origin { session: origin.session, label: None };
+            for channel in self.channels.values_mut().filter(|c| c.phase == Phase::Joined) {
                 channel.show_entered(&mut self.cx, std::slice::from_ref(&plain), true);
             }
         }
@@ -116,21 +92,16 @@ impl Node {
         let name = match ChannelName::parse(&to) {
             Ok(name) => name,
             Err(why) => {
-                return self
-                    .cx
-                    .numeric(origin, numeric::ERR_BADCHANMASK, &[&to], &why.to_string());
+                return self.cx.numeric(origin, numeric::ERR_BADCHANMASK, &[&to], &why.to_string());
             }
         };
         if name.contact().is_some() {
-            let text = "Channels on a contact's grid come with the next release; join channels of this grid for now";
-            return self
-                .cx
-                .numeric(origin, numeric::ERR_NOSUCHCHANNEL, &[&to], text);
+            let text =
+                "Channels on a contact's grid come with the next release; join channels of this grid for now";
+            return self.cx.numeric(origin, numeric::ERR_NOSUCHCHANNEL, &[&to], text);
         }
         if self.cx.stopping {
-            return self
-                .cx
-                .error(origin, "The node is ending: join again when it is back");
+            return self.cx.error(origin, "The node is ending: join again when it is back");
         }
         let key = name.folded();
         if let Some(channel) = self.channels.get_mut(&key) {
@@ -138,32 +109,25 @@ impl Node {
             return;
         }
         if self.channels.len() >= crate::limits::CHANNELS {
-            return self
-                .cx
-                .numeric(origin, numeric::ERR_TOOMANYCHANNELS, &[&to], "");
+            return self.cx.numeric(origin, numeric::ERR_TOOMANYCHANNELS, &[&to], "");
         }
+        self.cx.sent_by(Some(origin));
         let mut channel = Channel::new(&self.cx, name);
-        channel.begin_join(
-            &mut self.cx,
-            Join::new(vec![origin.clone()], e.params.first().cloned()),
-        );
+        channel.begin_join(&mut self.cx, Join::new(vec![origin.clone()], e.params.first().cloned()));
         self.channels.insert(key, channel);
     }
 
     fn say_to(&mut self, origin: &Origin, e: &Envelope) {
         let to = e.to.clone().unwrap_or_default();
         if to.is_empty() {
-            return self
-                .cx
-                .numeric(origin, numeric::ERR_NORECIPIENT, &[&e.command], "");
+            return self.cx.numeric(origin, numeric::ERR_NORECIPIENT, &[&e.command], "");
         }
         if to.starts_with('#') {
             match self.channel(&to) {
                 Some((channel, cx)) => channel.command(cx, origin, e),
                 None => {
                     let text = format!("You are not in {to}: join it first");
-                    self.cx
-                        .numeric(origin, numeric::ERR_NOTONCHANNEL, &[&to], &text);
+                    self.cx.numeric(origin, numeric::ERR_NOTONCHANNEL, &[&to], &text);
                     self.refused_at_once(origin, e);
                 }
             }
@@ -172,12 +136,7 @@ impl Node {
         match e.command.as_str() {
             "PRIVMSG" | "NOTICE" => self.direct(origin, &to, e),
             "TYPING" => {
-                if let Some(actor) = self
-                    .cx
-                    .contacts
-                    .find(&to)
-                    .filter(|_| self.cx.cfg.send_typing)
-                {
+                if let Some(actor) = self.cx.contacts.find(&to).filter(|_| self.cx.cfg.send_typing) {
                     let state = e.params.first().map_or("active", String::as_str).to_owned();
                     self.cx.send_direct_typing(actor, &state);
                 }
@@ -185,25 +144,15 @@ impl Node {
             "WHO" => {
                 self.cx.numeric(origin, numeric::RPL_ENDOFWHO, &[&to], "");
             }
-            _ => self
-                .cx
-                .numeric(origin, numeric::ERR_NOSUCHCHANNEL, &[&to], ""),
+            _ => self.cx.numeric(origin, numeric::ERR_NOSUCHCHANNEL, &[&to], ""),
         }
     }
 
     /// A refusal of something that was never taken in still names its id.
     fn refused_at_once(&mut self, _origin: &Origin, e: &Envelope) {
         if let Some(id) = &e.id {
-            let state = Envelope::new("STATE")
-                .to(e.to.clone().unwrap_or_default())
-                .param("failed");
-            self.cx.broadcast_cap(
-                "state",
-                &Envelope {
-                    id: Some(id.clone()),
-                    ..state
-                },
-            );
+            let state = Envelope::new("STATE").to(e.to.clone().unwrap_or_default()).param("failed");
+            self.cx.broadcast_cap("state", &Envelope { id: Some(id.clone()), ..state });
         }
     }
 
@@ -212,19 +161,13 @@ impl Node {
             let text = format!(
                 "{to} is nobody you know: meet in a channel, accept an invite, or look for a published profile with /profile find {to}"
             );
-            return self
-                .cx
-                .numeric(origin, numeric::ERR_NOSUCHNICK, &[to], &text);
+            return self.cx.numeric(origin, numeric::ERR_NOSUCHNICK, &[to], &text);
         };
         if e.lines().iter().all(|l| l.is_empty()) {
-            return self
-                .cx
-                .numeric(origin, numeric::ERR_NOTEXTTOSEND, &[to], "");
+            return self.cx.numeric(origin, numeric::ERR_NOTEXTTOSEND, &[to], "");
         }
         if actor == self.cx.me() {
-            return self
-                .cx
-                .numeric(origin, numeric::ERR_NOSUCHNICK, &[to], "That is you");
+            return self.cx.numeric(origin, numeric::ERR_NOSUCHNICK, &[to], "That is you");
         }
         let id = match given_id(&self.cx, e) {
             Ok(id) => id,
@@ -234,21 +177,12 @@ impl Node {
             return;
         };
         self.remember_contact(&card);
-        let mut template = Envelope {
-            body: e.body.clone(),
-            ..Envelope::new(e.command.clone())
-        };
+        let mut template = Envelope { body: e.body.clone(), ..Envelope::new(e.command.clone()) };
         template.meta = channel::user_meta(e);
         let direct = self.directs.entry(actor).or_default();
         direct.submit(&mut self.cx, &card, template, origin.clone(), id);
         if self.cx.contacts.is_away(&actor) {
-            let text = self
-                .cx
-                .contacts
-                .presence
-                .get(&actor)
-                .map(|p| p.text.clone())
-                .unwrap_or_default();
+            let text = self.cx.contacts.presence.get(&actor).map(|p| p.text.clone()).unwrap_or_default();
             let nick = card.nick().as_str().to_owned();
             self.cx.numeric(
                 origin,
@@ -269,44 +203,26 @@ impl Node {
     fn invite(&mut self, origin: &Origin, e: &Envelope) {
         let nick = e.to.clone().unwrap_or_default();
         let Some(name) = e.params.first().cloned() else {
-            return self
-                .cx
-                .numeric(origin, numeric::ERR_NEEDMOREPARAMS, &["INVITE"], "");
+            return self.cx.numeric(origin, numeric::ERR_NEEDMOREPARAMS, &["INVITE"], "");
         };
         let Some(target) = self.cx.contacts.find(&nick) else {
-            return self
-                .cx
-                .numeric(origin, numeric::ERR_NOSUCHNICK, &[&nick], "");
+            return self.cx.numeric(origin, numeric::ERR_NOSUCHNICK, &[&nick], "");
         };
         match self.channel(&name) {
-            Some((channel, cx)) if channel.phase == Phase::Joined => {
-                channel.invite(cx, origin, target)
-            }
-            _ => self
-                .cx
-                .numeric(origin, numeric::ERR_NOTONCHANNEL, &[&name], ""),
+            Some((channel, cx)) if channel.phase == Phase::Joined => channel.invite(cx, origin, target),
+            _ => self.cx.numeric(origin, numeric::ERR_NOTONCHANNEL, &[&name], ""),
         }
     }
 
     fn set_away(&mut self, origin: &Origin, e: &Envelope) {
-        let text = e
-            .lines()
-            .first()
-            .map(|t| channel::cut(t, crate::limits::REASON))
-            .filter(|t| !t.is_empty());
+        let text =
+            e.lines().first().map(|t| channel::cut(t, crate::limits::REASON)).filter(|t| !t.is_empty());
         self.away.clone_from(&text);
         match &text {
             Some(text) => self.cx.put(Table::Setting, "away", text),
-            None => self.cx.store(StoreOp::Delete {
-                table: Table::Setting,
-                key: "away".into(),
-            }),
+            None => self.cx.store(StoreOp::Delete { table: Table::Setting, key: "away".into() }),
         }
-        let numeric = if text.is_some() {
-            numeric::RPL_NOWAWAY
-        } else {
-            numeric::RPL_UNAWAY
-        };
+        let numeric = if text.is_some() { numeric::RPL_NOWAWAY } else { numeric::RPL_UNAWAY };
         self.cx.numeric(origin, numeric, &[], "");
         self.cx.say_presence(text.as_deref(), true);
         self.cx.status_dirty = true;
@@ -326,20 +242,11 @@ impl Node {
             (Some("before"), Some(id)) if MsgId::parse(id).is_ok() => Some(id.clone()),
             (None, _) => None,
             _ => {
-                return self
-                    .cx
-                    .error(origin, "HISTORY takes no params, or [\"before\", id]");
+                return self.cx.error(origin, "HISTORY takes no params, or [\"before\", id]");
             }
         };
-        let limit = e
-            .meta_u64("limit")
-            .unwrap_or(50)
-            .clamp(1, u64::from(HISTORY)) as u32;
-        let query = Query::History {
-            target,
-            before,
-            limit,
-        };
+        let limit = e.meta_u64("limit").unwrap_or(50).clamp(1, u64::from(HISTORY)) as u32;
+        let query = Query::History { target, before, limit };
         self.cx.query(query, Waiting::History(origin.clone(), to));
     }
 
@@ -347,11 +254,7 @@ impl Node {
     fn history_target(&self, to: &str) -> Option<String> {
         if to.starts_with('#') {
             let key = ChannelName::parse(to).ok()?.folded();
-            let joined = self
-                .channels
-                .get(&key)
-                .filter(|c| c.replica.is_some())
-                .map(Channel::target);
+            let joined = self.channels.get(&key).filter(|c| c.replica.is_some()).map(Channel::target);
             return joined.or_else(|| self.cx.contacts.known_channel(&key));
         }
         self.cx.contacts.find(to).map(|a| start::direct_target(&a))
@@ -361,34 +264,23 @@ impl Node {
         let plain = self.cx.id.open_local(&row.sealed).ok()?;
         let mut e: Envelope = serde_json::from_slice(&plain).ok()?;
         if e.meta.contains_key("state") {
-            e.meta
-                .insert("state".into(), Value::String(row.state.clone()));
+            e.meta.insert("state".into(), Value::String(row.state.clone()));
         }
         e.meta.remove("label");
         Some(e)
     }
 
-    pub(super) fn on_history(
-        &mut self,
-        origin: &Origin,
-        to: &str,
-        result: Result<Answer, PortError>,
-    ) {
+    pub(super) fn on_history(&mut self, origin: &Origin, to: &str, result: Result<Answer, PortError>) {
         match result {
             Ok(Answer::History { rows, more }) => {
-                let rows = rows
-                    .iter()
-                    .filter(|r| r.state != "held")
-                    .filter_map(|r| self.unseal(r));
+                let rows = rows.iter().filter(|r| r.state != "held").filter_map(|r| self.unseal(r));
                 let list = rows.filter_map(|e| serde_json::to_value(e).ok()).collect();
                 let mut e = Envelope::new("HISTORY").to(to).meta("more", more);
                 e.body = Some(crate::Body::Array(list));
                 self.cx.reply(origin, e);
             }
             Ok(_) => {}
-            Err(why) => self
-                .cx
-                .error(origin, format!("The history of {to} can't be read: {why}")),
+            Err(why) => self.cx.error(origin, format!("The history of {to} can't be read: {why}")),
         }
     }
 
@@ -404,11 +296,7 @@ impl Node {
             e.meta.insert("state".into(), Value::String("sent".into()));
             self.cx.broadcast(&e, None);
             let target = start::direct_target(&actor);
-            let op = StoreOp::MessageState {
-                target,
-                id: row.id.clone(),
-                state: "sent".into(),
-            };
+            let op = StoreOp::MessageState { target, id: row.id.clone(), state: "sent".into() };
             self.cx.store(op);
         }
     }
@@ -424,25 +312,13 @@ impl Node {
             return;
         };
         self.cx.put(Table::Setting, format!("read/{target}"), &id);
-        let others: Vec<SessionId> = self
-            .cx
-            .sessions
-            .keys()
-            .copied()
-            .filter(|s| *s != origin.session)
-            .collect();
+        let others: Vec<SessionId> =
+            self.cx.sessions.keys().copied().filter(|s| *s != origin.session).collect();
         for session in others {
-            self.cx.deliver(
-                session,
-                Envelope::new("MARKREAD").to(to.as_str()).param(id.as_str()),
-            );
+            self.cx.deliver(session, Envelope::new("MARKREAD").to(to.as_str()).param(id.as_str()));
         }
         if !to.starts_with('#') && self.cx.cfg.read_receipts {
-            let card = self
-                .cx
-                .contacts
-                .find(&to)
-                .and_then(|a| self.cx.contacts.card(&a).cloned());
+            let card = self.cx.contacts.find(&to).and_then(|a| self.cx.contacts.card(&a).cloned());
             if let Some(card) = card
                 && let Some(direct) = self.directs.get_mut(&card.actor())
             {

@@ -28,27 +28,20 @@ impl Node {
         let mut contacts = Contacts::default();
         for ((_, key), value) in of(values, Table::Contact) {
             let plain = open(value)?;
-            let contact: Contact = serde_json::from_slice(&plain)
-                .map_err(|e| broken(format!("contact {key}: {e}")))?;
+            let contact: Contact =
+                serde_json::from_slice(&plain).map_err(|e| broken(format!("contact {key}: {e}")))?;
             contacts.list.insert(contact.card.actor(), contact);
         }
         for ((_, key), value) in of(values, Table::Setting) {
-            if let (Some(name), Ok(id)) = (
-                key.strip_prefix("known/"),
-                serde_json::from_slice::<String>(value),
-            ) {
+            if let (Some(name), Ok(id)) =
+                (key.strip_prefix("known/"), serde_json::from_slice::<String>(value))
+            {
                 contacts.know_channel(name, &id);
             }
         }
-        let profile = people::Profile::restore(values, &identity);
+        let profile = profile::Profile::restore(values, &identity);
         let rev = profile.card_rev(now.wall, &config);
-        let card = Card::create(
-            &identity,
-            &config.nick,
-            &config.address,
-            profile.public(),
-            rev,
-        );
+        let card = Card::create(&identity, &config.nick, &config.address, profile.public(), rev);
         let mut cx = Ctx {
             card,
             rng: rng(seed),
@@ -74,8 +67,7 @@ impl Node {
         let mut channels = BTreeMap::new();
         for ((_, key), value) in of(values, Table::Channel) {
             let plain = cx.id.open_local(value).map_err(|e| broken(e.to_string()))?;
-            let state = serde_json::from_slice(&plain)
-                .map_err(|e| broken(format!("channel {key}: {e}")))?;
+            let state = serde_json::from_slice(&plain).map_err(|e| broken(format!("channel {key}: {e}")))?;
             let channel = Channel::restore(&cx, state, values).map_err(broken)?;
             channels.insert(channel.key.clone(), channel);
         }
@@ -86,51 +78,30 @@ impl Node {
             .collect();
         for ((_, key), value) in of(values, Table::Direct) {
             let peer = ActorId::parse(key).map_err(|e| broken(e.to_string()))?;
-            directs.insert(
-                peer,
-                Direct::restore(&cx, &peer, value, &keys).map_err(broken)?,
-            );
+            directs.insert(peer, Direct::restore(&cx, &peer, value, &keys).map_err(broken)?);
         }
         for channel in channels.values() {
             if let Some(replica) = &channel.replica {
                 for member in replica.state.members.values() {
                     cx.contacts.meet(&member.card);
                 }
-                cx.last_id = cx
-                    .last_id
-                    .max(crate::log::last_id(&replica.state, &cx.me()));
+                cx.last_id = cx.last_id.max(crate::log::last_id(&replica.state, &cx.me()));
             }
         }
         for row in &snapshot.outbox {
             let id = MsgId::parse(&row.id).map_err(|e| broken(e.to_string()))?;
             cx.last_id = cx.last_id.max(id);
-            let plain = cx
-                .id
-                .open_local(&row.sealed)
-                .map_err(|e| broken(e.to_string()))?;
-            let template: Envelope =
-                serde_json::from_slice(&plain).map_err(|e| broken(e.to_string()))?;
-            if let Some(peer) = row
-                .target
-                .strip_prefix('@')
-                .and_then(|a| ActorId::parse(a).ok())
-            {
+            let plain = cx.id.open_local(&row.sealed).map_err(|e| broken(e.to_string()))?;
+            let template: Envelope = serde_json::from_slice(&plain).map_err(|e| broken(e.to_string()))?;
+            if let Some(peer) = row.target.strip_prefix('@').and_then(|a| ActorId::parse(a).ok()) {
                 directs.entry(peer).or_default().restore_out(id, template);
             } else if let Some(channel) = channels.get_mut(&row.target) {
-                let out = Out {
-                    id,
-                    template,
-                    origin: None,
-                    kind: OutKind::Kept,
-                    sent: None,
-                };
+                let out = Out { id, template, origin: None, kind: OutKind::Kept, sent: None };
                 channel.outbox.push_back(out);
             }
         }
-        let away = values
-            .get(&(Table::Setting, "away".into()))
-            .and_then(|v| serde_json::from_slice(v).ok());
-        let invites = people::Invites::restore(values);
+        let away = values.get(&(Table::Setting, "away".into())).and_then(|v| serde_json::from_slice(v).ok());
+        let invites = invites::Invites::restore(values);
         Ok(Self {
             cx,
             channels,
@@ -153,17 +124,12 @@ impl Node {
             let Some((name, partition)) = key.rsplit_once('/') else {
                 continue;
             };
-            let (Ok(partition), Ok(row)) = (
-                partition.parse(),
-                serde_json::from_slice::<inbox::Position>(value),
-            ) else {
+            let (Ok(partition), Ok(row)) =
+                (partition.parse(), serde_json::from_slice::<inbox::Position>(value))
+            else {
                 continue;
             };
-            let topic = Topic {
-                cluster: self.cx.cfg.home.cluster.clone(),
-                name: name.to_owned(),
-                partition,
-            };
+            let topic = Topic { cluster: self.cx.cfg.home.cluster.clone(), name: name.to_owned(), partition };
             let reader = self.cx.readers.entry(topic).or_default();
             reader.next = row.next.parse().unwrap_or(0);
             self.positions.insert(key.clone(), row.incarnation);
@@ -199,16 +165,12 @@ impl Node {
     }
 
     pub(super) fn subscribe(&mut self) {
-        self.cx.hint(SignalOp::Subscribe {
-            channel: "presence".into(),
-        });
+        self.cx.hint(SignalOp::Subscribe { channel: "presence".into() });
         let own = format!("direct:{}", self.cx.me());
         self.cx.hint(SignalOp::Subscribe { channel: own });
         let keys: Vec<String> = self.channels.keys().cloned().collect();
         for key in keys {
-            self.cx.hint(SignalOp::Subscribe {
-                channel: format!("channel:{key}:events"),
-            });
+            self.cx.hint(SignalOp::Subscribe { channel: format!("channel:{key}:events") });
         }
     }
 
@@ -232,11 +194,7 @@ impl Node {
             return;
         }
         let late = self.stop_by.is_some_and(|at| self.cx.now.mono >= at);
-        let waiting = self
-            .cx
-            .waiting
-            .values()
-            .any(|w| matches!(w, Waiting::Relay(_)));
+        let waiting = self.cx.waiting.values().any(|w| matches!(w, Waiting::Relay(_)));
         if late || !waiting {
             self.stopped = true;
             self.stop_by = None;
@@ -254,13 +212,8 @@ impl Node {
 type Values = BTreeMap<(Table, String), Vec<u8>>;
 
 /// All of one table.
-pub(super) fn of(
-    values: &Values,
-    table: Table,
-) -> impl Iterator<Item = (&(Table, String), &Vec<u8>)> {
-    values
-        .range((table, String::new())..)
-        .take_while(move |((t, _), _)| *t == table)
+pub(super) fn of(values: &Values, table: Table) -> impl Iterator<Item = (&(Table, String), &Vec<u8>)> {
+    values.range((table, String::new())..).take_while(move |((t, _), _)| *t == table)
 }
 
 pub(super) fn direct_target(peer: &ActorId) -> String {

@@ -15,16 +15,9 @@ impl Node {
             let state = self.cx.services.get(&s);
             json!({"up": state.is_none_or(|s| s.up), "reason": state.map(|s| s.reason.as_str()).unwrap_or_default()})
         };
-        let channels: Map<String, Value> = self
-            .channels
-            .values()
-            .map(|c| (c.name.as_str().to_owned(), c.status(&self.cx)))
-            .collect();
-        let waiting: usize = self
-            .channels
-            .values()
-            .map(|c| c.outbox.len())
-            .sum::<usize>()
+        let channels: Map<String, Value> =
+            self.channels.values().map(|c| (c.name.as_str().to_owned(), c.status(&self.cx))).collect();
+        let waiting: usize = self.channels.values().map(|c| c.outbox.len()).sum::<usize>()
             + self.directs.values().map(Direct::waiting).sum::<usize>();
         Envelope::new("STATUS")
             .field(
@@ -61,18 +54,12 @@ impl Node {
         }
     }
 
-    pub(super) fn on_list_names(
-        &mut self,
-        origin: &ctx::Origin,
-        result: Result<SignalReply, PortError>,
-    ) {
+    pub(super) fn on_list_names(&mut self, origin: &ctx::Origin, result: Result<SignalReply, PortError>) {
         let mut found: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         let mut names: Vec<String> = Vec::new();
         match result {
             Ok(SignalReply::Members(keys)) => {
-                let keys = keys
-                    .iter()
-                    .filter_map(|k| k.strip_prefix("channel:")?.strip_suffix(":status"));
+                let keys = keys.iter().filter_map(|k| k.strip_prefix("channel:")?.strip_suffix(":status"));
                 names.extend(keys.map(str::to_owned));
             }
             Ok(_) => {}
@@ -87,11 +74,7 @@ impl Node {
             let Some(replica) = &channel.replica else {
                 continue;
             };
-            let topic = replica
-                .state
-                .topic()
-                .map(|t| t.0.to_owned())
-                .unwrap_or_default();
+            let topic = replica.state.topic().map(|t| t.0.to_owned()).unwrap_or_default();
             let fields = [
                 ("name", channel.name.as_str().to_owned()),
                 ("topic", topic),
@@ -103,31 +86,17 @@ impl Node {
         }
         let id = self.cx.random();
         let left = names.len();
-        self.listings.insert(
-            id,
-            Listing {
-                origin: origin.clone(),
-                left,
-                found,
-            },
-        );
+        self.listings.insert(id, Listing { origin: origin.clone(), left, found });
         if left == 0 {
             self.finish_list(id);
         }
         for name in names {
-            let op = SignalOp::HashGet {
-                key: format!("channel:{name}:status"),
-            };
+            let op = SignalOp::HashGet { key: format!("channel:{name}:status") };
             self.cx.signal(op, Waiting::ListEntry(id, name));
         }
     }
 
-    pub(super) fn on_list_entry(
-        &mut self,
-        id: u64,
-        name: String,
-        result: Result<SignalReply, PortError>,
-    ) {
+    pub(super) fn on_list_entry(&mut self, id: u64, name: String, result: Result<SignalReply, PortError>) {
         let Some(listing) = self.listings.get_mut(&id) else {
             return;
         };
@@ -148,8 +117,7 @@ impl Node {
             return;
         };
         let origin = listing.origin;
-        self.cx
-            .numeric(&origin, numeric::RPL_LISTSTART, &["Channel"], "");
+        self.cx.numeric(&origin, numeric::RPL_LISTSTART, &["Channel"], "");
         for fields in listing.found.values() {
             let get = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
             // Hints from a service that anybody may write to: shown only if they are of their form.
@@ -157,12 +125,7 @@ impl Node {
             let members: Result<u32, _> = get("members").parse();
             if let (Ok(name), Ok(members)) = (named, members) {
                 let topic = channel::cut(get("topic"), crate::limits::TOPIC);
-                self.cx.numeric(
-                    &origin,
-                    numeric::RPL_LIST,
-                    &[name.as_str(), &members.to_string()],
-                    &topic,
-                );
+                self.cx.numeric(&origin, numeric::RPL_LIST, &[name.as_str(), &members.to_string()], &topic);
             }
         }
         self.cx.numeric(&origin, numeric::RPL_LISTEND, &[], "");

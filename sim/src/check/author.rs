@@ -7,14 +7,8 @@ use crate::world::World;
 
 /// Checks it.
 pub fn check(world: &World, view: &View, found: &mut Breaches) {
-    let direct = view
-        .direct
-        .iter()
-        .map(|(host, list)| (*host, world.hosts[*host].nick, list));
-    let channels = view
-        .shown
-        .iter()
-        .map(|((host, channel), list)| (*host, channel.as_str(), list));
+    let direct = view.direct.iter().map(|(host, list)| (*host, world.hosts[*host].nick, list));
+    let channels = view.shown.iter().map(|((host, channel), list)| (*host, channel.as_str(), list));
     for (host, to, list) in channels.chain(direct) {
         if !honest(world, host) {
             continue;
@@ -27,21 +21,14 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
                     Promise::Author,
                     shown.at,
                     &[&shown.id, nick],
-                    format!(
-                        "{nick} shows {} of an unknown {}",
-                        shown.command, shown.actor
-                    ),
+                    format!("{nick} shows {} of an unknown {}", shown.command, shown.actor),
                 );
                 continue;
             };
             if !honest(world, author) {
                 continue;
             }
-            let params = if shown.command == "MODE" {
-                &[][..]
-            } else {
-                &shown.params[..]
-            };
+            let params = if shown.command == "MODE" { &[][..] } else { &shown.params[..] };
             let key = (author, shown.command.as_str(), shown.text.as_str(), params);
             let many = times.entry(key).or_default();
             *many += 1;
@@ -70,10 +57,7 @@ fn thrown_out(world: &World, author: usize, to: &str, shown: &Shown) -> usize {
         let envelope = &said.envelope;
         envelope.command == "KICK"
             && envelope.to.as_deref() == Some(to)
-            && envelope
-                .params
-                .iter()
-                .any(|p| p == world.hosts[author].nick)
+            && envelope.params.iter().any(|p| p == world.hosts[author].nick)
     };
     match shown.command.as_str() {
         "JOIN" => world.witness.said.iter().filter(kicks).count(),
@@ -95,10 +79,7 @@ fn said(world: &World, author: usize, to: &str, shown: &Shown) -> usize {
                 && envelope.to.as_deref() == Some(to)
                 && match shown.command.as_str() {
                     "JOIN" | "MODE" => true,
-                    "KICK" => {
-                        text(envelope) == shown.text
-                            && envelope.params.first() == shown.params.first()
-                    }
+                    "KICK" => text(envelope) == shown.text && envelope.params.first() == shown.params.first(),
                     // A join that was called off ends in a PART without a reason.
                     "PART" => shown.text.is_empty() || text(envelope) == shown.text,
                     _ => text(envelope) == shown.text,

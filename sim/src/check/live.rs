@@ -14,24 +14,14 @@ use crate::world::World;
 pub fn check(world: &World, view: &View, found: &mut Breaches) {
     if let Some((at, host)) = world.witness.spinning {
         let nick = world.hosts[host].nick;
-        found.add(
-            Promise::Live,
-            at,
-            &[nick],
-            format!("{nick} wakes up without end"),
-        );
+        found.add(Promise::Live, at, &[nick], format!("{nick} wakes up without end"));
         return;
     }
     if world.plan.kind == Kind::Calm
         && let Some((at, host)) = world.witness.unstopped.first()
     {
         let nick = world.hosts[*host].nick;
-        found.add(
-            Promise::Live,
-            *at,
-            &[nick],
-            format!("{nick} was to end in order and did not"),
-        );
+        found.add(Promise::Live, *at, &[nick], format!("{nick} was to end in order and did not"));
     }
     for channel in &CHANNELS[..world.plan.channels] {
         same_channel(world, view, channel, found);
@@ -46,9 +36,7 @@ fn same_channel(world: &World, view: &View, channel: &str, found: &mut Breaches)
         let wants = world.people[host.index].wants.contains(channel);
         let joined = world.people[host.index].joined.contains(channel);
         let status = last_status(world, host.index);
-        let state = status
-            .and_then(|s| s.get("channels"))
-            .and_then(|c| c.get(channel));
+        let state = status.and_then(|s| s.get("channels")).and_then(|c| c.get(channel));
         let phase = state.and_then(|s| s["phase"].as_str()).unwrap_or("none");
         let open = wants && host.index < crate::people::ANCHORS;
         if (joined || open) && phase != "joined" {
@@ -87,12 +75,7 @@ fn same_channel(world: &World, view: &View, channel: &str, found: &mut Breaches)
         found.add(Promise::Live, end, &["CLAIM"], line);
     }
     if seen.len() > 1 {
-        found.add(
-            Promise::Live,
-            end,
-            &[],
-            format!("{channel} is not the same for all: {seen:?}"),
-        );
+        found.add(Promise::Live, end, &[], format!("{channel} is not the same for all: {seen:?}"));
     }
 }
 
@@ -110,15 +93,9 @@ fn last_words(world: &World, view: &View, found: &mut Breaches) {
         if said.at < from || envelope.command != "PRIVMSG" || !honest(world, said.host) {
             continue;
         }
-        let (to, text) = (
-            envelope.to.clone().unwrap_or_default(),
-            super::text(envelope),
-        );
+        let (to, text) = (envelope.to.clone().unwrap_or_default(), super::text(envelope));
         let nick = world.hosts[said.host].nick;
-        let message = view
-            .messages
-            .iter()
-            .find(|(_, m)| m.text == text && m.host == said.host);
+        let message = view.messages.iter().find(|(_, m)| m.text == text && m.host == said.host);
         let Some((id, message)) = message else {
             // It may not speak there, or is not in there: then it was told so.
             continue;

@@ -75,12 +75,7 @@ pub struct Breaches(pub Vec<Breach>);
 impl Breaches {
     /// Notes a breach.
     pub fn add(&mut self, promise: Promise, at: u64, about: &[&str], text: String) {
-        self.0.push(Breach {
-            promise,
-            at,
-            text,
-            about: about.iter().map(|s| (*s).to_owned()).collect(),
-        });
+        self.0.push(Breach { promise, at, text, about: about.iter().map(|s| (*s).to_owned()).collect() });
     }
 }
 
@@ -102,12 +97,8 @@ pub fn all(world: &World) -> Vec<Breach> {
 /// Whether a machine's owner was told last that it leads a channel.
 pub fn leads(world: &World, host: usize) -> bool {
     let channels = view::last_status(world, host).and_then(|s| s.get("channels"));
-    let all = channels
-        .and_then(serde_json::Value::as_object)
-        .into_iter()
-        .flatten();
-    all.map(|(_, channel)| channel)
-        .any(|c| c["leading"] == true)
+    let all = channels.and_then(serde_json::Value::as_object).into_iter().flatten();
+    all.map(|(_, channel)| channel).any(|c| c["leading"] == true)
 }
 
 /// Whether a machine's own showing counts: what a hostile node tells its own owner does not.

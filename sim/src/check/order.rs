@@ -24,13 +24,7 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
     }
 }
 
-fn once_and_growing(
-    world: &World,
-    host: usize,
-    channel: &str,
-    list: &[Shown],
-    found: &mut Breaches,
-) {
+fn once_and_growing(world: &World, host: usize, channel: &str, list: &[Shown], found: &mut Breaches) {
     let nick = world.hosts[host].nick;
     let mut seen = Ids::new();
     let mut last = None;
@@ -60,14 +54,7 @@ fn once_and_growing(
     }
 }
 
-fn same_places(
-    world: &World,
-    view: &View,
-    host: usize,
-    channel: &str,
-    list: &[Shown],
-    found: &mut Breaches,
-) {
+fn same_places(world: &World, view: &View, host: usize, channel: &str, list: &[Shown], found: &mut Breaches) {
     let nick = world.hosts[host].nick;
     for shown in list {
         let Some(seq) = shown.seq else { continue };
@@ -106,11 +93,7 @@ fn nothing_missing(
     let mine: BTreeMap<u64, &Shown> = list.iter().filter_map(|s| Some((s.seq?, s))).collect();
     let last = mine.last_key_value().map_or(0, |(seq, _)| *seq);
     for ((name, seq), other) in &view.places {
-        if name == channel
-            && *seq <= last
-            && !mine.contains_key(seq)
-            && view.present(host, channel, *seq)
-        {
+        if name == channel && *seq <= last && !mine.contains_key(seq) && view.present(host, channel, *seq) {
             found.add(
                 Promise::Order,
                 other.at,
@@ -139,10 +122,7 @@ fn stored(world: &World, host: usize, list: &[Shown], found: &mut Breaches) {
                 Promise::Order,
                 shown.at,
                 &[&shown.id, nick],
-                format!(
-                    "{nick} showed {} at place {:?}, its store has it at {place:?}",
-                    shown.id, shown.seq
-                ),
+                format!("{nick} showed {} at place {:?}, its store has it at {place:?}", shown.id, shown.seq),
             );
         }
     }

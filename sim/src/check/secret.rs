@@ -44,10 +44,7 @@ fn outsiders_show_nothing(world: &World, view: &View, found: &mut Breaches) {
                     Promise::Secret,
                     shown.at,
                     &[&shown.id, nick],
-                    format!(
-                        "{nick} shows {} at place {seq} of {channel}, where it was no member",
-                        shown.id
-                    ),
+                    format!("{nick} shows {} at place {seq} of {channel}, where it was no member", shown.id),
                 );
             }
         }

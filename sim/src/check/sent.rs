@@ -69,14 +69,7 @@ fn check_channel(
     }
 }
 
-fn check_direct(
-    world: &World,
-    view: &View,
-    id: &str,
-    message: &Message,
-    settled: u64,
-    found: &mut Breaches,
-) {
+fn check_direct(world: &World, view: &View, id: &str, message: &Message, settled: u64, found: &mut Breaches) {
     let Some(peer) = world.hosts.iter().find(|h| h.nick == message.to) else {
         return;
     };
@@ -96,18 +89,12 @@ fn check_direct(
             Promise::Sent,
             settled,
             &[id],
-            format!(
-                "the direct message {id} was shown as sent; {} never got it",
-                peer.nick
-            ),
+            format!("the direct message {id} was shown as sent; {} never got it", peer.nick),
         );
     }
 }
 
 fn landed(world: &World, id: &str, topic: impl Fn(&str) -> bool) -> Option<u64> {
     let places = world.witness.landed.get(id)?;
-    places
-        .iter()
-        .find(|(_, t)| topic(&t.name))
-        .map(|(at, _)| *at)
+    places.iter().find(|(_, t)| topic(&t.name)).map(|(at, _)| *at)
 }

@@ -9,9 +9,7 @@ use crate::witness::Heard;
 use crate::world::World;
 
 /// The commands that are records of a channel's log and that a session is shown.
-const SHOWN: [&str; 8] = [
-    "PRIVMSG", "NOTICE", "JOIN", "PART", "KICK", "MODE", "TOPIC", "NICK",
-];
+const SHOWN: [&str; 8] = ["PRIVMSG", "NOTICE", "JOIN", "PART", "KICK", "MODE", "TOPIC", "NICK"];
 
 /// A record of a channel as a node showed it to its owner.
 #[derive(Debug, Clone)]
@@ -108,19 +106,14 @@ impl View {
     fn take(&mut self, world: &World, heard: &Heard) {
         let envelope = &heard.envelope;
         let state = envelope.meta_str("state").unwrap_or("");
-        let own = envelope
-            .meta
-            .get("self")
-            .and_then(serde_json::Value::as_bool)
-            == Some(true);
+        let own = envelope.meta.get("self").and_then(serde_json::Value::as_bool) == Some(true);
         let replay = envelope.meta.get("replay").is_some();
         let id = envelope.id.clone().unwrap_or_default();
         match envelope.command.as_str() {
             "GAP" => {
                 let many = envelope.params.first().and_then(|p| p.parse().ok());
                 let channel = envelope.to.clone().unwrap_or_default();
-                self.gaps
-                    .push((heard.host, channel, heard.at, many.unwrap_or(0)));
+                self.gaps.push((heard.host, channel, heard.at, many.unwrap_or(0)));
             }
             "STATE" => {
                 let state = envelope.params.first().map_or("", String::as_str);

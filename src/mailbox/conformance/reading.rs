@@ -9,12 +9,7 @@ pub async fn a_reader_starts_where_it_is_told(rig: &dyn Rig) {
     let mailbox = rig.open();
     let topic = topic(&mailbox).await;
     fill(&mailbox, &topic, 10).await;
-    for (from, at) in [
-        (From::At(0), 0),
-        (From::At(7), 7),
-        (From::At(10), 10),
-        (From::End, 10),
-    ] {
+    for (from, at) in [(From::At(0), 0), (From::At(7), 7), (From::At(10), 10), (From::End, 10)] {
         let mut reader = mailbox.read(&topic, from).await.unwrap();
         let start = started(&mut reader).await;
         assert_eq!((start.start, start.end, start.at), (0, 10, at), "{from:?}");
@@ -63,9 +58,7 @@ pub async fn a_slow_reader_misses_nothing(rig: &dyn Rig) {
     let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
     let count = BATCH_RECORDS * (BATCHES + 3);
     fill(&mailbox, &topic, count as u64).await;
-    let asked: Vec<_> = (0..12)
-        .map(|_| mailbox.append(&topic, vec![], vec![7; limits::RECORD]))
-        .collect();
+    let asked: Vec<_> = (0..12).map(|_| mailbox.append(&topic, vec![], vec![7; limits::RECORD])).collect();
     for done in asked {
         done.await.unwrap();
     }

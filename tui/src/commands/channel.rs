@@ -28,11 +28,7 @@ pub(super) fn join(context: &mut Context<'_>, args: Args) -> Result<(), String> 
 
 pub(super) fn part(context: &mut Context<'_>, args: Args) -> Result<(), String> {
     let envelope = Envelope::new("PART").to(args.channel);
-    let envelope = if args.rest.is_empty() {
-        envelope
-    } else {
-        envelope.line(args.rest)
-    };
+    let envelope = if args.rest.is_empty() { envelope } else { envelope.line(args.rest) };
     context.ask(What::Other, envelope);
     Ok(())
 }
@@ -43,11 +39,7 @@ pub(super) fn topic(context: &mut Context<'_>, args: Args) -> Result<(), String>
         "" => envelope,
         "-clear" => envelope.line(""),
         text if text.len() > limits::TOPIC => {
-            return Err(format!(
-                "A topic has at most {} bytes; this has {}.",
-                limits::TOPIC,
-                text.len()
-            ));
+            return Err(format!("A topic has at most {} bytes; this has {}.", limits::TOPIC, text.len()));
         }
         text => envelope.line(text),
     };
@@ -60,13 +52,8 @@ pub(super) fn mode(context: &mut Context<'_>, args: Args) -> Result<(), String> 
     for word in args.rest.split_whitespace() {
         envelope = envelope.param(word);
     }
-    let list =
-        envelope.params.len() == 1 && matches!(args.rest.trim_start_matches('+'), "b" | "e" | "I");
-    let what = if list {
-        What::Masks(args.channel)
-    } else {
-        What::Other
-    };
+    let list = envelope.params.len() == 1 && matches!(args.rest.trim_start_matches('+'), "b" | "e" | "I");
+    let what = if list { What::Masks(args.channel) } else { What::Other };
     context.ask(what, envelope);
     Ok(())
 }
@@ -102,24 +89,14 @@ pub(super) fn devoice(context: &mut Context<'_>, args: Args) -> Result<(), Strin
 }
 
 pub(super) fn kick(context: &mut Context<'_>, args: Args) -> Result<(), String> {
-    let envelope = Envelope::new("KICK")
-        .to(args.channel.clone())
-        .param(args.word(0));
-    let envelope = if args.rest.is_empty() {
-        envelope
-    } else {
-        envelope.line(args.rest)
-    };
+    let envelope = Envelope::new("KICK").to(args.channel.clone()).param(args.word(0));
+    let envelope = if args.rest.is_empty() { envelope } else { envelope.line(args.rest) };
     context.ask(What::Other, envelope);
     Ok(())
 }
 
 fn mask(word: &str) -> String {
-    if word.contains(['!', '@', '*', '?', ':', '$']) {
-        word.to_owned()
-    } else {
-        format!("{word}!*@*")
-    }
+    if word.contains(['!', '@', '*', '?', ':', '$']) { word.to_owned() } else { format!("{word}!*@*") }
 }
 
 pub(super) fn ban(context: &mut Context<'_>, args: Args) -> Result<(), String> {
@@ -145,10 +122,7 @@ pub(super) fn invite(context: &mut Context<'_>, args: Args) -> Result<(), String
         "" => return Err("Into which channel? /invite NICK #CHANNEL".to_owned()),
         name => name.to_owned(),
     };
-    context.ask(
-        What::Other,
-        Envelope::new("INVITE").to(args.word(0)).param(channel),
-    );
+    context.ask(What::Other, Envelope::new("INVITE").to(args.word(0)).param(channel));
     Ok(())
 }
 

@@ -17,10 +17,7 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// A context without effects yet.
     pub fn new(model: &'a mut Model) -> Self {
-        Self {
-            model,
-            effects: Vec::new(),
-        }
+        Self { model, effects: Vec::new() }
     }
 
     /// Sends an envelope that nothing answers.

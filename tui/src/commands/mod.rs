@@ -103,9 +103,7 @@ impl Args {
 /// Finds a command by name or alias.
 pub fn find(name: &str) -> Option<&'static Command> {
     let name = name.to_ascii_lowercase();
-    table()
-        .iter()
-        .find(|c| c.name == name || c.aliases.contains(&name.as_str()))
+    table().iter().find(|c| c.name == name || c.aliases.contains(&name.as_str()))
 }
 
 impl Command {
@@ -197,16 +195,11 @@ pub fn run(context: &mut Context<'_>, line: &str) -> Result<(), String> {
     let text = line.trim_start_matches('/');
     let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let Some(command) = find(name) else {
-        return Err(format!(
-            "There is no command /{name}. F1 shows all of them."
-        ));
+        return Err(format!("There is no command /{name}. F1 shows all of them."));
     };
     let buffer = context.model.buffers.current();
     if command.allowed == Allowed::Talk && !buffer.is_talk() {
-        return Err(format!(
-            "/{} needs a channel or a conversation.",
-            command.name
-        ));
+        return Err(format!("/{} needs a channel or a conversation.", command.name));
     }
     let here = (buffer.place == Place::Channel).then(|| buffer.name.clone());
     let args = command.read(rest, here.as_deref())?;
@@ -239,11 +232,7 @@ mod tests {
                 assert!(name.chars().all(|c| c.is_ascii_lowercase()), "{name}");
                 assert_eq!(find(&name.to_uppercase()).unwrap().name, command.name);
             }
-            assert!(
-                !command.help.is_empty() && !command.help.ends_with('.'),
-                "{}",
-                command.name
-            );
+            assert!(!command.help.is_empty() && !command.help.ends_with('.'), "{}", command.name);
             assert!(command.usage().len() <= 44, "{}", command.usage());
             for (i, arg) in command.args.iter().enumerate() {
                 assert!(arg.kind != ArgKind::Channel || i == 0, "{}", command.name);
@@ -252,9 +241,9 @@ mod tests {
             }
         }
         for asked in [
-            "join", "part", "msg", "query", "me", "nick", "topic", "mode", "op", "deop", "voice",
-            "devoice", "kick", "ban", "unban", "invite", "names", "whois", "list", "away", "back",
-            "rotate", "verify", "contact", "profile", "clear", "close", "quit", "help",
+            "join", "part", "msg", "query", "me", "nick", "topic", "mode", "op", "deop", "voice", "devoice",
+            "kick", "ban", "unban", "invite", "names", "whois", "list", "away", "back", "rotate", "verify",
+            "contact", "profile", "clear", "close", "quit", "help",
         ] {
             assert!(find(asked).is_some(), "{asked}");
         }
@@ -264,25 +253,12 @@ mod tests {
     fn arguments_are_read() {
         let kick = find("kick").unwrap();
         let args = kick.read("bob  too  loud ", Some("#net")).unwrap();
-        assert_eq!(
-            (args.channel.as_str(), args.word(0), args.rest.as_str()),
-            ("#net", "bob", "too  loud")
-        );
+        assert_eq!((args.channel.as_str(), args.word(0), args.rest.as_str()), ("#net", "bob", "too  loud"));
         let args = kick.read("#dev bob", Some("#net")).unwrap();
         assert_eq!((args.channel.as_str(), args.word(0)), ("#dev", "bob"));
         assert!(kick.read("", Some("#net")).unwrap_err().contains("NICK"));
-        assert!(
-            kick.read("bob", None)
-                .unwrap_err()
-                .contains("Which channel")
-        );
-        assert!(
-            find("whois")
-                .unwrap()
-                .read("a b", None)
-                .unwrap_err()
-                .contains("Too much")
-        );
+        assert!(kick.read("bob", None).unwrap_err().contains("Which channel"));
+        assert!(find("whois").unwrap().read("a b", None).unwrap_err().contains("Too much"));
     }
 
     #[test]

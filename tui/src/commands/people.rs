@@ -17,25 +17,15 @@ pub(super) fn nick(context: &mut Context<'_>, args: Args) -> Result<(), String> 
 }
 
 pub(super) fn whois(context: &mut Context<'_>, args: Args) -> Result<(), String> {
-    context.ask(
-        What::Whois(args.word(0).to_owned()),
-        Envelope::new("WHOIS").to(args.word(0)),
-    );
+    context.ask(What::Whois(args.word(0).to_owned()), Envelope::new("WHOIS").to(args.word(0)));
     Ok(())
 }
 
 pub(super) fn away(context: &mut Context<'_>, args: Args) -> Result<(), String> {
     if args.rest.len() > limits::REASON {
-        return Err(format!(
-            "An away text has at most {} bytes.",
-            limits::REASON
-        ));
+        return Err(format!("An away text has at most {} bytes.", limits::REASON));
     }
-    let text = if args.rest.is_empty() {
-        "away".to_owned()
-    } else {
-        args.rest
-    };
+    let text = if args.rest.is_empty() { "away".to_owned() } else { args.rest };
     context.ask(What::Other, Envelope::new("AWAY").line(text));
     Ok(())
 }
@@ -51,9 +41,7 @@ pub(super) fn verify(context: &mut Context<'_>, args: Args) -> Result<(), String
         "" => envelope,
         word @ ("confirm" | "revoke") => envelope.param(word),
         other => {
-            return Err(format!(
-                "“{other}”? Only confirm or revoke can stand there."
-            ));
+            return Err(format!("“{other}”? Only confirm or revoke can stand there."));
         }
     };
     context.ask(What::Verify(args.word(1).to_owned()), envelope);
@@ -78,10 +66,7 @@ pub(super) fn contact(context: &mut Context<'_>, args: Args) -> Result<(), Strin
 
 pub(super) fn profile(context: &mut Context<'_>, args: Args) -> Result<(), String> {
     let envelope = Envelope::new("PROFILE");
-    let (field, value) = args
-        .rest
-        .split_once(char::is_whitespace)
-        .unwrap_or((&args.rest, ""));
+    let (field, value) = args.rest.split_once(char::is_whitespace).unwrap_or((&args.rest, ""));
     let envelope = match args.word(0) {
         "" | "show" => envelope.param("show"),
         "publish" => envelope.param("publish"),
@@ -92,11 +77,7 @@ pub(super) fn profile(context: &mut Context<'_>, args: Args) -> Result<(), Strin
                 return Err(format!("/profile {verb} FIELD TEXT"));
             }
             let envelope = envelope.param("set").param(field).line(value.trim());
-            if verb == "private" {
-                envelope.meta("private", true)
-            } else {
-                envelope
-            }
+            if verb == "private" { envelope.meta("private", true) } else { envelope }
         }
         other => return Err(format!("“{other}”? One of: {}.", PROFILE_WORDS.join(", "))),
     };

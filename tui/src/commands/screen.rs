@@ -41,10 +41,7 @@ pub(super) fn help(context: &mut Context<'_>, args: Args) -> Result<(), String> 
     let name = args.word(0).trim_start_matches('/');
     if !name.is_empty() {
         let command = super::find(name).ok_or_else(|| format!("There is no command /{name}."))?;
-        context.tell(
-            crate::model::Kind::Info,
-            format!("{}: {}", command.usage(), command.help),
-        );
+        context.tell(crate::model::Kind::Info, format!("{}: {}", command.usage(), command.help));
         return Ok(());
     }
     context.model.layers.push(Layer::Page(help_page()));
@@ -53,11 +50,7 @@ pub(super) fn help(context: &mut Context<'_>, args: Args) -> Result<(), String> 
 
 pub(super) fn quit(context: &mut Context<'_>, args: Args) -> Result<(), String> {
     let envelope = Envelope::new("QUIT");
-    context.send(if args.rest.is_empty() {
-        envelope
-    } else {
-        envelope.line(args.rest)
-    });
+    context.send(if args.rest.is_empty() { envelope } else { envelope.line(args.rest) });
     context.effects.push(Effect::Quit);
     Ok(())
 }

@@ -11,29 +11,13 @@ const REASON: Arg = arg("REASON", ArgKind::Rest, Completer::None);
 const TEXT: Arg = arg("TEXT", ArgKind::Text, Completer::Nick);
 
 const fn arg(name: &'static str, kind: ArgKind, completer: Completer) -> Arg {
-    Arg {
-        name,
-        kind,
-        completer,
-    }
+    Arg { name, kind, completer }
 }
 
 type Run = fn(&mut Context<'_>, Args) -> Result<(), String>;
 
-const fn command(
-    name: &'static str,
-    args: &'static [Arg],
-    help: &'static str,
-    run: Run,
-) -> Command {
-    Command {
-        name,
-        aliases: &[],
-        args,
-        help,
-        allowed: Allowed::Anywhere,
-        run,
-    }
+const fn command(name: &'static str, args: &'static [Arg], help: &'static str, run: Run) -> Command {
+    Command { name, aliases: &[], args, help, allowed: Allowed::Anywhere, run }
 }
 
 const fn alias(aliases: &'static [&'static str], mut command: Command) -> Command {
@@ -61,19 +45,9 @@ static TABLE: &[Command] = &[
     ),
     alias(
         &["leave"],
-        command(
-            "part",
-            &[CHANNEL, REASON],
-            "leave a channel; its buffer stays",
-            channel::part,
-        ),
+        command("part", &[CHANNEL, REASON], "leave a channel; its buffer stays", channel::part),
     ),
-    command(
-        "msg",
-        &[NICK, TEXT],
-        "say something to somebody, without going there",
-        talk::msg,
-    ),
+    command("msg", &[NICK, TEXT], "say something to somebody, without going there", talk::msg),
     alias(
         &["q"],
         command(
@@ -84,12 +58,7 @@ static TABLE: &[Command] = &[
         ),
     ),
     talk_only(command("me", &[TEXT], "say what you do", talk::me)),
-    command(
-        "nick",
-        &[arg("NICK", ArgKind::Word, Completer::None)],
-        "take another nick",
-        people::nick,
-    ),
+    command("nick", &[arg("NICK", ArgKind::Word, Completer::None)], "take another nick", people::nick),
     alias(
         &["t"],
         command(
@@ -106,28 +75,10 @@ static TABLE: &[Command] = &[
         channel::mode,
     ),
     command("op", &[CHANNEL, NICKS], "make operators", channel::op),
-    command(
-        "deop",
-        &[CHANNEL, NICKS],
-        "take operators back",
-        channel::deop,
-    ),
+    command("deop", &[CHANNEL, NICKS], "take operators back", channel::deop),
     command("voice", &[CHANNEL, NICKS], "give voice", channel::voice),
-    command(
-        "devoice",
-        &[CHANNEL, NICKS],
-        "take voice back",
-        channel::devoice,
-    ),
-    alias(
-        &["k"],
-        command(
-            "kick",
-            &[CHANNEL, NICK, REASON],
-            "remove somebody",
-            channel::kick,
-        ),
-    ),
+    command("devoice", &[CHANNEL, NICKS], "take voice back", channel::devoice),
+    alias(&["k"], command("kick", &[CHANNEL, NICK, REASON], "remove somebody", channel::kick)),
     command(
         "ban",
         &[CHANNEL, arg("NICK|MASK", ArgKind::Maybe, Completer::Nick)],
@@ -146,48 +97,15 @@ static TABLE: &[Command] = &[
         "invite somebody into a channel",
         channel::invite,
     ),
-    alias(
-        &["n"],
-        command(
-            "names",
-            &[CHANNEL],
-            "show who is in a channel",
-            channel::names,
-        ),
-    ),
-    alias(
-        &["wi"],
-        command("whois", &[NICK], "show who somebody is", people::whois),
-    ),
-    command(
-        "list",
-        &[],
-        "show the channels that there are",
-        channel::list,
-    ),
-    command(
-        "away",
-        &[arg("TEXT", ArgKind::Rest, Completer::None)],
-        "say that you are away",
-        people::away,
-    ),
+    alias(&["n"], command("names", &[CHANNEL], "show who is in a channel", channel::names)),
+    alias(&["wi"], command("whois", &[NICK], "show who somebody is", people::whois)),
+    command("list", &[], "show the channels that there are", channel::list),
+    command("away", &[arg("TEXT", ArgKind::Rest, Completer::None)], "say that you are away", people::away),
     command("back", &[], "say that you are here again", people::back),
-    command(
-        "rotate",
-        &[CHANNEL],
-        "give a channel a new key",
-        channel::rotate,
-    ),
+    command("rotate", &[CHANNEL], "give a channel a new key", channel::rotate),
     command(
         "verify",
-        &[
-            NICK,
-            arg(
-                "confirm|revoke",
-                ArgKind::Maybe,
-                Completer::Words(&["confirm", "revoke"]),
-            ),
-        ],
+        &[NICK, arg("confirm|revoke", ArgKind::Maybe, Completer::Words(&["confirm", "revoke"]))],
         "compare fingerprints; then confirm",
         people::verify,
     ),
@@ -196,11 +114,7 @@ static TABLE: &[Command] = &[
         command(
             "contact",
             &[
-                arg(
-                    "ACTION",
-                    ArgKind::Maybe,
-                    Completer::Words(people::CONTACT_WORDS),
-                ),
+                arg("ACTION", ArgKind::Maybe, Completer::Words(people::CONTACT_WORDS)),
                 arg("NICK", ArgKind::Maybe, Completer::Nick),
             ],
             "contacts: list, show, accept, reject, remove",
@@ -210,26 +124,14 @@ static TABLE: &[Command] = &[
     command(
         "profile",
         &[
-            arg(
-                "ACTION",
-                ArgKind::Maybe,
-                Completer::Words(people::PROFILE_WORDS),
-            ),
+            arg("ACTION", ArgKind::Maybe, Completer::Words(people::PROFILE_WORDS)),
             arg("VALUE", ArgKind::Rest, Completer::Nick),
         ],
         "profiles: show, set FIELD TEXT, private FIELD TEXT, publish, find NICK",
         people::profile,
     ),
     command("clear", &[], "empty this buffer's screen", screen::clear),
-    alias(
-        &["wc"],
-        command(
-            "close",
-            &[],
-            "close this buffer; a channel is left",
-            screen::close,
-        ),
-    ),
+    alias(&["wc"], command("close", &[], "close this buffer; a channel is left", screen::close)),
     alias(
         &["h"],
         command(
@@ -239,15 +141,7 @@ static TABLE: &[Command] = &[
             screen::help,
         ),
     ),
-    alias(
-        &["exit"],
-        command(
-            "quit",
-            &[REASON],
-            "leave the screen; the node goes on",
-            screen::quit,
-        ),
-    ),
+    alias(&["exit"], command("quit", &[REASON], "leave the screen; the node goes on", screen::quit)),
 ];
 
 /// All commands, in the order of the help.

@@ -10,12 +10,7 @@ use crate::text::clean_lines;
 use crate::update::typing;
 
 /// Says lines in a buffer. They show at once as *sending*; the node's answer moves them to their place.
-pub fn say(
-    context: &mut Context<'_>,
-    to: BufferId,
-    lines: &[&str],
-    action: bool,
-) -> Result<(), String> {
+pub fn say(context: &mut Context<'_>, to: BufferId, lines: &[&str], action: bool) -> Result<(), String> {
     if let Some(why) = too_large(lines) {
         return Err(why);
     }
@@ -38,23 +33,13 @@ pub fn say(
     let me = context.model.me.clone();
     let rank = buffer.members.get(&me).and_then(|m| m.rank());
     let label = context.ask_from(to, What::Text(to), envelope);
-    let said = Said {
-        from: me.clone(),
-        rank,
-        action,
-        mine: true,
-        ..Said::default()
-    };
-    let mut line = context
-        .model
-        .line(Kind::Said(said), clean_lines(lines.iter().copied()));
+    let said = Said { from: me.clone(), rank, action, mine: true, ..Said::default() };
+    let mut line = context.model.line(Kind::Said(said), clean_lines(lines.iter().copied()));
     line.label = Some(label);
     line.state = Some(State::Sending);
     if let Some(buffer) = context.model.buffers.get_mut(to) {
         buffer.lines.insert(line);
-        buffer.nick_width = buffer
-            .nick_width
-            .max(fold_width(&me) + usize::from(rank.is_some()));
+        buffer.nick_width = buffer.nick_width.max(fold_width(&me) + usize::from(rank.is_some()));
         buffer.members.spoke(&me);
         buffer.marker = None;
         buffer.scroll.bottoms += 1;
@@ -66,18 +51,11 @@ pub fn say(
 /// Why lines can't be one message, if they can't.
 pub fn too_large(lines: &[&str]) -> Option<String> {
     if lines.len() > limits::LINES {
-        return Some(format!(
-            "A message has at most {} lines; this has {}.",
-            limits::LINES,
-            lines.len()
-        ));
+        return Some(format!("A message has at most {} lines; this has {}.", limits::LINES, lines.len()));
     }
     let long = lines.iter().map(|l| l.len()).max().unwrap_or(0);
     if long > limits::LINE {
-        return Some(format!(
-            "A line has at most {} bytes; this one has {long}.",
-            limits::LINE
-        ));
+        return Some(format!("A line has at most {} bytes; this one has {long}.", limits::LINE));
     }
     let all: usize = lines.iter().map(|l| l.len()).sum();
     (all > limits::ENVELOPE / 2).then(|| format!("That is too much for one message: {all} bytes."))

@@ -18,16 +18,12 @@ fn logged(command: &str, from: &str, to: &str, seq: u64, minutes_ago: u64) -> En
 }
 
 pub(super) fn id(to: &str, seq: u64) -> String {
-    let room = to
-        .bytes()
-        .fold(0_u64, |h, b| (h * 31 + u64::from(b)) % 0xffff);
+    let room = to.bytes().fold(0_u64, |h, b| (h * 31 + u64::from(b)) % 0xffff);
     format!("019aa5d0-0000-7000-{room:04x}-{seq:012}")
 }
 
 fn said(from: &str, to: &str, seq: u64, minutes_ago: u64, text: &str) -> Envelope {
-    logged("PRIVMSG", from, to, seq, minutes_ago)
-        .line(text)
-        .meta("state", "sent")
+    logged("PRIVMSG", from, to, seq, minutes_ago).line(text).meta("state", "sent")
 }
 
 fn mine(mut envelope: Envelope) -> Envelope {
@@ -36,11 +32,7 @@ fn mine(mut envelope: Envelope) -> Envelope {
 }
 
 fn direct(from: &str, to: &str, seq: u64, minutes_ago: u64, text: &str, state: &str) -> Envelope {
-    let mut envelope = Envelope::new("PRIVMSG")
-        .from(from)
-        .to(to)
-        .line(text)
-        .meta("state", state);
+    let mut envelope = Envelope::new("PRIVMSG").from(from).to(to).line(text).meta("state", state);
     envelope.id = Some(id(if from == "alice" { to } else { from }, seq));
     envelope.ts = Some(when::format(NOW - minutes_ago * 60_000));
     envelope
@@ -56,12 +48,7 @@ fn joined(name: &str, topic: &str, modes: &str, names: &str) -> Vec<Envelope> {
         replay(Envelope::new("332").to("alice").param(name).line(topic)),
         replay(Envelope::new("324").to("alice").param(name).param(modes)),
         replay(Envelope::new("353").to("alice").param(name).line(names)),
-        replay(
-            Envelope::new("366")
-                .to("alice")
-                .param(name)
-                .line("End of names"),
-        ),
+        replay(Envelope::new("366").to("alice").param(name).line("End of names")),
     ]
 }
 
@@ -72,110 +59,50 @@ pub(super) fn status(outbox: u64) -> Envelope {
                "members": members, "waiting": 0, "since": null, "why": ""})
     };
     let mut envelope = Envelope::new("STATUS")
-        .field("node", json!({"nick": "alice", "actor": "a1", "away": null, "fingerprint": "7K2QM-9XW4D-P3ZTR-6HNVC"}))
-        .field("services", json!({"mailbox": {"up": true, "reason": ""}, "signals": {"up": true, "reason": ""},
-                                  "store": {"up": true, "reason": ""}}))
-        .field("channels", json!({"#kirc": channel("bob", 3, 17, 8), "#garden": channel("alice", 1, 4, 4),
-                                  "#night-shift": channel("erin", 12, 90, 23)}));
+        .field(
+            "node",
+            json!({"nick": "alice", "actor": "a1", "away": null, "fingerprint": "7K2QM-9XW4D-P3ZTR-6HNVC"}),
+        )
+        .field(
+            "services",
+            json!({"mailbox": {"up": true, "reason": ""}, "signals": {"up": true, "reason": ""},
+                                  "store": {"up": true, "reason": ""}}),
+        )
+        .field(
+            "channels",
+            json!({"#kirc": channel("bob", 3, 17, 8), "#garden": channel("alice", 1, 4, 4),
+                                  "#night-shift": channel("erin", 12, 90, 23)}),
+        );
     envelope = envelope.field("outbox", outbox);
     envelope
 }
 
 /// Everything the node says after HELLO.
 pub fn script() -> Vec<Envelope> {
-    let mut out = vec![
-        Envelope::new("001")
-            .to("alice")
-            .meta("actor", "a1")
-            .line("Welcome to kirc, alice"),
-        status(1),
-    ];
+    let mut out =
+        vec![Envelope::new("001").to("alice").meta("actor", "a1").line("Welcome to kirc, alice"), status(1)];
     out.extend(joined(
         "#kirc",
         "Release on Friday · notes: https://kirc.example/notes",
         "+nt",
         "@bob alice +carol dave erin mallory 小林 @zoe",
     ));
-    out.extend(joined(
-        "#garden",
-        "What grows, what doesn't",
-        "+n",
-        "@alice bob erin oskar",
-    ));
-    out.extend(joined(
-        "#night-shift",
-        "",
-        "+mnt",
-        "@erin alice bob frank +grace heidi ivan judy",
-    ));
-    out.push(
-        Envelope::new("PRESENCE")
-            .from("carol")
-            .param("away")
-            .line("lunch"),
-    );
+    out.extend(joined("#garden", "What grows, what doesn't", "+n", "@alice bob erin oskar"));
+    out.extend(joined("#night-shift", "", "+mnt", "@erin alice bob frank +grace heidi ivan judy"));
+    out.push(Envelope::new("PRESENCE").from("carol").param("away").line("lunch"));
     out.push(Envelope::new("PRESENCE").from("dave").param("offline"));
     out.push(Envelope::new("PRESENCE").from("bob").param("online"));
     out.extend(kirc());
-    out.push(said(
-        "oskar",
-        "#garden",
-        31,
-        44,
-        "the first frost is due tonight",
-    ));
-    out.push(
-        said(
-            "erin",
-            "#garden",
-            32,
-            41,
-            "then the dahlias have to come in",
-        )
-        .meta("mention", false),
-    );
-    out.push(
-        said("oskar", "#garden", 33, 6, "alice: can you cover the beds?").meta("mention", true),
-    );
-    out.push(said(
-        "frank",
-        "#night-shift",
-        900,
-        12,
-        "handing over, all quiet",
-    ));
-    out.push(direct(
-        "alice",
-        "bob",
-        1,
-        190,
-        "shall I merge the leader rules?",
-        "read",
-    ));
-    out.push(direct(
-        "bob",
-        "alice",
-        2,
-        188,
-        "yes, after the last seed has run",
-        "delivered",
-    ));
+    out.push(said("oskar", "#garden", 31, 44, "the first frost is due tonight"));
+    out.push(said("erin", "#garden", 32, 41, "then the dahlias have to come in").meta("mention", false));
+    out.push(said("oskar", "#garden", 33, 6, "alice: can you cover the beds?").meta("mention", true));
+    out.push(said("frank", "#night-shift", 900, 12, "handing over, all quiet"));
+    out.push(direct("alice", "bob", 1, 190, "shall I merge the leader rules?", "read"));
+    out.push(direct("bob", "alice", 2, 188, "yes, after the last seed has run", "delivered"));
     out.push(direct("alice", "bob", 3, 187, "running now", "delivered"));
-    out.push(direct(
-        "bob",
-        "alice",
-        4,
-        3,
-        "all green. merge it",
-        "delivered",
-    ));
+    out.push(direct("bob", "alice", 4, 3, "all green. merge it", "delivered"));
     out.push(direct("dave", "alice", 1, 9, "new laptop, new key", "held"));
-    out.push(
-        Envelope::new("TYPING")
-            .from("zoe")
-            .to("#kirc")
-            .param("active"),
-    );
+    out.push(Envelope::new("TYPING").from("zoe").to("#kirc").param("active"));
     out
 }
 
@@ -199,13 +126,7 @@ fn kirc() -> Vec<Envelope> {
     refused.meta.remove("seq");
     refused.id = Some(id(to, 998));
     vec![
-        said(
-            "bob",
-            to,
-            410,
-            31,
-            "morning. the simulation ran 40,000 seeds over night",
-        ),
+        said("bob", to, 410, 31, "morning. the simulation ran 40,000 seeds over night"),
         said("carol", to, 411, 30, "and?"),
         said(
             "bob",
@@ -214,13 +135,7 @@ fn kirc() -> Vec<Envelope> {
             30,
             "no two nodes showed different things. one needless take-over, on a link with 2 s of lag",
         ),
-        mine(said(
-            "alice",
-            to,
-            413,
-            28,
-            "that's better than I hoped. which seed?",
-        )),
+        mine(said("alice", to, 413, 28, "that's better than I hoped. which seed?")),
         logged("PRIVMSG", "bob", to, 414, 27)
             .line("seed 31337, it is in the tests now:")
             .line("    cargo test -p kirc-sim seed_31337")
@@ -231,17 +146,8 @@ fn kirc() -> Vec<Envelope> {
         epoch(to),
         said("小林", to, 418, 19, "おはよう! 端末の幅は大丈夫ですか? 👋"),
         mine(said("alice", to, 419, 18, "wide cells are fine, even 👨‍👩‍👧")),
-        said(
-            "zoe",
-            to,
-            420,
-            12,
-            "alice: can you look at the topic before Friday?",
-        )
-        .meta("mention", true),
-        logged("MODE", "zoe", to, 421, 11)
-            .param("+v")
-            .param("carol"),
+        said("zoe", to, 420, 12, "alice: can you look at the topic before Friday?").meta("mention", true),
+        logged("MODE", "zoe", to, 421, 11).param("+v").param("carol"),
         logged("PRIVMSG", "carol", to, 422, 8)
             .line("is off to lunch")
             .meta("action", true)
@@ -254,13 +160,7 @@ fn kirc() -> Vec<Envelope> {
             "\u{1b}[31mfree\u{1b}[0m \u{202e}money\u{202c} at http://evil.example/\u{7}",
         ),
         refused,
-        said(
-            "zoe",
-            to,
-            424,
-            2,
-            "thanks! the draft: https://kirc.example/notes/0.1",
-        ),
+        said("zoe", to, 424, 2, "thanks! the draft: https://kirc.example/notes/0.1"),
         waiting,
     ]
 }
@@ -301,10 +201,5 @@ pub(super) fn past(to: &str, before: Option<&str>) -> (Vec<Envelope>, bool) {
 
 /// A body that is a list of envelopes.
 pub(super) fn list(envelopes: &[Envelope]) -> Body {
-    Body::Array(
-        envelopes
-            .iter()
-            .filter_map(|e| serde_json::to_value(e).ok())
-            .collect(),
-    )
+    Body::Array(envelopes.iter().filter_map(|e| serde_json::to_value(e).ok()).collect())
 }

@@ -48,22 +48,11 @@ impl DemoNode {
             ],
             "WHOIS" => whois(&to),
             "LIST" => channels(),
-            "AWAY" if asked.body.is_some() => vec![
-                Envelope::new("306")
-                    .to("alice")
-                    .line("You are marked as away"),
-            ],
-            "AWAY" => vec![
-                Envelope::new("305")
-                    .to("alice")
-                    .line("You are not marked as away any more"),
-            ],
-            "ROTATE" => vec![
-                Envelope::new("EPOCH")
-                    .to(to)
-                    .param("18")
-                    .param("by command"),
-            ],
+            "AWAY" if asked.body.is_some() => {
+                vec![Envelope::new("306").to("alice").line("You are marked as away")]
+            }
+            "AWAY" => vec![Envelope::new("305").to("alice").line("You are not marked as away any more")],
+            "ROTATE" => vec![Envelope::new("EPOCH").to(to).param("18").param("by command")],
             "VERIFY" => vec![verify(asked, &to)],
             "CONTACT" => vec![contacts()],
             "PROFILE" => vec![profile()],
@@ -80,11 +69,7 @@ impl DemoNode {
 
     fn message(&mut self, asked: &Envelope, to: &str) -> Vec<Envelope> {
         self.said += 1;
-        let mut sending = asked
-            .clone()
-            .from("alice")
-            .meta("self", true)
-            .meta("state", "sending");
+        let mut sending = asked.clone().from("alice").meta("self", true).meta("state", "sending");
         sending.id = Some(id(to, 5000 + self.said));
         sending.ts = Some(when::format(NOW));
         let settled = sending.clone();
@@ -108,12 +93,7 @@ fn join(to: &str) -> Vec<Envelope> {
 fn topic(asked: &Envelope, to: &str) -> Vec<Envelope> {
     match asked.lines().first() {
         Some(text) => vec![Envelope::new("TOPIC").from("alice").to(to).line(*text)],
-        None => vec![
-            Envelope::new("331")
-                .to("alice")
-                .param(to)
-                .line("No topic is set"),
-        ],
+        None => vec![Envelope::new("331").to("alice").param(to).line("No topic is set")],
     }
 }
 
@@ -121,12 +101,7 @@ fn mode(asked: &Envelope, to: &str) -> Vec<Envelope> {
     match asked.params.as_slice() {
         [] => vec![Envelope::new("324").to("alice").param(to).param("+nt")],
         [one] if one == "+b" => vec![
-            Envelope::new("367")
-                .to("alice")
-                .param(to)
-                .param("spam*!*@*")
-                .param("zoe")
-                .param("1795000000"),
+            Envelope::new("367").to("alice").param(to).param("spam*!*@*").param("zoe").param("1795000000"),
             Envelope::new("368").to("alice").param(to),
         ],
         params => {
@@ -140,26 +115,17 @@ fn mode(asked: &Envelope, to: &str) -> Vec<Envelope> {
 fn whois(nick: &str) -> Vec<Envelope> {
     let numeric = |code: &str| Envelope::new(code).to("alice").param(nick);
     vec![
-        numeric("311")
-            .param("a7")
-            .param("home.grid")
-            .line("works on the log"),
+        numeric("311").param("a7").param("home.grid").line("works on the log"),
         numeric("319").line("@#kirc #garden"),
         numeric("671").line("end-to-end encrypted, TLS to the grid"),
-        numeric("330")
-            .param("3WQ7X-ND2KP-8RTVM-5ZJHC")
-            .line("has the fingerprint"),
+        numeric("330").param("3WQ7X-ND2KP-8RTVM-5ZJHC").line("has the fingerprint"),
         numeric("318").line("End of WHOIS"),
     ]
 }
 
 fn channels() -> Vec<Envelope> {
     let channel = |name: &str, members: &str, topic: &str| {
-        Envelope::new("322")
-            .to("alice")
-            .param(name)
-            .param(members)
-            .line(topic)
+        Envelope::new("322").to("alice").param(name).param(members).line(topic)
     };
     vec![
         Envelope::new("321").to("alice"),
@@ -182,10 +148,7 @@ fn verify(asked: &Envelope, nick: &str) -> Envelope {
         .field("actor", "a7")
         .field("fingerprint", "3WQ7X-ND2KP-8RTVM-5ZJHC")
         .field("own_fingerprint", "7K2QM-9XW4D-P3ZTR-6HNVC")
-        .field(
-            "safety_number",
-            "48213 90117 56620 30984 77105 22639 81460 05573 19842 60217 33958 74001",
-        )
+        .field("safety_number", "48213 90117 56620 30984 77105 22639 81460 05573 19842 60217 33958 74001")
         .field("trust", trust)
 }
 
@@ -205,10 +168,7 @@ fn profile() -> Envelope {
         .field("nick", "alice")
         .field("actor", "a1")
         .field("fingerprint", "7K2QM-9XW4D-P3ZTR-6HNVC")
-        .field(
-            "profile",
-            json!({"about": "keeps the log in order", "languages": "en, de"}),
-        )
+        .field("profile", json!({"about": "keeps the log in order", "languages": "en, de"}))
         .field("private", json!({"note": "only here"}))
         .field("published", false)
 }

@@ -23,11 +23,7 @@ impl Cycle {
     /// Steps on, and puts the next candidate in.
     pub fn step(&mut self, editor: &mut Editor, back: bool) {
         let n = self.candidates.len();
-        self.at = if back {
-            (self.at + n - 1) % n
-        } else {
-            (self.at + 1) % n
-        };
+        self.at = if back { (self.at + n - 1) % n } else { (self.at + 1) % n };
         self.put(editor);
     }
 
@@ -42,20 +38,15 @@ impl Cycle {
 /// Starts a completion and puts the first candidate in.
 pub fn complete(model: &Model, editor: &mut Editor) -> Option<Cycle> {
     let head = editor.head();
-    let start = head.rfind(char::is_whitespace).map_or(0, |i| {
-        i + head[i..].chars().next().map_or(1, char::len_utf8)
-    });
+    let start =
+        head.rfind(char::is_whitespace).map_or(0, |i| i + head[i..].chars().next().map_or(1, char::len_utf8));
     let word = &head[start..];
     let before = &head[..start];
     let is_command = editor.text().starts_with('/') && !editor.text().starts_with("//");
     let (found, suffix) = if is_command && start == 0 {
         (command_names(word), " ")
     } else if is_command {
-        let name = before
-            .trim_start_matches('/')
-            .split_whitespace()
-            .next()
-            .unwrap_or_default();
+        let name = before.trim_start_matches('/').split_whitespace().next().unwrap_or_default();
         let place = before.split_whitespace().count().saturating_sub(1);
         let args: Vec<&str> = before.split_whitespace().skip(1).collect();
         let completer = commands::find(name)?.completer(place, args.first().copied(), word);
@@ -65,21 +56,14 @@ pub fn complete(model: &Model, editor: &mut Editor) -> Option<Cycle> {
     } else if word.is_empty() {
         return None;
     } else {
-        (
-            candidates(model, Completer::Nick, word),
-            if start == 0 { ": " } else { " " },
-        )
+        (candidates(model, Completer::Nick, word), if start == 0 { ": " } else { " " })
     };
     if found.is_empty() {
         return None;
     }
     let mut candidates: Vec<String> = found.into_iter().map(|c| format!("{c}{suffix}")).collect();
     candidates.push(word.to_owned());
-    let mut cycle = Cycle {
-        range: start..head.len(),
-        candidates,
-        at: 0,
-    };
+    let mut cycle = Cycle { range: start..head.len(), candidates, at: 0 };
     cycle.put(editor);
     Some(cycle)
 }
@@ -87,16 +71,10 @@ pub fn complete(model: &Model, editor: &mut Editor) -> Option<Cycle> {
 fn command_names(word: &str) -> Vec<String> {
     let prefix = word.trim_start_matches('/').to_ascii_lowercase();
     let names = commands::table().iter().map(|c| c.name);
-    let mut found: Vec<String> = names
-        .filter(|n| n.starts_with(&prefix))
-        .map(|n| format!("/{n}"))
-        .collect();
+    let mut found: Vec<String> = names.filter(|n| n.starts_with(&prefix)).map(|n| format!("/{n}")).collect();
     if found.is_empty() {
         let aliases = commands::table().iter().flat_map(|c| c.aliases);
-        found = aliases
-            .filter(|n| n.starts_with(&prefix))
-            .map(|n| format!("/{n}"))
-            .collect();
+        found = aliases.filter(|n| n.starts_with(&prefix)).map(|n| format!("/{n}")).collect();
     }
     found
 }
@@ -106,17 +84,10 @@ fn candidates(model: &Model, completer: Completer, word: &str) -> Vec<String> {
     let fits = |name: &str| fold(name).starts_with(&prefix);
     match completer {
         Completer::None => Vec::new(),
-        Completer::Words(words) => words
-            .iter()
-            .filter(|w| fits(w))
-            .map(|w| (*w).to_owned())
-            .collect(),
-        Completer::Command => commands::table()
-            .iter()
-            .map(|c| c.name)
-            .filter(|n| fits(n))
-            .map(str::to_owned)
-            .collect(),
+        Completer::Words(words) => words.iter().filter(|w| fits(w)).map(|w| (*w).to_owned()).collect(),
+        Completer::Command => {
+            commands::table().iter().map(|c| c.name).filter(|n| fits(n)).map(str::to_owned).collect()
+        }
         Completer::Channel => {
             let mut names: Vec<String> = model
                 .buffers
@@ -136,18 +107,11 @@ fn candidates(model: &Model, completer: Completer, word: &str) -> Vec<String> {
 /// Who spoke last comes first, then the rest of the room, then everybody known.
 fn nicks(model: &Model, fits: impl Fn(&str) -> bool) -> Vec<String> {
     let buffer = model.buffers.current();
-    let mut here: Vec<_> = buffer
-        .members
-        .iter()
-        .filter(|m| fits(&m.nick) && fold(&m.nick) != fold(&model.me))
-        .collect();
+    let mut here: Vec<_> =
+        buffer.members.iter().filter(|m| fits(&m.nick) && fold(&m.nick) != fold(&model.me)).collect();
     here.sort_by_cached_key(|m| (std::cmp::Reverse(m.spoke), fold(&m.nick)));
     let mut names: Vec<String> = here.into_iter().map(|m| m.nick.clone()).collect();
-    let talks = model
-        .buffers
-        .iter()
-        .filter(|b| b.place == Place::Direct)
-        .map(|b| &b.name);
+    let talks = model.buffers.iter().filter(|b| b.place == Place::Direct).map(|b| &b.name);
     let others = buffer.place != Place::Channel || names.is_empty();
     if others {
         for nick in talks.chain(model.people.iter().map(|p| &p.nick)) {

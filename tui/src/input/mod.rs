@@ -107,9 +107,9 @@ impl Editor {
     /// Cuts the word before the cursor, up to a space, as a shell does.
     pub fn kill_word_back(&mut self) -> String {
         let head = self.head().trim_end();
-        let from = head.rfind(char::is_whitespace).map_or(0, |i| {
-            i + head[i..].chars().next().map_or(1, char::len_utf8)
-        });
+        let from = head
+            .rfind(char::is_whitespace)
+            .map_or(0, |i| i + head[i..].chars().next().map_or(1, char::len_utf8));
         self.cut(from, self.cursor)
     }
 
@@ -126,11 +126,7 @@ impl Editor {
     /// Cuts to the end of the row.
     pub fn kill_to_end(&mut self) -> String {
         let end = self.row_end();
-        let end = if end == self.cursor {
-            self.after()
-        } else {
-            end
-        };
+        let end = if end == self.cursor { self.after() } else { end };
         self.cut(self.cursor, end)
     }
 
@@ -141,11 +137,7 @@ impl Editor {
         }
         let (from, to) = (self.before(), self.after());
         if from < self.cursor && self.cursor < to {
-            let swapped = format!(
-                "{}{}",
-                &self.text[self.cursor..to],
-                &self.text[from..self.cursor]
-            );
+            let swapped = format!("{}{}", &self.text[self.cursor..to], &self.text[from..self.cursor]);
             self.text.replace_range(from..to, &swapped);
             self.cursor = to;
         }
@@ -170,9 +162,7 @@ impl Editor {
         if end == self.text.len() {
             return false;
         }
-        let column = self.text[self.row_start()..self.cursor]
-            .graphemes(true)
-            .count();
+        let column = self.text[self.row_start()..self.cursor].graphemes(true).count();
         self.cursor = end + 1;
         let below = self.row_end();
         self.cursor = advance(&self.text, end + 1, below, column);
@@ -203,10 +193,7 @@ impl Editor {
     }
 
     fn before(&self) -> usize {
-        self.head()
-            .grapheme_indices(true)
-            .next_back()
-            .map_or(0, |(i, _)| i)
+        self.head().grapheme_indices(true).next_back().map_or(0, |(i, _)| i)
     }
 
     fn after(&self) -> usize {
@@ -218,9 +205,7 @@ impl Editor {
     }
 
     fn row_end(&self) -> usize {
-        self.tail()
-            .find('\n')
-            .map_or(self.text.len(), |i| self.cursor + i)
+        self.tail().find('\n').map_or(self.text.len(), |i| self.cursor + i)
     }
 
     fn word_before(&self) -> usize {
@@ -260,9 +245,7 @@ impl Editor {
 }
 
 fn advance(text: &str, from: usize, to: usize, graphemes: usize) -> usize {
-    text.get(from..to)
-        .and_then(|row| row.grapheme_indices(true).nth(graphemes))
-        .map_or(to, |(i, _)| from + i)
+    text.get(from..to).and_then(|row| row.grapheme_indices(true).nth(graphemes)).map_or(to, |(i, _)| from + i)
 }
 
 #[cfg(test)]

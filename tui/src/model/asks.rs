@@ -61,12 +61,7 @@ impl Asks {
         if self.open.len() == MAX_ASKS {
             self.open.pop_front();
         }
-        self.open.push_back(Ask {
-            label: label.clone(),
-            from,
-            what,
-            rows: Vec::new(),
-        });
+        self.open.push_back(Ask { label: label.clone(), from, what, rows: Vec::new() });
         label
     }
 

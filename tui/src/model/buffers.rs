@@ -21,12 +21,7 @@ pub struct Buffers {
 impl Default for Buffers {
     fn default() -> Self {
         let status = Buffer::new(BufferId(0), Place::Status, "status".to_owned());
-        Self {
-            list: vec![status],
-            current: BufferId(0),
-            next: 1,
-            next_key: 0,
-        }
+        Self { list: vec![status], current: BufferId(0), next: 1, next_key: 0 }
     }
 }
 
@@ -86,10 +81,7 @@ impl Buffers {
 
     /// The buffer of a channel or a person.
     pub fn find(&self, name: &str) -> Option<BufferId> {
-        self.list
-            .iter()
-            .find(|b| b.place != Place::Status && same(&b.name, name))
-            .map(|b| b.id)
+        self.list.iter().find(|b| b.place != Place::Status && same(&b.name, name)).map(|b| b.id)
     }
 
     /// The buffer of a channel or a person, opened if need be.
@@ -102,11 +94,7 @@ impl Buffers {
         }
         let id = BufferId(self.next);
         self.next += 1;
-        let place = if is_channel(name) {
-            Place::Channel
-        } else {
-            Place::Direct
-        };
+        let place = if is_channel(name) { Place::Channel } else { Place::Direct };
         self.list.push(Buffer::new(id, place, name.to_owned()));
         self.sort();
         id
@@ -149,19 +137,13 @@ impl Buffers {
         let at = ids.iter().position(|id| *id == self.current).unwrap_or(0);
         let len = isize::try_from(ids.len()).unwrap_or(1).max(1);
         let to = (isize::try_from(at).unwrap_or(0) + by).rem_euclid(len);
-        usize::try_from(to)
-            .ok()
-            .and_then(|i| ids.get(i).copied())
-            .unwrap_or(self.current)
+        usize::try_from(to).ok().and_then(|i| ids.get(i).copied()).unwrap_or(self.current)
     }
 
     /// The next buffer with something unread: mentions first, then in the order of the list.
     pub fn next_unread(&self) -> Option<BufferId> {
         let visible: Vec<&Buffer> = self.visible().collect();
-        let at = visible
-            .iter()
-            .position(|b| b.id == self.current)
-            .unwrap_or(0);
+        let at = visible.iter().position(|b| b.id == self.current).unwrap_or(0);
         let around = || visible.iter().cycle().skip(at + 1).take(visible.len());
         around()
             .find(|b| b.mentions > 0 && b.id != self.current)
@@ -174,8 +156,7 @@ impl Buffers {
     }
 
     fn sort(&mut self) {
-        self.list
-            .sort_by_cached_key(|b| (b.place, fold(&b.name), b.id));
+        self.list.sort_by_cached_key(|b| (b.place, fold(&b.name), b.id));
     }
 }
 

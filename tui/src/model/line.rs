@@ -196,10 +196,6 @@ mod tests {
         let marks: std::collections::BTreeSet<char> = State::ALL.iter().map(|s| s.mark()).collect();
         assert_eq!(marks.len(), State::ALL.len());
         assert!(marks.iter().all(char::is_ascii_graphic));
-        assert!(
-            State::ALL
-                .iter()
-                .all(|s| State::parse(s.word()) == Some(*s))
-        );
+        assert!(State::ALL.iter().all(|s| State::parse(s.word()) == Some(*s)));
     }
 }

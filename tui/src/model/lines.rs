@@ -53,18 +53,12 @@ impl Lines {
         if !self.ids.contains(id) {
             return None;
         }
-        self.list
-            .iter_mut()
-            .rev()
-            .find(|l| l.id.as_deref() == Some(id))
+        self.list.iter_mut().rev().find(|l| l.id.as_deref() == Some(id))
     }
 
     /// The line that was sent under a label.
     pub fn by_label_mut(&mut self, label: &str) -> Option<&mut Line> {
-        self.list
-            .iter_mut()
-            .rev()
-            .find(|l| l.label.as_deref() == Some(label))
+        self.list.iter_mut().rev().find(|l| l.label.as_deref() == Some(label))
     }
 
     /// The oldest record's id.
@@ -226,10 +220,7 @@ mod tests {
     fn own_unsettled_messages_stay_last_and_move_when_settled() {
         let mut lines = Lines::default();
         let mut own = line(1, None, 10);
-        own.kind = Kind::Said(Said {
-            mine: true,
-            ..Said::default()
-        });
+        own.kind = Kind::Said(Said { mine: true, ..Said::default() });
         own.state = Some(State::Sending);
         lines.insert(own);
         lines.insert(line(2, Some(1), 20));
@@ -272,24 +263,13 @@ mod tests {
     #[test]
     fn comings_and_goings_fold() {
         let mut lines = Lines::default();
-        for (key, nick, came) in [
-            (1, "a", true),
-            (2, "b", true),
-            (3, "a", false),
-            (4, "a", true),
-        ] {
+        for (key, nick, came) in [(1, "a", true), (2, "b", true), (3, "a", false), (4, "a", true)] {
             let mut l = line(key, Some(key), key);
-            l.kind = Kind::Moves(vec![Move {
-                nick: nick.to_owned(),
-                came,
-                reason: None,
-            }]);
+            l.kind = Kind::Moves(vec![Move { nick: nick.to_owned(), came, reason: None }]);
             lines.insert_move(l, false);
         }
         assert_eq!(lines.len(), 1);
-        let Kind::Moves(moves) = &lines.get(0).unwrap().kind else {
-            panic!()
-        };
+        let Kind::Moves(moves) = &lines.get(0).unwrap().kind else { panic!() };
         let told: Vec<_> = moves.iter().map(|m| (m.nick.as_str(), m.came)).collect();
         assert_eq!(told, [("b", true), ("a", false), ("a", true)]);
     }

@@ -32,8 +32,7 @@ pub fn rank_of_mode(mode: char) -> Option<char> {
 }
 
 fn weight(rank: Option<char>) -> usize {
-    rank.and_then(|r| RANKS.iter().position(|(_, sign)| *sign == r))
-        .unwrap_or(RANKS.len())
+    rank.and_then(|r| RANKS.iter().position(|(_, sign)| *sign == r)).unwrap_or(RANKS.len())
 }
 
 /// The members of a channel.
@@ -139,9 +138,7 @@ impl Members {
 
 /// Splits `@+alice` into name and rank signs.
 pub fn split_ranks(name: &str) -> (&str, &str) {
-    let at = name
-        .find(|c| !RANKS.iter().any(|(_, r)| *r == c))
-        .unwrap_or(name.len());
+    let at = name.find(|c| !RANKS.iter().any(|(_, r)| *r == c)).unwrap_or(name.len());
     let (ranks, nick) = name.split_at(at);
     (nick, ranks)
 }

@@ -139,8 +139,8 @@ impl Model {
 
     /// Unread messages and mentions in all buffers.
     pub fn unread(&self) -> (u32, u32) {
-        self.buffers.visible().fold((0, 0), |(u, m), b| {
-            (u.saturating_add(b.unread), m.saturating_add(b.mentions))
-        })
+        self.buffers
+            .visible()
+            .fold((0, 0), |(u, m), b| (u.saturating_add(b.unread), m.saturating_add(b.mentions)))
     }
 }

@@ -57,8 +57,7 @@ impl People {
 
     /// Whether somebody is known to be away or offline.
     pub fn is_away(&self, nick: &str) -> bool {
-        self.get(nick)
-            .is_some_and(|p| matches!(p.presence.as_str(), "away" | "offline"))
+        self.get(nick).is_some_and(|p| matches!(p.presence.as_str(), "away" | "offline"))
     }
 
     /// Somebody has a new nick.

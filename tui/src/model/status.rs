@@ -72,19 +72,13 @@ impl NodeStatus {
                 .map(|(name, s)| {
                     (
                         clean_name(name),
-                        Service {
-                            up: flag(s, "up"),
-                            reason: text(s, "reason").unwrap_or_default(),
-                        },
+                        Service { up: flag(s, "up"), reason: text(s, "reason").unwrap_or_default() },
                     )
                 })
                 .collect();
         }
         if let Some(channels) = envelope.get("channels").and_then(Value::as_object) {
-            self.channels = channels
-                .iter()
-                .map(|(name, c)| (fold(name), channel(c)))
-                .collect();
+            self.channels = channels.iter().map(|(name, c)| (fold(name), channel(c))).collect();
         }
         if let Some(outbox) = envelope.get("outbox").and_then(Value::as_u64) {
             self.outbox = outbox;
@@ -99,10 +93,7 @@ impl NodeStatus {
 
     /// Services that are down, with their reasons.
     pub fn down(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.services
-            .iter()
-            .filter(|(_, s)| !s.up)
-            .map(|(name, s)| (name.as_str(), s.reason.as_str()))
+        self.services.iter().filter(|(_, s)| !s.up).map(|(name, s)| (name.as_str(), s.reason.as_str()))
     }
 }
 

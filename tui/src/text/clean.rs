@@ -82,16 +82,9 @@ pub fn clean_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> 
 
 /// A name (nick, channel): clean, without spaces, of at most 64 graphemes, never empty.
 pub fn clean_name(text: &str) -> String {
-    let name: String = clean(text)
-        .graphemes(true)
-        .filter(|g| !g.chars().all(char::is_whitespace))
-        .take(64)
-        .collect();
-    if name.is_empty() {
-        "?".to_owned()
-    } else {
-        name
-    }
+    let name: String =
+        clean(text).graphemes(true).filter(|g| !g.chars().all(char::is_whitespace)).take(64).collect();
+    if name.is_empty() { "?".to_owned() } else { name }
 }
 
 fn is_joiner(c: char) -> bool {
@@ -108,8 +101,7 @@ fn joins(c: char) -> bool {
 
 /// Characters of no width of their own that sit on the one before.
 fn is_mark(c: char) -> bool {
-    matches!(c, '\u{fe00}'..='\u{fe0f}')
-        || unicode_width::UnicodeWidthChar::width(c).unwrap_or(0) == 0
+    matches!(c, '\u{fe00}'..='\u{fe0f}') || unicode_width::UnicodeWidthChar::width(c).unwrap_or(0) == 0
 }
 
 /// Characters that show nothing but move, reorder or hide what stands beside them.
@@ -128,9 +120,7 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     fn new(text: &'a str) -> Self {
-        Self {
-            rest: text.chars().peekable(),
-        }
+        Self { rest: text.chars().peekable() }
     }
 
     fn peek(&mut self) -> Option<char> {
@@ -225,13 +215,8 @@ mod tests {
 
     #[test]
     fn plain_text_stays() {
-        for text in [
-            "hello, world",
-            "grüße, 你好, שלום",
-            "👨‍👩‍👧 and ❤️",
-            "e\u{301}",
-            "نمی\u{200c}خواهم",
-        ] {
+        for text in ["hello, world", "grüße, 你好, שלום", "👨‍👩‍👧 and ❤️", "e\u{301}", "نمی\u{200c}خواهم"]
+        {
             assert_eq!(clean(text), text);
         }
     }
@@ -241,10 +226,7 @@ mod tests {
         assert_eq!(clean("a\u{1b}[31mred\u{1b}[0m"), "ared");
         assert_eq!(clean("\u{9b}2Jx"), "x");
         assert_eq!(clean("\u{1b}]0;title\u{7}x"), "x");
-        assert_eq!(
-            clean("\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\"),
-            "link"
-        );
+        assert_eq!(clean("\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\"), "link");
         assert_eq!(clean("\u{1b}(0x\u{1b}c"), "x");
         assert_eq!(clean("\u{3}04,12red\u{3} \u{2}bold"), "red bold");
         assert_eq!(clean("\u{1b}]never ends"), "never ends");

@@ -118,10 +118,7 @@ mod tests {
     use super::*;
 
     fn rows(text: &str, first: usize, rest: usize) -> Vec<&str> {
-        wrap(text, first, rest)
-            .into_iter()
-            .map(|r| &text[r])
-            .collect()
+        wrap(text, first, rest).into_iter().map(|r| &text[r]).collect()
     }
 
     #[test]

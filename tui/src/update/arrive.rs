@@ -47,36 +47,21 @@ pub(super) fn from(envelope: &Envelope) -> String {
 
 /// The sentence of a body, clean.
 pub(super) fn sentence(envelope: &Envelope) -> String {
-    envelope
-        .lines()
-        .first()
-        .map(|l| crate::text::clean(l))
-        .unwrap_or_default()
+    envelope.lines().first().map(|l| crate::text::clean(l)).unwrap_or_default()
 }
 
 /// The buffer that an answer belongs to: where it was asked, else the channel it speaks of, else the status page.
 pub(super) fn home(model: &Model, envelope: &Envelope) -> BufferId {
-    let asked = envelope
-        .meta_str("label")
-        .and_then(|l| model.asks.get(l))
-        .map(|a| a.from);
+    let asked = envelope.meta_str("label").and_then(|l| model.asks.get(l)).map(|a| a.from);
     let names = envelope.to.iter().chain(envelope.params.iter().take(2));
     asked
         .filter(|id| model.buffers.get(*id).is_some())
-        .or_else(|| {
-            names
-                .filter(|n| is_channel(n))
-                .find_map(|n| model.buffers.find(n))
-        })
+        .or_else(|| names.filter(|n| is_channel(n)).find_map(|n| model.buffers.find(n)))
         .unwrap_or_else(|| model.buffers.status())
 }
 
 /// The buffer of the channel an envelope is about, if it is open.
 pub(super) fn channel(model: &Model, name: Option<&str>) -> Option<BufferId> {
     let id = model.buffers.find(name?)?;
-    model
-        .buffers
-        .get(id)
-        .filter(|b| b.place == Place::Channel)
-        .map(|b| b.id)
+    model.buffers.get(id).filter(|b| b.place == Place::Channel).map(|b| b.id)
 }

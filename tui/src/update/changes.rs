@@ -12,19 +12,11 @@ use crate::text::{clean, clean_name};
 use crate::when;
 
 fn is_replay(envelope: &Envelope) -> bool {
-    envelope
-        .meta
-        .get("replay")
-        .and_then(serde_json::Value::as_bool)
-        .unwrap_or(false)
+    envelope.meta.get("replay").and_then(serde_json::Value::as_bool).unwrap_or(false)
 }
 
 fn line(model: &mut Model, envelope: &Envelope, kind: Kind, text: Vec<String>) -> Line {
-    let at = envelope
-        .ts
-        .as_deref()
-        .and_then(when::parse)
-        .unwrap_or(model.now);
+    let at = envelope.ts.as_deref().and_then(when::parse).unwrap_or(model.now);
     let mut line = model.line_at(at, kind, text);
     line.id = envelope.id.clone();
     line.seq = envelope.meta_u64("seq");
@@ -51,11 +43,7 @@ fn tell(model: &mut Model, id: BufferId, envelope: &Envelope, old: bool) {
 fn describe(envelope: &Envelope) -> Option<(Kind, Option<String>)> {
     let who = from(envelope);
     let reason = sentence(envelope);
-    let because = if reason.is_empty() {
-        String::new()
-    } else {
-        format!(": {reason}")
-    };
+    let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let moved = |came| {
         Kind::Moves(vec![Move {
             nick: who.clone(),
@@ -67,14 +55,8 @@ fn describe(envelope: &Envelope) -> Option<(Kind, Option<String>)> {
     Some(match envelope.command.as_str() {
         "JOIN" => (moved(true), None),
         "PART" | "QUIT" => (moved(false), None),
-        "KICK" => (
-            Kind::Event,
-            Some(format!("{who} removed {}{because}", first())),
-        ),
-        "MODE" => (
-            Kind::Event,
-            Some(format!("{who} set {}", clean(&envelope.params.join(" ")))),
-        ),
+        "KICK" => (Kind::Event, Some(format!("{who} removed {}{because}", first()))),
+        "MODE" => (Kind::Event, Some(format!("{who} set {}", clean(&envelope.params.join(" "))))),
         "TOPIC" if reason.is_empty() => (Kind::Event, Some(format!("{who} cleared the topic"))),
         "TOPIC" => (Kind::Event, Some(format!("{who} set the topic{because}"))),
         "NICK" => (Kind::Event, Some(format!("{who} is now {}", first()))),
@@ -88,12 +70,7 @@ pub(super) fn past(model: &mut Model, id: BufferId, envelope: &Envelope) {
 }
 
 pub(super) fn join(context: &mut Context<'_>, envelope: &Envelope) {
-    let Some(name) = envelope
-        .to
-        .as_deref()
-        .filter(|n| is_channel(n))
-        .map(clean_name)
-    else {
+    let Some(name) = envelope.to.as_deref().filter(|n| is_channel(n)).map(clean_name) else {
         return;
     };
     let who = from(envelope);
@@ -118,11 +95,10 @@ pub(super) fn join(context: &mut Context<'_>, envelope: &Envelope) {
         tell(context.model, id, envelope, false);
     }
     let label = envelope.meta_str("label");
-    let asked = label
-        .and_then(|l| context.model.asks.get(l))
-        .is_some_and(|a| matches!(a.what, What::Join(_)));
-    let fresh = !context.model.touched
-        && context.model.buffers.current_id() == context.model.buffers.status();
+    let asked =
+        label.and_then(|l| context.model.asks.get(l)).is_some_and(|a| matches!(a.what, What::Join(_)));
+    let fresh =
+        !context.model.touched && context.model.buffers.current_id() == context.model.buffers.status();
     if asked || fresh {
         focus(context.model, id);
     }
@@ -133,13 +109,9 @@ pub(super) fn part(context: &mut Context<'_>, envelope: &Envelope) {
     let mine = same(&who, &context.model.me);
     let rooms: Vec<BufferId> = match envelope.to.as_deref() {
         Some(to) => channel(context.model, Some(to)).into_iter().collect(),
-        None => context
-            .model
-            .buffers
-            .iter()
-            .filter(|b| b.members.get(&who).is_some())
-            .map(|b| b.id)
-            .collect(),
+        None => {
+            context.model.buffers.iter().filter(|b| b.members.get(&who).is_some()).map(|b| b.id).collect()
+        }
     };
     for id in rooms {
         if let Some(buffer) = context.model.buffers.get_mut(id) {
@@ -226,11 +198,7 @@ fn set_mode(modes: &mut String, mode: char, given: bool) {
     } else {
         all.remove(&mode);
     }
-    *modes = if all.is_empty() {
-        String::new()
-    } else {
-        format!("+{}", all.into_iter().collect::<String>())
-    };
+    *modes = if all.is_empty() { String::new() } else { format!("+{}", all.into_iter().collect::<String>()) };
 }
 
 pub(super) fn topic(context: &mut Context<'_>, envelope: &Envelope) {
@@ -255,12 +223,7 @@ pub(super) fn nick(context: &mut Context<'_>, envelope: &Envelope) {
     let named = envelope.to.as_deref().filter(|to| is_channel(to));
     let rooms: Vec<BufferId> = match named {
         Some(to) => channel(model, Some(to)).into_iter().collect(),
-        None => model
-            .buffers
-            .iter()
-            .filter(|b| b.members.get(&old).is_some())
-            .map(|b| b.id)
-            .collect(),
+        None => model.buffers.iter().filter(|b| b.members.get(&old).is_some()).map(|b| b.id).collect(),
     };
     for id in rooms {
         if let Some(buffer) = model.buffers.get_mut(id) {
@@ -278,11 +241,7 @@ pub(super) fn nick(context: &mut Context<'_>, envelope: &Envelope) {
         return;
     }
     model.people.rename(&old, &new);
-    if let Some(id) = model
-        .buffers
-        .find(&old)
-        .filter(|_| model.buffers.find(&new).is_none())
-    {
+    if let Some(id) = model.buffers.find(&old).filter(|_| model.buffers.find(&new).is_none()) {
         model.buffers.rename(id, &new);
         tell(model, id, envelope, false);
     }

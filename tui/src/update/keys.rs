@@ -28,12 +28,7 @@ pub(super) fn key(context: &mut Context<'_>, event: KeyEvent) {
         Some(action) => act(context, action),
         None => {
             if let Some(c) = chord.typed() {
-                context
-                    .model
-                    .buffers
-                    .current_mut()
-                    .editor
-                    .insert(c.encode_utf8(&mut [0; 4]));
+                context.model.buffers.current_mut().editor.insert(c.encode_utf8(&mut [0; 4]));
                 edited(context);
             }
         }
@@ -49,10 +44,7 @@ fn edited(context: &mut Context<'_>) {
 fn confirm(context: &mut Context<'_>, chord: Chord) {
     let yes = chord.typed() == Some('y');
     let no = chord.typed() == Some('n')
-        || matches!(
-            keymap::action(chord),
-            Some(Action::Leave | Action::Interrupt)
-        );
+        || matches!(keymap::action(chord), Some(Action::Leave | Action::Interrupt));
     if !(yes || no) {
         return;
     }
@@ -104,12 +96,7 @@ fn act(context: &mut Context<'_>, action: Action) {
             }
         }
         Action::GoTo(n) => {
-            let found = context
-                .model
-                .buffers
-                .visible()
-                .nth(usize::from(n) - 1)
-                .map(|b| b.id);
+            let found = context.model.buffers.visible().nth(usize::from(n) - 1).map(|b| b.id);
             if let Some(id) = found {
                 focus(context.model, id);
             }
@@ -230,10 +217,8 @@ pub(super) fn paste(context: &mut Context<'_>, text: &str) {
         context.model.buffers.current_mut().editor.insert(&harmless);
         return edited(context);
     }
-    let mut ask = vec![format!(
-        "Paste {count} lines as one message to {}?",
-        context.model.buffers.current().name
-    )];
+    let mut ask =
+        vec![format!("Paste {count} lines as one message to {}?", context.model.buffers.current().name)];
     ask.push(String::new());
     ask.extend(harmless.lines().take(3).map(|l| format!("  {l}")));
     ask.push(format!("  … and {} more", count - 3));

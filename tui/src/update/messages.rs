@@ -26,10 +26,7 @@ pub(super) fn said(context: &mut Context<'_>, envelope: &Envelope) {
 }
 
 fn is_mine(model: &Model, envelope: &Envelope) -> bool {
-    let claimed = envelope
-        .meta
-        .get("self")
-        .and_then(serde_json::Value::as_bool);
+    let claimed = envelope.meta.get("self").and_then(serde_json::Value::as_bool);
     claimed.unwrap_or_else(|| envelope.from.as_deref().is_some_and(|f| same(f, &model.me)))
 }
 
@@ -37,11 +34,7 @@ fn is_mine(model: &Model, envelope: &Envelope) -> bool {
 fn room(model: &mut Model, envelope: &Envelope) -> BufferId {
     let to = envelope.to.as_deref().unwrap_or_default();
     let mine = is_mine(model, envelope);
-    let name = if is_channel(to) || mine {
-        clean_name(to)
-    } else {
-        from(envelope)
-    };
+    let name = if is_channel(to) || mine { clean_name(to) } else { from(envelope) };
     model.buffers.open(&name)
 }
 
@@ -72,9 +65,7 @@ fn place(context: &mut Context<'_>, id: BufferId, envelope: &Envelope, old: bool
     if !text.is_empty() {
         line.text = text;
     }
-    line.state = state_of(envelope).or(line
-        .state
-        .filter(|s| !matches!(s, State::Sending | State::Waiting)));
+    line.state = state_of(envelope).or(line.state.filter(|s| !matches!(s, State::Sending | State::Waiting)));
     line.reason = reason_of(envelope);
     buffer.lines.insert(line);
     if let Some(label) = envelope.meta_str("label")
@@ -87,11 +78,7 @@ fn place(context: &mut Context<'_>, id: BufferId, envelope: &Envelope, old: bool
 /// The line that an envelope is about: by id, by label, or one's own oldest nameless one with the same text.
 fn find(model: &mut Model, id: BufferId, envelope: &Envelope, mine: bool) -> Option<u64> {
     let buffer = model.buffers.get_mut(id)?;
-    if let Some(line) = envelope
-        .id
-        .as_deref()
-        .and_then(|i| buffer.lines.by_id_mut(i))
-    {
+    if let Some(line) = envelope.id.as_deref().and_then(|i| buffer.lines.by_id_mut(i)) {
         return Some(line.key);
     }
     if !mine {
@@ -101,11 +88,7 @@ fn find(model: &mut Model, id: BufferId, envelope: &Envelope, mine: bool) -> Opt
         return buffer.lines.by_label_mut(label).map(|l| l.key);
     }
     let text = clean_lines(envelope.lines());
-    buffer
-        .lines
-        .iter()
-        .find(|l| l.id.is_none() && l.is_pending() && l.text == text)
-        .map(|l| l.key)
+    buffer.lines.iter().find(|l| l.id.is_none() && l.is_pending() && l.text == text).map(|l| l.key)
 }
 
 fn state_of(envelope: &Envelope) -> Option<State> {
@@ -113,27 +96,18 @@ fn state_of(envelope: &Envelope) -> Option<State> {
 }
 
 fn reason_of(envelope: &Envelope) -> Option<String> {
-    envelope
-        .meta_str("reason")
-        .map(clean)
-        .filter(|r| !r.is_empty())
+    envelope.meta_str("reason").map(clean).filter(|r| !r.is_empty())
 }
 
 fn flag(envelope: &Envelope, name: &str) -> bool {
-    envelope
-        .meta
-        .get(name)
-        .and_then(serde_json::Value::as_bool)
-        .unwrap_or(false)
+    envelope.meta.get(name).and_then(serde_json::Value::as_bool).unwrap_or(false)
 }
 
 fn new_line(model: &mut Model, id: BufferId, envelope: &Envelope, mine: bool) -> Line {
     let author = from(envelope);
     let buffer = model.buffers.get(id);
     let said = Said {
-        rank: buffer
-            .and_then(|b| b.members.get(&author))
-            .and_then(|m| m.rank()),
+        rank: buffer.and_then(|b| b.members.get(&author)).and_then(|m| m.rank()),
         from: author,
         action: flag(envelope, "action"),
         notice: envelope.command == "NOTICE",
@@ -141,11 +115,7 @@ fn new_line(model: &mut Model, id: BufferId, envelope: &Envelope, mine: bool) ->
         mention: !mine && flag(envelope, "mention"),
         late: flag(envelope, "late"),
     };
-    let at = envelope
-        .ts
-        .as_deref()
-        .and_then(when::parse)
-        .unwrap_or(model.now);
+    let at = envelope.ts.as_deref().and_then(when::parse).unwrap_or(model.now);
     let mut line = model.line_at(at, Kind::Said(said), clean_lines(envelope.lines()));
     line.id = envelope.id.clone();
     line.seq = envelope.meta_u64("seq");
@@ -164,9 +134,7 @@ fn arrive(context: &mut Context<'_>, id: BufferId, line: Line, author: &str, old
         Kind::Said(said) => (said.mine, said.mention, said.rank.is_some()),
         _ => (true, false, false),
     };
-    buffer.nick_width = buffer
-        .nick_width
-        .max(fold_width(author) + usize::from(rank));
+    buffer.nick_width = buffer.nick_width.max(fold_width(author) + usize::from(rank));
     if old {
         buffer.lines.insert_old(line);
         return;
@@ -192,29 +160,21 @@ fn arrive(context: &mut Context<'_>, id: BufferId, line: Line, author: &str, old
 
 /// STATE.
 pub(super) fn state(context: &mut Context<'_>, envelope: &Envelope) {
-    let (Some(id), Some(state)) = (
-        envelope.id.as_deref(),
-        envelope.params.first().and_then(|p| State::parse(p)),
-    ) else {
+    let (Some(id), Some(state)) =
+        (envelope.id.as_deref(), envelope.params.first().and_then(|p| State::parse(p)))
+    else {
         return;
     };
     let reason = Some(sentence(envelope)).filter(|r| !r.is_empty());
     let label = envelope.meta_str("label").map(str::to_owned);
-    let near = envelope
-        .to
-        .as_deref()
-        .and_then(|to| context.model.buffers.find(to));
+    let near = envelope.to.as_deref().and_then(|to| context.model.buffers.find(to));
     for buffer in context.model.buffers.iter_mut() {
         if near.is_some_and(|n| n != buffer.id) {
             continue;
         }
         let known = buffer.lines.by_id_mut(id).map(|l| l.key);
-        let key = known.or_else(|| {
-            label
-                .as_deref()
-                .and_then(|l| buffer.lines.by_label_mut(l))
-                .map(|l| l.key)
-        });
+        let key =
+            known.or_else(|| label.as_deref().and_then(|l| buffer.lines.by_label_mut(l)).map(|l| l.key));
         if let Some(mut line) = key.and_then(|k| buffer.lines.take(k)) {
             line.id = Some(id.to_owned());
             line.state = Some(state);
@@ -233,11 +193,7 @@ pub(super) fn refused(model: &mut Model, envelope: &Envelope) -> bool {
     let reason = sentence(envelope);
     for buffer in model.buffers.iter_mut() {
         let key = id.and_then(|i| buffer.lines.by_id_mut(i)).map(|l| l.key);
-        let key = key.or_else(|| {
-            label
-                .and_then(|l| buffer.lines.by_label_mut(l))
-                .map(|l| l.key)
-        });
+        let key = key.or_else(|| label.and_then(|l| buffer.lines.by_label_mut(l)).map(|l| l.key));
         if let Some(mut line) = key.and_then(|k| buffer.lines.take(k)) {
             line.state = Some(State::Failed);
             line.reason = Some(reason);
@@ -254,17 +210,12 @@ pub(super) fn refused(model: &mut Model, envelope: &Envelope) -> bool {
 
 /// HISTORY.
 pub(super) fn history(context: &mut Context<'_>, envelope: &Envelope) {
-    let asked = envelope
-        .meta_str("label")
-        .and_then(|l| context.model.asks.close(l));
+    let asked = envelope.meta_str("label").and_then(|l| context.model.asks.close(l));
     let asked = match asked.map(|a| a.what) {
         Some(What::History(id)) => Some(id),
         _ => None,
     };
-    let named = envelope
-        .to
-        .as_deref()
-        .and_then(|to| context.model.buffers.find(to));
+    let named = envelope.to.as_deref().and_then(|to| context.model.buffers.find(to));
     let Some(id) = asked.or(named) else {
         return;
     };
@@ -280,19 +231,13 @@ pub(super) fn history(context: &mut Context<'_>, envelope: &Envelope) {
         }
     }
     if let Some(buffer) = context.model.buffers.get_mut(id) {
-        buffer.history = History::Known {
-            more: flag(envelope, "more"),
-        };
+        buffer.history = History::Known { more: flag(envelope, "more") };
     }
 }
 
 /// MARKREAD from another session of this node.
 pub(super) fn mark_read(context: &mut Context<'_>, envelope: &Envelope) {
-    let Some(id) = envelope
-        .to
-        .as_deref()
-        .and_then(|to| context.model.buffers.find(to))
-    else {
+    let Some(id) = envelope.to.as_deref().and_then(|to| context.model.buffers.find(to)) else {
         return;
     };
     let Some(buffer) = context.model.buffers.get_mut(id) else {
@@ -304,12 +249,7 @@ pub(super) fn mark_read(context: &mut Context<'_>, envelope: &Envelope) {
     let mut unread = 0;
     let mut mentions = 0;
     let direct = buffer.place == Place::Direct;
-    for line in buffer
-        .lines
-        .iter()
-        .rev()
-        .take_while(|l| l.id.as_ref() != Some(read))
-    {
+    for line in buffer.lines.iter().rev().take_while(|l| l.id.as_ref() != Some(read)) {
         if let Kind::Said(said) = &line.kind
             && !said.mine
         {

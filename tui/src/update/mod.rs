@@ -118,9 +118,7 @@ fn fetch(context: &mut Context<'_>, more: bool) {
     let first = buffer.history == History::Unknown;
     buffer.history = History::Asked;
     let id = buffer.id;
-    let mut envelope = Envelope::new("HISTORY")
-        .to(buffer.name.clone())
-        .meta("limit", 50);
+    let mut envelope = Envelope::new("HISTORY").to(buffer.name.clone()).meta("limit", 50);
     if !first && let Some(oldest) = buffer.lines.oldest_id() {
         envelope = envelope.param("before").param(oldest);
     }
@@ -134,10 +132,7 @@ fn seen(context: &mut Context<'_>, drawn: Drawn) {
         page.scroll = page.scroll.min(drawn.layer_end);
     }
     let focused = context.model.focused;
-    let Some(buffer) = drawn
-        .buffer
-        .and_then(|id| context.model.buffers.get_mut(id))
-    else {
+    let Some(buffer) = drawn.buffer.and_then(|id| context.model.buffers.get_mut(id)) else {
         return;
     };
     buffer.at_bottom = drawn.at_bottom;

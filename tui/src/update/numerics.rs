@@ -20,11 +20,9 @@ pub(super) fn numeric(context: &mut Context<'_>, envelope: &Envelope) {
         "353" => names(context, envelope),
         "366" => names_end(context, envelope),
         "324" => modes(context, envelope),
-        "301" if !is_asked(context, envelope, |w| matches!(w, What::Whois(_))) => {
-            away(context, envelope)
-        }
-        "311" | "312" | "313" | "317" | "319" | "301" | "330" | "338" | "671" | "276" | "307"
-        | "320" | "335" => {
+        "301" if !is_asked(context, envelope, |w| matches!(w, What::Whois(_))) => away(context, envelope),
+        "311" | "312" | "313" | "317" | "319" | "301" | "330" | "338" | "671" | "276" | "307" | "320"
+        | "335" => {
             whois::gather_line(context, envelope);
         }
         "318" => whois::end(context, envelope),
@@ -58,10 +56,7 @@ pub(super) fn numeric(context: &mut Context<'_>, envelope: &Envelope) {
 }
 
 fn is_asked(context: &Context<'_>, envelope: &Envelope, what: impl Fn(&What) -> bool) -> bool {
-    envelope
-        .meta_str("label")
-        .and_then(|l| context.model.asks.get(l))
-        .is_some_and(|a| what(&a.what))
+    envelope.meta_str("label").and_then(|l| context.model.asks.get(l)).is_some_and(|a| what(&a.what))
 }
 
 /// The question is answered.
@@ -71,9 +66,7 @@ pub(super) fn close(context: &mut Context<'_>, envelope: &Envelope) -> Option<As
 
 /// Keeps a row of an answer until its end comes.
 pub(super) fn gather(context: &mut Context<'_>, envelope: &Envelope, row: (String, String)) {
-    if let Some(ask) = envelope
-        .meta_str("label")
-        .and_then(|l| context.model.asks.get_mut(l))
+    if let Some(ask) = envelope.meta_str("label").and_then(|l| context.model.asks.get_mut(l))
         && ask.rows.len() < 10_000
     {
         ask.rows.push(row);
@@ -109,28 +102,15 @@ fn welcome(context: &mut Context<'_>, envelope: &Envelope) {
 }
 
 fn topic(context: &mut Context<'_>, envelope: &Envelope) {
-    let name = envelope
-        .params
-        .iter()
-        .find(|p| is_channel(p))
-        .map(String::as_str);
-    let text = if envelope.command == "331" {
-        String::new()
-    } else {
-        sentence(envelope)
-    };
-    if let Some(buffer) =
-        channel(context.model, name).and_then(|id| context.model.buffers.get_mut(id))
-    {
+    let name = envelope.params.iter().find(|p| is_channel(p)).map(String::as_str);
+    let text = if envelope.command == "331" { String::new() } else { sentence(envelope) };
+    if let Some(buffer) = channel(context.model, name).and_then(|id| context.model.buffers.get_mut(id)) {
         buffer.topic = text.clone();
     }
     if is_asked(context, envelope, |w| *w == What::Other) {
         let id = home(context.model, envelope);
-        let said = if text.is_empty() {
-            "There is no topic.".to_owned()
-        } else {
-            format!("The topic is: {text}")
-        };
+        let said =
+            if text.is_empty() { "There is no topic.".to_owned() } else { format!("The topic is: {text}") };
         context.model.tell(id, Kind::Info, said);
         close(context, envelope);
     }
@@ -167,40 +147,23 @@ fn names_end(context: &mut Context<'_>, envelope: &Envelope) {
         let listed = std::mem::take(&mut buffer.incoming);
         buffer.members.replace(listed);
     }
-    let asked = is_asked(context, envelope, |w| {
-        matches!(w, What::Names | What::Join(_))
-    });
-    if let Some(ask) = asked
-        .then(|| close(context, envelope))
-        .flatten()
-        .filter(|a| a.what == What::Names)
-    {
+    let asked = is_asked(context, envelope, |w| matches!(w, What::Names | What::Join(_)));
+    if let Some(ask) = asked.then(|| close(context, envelope)).flatten().filter(|a| a.what == What::Names) {
         let names: Vec<String> = ask
             .rows
             .iter()
             .map(|(nick, ranks)| {
-                format!(
-                    "{}{nick}",
-                    ranks.chars().next().map(String::from).unwrap_or_default()
-                )
+                format!("{}{nick}", ranks.chars().next().map(String::from).unwrap_or_default())
             })
             .collect();
-        let text = format!(
-            "{} ({}): {}",
-            clean_name(&name.unwrap_or_default()),
-            names.len(),
-            names.join(" ")
-        );
+        let text =
+            format!("{} ({}): {}", clean_name(&name.unwrap_or_default()), names.len(), names.join(" "));
         context.model.tell(ask.from, Kind::Info, text);
     }
 }
 
 fn modes(context: &mut Context<'_>, envelope: &Envelope) {
-    let at = envelope
-        .params
-        .iter()
-        .position(|p| is_channel(p))
-        .unwrap_or(0);
+    let at = envelope.params.iter().position(|p| is_channel(p)).unwrap_or(0);
     let name = envelope.params.get(at).cloned();
     let modes = param(envelope, at + 1);
     if let Some(buffer) =
@@ -223,29 +186,14 @@ fn modes(context: &mut Context<'_>, envelope: &Envelope) {
 /// Somebody one wrote to is away.
 fn away(context: &mut Context<'_>, envelope: &Envelope) {
     let nick = clean_name(&param(envelope, 0));
-    let id = context
-        .model
-        .buffers
-        .find(&nick)
-        .unwrap_or_else(|| home(context.model, envelope));
-    context.model.tell(
-        id,
-        Kind::Info,
-        format!("{nick} is away: {}", sentence(envelope)),
-    );
+    let id = context.model.buffers.find(&nick).unwrap_or_else(|| home(context.model, envelope));
+    context.model.tell(id, Kind::Info, format!("{nick} is away: {}", sentence(envelope)));
 }
 
 fn listed(context: &mut Context<'_>, envelope: &Envelope) {
     let members = param(envelope, 1);
     let text = sentence(envelope);
-    gather(
-        context,
-        envelope,
-        (
-            clean_name(&param(envelope, 0)),
-            format!("{members:>4}  {text}"),
-        ),
-    );
+    gather(context, envelope, (clean_name(&param(envelope, 0)), format!("{members:>4}  {text}")));
 }
 
 fn list_end(context: &mut Context<'_>, envelope: &Envelope) {
@@ -253,22 +201,11 @@ fn list_end(context: &mut Context<'_>, envelope: &Envelope) {
         return;
     };
     if ask.rows.is_empty() {
-        return context.model.tell(
-            ask.from,
-            Kind::Info,
-            "There are no channels to show. /join founds one.",
-        );
+        return context.model.tell(ask.from, Kind::Info, "There are no channels to show. /join founds one.");
     }
     ask.rows.sort();
-    let rows = ask
-        .rows
-        .into_iter()
-        .map(|(name, text)| Row::Channel(name, text))
-        .collect();
-    context
-        .model
-        .layers
-        .push(Layer::Page(Page::new("Channels · Enter joins", rows)));
+    let rows = ask.rows.into_iter().map(|(name, text)| Row::Channel(name, text)).collect();
+    context.model.layers.push(Layer::Page(Page::new("Channels · Enter joins", rows)));
 }
 
 fn mask_row(context: &Context<'_>, envelope: &Envelope) -> (String, String) {
@@ -277,19 +214,10 @@ fn mask_row(context: &Context<'_>, envelope: &Envelope) -> (String, String) {
     let when = envelope
         .params
         .get(at + 2)
-        .and_then(|t| {
-            t.parse::<u64>()
-                .ok()
-                .map(|s| s.saturating_mul(1000))
-                .or_else(|| when::parse(t))
-        })
+        .and_then(|t| t.parse::<u64>().ok().map(|s| s.saturating_mul(1000)).or_else(|| when::parse(t)))
         .map(|t| when::full(t, &context.model.zone))
         .unwrap_or_default();
-    let by = if by.is_empty() {
-        by
-    } else {
-        format!("by {by} {when}")
-    };
+    let by = if by.is_empty() { by } else { format!("by {by} {when}") };
     (param(envelope, at), by.trim_end().to_owned())
 }
 
@@ -301,21 +229,10 @@ fn masks_end(context: &mut Context<'_>, envelope: &Envelope) {
         return;
     };
     if ask.rows.is_empty() {
-        return context.model.tell(
-            ask.from,
-            Kind::Info,
-            format!("The list of {name} is empty."),
-        );
+        return context.model.tell(ask.from, Kind::Info, format!("The list of {name} is empty."));
     }
-    let rows = ask
-        .rows
-        .into_iter()
-        .map(|(mask, by)| Row::Pair(mask, by))
-        .collect();
-    context
-        .model
-        .layers
-        .push(Layer::Page(Page::new(format!("Masks of {name}"), rows)));
+    let rows = ask.rows.into_iter().map(|(mask, by)| Row::Pair(mask, by)).collect();
+    context.model.layers.push(Layer::Page(Page::new(format!("Masks of {name}"), rows)));
 }
 
 fn who(context: &mut Context<'_>, envelope: &Envelope) {
@@ -325,21 +242,9 @@ fn who(context: &mut Context<'_>, envelope: &Envelope) {
 
 fn invited(context: &mut Context<'_>, envelope: &Envelope) {
     let id = home(context.model, envelope);
-    let name = envelope
-        .params
-        .iter()
-        .find(|p| is_channel(p))
-        .map(|n| clean_name(n))
-        .unwrap_or_default();
-    let nick = envelope
-        .params
-        .iter()
-        .find(|p| !is_channel(p))
-        .map(|n| clean_name(n))
-        .unwrap_or_default();
-    context
-        .model
-        .tell(id, Kind::Info, format!("{nick} is invited into {name}."));
+    let name = envelope.params.iter().find(|p| is_channel(p)).map(|n| clean_name(n)).unwrap_or_default();
+    let nick = envelope.params.iter().find(|p| !is_channel(p)).map(|n| clean_name(n)).unwrap_or_default();
+    context.model.tell(id, Kind::Info, format!("{nick} is invited into {name}."));
     close(context, envelope);
 }
 

@@ -23,12 +23,7 @@ pub(super) fn typing(context: &mut Context<'_>, envelope: &Envelope) {
     let name = if is_channel(to) { to } else { &who };
     let until = context.model.now.saturating_add(super::typing::BELIEVE);
     let active = envelope.params.first().is_some_and(|p| p == "active");
-    if let Some(buffer) = context
-        .model
-        .buffers
-        .find(name)
-        .and_then(|id| context.model.buffers.get_mut(id))
-    {
+    if let Some(buffer) = context.model.buffers.find(name).and_then(|id| context.model.buffers.get_mut(id)) {
         buffer.set_typing(&who, active.then_some(until));
     }
 }
@@ -62,11 +57,7 @@ pub(super) fn status(context: &mut Context<'_>, envelope: &Envelope) {
                 context.model.tell(page, Kind::Error, text);
                 count_elsewhere(context, page);
             }
-            (false, true) => {
-                context
-                    .model
-                    .tell(page, Kind::Info, format!("{name} is reachable again."))
-            }
+            (false, true) => context.model.tell(page, Kind::Info, format!("{name} is reachable again.")),
             _ => {}
         }
     }
@@ -83,9 +74,7 @@ pub(super) fn alarm(context: &mut Context<'_>, envelope: &Envelope) {
     let mut said = format!("{}: {text}", kind.to_uppercase());
     if kind == "key-changed" && !to.is_empty() && !is_channel(to) {
         let nick = clean_name(to);
-        said.push_str(&format!(
-            " Compare by /verify {nick}, then /contact accept {nick}."
-        ));
+        said.push_str(&format!(" Compare by /verify {nick}, then /contact accept {nick}."));
         if let Some(person) = context.model.people.entry(&nick) {
             person.held = true;
         }
@@ -112,16 +101,8 @@ pub(super) fn gap(context: &mut Context<'_>, envelope: &Envelope) {
     let id = home(context.model, envelope);
     let n = clean(envelope.params.first().map_or("some", String::as_str));
     let text = sentence(envelope);
-    let said = if text.is_empty() {
-        "nobody here has them".to_owned()
-    } else {
-        text
-    };
-    context.model.tell(
-        id,
-        Kind::Gap,
-        format!("{n} records are missing here: {said}"),
-    );
+    let said = if text.is_empty() { "nobody here has them".to_owned() } else { text };
+    context.model.tell(id, Kind::Gap, format!("{n} records are missing here: {said}"));
 }
 
 /// EPOCH.
@@ -131,32 +112,15 @@ pub(super) fn epoch(context: &mut Context<'_>, envelope: &Envelope) {
     };
     let number = clean(envelope.params.first().map_or("", String::as_str));
     let reason = clean(envelope.params.get(1).map_or("", String::as_str));
-    let because = if reason.is_empty() {
-        reason
-    } else {
-        format!(" ({reason})")
-    };
-    let at = envelope
-        .ts
-        .as_deref()
-        .and_then(crate::when::parse)
-        .unwrap_or(context.model.now);
-    let mut line = context.model.line_at(
-        at,
-        Kind::Event,
-        vec![format!("new key: epoch {number}{because}")],
-    );
+    let because = if reason.is_empty() { reason } else { format!(" ({reason})") };
+    let at = envelope.ts.as_deref().and_then(crate::when::parse).unwrap_or(context.model.now);
+    let mut line = context.model.line_at(at, Kind::Event, vec![format!("new key: epoch {number}{because}")]);
     line.seq = envelope.meta_u64("seq");
     if let Some(buffer) = context.model.buffers.get_mut(id) {
         buffer.lines.insert(line);
     }
-    let folded = envelope
-        .to
-        .as_deref()
-        .map(crate::names::fold)
-        .unwrap_or_default();
-    if let (Ok(epoch), Some(state)) = (number.parse(), context.model.node.channels.get_mut(&folded))
-    {
+    let folded = envelope.to.as_deref().map(crate::names::fold).unwrap_or_default();
+    if let (Ok(epoch), Some(state)) = (number.parse(), context.model.node.channels.get_mut(&folded)) {
         state.epoch = epoch;
     }
 }
@@ -167,11 +131,7 @@ pub(super) fn error(context: &mut Context<'_>, envelope: &Envelope) {
 }
 
 fn field(value: &Value, name: &str) -> String {
-    value
-        .get(name)
-        .and_then(Value::as_str)
-        .map(clean)
-        .unwrap_or_default()
+    value.get(name).and_then(Value::as_str).map(clean).unwrap_or_default()
 }
 
 /// CONTACT: the list, one of them, or the outcome of a decision.
@@ -185,22 +145,15 @@ pub(super) fn contact(context: &mut Context<'_>, envelope: &Envelope) {
     let mut rows = Vec::new();
     for entry in entries {
         let nick = clean_name(&field(entry, "nick"));
-        let held = entry
-            .get("held")
-            .is_some_and(|h| h.as_bool().unwrap_or(h.as_u64().is_some_and(|n| n > 0)));
+        let held =
+            entry.get("held").is_some_and(|h| h.as_bool().unwrap_or(h.as_u64().is_some_and(|n| n > 0)));
         let (presence, trust) = (field(entry, "presence"), field(entry, "trust"));
         let fingerprint = field(entry, "fingerprint");
         rows.push(Row::Head(nick.clone()));
-        rows.push(Row::Pair(
-            "trust".to_owned(),
-            whois::trust(&trust).to_owned(),
-        ));
+        rows.push(Row::Pair("trust".to_owned(), whois::trust(&trust).to_owned()));
         rows.push(Row::Pair(
             "presence".to_owned(),
-            [presence.as_str(), &field(entry, "away")]
-                .join(" ")
-                .trim()
-                .to_owned(),
+            [presence.as_str(), &field(entry, "away")].join(" ").trim().to_owned(),
         ));
         rows.push(Row::Pair("fingerprint".to_owned(), fingerprint.clone()));
         if held {
@@ -225,15 +178,8 @@ pub(super) fn contact(context: &mut Context<'_>, envelope: &Envelope) {
             };
             context.model.tell(id, Kind::Info, done);
         }
-        Some(_) if rows.is_empty() => {
-            context
-                .model
-                .tell(id, Kind::Info, "There are no contacts yet.")
-        }
-        Some(_) => context
-            .model
-            .layers
-            .push(Layer::Page(Page::new("Contacts", rows))),
+        Some(_) if rows.is_empty() => context.model.tell(id, Kind::Info, "There are no contacts yet."),
+        Some(_) => context.model.layers.push(Layer::Page(Page::new("Contacts", rows))),
         None => {}
     }
 }

@@ -17,11 +17,6 @@ pub fn expire(model: &mut Model) {
 
 /// When something will end next. Nothing: the UI can sleep until something happens.
 pub fn next_wake(model: &Model) -> Option<Millis> {
-    let typing = model
-        .buffers
-        .current()
-        .typing
-        .iter()
-        .map(|(_, until)| *until);
+    let typing = model.buffers.current().typing.iter().map(|(_, until)| *until);
     typing.chain(model.quit_armed).min()
 }

@@ -23,14 +23,9 @@ pub fn touched(context: &mut Context<'_>) {
     if text.is_empty() || secret {
         let id = buffer.id;
         stop(context, id);
-    } else if buffer
-        .told_typing
-        .is_none_or(|told| now.saturating_sub(told) >= TELL_EVERY)
-    {
+    } else if buffer.told_typing.is_none_or(|told| now.saturating_sub(told) >= TELL_EVERY) {
         buffer.told_typing = Some(now);
-        let envelope = Envelope::new("TYPING")
-            .to(buffer.name.clone())
-            .param("active");
+        let envelope = Envelope::new("TYPING").to(buffer.name.clone()).param("active");
         context.send(envelope);
     }
 }
@@ -40,9 +35,7 @@ pub fn stop(context: &mut Context<'_>, id: BufferId) {
     if let Some(buffer) = context.model.buffers.get_mut(id)
         && buffer.told_typing.take().is_some()
     {
-        let envelope = Envelope::new("TYPING")
-            .to(buffer.name.clone())
-            .param("done");
+        let envelope = Envelope::new("TYPING").to(buffer.name.clone()).param("done");
         context.send(envelope);
     }
 }

@@ -51,30 +51,18 @@ pub(super) fn end(context: &mut Context<'_>, envelope: &Envelope) {
         return;
     }
     let nick = clean_name(&nick);
-    let mut rows: Vec<Row> = ask
-        .rows
-        .into_iter()
-        .map(|(name, value)| Row::Pair(name, value))
-        .collect();
+    let mut rows: Vec<Row> = ask.rows.into_iter().map(|(name, value)| Row::Pair(name, value)).collect();
     if let Some(person) = context.model.people.get(&nick) {
         if !person.presence.is_empty() {
             rows.push(Row::Pair("presence".to_owned(), person.presence.clone()));
         }
         if !person.trust.is_empty() {
-            rows.push(Row::Pair(
-                "trust".to_owned(),
-                trust(&person.trust).to_owned(),
-            ));
+            rows.push(Row::Pair("trust".to_owned(), trust(&person.trust).to_owned()));
         }
     }
     rows.push(Row::Gap);
-    rows.push(Row::Text(format!(
-        "/verify {nick} compares keys · /query {nick} talks"
-    )));
-    context
-        .model
-        .layers
-        .push(Layer::Page(Page::new(nick, rows)));
+    rows.push(Row::Text(format!("/verify {nick} compares keys · /query {nick} talks")));
+    context.model.layers.push(Layer::Page(Page::new(nick, rows)));
 }
 
 /// What a degree of trust means.
@@ -97,19 +85,12 @@ fn text(value: Option<&Value>) -> String {
 /// Groups of a fingerprint or number, so that they can be read aloud.
 fn rows_of_groups(number: &str, per_row: usize) -> Vec<Row> {
     let groups: Vec<String> = if number.contains([' ', ':', '-']) {
-        number
-            .split([' ', ':', '-'])
-            .filter(|g| !g.is_empty())
-            .map(str::to_owned)
-            .collect()
+        number.split([' ', ':', '-']).filter(|g| !g.is_empty()).map(str::to_owned).collect()
     } else {
         let chars: Vec<char> = number.chars().collect();
         chars.chunks(5).map(|c| c.iter().collect()).collect()
     };
-    groups
-        .chunks(per_row.max(1))
-        .map(|c| Row::Strong(format!("  {}", c.join(" "))))
-        .collect()
+    groups.chunks(per_row.max(1)).map(|c| Row::Strong(format!("  {}", c.join(" ")))).collect()
 }
 
 /// VERIFY: both fingerprints and the safety number, or the outcome of a confirmation.
@@ -133,68 +114,36 @@ pub(super) fn verify(context: &mut Context<'_>, envelope: &Envelope) {
         };
         return context.model.tell(id, Kind::Info, said);
     }
-    let mut rows = vec![
-        Row::Text(format!(
-            "Compare this number with {nick}, in person or by a call:"
-        )),
-        Row::Gap,
-    ];
+    let mut rows =
+        vec![Row::Text(format!("Compare this number with {nick}, in person or by a call:")), Row::Gap];
     rows.extend(rows_of_groups(&text(envelope.get("safety_number")), 4));
     rows.push(Row::Gap);
     rows.push(Row::Pair(nick.clone(), fingerprint));
-    rows.push(Row::Pair(
-        "you".to_owned(),
-        text(envelope.get("own_fingerprint")),
-    ));
+    rows.push(Row::Pair("you".to_owned(), text(envelope.get("own_fingerprint"))));
     rows.push(Row::Pair("trust".to_owned(), trust(&state).to_owned()));
     rows.push(Row::Gap);
-    rows.push(Row::Text(
-        "Is it the same in both programs? Then type".to_owned(),
-    ));
+    rows.push(Row::Text("Is it the same in both programs? Then type".to_owned()));
     rows.push(Row::Strong(format!("  /verify {nick} confirm")));
-    rows.push(Row::Text(
-        "If not: somebody may be in between. Do not confirm.".to_owned(),
-    ));
-    context
-        .model
-        .layers
-        .push(Layer::Page(Page::new(format!("Verify {nick}"), rows)));
+    rows.push(Row::Text("If not: somebody may be in between. Do not confirm.".to_owned()));
+    context.model.layers.push(Layer::Page(Page::new(format!("Verify {nick}"), rows)));
 }
 
 /// PROFILE.
 pub(super) fn profile(context: &mut Context<'_>, envelope: &Envelope) {
     close(context, envelope);
     let nick = clean_name(&text(envelope.get("nick")));
-    let mut rows = vec![Row::Pair(
-        "fingerprint".to_owned(),
-        text(envelope.get("fingerprint")),
-    )];
+    let mut rows = vec![Row::Pair("fingerprint".to_owned(), text(envelope.get("fingerprint")))];
     for (part, head) in [("profile", "Public"), ("private", "Private: stays here")] {
-        if let Some(fields) = envelope
-            .get(part)
-            .and_then(Value::as_object)
-            .filter(|f| !f.is_empty())
-        {
+        if let Some(fields) = envelope.get(part).and_then(Value::as_object).filter(|f| !f.is_empty()) {
             rows.push(Row::Gap);
             rows.push(Row::Head(head.to_owned()));
-            rows.extend(
-                fields
-                    .iter()
-                    .map(|(name, value)| Row::Pair(clean(name), text(Some(value)))),
-            );
+            rows.extend(fields.iter().map(|(name, value)| Row::Pair(clean(name), text(Some(value)))));
         }
     }
     if let Some(published) = envelope.get("published").and_then(Value::as_bool) {
         rows.push(Row::Gap);
-        let word = if published {
-            "yes"
-        } else {
-            "no; /profile publish"
-        };
+        let word = if published { "yes" } else { "no; /profile publish" };
         rows.push(Row::Pair("published".to_owned(), word.to_owned()));
     }
-    context
-        .model
-        .layers
-        .push(Layer::Page(Page::new(format!("Profile of {nick}"), rows)));
+    context.model.layers.push(Layer::Page(Page::new(format!("Profile of {nick}"), rows)));
 }

@@ -33,23 +33,11 @@ pub(super) fn top(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect
     let bar = theme.style(Role::Bar);
     let (name, text, right) = match buffer.place {
         Place::Status => ("kirc".to_owned(), status_line(model), String::new()),
-        Place::Channel => (
-            buffer.name.clone(),
-            buffer.topic.clone(),
-            channel_right(buffer),
-        ),
-        Place::Direct => (
-            buffer.name.clone(),
-            person(model, &buffer.name),
-            trust(model, &buffer.name),
-        ),
+        Place::Channel => (buffer.name.clone(), buffer.topic.clone(), channel_right(buffer)),
+        Place::Direct => (buffer.name.clone(), person(model, &buffer.name), trust(model, &buffer.name)),
     };
     let name = format!(" {} ", cut(&name, width / 2));
-    let right = if width >= 50 && !right.is_empty() {
-        format!(" {right} ")
-    } else {
-        String::new()
-    };
+    let right = if width >= 50 && !right.is_empty() { format!(" {right} ") } else { String::new() };
     let room = width.saturating_sub(display_width(&name) + display_width(&right) + 1);
     let text = cut(&text, room);
     let free = room.saturating_sub(display_width(&text));
@@ -74,16 +62,8 @@ fn channel_right(buffer: &Buffer) -> String {
         return "not joined".to_owned();
     }
     let n = buffer.members.len();
-    let people = if n == 1 {
-        "1 member".to_owned()
-    } else {
-        format!("{n} members")
-    };
-    if buffer.modes.is_empty() {
-        people
-    } else {
-        format!("{} · {people}", buffer.modes)
-    }
+    let people = if n == 1 { "1 member".to_owned() } else { format!("{n} members") };
+    if buffer.modes.is_empty() { people } else { format!("{} · {people}", buffer.modes) }
 }
 
 fn person(model: &Model, nick: &str) -> String {
@@ -114,12 +94,7 @@ struct Piece {
 }
 
 fn piece(long: impl Into<String>, short: impl Into<String>, rank: u8, role: Role) -> Piece {
-    Piece {
-        long: long.into(),
-        short: short.into(),
-        rank,
-        role,
-    }
+    Piece { long: long.into(), short: short.into(), rank, role }
 }
 
 /// The line above the input.
@@ -127,17 +102,10 @@ pub(super) fn status(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
     let width = usize::from(area.width);
     let mut typing = typing(model);
     let mut pieces = left(model, below);
-    fit(
-        &mut pieces,
-        width.saturating_sub(display_width(&typing) + 1),
-    );
+    fit(&mut pieces, width.saturating_sub(display_width(&typing) + 1));
     let used: usize = pieces.iter().map(|p| display_width(&p.long) + 2).sum();
     typing = cut(&typing, width.saturating_sub(used + 1).max(width / 4));
-    let typing_width = if typing.is_empty() {
-        0
-    } else {
-        display_width(&typing) + 1
-    };
+    let typing_width = if typing.is_empty() { 0 } else { display_width(&typing) + 1 };
     fit(&mut pieces, width.saturating_sub(typing_width));
     let bar = theme.style(Role::Bar);
     let mut spans = vec![];
@@ -150,34 +118,18 @@ pub(super) fn status(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: R
     if !typing.is_empty() {
         let fill = width.saturating_sub(used + typing_width);
         spans.push(Span::styled(" ".repeat(fill), bar));
-        spans.push(Span::styled(
-            format!("{typing} "),
-            theme.style(Role::BarDim),
-        ));
+        spans.push(Span::styled(format!("{typing} "), theme.style(Role::BarDim)));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)).style(bar), area);
 }
 
 /// Shortens what matters least, then drops it, until the rest fits.
 fn fit(pieces: &mut Vec<Piece>, width: usize) {
-    while pieces
-        .iter()
-        .map(|p| display_width(&p.long) + 2)
-        .sum::<usize>()
-        > width
-    {
-        if let Some(p) = pieces
-            .iter_mut()
-            .filter(|p| p.long != p.short)
-            .max_by_key(|p| p.rank)
-        {
+    while pieces.iter().map(|p| display_width(&p.long) + 2).sum::<usize>() > width {
+        if let Some(p) = pieces.iter_mut().filter(|p| p.long != p.short).max_by_key(|p| p.rank) {
             p.long = p.short.clone();
         } else if pieces.len() > 1 {
-            let least = pieces
-                .iter()
-                .enumerate()
-                .max_by_key(|(_, p)| p.rank)
-                .map_or(0, |(i, _)| i);
+            let least = pieces.iter().enumerate().max_by_key(|(_, p)| p.rank).map_or(0, |(i, _)| i);
             pieces.remove(least);
         } else {
             return;
@@ -187,39 +139,17 @@ fn fit(pieces: &mut Vec<Piece>, width: usize) {
 
 fn left(model: &Model, below: usize) -> Vec<Piece> {
     if model.quit_armed.is_some() {
-        return vec![piece(
-            "C-c again leaves kirc; the node goes on",
-            "C-c again leaves",
-            0,
-            Role::BarWarn,
-        )];
+        return vec![piece("C-c again leaves kirc; the node goes on", "C-c again leaves", 0, Role::BarWarn)];
     }
     let mut out = Vec::new();
     if let Some(alarm) = &model.alarm {
-        out.push(piece(
-            format!("ALARM {alarm} (Esc)"),
-            format!("ALARM {}", cut(alarm, 16)),
-            0,
-            Role::Alarm,
-        ));
+        out.push(piece(format!("ALARM {alarm} (Esc)"), format!("ALARM {}", cut(alarm, 16)), 0, Role::Alarm));
     }
-    let me = if model.me.is_empty() {
-        "…".to_owned()
-    } else {
-        model.me.clone()
-    };
-    let away = if model.node.away.is_some() {
-        " (away)"
-    } else {
-        ""
-    };
+    let me = if model.me.is_empty() { "…".to_owned() } else { model.me.clone() };
+    let away = if model.node.away.is_some() { " (away)" } else { "" };
     out.push(piece(
         format!("{me}{away}"),
-        format!(
-            "{}{}",
-            cut(&me, 10),
-            if away.is_empty() { "" } else { "(a)" }
-        ),
+        format!("{}{}", cut(&me, 10), if away.is_empty() { "" } else { "(a)" }),
         2,
         Role::Bar,
     ));
@@ -227,20 +157,10 @@ fn left(model: &Model, below: usize) -> Vec<Piece> {
     out.extend(channel(model));
     let waits = model.node.outbox;
     if waits > 0 {
-        out.push(piece(
-            format!("{waits} waiting"),
-            format!("{waits}w"),
-            0,
-            Role::BarWarn,
-        ));
+        out.push(piece(format!("{waits} waiting"), format!("{waits}w"), 0, Role::BarWarn));
     }
     if below > 0 {
-        out.push(piece(
-            format!("{below} below"),
-            format!("+{below}"),
-            1,
-            Role::BarWarn,
-        ));
+        out.push(piece(format!("{below} below"), format!("+{below}"), 1, Role::BarWarn));
     }
     out
 }
@@ -253,38 +173,20 @@ fn connection(model: &Model) -> Piece {
     if down.is_empty() {
         piece("connected", "up", 5, Role::BarDim)
     } else {
-        piece(
-            format!("no {}", down.join(", no ")),
-            format!("no {}", down.join(",")),
-            1,
-            Role::BarWarn,
-        )
+        piece(format!("no {}", down.join(", no ")), format!("no {}", down.join(",")), 1, Role::BarWarn)
     }
 }
 
 fn channel(model: &Model) -> Vec<Piece> {
     let buffer = model.buffers.current();
-    let Some(channel) = model
-        .node
-        .channel(&buffer.name)
-        .filter(|_| buffer.place == Place::Channel)
-    else {
+    let Some(channel) = model.node.channel(&buffer.name).filter(|_| buffer.place == Place::Channel) else {
         return Vec::new();
     };
     let mut out = Vec::new();
-    let why = if channel.why.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", channel.why)
-    };
+    let why = if channel.why.is_empty() { String::new() } else { format!(": {}", channel.why) };
     match channel.phase.as_str() {
         "joined" | "left" => {}
-        phase => out.push(piece(
-            cut(&format!("{phase}{why}"), 40),
-            phase,
-            1,
-            Role::BarWarn,
-        )),
+        phase => out.push(piece(cut(&format!("{phase}{why}"), 40), phase, 1, Role::BarWarn)),
     }
     if channel.leading {
         out.push(piece("you lead", "lead", 3, Role::BarDim));
@@ -316,13 +218,7 @@ fn channel(model: &Model) -> Vec<Piece> {
 }
 
 fn typing(model: &Model) -> String {
-    let names: Vec<&str> = model
-        .buffers
-        .current()
-        .typing
-        .iter()
-        .map(|(n, _)| n.as_str())
-        .collect();
+    let names: Vec<&str> = model.buffers.current().typing.iter().map(|(n, _)| n.as_str()).collect();
     match names.as_slice() {
         [] => String::new(),
         [one] => format!("{one} is typing…"),

@@ -20,10 +20,7 @@ fn rows(text: &str, width: usize) -> Vec<(usize, String)> {
     let mut start = 0;
     for line in text.split('\n') {
         for range in wrap(line, width, width) {
-            out.push((
-                start + range.start,
-                line.get(range).unwrap_or_default().to_owned(),
-            ));
+            out.push((start + range.start, line.get(range).unwrap_or_default().to_owned()));
         }
         start += line.len() + 1;
     }
@@ -45,21 +42,13 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rec
     let buffer = model.buffers.current();
     let editor = &buffer.editor;
     let rows = rows(editor.text(), room(area.width));
-    let cursor_row = rows
-        .iter()
-        .rposition(|(start, _)| *start <= editor.cursor())
-        .unwrap_or(0);
+    let cursor_row = rows.iter().rposition(|(start, _)| *start <= editor.cursor()).unwrap_or(0);
     let height = usize::from(area.height.max(1));
-    let first = cursor_row
-        .saturating_sub(height - 1)
-        .min(rows.len().saturating_sub(height));
+    let first = cursor_row.saturating_sub(height - 1).min(rows.len().saturating_sub(height));
     let mut lines: Vec<Line<'_>> = Vec::new();
     for (i, (_, text)) in rows.iter().enumerate().skip(first).take(height) {
         let prompt = if i == 0 { PROMPT } else { "  " };
-        lines.push(Line::from(vec![
-            Span::styled(prompt, theme.style(Role::Prompt)),
-            Span::raw(clean(text)),
-        ]));
+        lines.push(Line::from(vec![Span::styled(prompt, theme.style(Role::Prompt)), Span::raw(clean(text))]));
     }
     if editor.is_empty()
         && let Some(line) = lines.first_mut()
@@ -69,21 +58,11 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rec
     }
     frame.render_widget(Paragraph::new(lines), area);
     let column = rows.get(cursor_row).map_or(0, |(start, _)| {
-        display_width(&clean(
-            editor
-                .text()
-                .get(*start..editor.cursor())
-                .unwrap_or_default(),
-        ))
+        display_width(&clean(editor.text().get(*start..editor.cursor()).unwrap_or_default()))
     });
-    let x = u16::try_from(column + PROMPT.len())
-        .unwrap_or(u16::MAX)
-        .min(area.width.saturating_sub(1));
+    let x = u16::try_from(column + PROMPT.len()).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
     let y = u16::try_from(cursor_row - first).unwrap_or(0);
-    frame.set_cursor_position(Position::new(
-        area.x + x,
-        area.y + y.min(area.height.saturating_sub(1)),
-    ));
+    frame.set_cursor_position(Position::new(area.x + x, area.y + y.min(area.height.saturating_sub(1))));
 }
 
 fn placeholder(model: &Model) -> String {

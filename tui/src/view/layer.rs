@@ -32,23 +32,14 @@ fn boxed(
 ) -> Rect {
     let width = width.min(area.width);
     let height = height.min(area.height);
-    let place = Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 2,
-        width,
-        height,
-    };
+    let place =
+        Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
     let room = usize::from(width).saturating_sub(4);
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.style(Role::LayerFrame))
-        .title(Span::styled(
-            format!(" {} ", cut(title, room)),
-            theme.style(Role::LayerTitle),
-        ))
-        .title_bottom(
-            Line::styled(format!(" {} ", cut(foot, room)), theme.style(Role::Dim)).right_aligned(),
-        );
+        .title(Span::styled(format!(" {} ", cut(title, room)), theme.style(Role::LayerTitle)))
+        .title_bottom(Line::styled(format!(" {} ", cut(foot, room)), theme.style(Role::Dim)).right_aligned());
     let inner = block.inner(place);
     // A wide cell that the box cuts in half must not reach into it: the column beside it is cleared as well.
     let around = Rect {
@@ -58,18 +49,11 @@ fn boxed(
     };
     frame.render_widget(Clear, around.intersection(area));
     frame.render_widget(block, place);
-    Rect {
-        x: inner.x + 1,
-        width: inner.width.saturating_sub(2),
-        ..inner
-    }
+    Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }
 }
 
 fn draw_page(page: &Page, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> usize {
-    let width = u16::try_from(natural(page))
-        .unwrap_or(u16::MAX)
-        .clamp(40, 84)
-        .min(area.width);
+    let width = u16::try_from(natural(page)).unwrap_or(u16::MAX).clamp(40, 84).min(area.width);
     let room = usize::from(width).saturating_sub(4).max(1);
     let mut rows: Vec<Line<'static>> = Vec::new();
     // The screen row at which each row of the page starts.
@@ -84,20 +68,13 @@ fn draw_page(page: &Page, theme: Theme, frame: &mut Frame<'_>, area: Rect) -> us
     let shown = usize::from(height.saturating_sub(2)).max(1);
     let end = all.saturating_sub(shown);
     let first = match page.chosen {
-        Some(at) => starts
-            .get(at)
-            .copied()
-            .unwrap_or(0)
-            .saturating_sub(shown / 2),
+        Some(at) => starts.get(at).copied().unwrap_or(0).saturating_sub(shown / 2),
         None => page.scroll,
     }
     .min(end);
     let foot = match (page.chosen.is_some(), end > 0) {
         (true, _) => "Up/Down choose · Enter joins · Esc".to_owned(),
-        (false, true) => format!(
-            "Up/Down scroll · {}% · Esc",
-            (first + shown) * 100 / all.max(1)
-        ),
+        (false, true) => format!("Up/Down scroll · {}% · Esc", (first + shown) * 100 / all.max(1)),
         (false, false) => "Esc closes".to_owned(),
     };
     let inner = boxed(&page.title, &foot, width, height, theme, frame, area);
@@ -136,12 +113,7 @@ fn lines(row: &Row, room: usize, left: usize, chosen: bool, theme: Theme) -> Vec
     let plain = |text: &str, role: Role| -> Vec<Line<'static>> {
         let rows = wrap(text, room, room);
         rows.into_iter()
-            .map(|r| {
-                Line::styled(
-                    text.get(r).unwrap_or_default().to_owned(),
-                    theme.style(role),
-                )
-            })
+            .map(|r| Line::styled(text.get(r).unwrap_or_default().to_owned(), theme.style(role)))
             .collect()
     };
     match row {
@@ -152,10 +124,7 @@ fn lines(row: &Row, room: usize, left: usize, chosen: bool, theme: Theme) -> Vec
         Row::Channel(name, text) => {
             let sign = if chosen { "> " } else { "  " };
             let text = pad(&format!("{sign}{}  {text}", pad(name, left)), room);
-            vec![Line::styled(
-                text,
-                theme.style(if chosen { Role::Chosen } else { Role::Text }),
-            )]
+            vec![Line::styled(text, theme.style(if chosen { Role::Chosen } else { Role::Text }))]
         }
         Row::Pair(name, value) => pair(name, value, room, left, theme),
     }
@@ -168,25 +137,15 @@ fn pair(name: &str, value: &str, room: usize, left: usize, theme: Theme) -> Vec<
     let own_row = display_width(name) > left;
     if own_row {
         let rows = wrap(name, room, room);
-        out.extend(
-            rows.into_iter()
-                .map(|r| Line::styled(name.get(r).unwrap_or_default().to_owned(), key)),
-        );
+        out.extend(rows.into_iter().map(|r| Line::styled(name.get(r).unwrap_or_default().to_owned(), key)));
     }
     let width = room.saturating_sub(left + 2).max(1);
     for range in wrap(value, width, width) {
         let first = out.is_empty();
-        let head = if first {
-            pad(name, left)
-        } else {
-            " ".repeat(left)
-        };
+        let head = if first { pad(name, left) } else { " ".repeat(left) };
         out.push(Line::from(vec![
             Span::styled(format!("{head}  "), key),
-            Span::styled(
-                value.get(range).unwrap_or_default().to_owned(),
-                theme.style(Role::Text),
-            ),
+            Span::styled(value.get(range).unwrap_or_default().to_owned(), theme.style(Role::Text)),
         ]));
     }
     out

@@ -22,11 +22,7 @@ fn counts(buffer: &Buffer) -> String {
 }
 
 fn short(n: u32) -> String {
-    if n > 999 {
-        "1k+".to_owned()
-    } else {
-        n.to_string()
-    }
+    if n > 999 { "1k+".to_owned() } else { n.to_string() }
 }
 
 fn name(model: &Model, buffer: &Buffer) -> String {
@@ -35,11 +31,7 @@ fn name(model: &Model, buffer: &Buffer) -> String {
         Place::Direct => model.people.is_away(&buffer.name),
         Place::Status => false,
     };
-    if out {
-        format!("({})", buffer.name)
-    } else {
-        buffer.name.clone()
-    }
+    if out { format!("({})", buffer.name) } else { buffer.name.clone() }
 }
 
 fn role(model: &Model, buffer: &Buffer) -> Role {
@@ -56,37 +48,20 @@ fn role(model: &Model, buffer: &Buffer) -> Role {
 
 /// The buffer list.
 pub(super) fn buffers(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let block = Block::new()
-        .borders(Borders::RIGHT)
-        .border_style(theme.style(Role::Frame));
+    let block = Block::new().borders(Borders::RIGHT).border_style(theme.style(Role::Frame));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let width = usize::from(inner.width);
     let height = usize::from(inner.height);
     let all: Vec<&Buffer> = model.buffers.visible().collect();
-    let current = all
-        .iter()
-        .position(|b| b.id == model.buffers.current_id())
-        .unwrap_or(0);
+    let current = all.iter().position(|b| b.id == model.buffers.current_id()).unwrap_or(0);
     let first = window(current, all.len(), height);
     let mut rows = Vec::new();
     for (i, buffer) in all.iter().enumerate().skip(first).take(height) {
         let counts = counts(buffer);
-        let here = if buffer.id == model.buffers.current_id() {
-            '>'
-        } else {
-            ' '
-        };
-        let number = if i < 9 {
-            format!("{here}{} ", i + 1)
-        } else {
-            format!("{here}  ")
-        };
-        let tail = if counts.is_empty() {
-            String::new()
-        } else {
-            format!(" {counts} ")
-        };
+        let here = if buffer.id == model.buffers.current_id() { '>' } else { ' ' };
+        let number = if i < 9 { format!("{here}{} ", i + 1) } else { format!("{here}  ") };
+        let tail = if counts.is_empty() { String::new() } else { format!(" {counts} ") };
         let room = width.saturating_sub(display_width(&number) + display_width(&tail));
         let style = theme.style(role(model, buffer));
         rows.push(Line::from(vec![
@@ -100,39 +75,18 @@ pub(super) fn buffers(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: 
 
 /// The first row to show so that `at` is among them.
 fn window(at: usize, len: usize, height: usize) -> usize {
-    at.saturating_sub(height / 2)
-        .min(len.saturating_sub(height))
+    at.saturating_sub(height / 2).min(len.saturating_sub(height))
 }
 
 /// The nick list.
-pub(super) fn nicks(
-    model: &Model,
-    state: &mut ViewState,
-    theme: Theme,
-    frame: &mut Frame<'_>,
-    area: Rect,
-) {
+pub(super) fn nicks(model: &Model, state: &mut ViewState, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let buffer = model.buffers.current();
-    let fresh = state
-        .nicks
-        .as_ref()
-        .is_some_and(|n| n.buffer == buffer.id && n.rev == buffer.members.rev);
+    let fresh = state.nicks.as_ref().is_some_and(|n| n.buffer == buffer.id && n.rev == buffer.members.rev);
     if !fresh {
-        let names = buffer
-            .members
-            .sorted()
-            .iter()
-            .map(|m| (m.rank(), m.nick.clone()))
-            .collect();
-        state.nicks = Some(Nicks {
-            buffer: buffer.id,
-            rev: buffer.members.rev,
-            names,
-        });
+        let names = buffer.members.sorted().iter().map(|m| (m.rank(), m.nick.clone())).collect();
+        state.nicks = Some(Nicks { buffer: buffer.id, rev: buffer.members.rev, names });
     }
-    let block = Block::new()
-        .borders(Borders::LEFT)
-        .border_style(theme.style(Role::Frame));
+    let block = Block::new().borders(Borders::LEFT).border_style(theme.style(Role::Frame));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let Some(nicks) = &state.nicks else {
@@ -141,22 +95,14 @@ pub(super) fn nicks(
     let height = usize::from(inner.height);
     let width = usize::from(inner.width);
     let more = nicks.names.len() > height;
-    let shown = if more {
-        height.saturating_sub(1)
-    } else {
-        height
-    };
+    let shown = if more { height.saturating_sub(1) } else { height };
     let mut rows: Vec<Line<'_>> = nicks
         .names
         .iter()
         .take(shown)
         .map(|(rank, nick)| {
             let away = model.people.is_away(nick);
-            let name = if away {
-                format!("({nick})")
-            } else {
-                nick.clone()
-            };
+            let name = if away { format!("({nick})") } else { nick.clone() };
             let style = if away {
                 theme.style(Role::Dim)
             } else if crate::names::same(nick, &model.me) {
@@ -165,19 +111,13 @@ pub(super) fn nicks(
                 theme.nick(nick)
             };
             Line::from(vec![
-                Span::styled(
-                    rank.map_or(" ".to_owned(), String::from),
-                    theme.style(Role::Rank),
-                ),
+                Span::styled(rank.map_or(" ".to_owned(), String::from), theme.style(Role::Rank)),
                 Span::styled(cut(&name, width.saturating_sub(1)), style),
             ])
         })
         .collect();
     if more {
-        rows.push(Line::styled(
-            format!(" and {} more", nicks.names.len() - shown),
-            theme.style(Role::Dim),
-        ));
+        rows.push(Line::styled(format!(" and {} more", nicks.names.len() - shown), theme.style(Role::Dim)));
     }
     frame.render_widget(Paragraph::new(rows), inner);
 }
@@ -196,21 +136,10 @@ pub(super) fn activity(model: &Model, theme: Theme, frame: &mut Frame<'_>, area:
     for (done, (i, buffer)) in all.into_iter().enumerate() {
         let here = buffer.id == model.buffers.current_id();
         let counts = counts(buffer);
-        let tail = if counts.is_empty() {
-            counts
-        } else {
-            format!(" {counts}")
-        };
-        let number = if i < 9 {
-            format!("{} ", i + 1)
-        } else {
-            String::new()
-        };
-        let text = format!(
-            "{}{number}{}{tail} ",
-            if here { ">" } else { " " },
-            cut(&name(model, buffer), 12)
-        );
+        let tail = if counts.is_empty() { counts } else { format!(" {counts}") };
+        let number = if i < 9 { format!("{} ", i + 1) } else { String::new() };
+        let text =
+            format!("{}{number}{}{tail} ", if here { ">" } else { " " }, cut(&name(model, buffer), 12));
         if used + display_width(&text) + 4 > width {
             let rest = format!(" +{}", total - done);
             spans.push(Span::styled(rest, theme.style(Role::Dim)));

@@ -81,12 +81,9 @@ fn middle_part(
     } else {
         12
     };
-    let [left, chat, right] = Layout::horizontal([
-        Constraint::Length(buffers),
-        Constraint::Min(1),
-        Constraint::Length(nicks),
-    ])
-    .areas(area);
+    let [left, chat, right] =
+        Layout::horizontal([Constraint::Length(buffers), Constraint::Min(1), Constraint::Length(nicks)])
+            .areas(area);
     if with_buffers {
         lists::buffers(model, theme, frame, left);
     }

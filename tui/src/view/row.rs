@@ -31,18 +31,11 @@ impl Columns {
             60..80 => 12,
             _ => 16,
         };
-        Self {
-            width,
-            nick: if most == 0 { 0 } else { nick.clamp(4, most) },
-        }
+        Self { width, nick: if most == 0 { 0 } else { nick.clamp(4, most) } }
     }
 
     fn indent(self) -> usize {
-        if self.nick == 0 {
-            TIME + 2
-        } else {
-            TIME + 2 + self.nick + 1
-        }
+        if self.nick == 0 { TIME + 2 } else { TIME + 2 + self.nick + 1 }
     }
 
     fn text(self) -> usize {
@@ -80,38 +73,24 @@ fn inline_head(line: &Line) -> String {
 fn author(said: &Said) -> String {
     let rank = said.rank.map(String::from).unwrap_or_default();
     let name = format!("{rank}{}", said.from);
-    if said.notice {
-        format!("-{name}-")
-    } else {
-        name
-    }
+    if said.notice { format!("-{name}-") } else { name }
 }
 
 fn pieces(line: &Line, columns: Columns) -> Vec<Piece> {
     let width = columns.text();
     let mut first = width;
     if columns.nick == 0 {
-        first = width
-            .saturating_sub(display_width(&inline_head(line)))
-            .max(1);
+        first = width.saturating_sub(display_width(&inline_head(line))).max(1);
     }
     let mut out = Vec::new();
     for text in content(line) {
         let rows = wrap(&text, first, width);
         first = width;
-        out.push(Piece {
-            text,
-            rows,
-            kind: PieceKind::Text,
-        });
+        out.push(Piece { text, rows, kind: PieceKind::Text });
     }
     if let Some(note) = note(line) {
         let rows = wrap(&note, width, width);
-        out.push(Piece {
-            text: note,
-            rows,
-            kind: PieceKind::Note,
-        });
+        out.push(Piece { text: note, rows, kind: PieceKind::Note });
     }
     out
 }
@@ -133,9 +112,7 @@ fn content(line: &Line) -> Vec<String> {
             }
             lines
         }
-        Kind::Said(_)
-            if line.text.iter().all(String::is_empty) && line.state == Some(State::Waiting) =>
-        {
+        Kind::Said(_) if line.text.iter().all(String::is_empty) && line.state == Some(State::Waiting) => {
             vec!["(not readable yet)".to_owned()]
         }
         _ if line.text.is_empty() => vec![String::new()],
@@ -151,9 +128,7 @@ fn note(line: &Line) -> Option<String> {
         State::Failed => Some(format!("not sent: {reason}")),
         State::Waiting if reason.is_empty() => Some("waits".to_owned()),
         State::Waiting => Some(format!("waits: {reason}")),
-        State::Unverified if reason.is_empty() => {
-            Some("unverified: the author's key has changed".to_owned())
-        }
+        State::Unverified if reason.is_empty() => Some("unverified: the author's key has changed".to_owned()),
         State::Unverified => Some(format!("unverified: {reason}")),
         _ => None,
     }
@@ -161,31 +136,15 @@ fn note(line: &Line) -> Option<String> {
 
 fn moved(moves: &[Move]) -> String {
     if let [one] = moves {
-        let because = one
-            .reason
-            .as_ref()
-            .map(|r| format!(": {r}"))
-            .unwrap_or_default();
-        return format!(
-            "{} {}{because}",
-            one.nick,
-            if one.came { "came" } else { "left" }
-        );
+        let because = one.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+        return format!("{} {}{because}", one.nick, if one.came { "came" } else { "left" });
     }
     let list = |came| {
-        let names: Vec<&str> = moves
-            .iter()
-            .filter(|m| m.came == came)
-            .map(|m| m.nick.as_str())
-            .collect();
+        let names: Vec<&str> = moves.iter().filter(|m| m.came == came).map(|m| m.nick.as_str()).collect();
         let verb = if came { "came" } else { "left" };
         (!names.is_empty()).then(|| format!("{} {verb}", names.join(", ")))
     };
-    [list(true), list(false)]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(" · ")
+    [list(true), list(false)].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 /// The sign between time and nick.
@@ -199,9 +158,7 @@ fn sign(line: &Line, theme: Theme) -> Span<'static> {
                 _ => Role::Settled,
             },
         ),
-        (Kind::Said(_), Some(state @ (State::Held | State::Unverified))) => {
-            (state.mark(), Role::Failed)
-        }
+        (Kind::Said(_), Some(state @ (State::Held | State::Unverified))) => (state.mark(), Role::Failed),
         (Kind::Said(_), Some(State::Waiting)) => (State::Waiting.mark(), Role::Pending),
         (Kind::Said(said), _) if said.mention => ('>', Role::Mention),
         (Kind::Said(said), _) if said.late => ('<', Role::Dim),
@@ -215,11 +172,7 @@ fn head(line: &Line, columns: Columns, theme: Theme) -> Vec<Span<'static>> {
     let right = |text: String, style: Style| {
         let text = cut(&text, columns.nick);
         let fill = columns.nick.saturating_sub(display_width(&text));
-        vec![
-            Span::raw(" ".repeat(fill)),
-            Span::styled(text, style),
-            Span::raw(" "),
-        ]
+        vec![Span::raw(" ".repeat(fill)), Span::styled(text, style), Span::raw(" ")]
     };
     match &line.kind {
         Kind::Said(said) if said.action => right("*".to_owned(), nick_style(said, theme)),
@@ -290,10 +243,7 @@ pub(super) fn rows(line: &Line, columns: Columns, theme: Theme) -> Vec<Text<'sta
         for range in &piece.rows {
             let mut spans = Vec::new();
             if out.is_empty() {
-                spans.push(Span::styled(
-                    format!("{} ", line.clock),
-                    theme.style(Role::Dim),
-                ));
+                spans.push(Span::styled(format!("{} ", line.clock), theme.style(Role::Dim)));
                 spans.push(sign(line, theme));
                 if columns.nick > 0 {
                     spans.extend(head(line, columns, theme));
@@ -329,13 +279,9 @@ fn links(text: &str) -> Vec<Range<usize>> {
     {
         let start = from + at;
         let rest = text.get(start..).unwrap_or_default();
-        let end = rest
-            .find(|c: char| c.is_whitespace() || "<>\"“”".contains(c))
-            .unwrap_or(rest.len());
-        let link = rest
-            .get(..end)
-            .unwrap_or_default()
-            .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '\'']);
+        let end = rest.find(|c: char| c.is_whitespace() || "<>\"“”".contains(c)).unwrap_or(rest.len());
+        let link =
+            rest.get(..end).unwrap_or_default().trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '\'']);
         out.push(start..start + link.len());
         from = start + end.max(1);
     }
@@ -380,15 +326,8 @@ mod tests {
 
     #[test]
     fn moves_read_as_a_sentence() {
-        let m = |nick: &str, came| Move {
-            nick: nick.to_owned(),
-            came,
-            reason: None,
-        };
+        let m = |nick: &str, came| Move { nick: nick.to_owned(), came, reason: None };
         assert_eq!(moved(&[m("a", true)]), "a came");
-        assert_eq!(
-            moved(&[m("a", true), m("b", false), m("c", true)]),
-            "a, c came · b left"
-        );
+        assert_eq!(moved(&[m("a", true), m("b", false), m("c", true)]), "a, c came · b left");
     }
 }

@@ -26,10 +26,7 @@ pub(super) fn draw(
     area: Rect,
 ) -> (Drawn, usize) {
     let buffer = model.buffers.current();
-    let columns = Columns::new(
-        usize::from(area.width.saturating_sub(MARGIN)),
-        buffer.nick_width,
-    );
+    let columns = Columns::new(usize::from(area.width.saturating_sub(MARGIN)), buffer.nick_width);
     let height = usize::from(area.height);
     let mut scroll = state.scrolls.get(&buffer.id).copied().unwrap_or_default();
     if scroll.done.bottoms != buffer.scroll.bottoms {
@@ -72,21 +69,8 @@ pub(super) fn draw(
         let note = Text::styled("fetching older lines", theme.style(Role::Dim)).centered();
         frame.render_widget(Paragraph::new(note), Rect { height: 1, ..area });
     }
-    let drawn = Drawn {
-        buffer: Some(buffer.id),
-        page: area.height,
-        at_top,
-        at_bottom,
-        layer_end: 0,
-    };
-    (
-        drawn,
-        if at_bottom {
-            0
-        } else {
-            last - lowest + usize::from(hidden > 0)
-        },
-    )
+    let drawn = Drawn { buffer: Some(buffer.id), page: area.height, at_top, at_bottom, layer_end: 0 };
+    (drawn, if at_bottom { 0 } else { last - lowest + usize::from(hidden > 0) })
 }
 
 /// Where the window's lower edge is after scrolling `by` rows up: a line and how many of its rows are hidden; nothing
@@ -101,9 +85,8 @@ fn window(
     let Some(last) = buffer.lines.len().checked_sub(1) else {
         return (None, true);
     };
-    let (mut at, mut cut) = anchor
-        .and_then(|(key, cut)| buffer.lines.position(key).map(|i| (i, cut)))
-        .unwrap_or((last, 0));
+    let (mut at, mut cut) =
+        anchor.and_then(|(key, cut)| buffer.lines.position(key).map(|i| (i, cut))).unwrap_or((last, 0));
     if by > 0 {
         cut = cut.saturating_add(usize::try_from(by).unwrap_or(0));
         while at > 0 && cut >= heights(at) {
@@ -111,13 +94,7 @@ fn window(
             at -= 1;
         }
     } else {
-        down(
-            &mut at,
-            &mut cut,
-            usize::try_from(-by).unwrap_or(0),
-            last,
-            heights,
-        );
+        down(&mut at, &mut cut, usize::try_from(-by).unwrap_or(0), last, heights);
     }
     cut = cut.min(heights(at).saturating_sub(1));
     // How many rows there are from here up; if too few, the window goes down until it is filled.
@@ -135,13 +112,7 @@ fn window(
     (bottom.then_some((at, cut)), at_top)
 }
 
-fn down(
-    at: &mut usize,
-    cut: &mut usize,
-    by: usize,
-    last: usize,
-    heights: &mut dyn FnMut(usize) -> usize,
-) {
+fn down(at: &mut usize, cut: &mut usize, by: usize, last: usize, heights: &mut dyn FnMut(usize) -> usize) {
     let mut left = by;
     loop {
         if left <= *cut {
@@ -169,20 +140,12 @@ fn above(model: &Model, buffer: &Buffer, at: usize) -> (Option<String>, bool) {
     (day, buffer.marker == Some(line.key))
 }
 
-fn item_height(
-    model: &Model,
-    buffer: &Buffer,
-    state: &mut ViewState,
-    at: usize,
-    columns: Columns,
-) -> usize {
+fn item_height(model: &Model, buffer: &Buffer, state: &mut ViewState, at: usize, columns: Columns) -> usize {
     let Some(line) = buffer.lines.get(at) else {
         return 0;
     };
     let (day, marker) = above(model, buffer, at);
-    let own = state.height(line, columns.width, columns.nick, || {
-        row::height(line, columns)
-    });
+    let own = state.height(line, columns.width, columns.nick, || row::height(line, columns));
     own + usize::from(day.is_some()) + usize::from(marker)
 }
 
@@ -213,8 +176,5 @@ fn rule(text: &str, dash: char, width: usize, theme: Theme, role: Role) -> Text<
     let free = width.saturating_sub(display_width(&text));
     let left = free / 2;
     let dashes = |n: usize| std::iter::repeat_n(dash, n).collect::<String>();
-    Text::from(Span::styled(
-        format!("{}{text}{}", dashes(left), dashes(free - left)),
-        theme.style(role),
-    ))
+    Text::from(Span::styled(format!("{}{text}{}", dashes(left), dashes(free - left)), theme.style(role)))
 }

@@ -60,15 +60,7 @@ impl ViewState {
             self.heights.clear();
         }
         let rows = compute();
-        self.heights.insert(
-            line.key,
-            Height {
-                rev: line.rev,
-                width,
-                column,
-                rows,
-            },
-        );
+        self.heights.insert(line.key, Height { rev: line.rev, width, column, rows });
         rows
     }
 }

@@ -47,30 +47,18 @@ impl Rig {
     pub fn with(width: u16, height: u16, change: impl FnOnce(&mut Options)) -> Self {
         let (to_node, heard) = mpsc::channel(1024);
         let (node, from_node) = mpsc::channel(1024);
+        #[allow(clippy::disallowed_methods)] // The test itself bounds how many keys it presses.
         let (keys, mut pressed) = mpsc::unbounded_channel();
-        let events: Events = Box::new(futures_util::stream::poll_fn(move |cx| {
-            pressed.poll_recv(cx).map(|e| e.map(Ok))
-        }));
+        let events: Events =
+            Box::new(futures_util::stream::poll_fn(move |cx| pressed.poll_recv(cx).map(|e| e.map(Ok))));
         let clock = Clock::fixed(DEMO_NOW);
-        let mut options = Options {
-            clock: clock.clone(),
-            ..Options::default()
-        };
+        let mut options = Options { clock: clock.clone(), ..Options::default() };
         change(&mut options);
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let outer = Outer::default();
         let handle = Handle { to_node, from_node };
         let app = App::new(terminal, events, handle, &options, Box::new(outer.clone()));
-        Self {
-            app,
-            clock,
-            outer,
-            exit: None,
-            keys,
-            node: Some(node),
-            heard,
-            paper: None,
-        }
+        Self { app, clock, outer, exit: None, keys, node: Some(node), heard, paper: None }
     }
 
     /// The demonstration, with its paper node.
@@ -98,11 +86,7 @@ impl Rig {
             if asked.is_empty() {
                 return;
             }
-            for answer in asked
-                .iter()
-                .flat_map(|a| paper.answer(a))
-                .collect::<Vec<_>>()
-            {
+            for answer in asked.iter().flat_map(|a| paper.answer(a)).collect::<Vec<_>>() {
                 self.node.as_ref().unwrap().send(answer).await.unwrap();
             }
         }
@@ -163,14 +147,8 @@ impl Rig {
     /// Types text; `\n` is Enter.
     pub async fn types(&mut self, text: &str) {
         for c in text.chars() {
-            let code = if c == '\n' {
-                KeyCode::Enter
-            } else {
-                KeyCode::Char(c)
-            };
-            self.keys
-                .send(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
-                .unwrap();
+            let code = if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) };
+            self.keys.send(Event::Key(KeyEvent::new(code, KeyModifiers::NONE))).unwrap();
         }
         self.settle().await;
     }
@@ -208,10 +186,7 @@ impl Rig {
     /// The screen as text, rows without the spaces at their ends.
     pub fn screen(&self) -> String {
         let buffer = self.buffer();
-        let rows = buffer
-            .content()
-            .chunks(usize::from(buffer.area.width))
-            .map(row);
+        let rows = buffer.content().chunks(usize::from(buffer.area.width)).map(row);
         rows.collect::<Vec<_>>().join("\n")
     }
 
@@ -239,9 +214,7 @@ impl Rig {
         let buffer = self.buffer();
         for y in 0..buffer.area.height {
             for x in 0..buffer.area.width {
-                let tail: String = (x..buffer.area.width)
-                    .map(|x| buffer[(x, y)].symbol())
-                    .collect();
+                let tail: String = (x..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
                 if tail.starts_with(text) {
                     return buffer[(x, y)].clone();
                 }

@@ -23,27 +23,16 @@ fn every_kind_survives_its_envelope() {
         join(BOB),
         join_as(BOB, Some("secret"), false, false),
         part(),
-        ActKind::Part {
-            reason: "bye".to_owned(),
-        },
+        ActKind::Part { reason: "bye".to_owned() },
         kick(CID),
-        ActKind::Mode {
-            changes: vec![
-                ModeChange::new(true, 'i', ""),
-                ModeChange::new(false, 'b', "*!*@*"),
-            ],
-        },
+        ActKind::Mode { changes: vec![ModeChange::new(true, 'i', ""), ModeChange::new(false, 'b', "*!*@*")] },
         topic("hello"),
         topic(""),
         nick(BOB, "rob", 2),
         invite(EVE),
         rotate(),
-        ActKind::Nothing {
-            command: "PONG".to_owned(),
-        },
-        ActKind::Nothing {
-            command: "DANCE".to_owned(),
-        },
+        ActKind::Nothing { command: "PONG".to_owned() },
+        ActKind::Nothing { command: "DANCE".to_owned() },
     ];
     for kind in kinds {
         let act = Act::parse(&stamped(kind.to_envelope())).unwrap();
@@ -62,22 +51,10 @@ fn text_has_limits_and_no_line_breaks() {
     let say = || Envelope::new("PRIVMSG");
     let many = |n: usize| (0..n).fold(say(), |e, _| e.line("x"));
     assert!(parse(many(limits::LINES)).is_ok());
-    assert!(matches!(
-        parse(many(limits::LINES + 1)),
-        Err(EnvelopeError::Limit { .. })
-    ));
+    assert!(matches!(parse(many(limits::LINES + 1)), Err(EnvelopeError::Limit { .. })));
     assert!(parse(say().line("x".repeat(limits::LINE))).is_ok());
-    assert!(matches!(
-        parse(say().line("x".repeat(limits::LINE + 1))),
-        Err(EnvelopeError::Limit { .. })
-    ));
-    for bad in [
-        say(),
-        say().line(""),
-        say().line("a\r\nQUIT"),
-        say().line("a\0"),
-        say().field("text", "x"),
-    ] {
+    assert!(matches!(parse(say().line("x".repeat(limits::LINE + 1))), Err(EnvelopeError::Limit { .. })));
+    for bad in [say(), say().line(""), say().line("a\r\nQUIT"), say().line("a\0"), say().field("text", "x")] {
         assert!(matches!(parse(bad), Err(EnvelopeError::Form(_))));
     }
     let topic = |text: &str| Envelope::new("TOPIC").line(text);
@@ -94,37 +71,16 @@ fn what_an_act_needs_must_be_there() {
     let whole = stamped(part().to_envelope());
     assert!(Act::parse(&whole).is_ok());
     for broken in [
-        Envelope {
-            from: None,
-            ..whole.clone()
-        },
-        Envelope {
-            from: Some("bob".to_owned()),
-            ..whole.clone()
-        },
-        Envelope {
-            id: None,
-            ..whole.clone()
-        },
-        Envelope {
-            id: Some("1".to_owned()),
-            ..whole.clone()
-        },
-        Envelope {
-            ts: None,
-            ..whole.clone()
-        },
-        Envelope {
-            ts: Some("today".to_owned()),
-            ..whole.clone()
-        },
+        Envelope { from: None, ..whole.clone() },
+        Envelope { from: Some("bob".to_owned()), ..whole.clone() },
+        Envelope { id: None, ..whole.clone() },
+        Envelope { id: Some("1".to_owned()), ..whole.clone() },
+        Envelope { ts: None, ..whole.clone() },
+        Envelope { ts: Some("today".to_owned()), ..whole.clone() },
         whole.clone().meta("n", "7"),
         whole.clone().meta("n", -1),
         whole.clone().meta("n", 1u64 << 53),
-        Envelope {
-            meta: Default::default(),
-            ..whole.clone()
-        },
+        Envelope { meta: Default::default(), ..whole.clone() },
     ] {
         assert!(Act::parse(&broken).is_err(), "{broken:?}");
     }
@@ -137,25 +93,16 @@ fn misshapen_commands_are_refused() {
         Envelope::new("JOIN").field("card", "mine"),
         join(BOB).to_envelope().field("tls", "yes"),
         join(BOB).to_envelope().field("key", 1),
-        join(BOB)
-            .to_envelope()
-            .field("key", "k".repeat(limits::KEY + 1)),
+        join(BOB).to_envelope().field("key", "k".repeat(limits::KEY + 1)),
         Envelope::new("KICK"),
         Envelope::new("KICK").param("bob"),
-        Envelope::new("INVITE")
-            .param(id(EVE).to_string())
-            .param("x"),
+        Envelope::new("INVITE").param(id(EVE).to_string()).param("x"),
         Envelope::new("MODE"),
         Envelope::new("MODE").field("changes", json!([{"add": true, "letter": "oo"}])),
         Envelope::new("MODE").field("changes", json!([{"letter": "o"}])),
-        Envelope::new("MODE").field(
-            "changes",
-            json!(vec![json!({"add": true, "letter": "i"}); 25]),
-        ),
-        Envelope::new("MODE").field(
-            "changes",
-            json!(vec![json!({"add": true, "letter": "b", "param": "a"}); 7]),
-        ),
+        Envelope::new("MODE").field("changes", json!(vec![json!({"add": true, "letter": "i"}); 25])),
+        Envelope::new("MODE")
+            .field("changes", json!(vec![json!({"add": true, "letter": "b", "param": "a"}); 7])),
         Envelope::new("NICK").field("card", json!({"command": "CARD"})),
     ] {
         assert!(parse(bad.clone()).is_err(), "{bad:?}");
@@ -166,10 +113,7 @@ fn misshapen_commands_are_refused() {
 fn a_refusal_becomes_a_numeric() {
     let refusal = Refusal::new(crate::numeric::ERR_CHANOPRIVSNEEDED, &["#room"], "");
     let reply = refusal.to_envelope("bob");
-    assert_eq!(
-        (reply.command.as_str(), reply.to.as_deref()),
-        ("482", Some("bob"))
-    );
+    assert_eq!((reply.command.as_str(), reply.to.as_deref()), ("482", Some("bob")));
     assert_eq!(reply.params, ["#room"]);
     assert_eq!(reply.lines(), [refusal.text.as_str()]);
 }

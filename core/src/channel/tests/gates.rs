@@ -16,10 +16,7 @@ fn an_open_channel_lets_anybody_in() {
 fn who_is_in_cannot_join_again() {
     let mut room = Room::new();
     let (code, params) = room.refused(BOB, join(BOB));
-    assert_eq!(
-        (code.as_str(), params),
-        ("443", vec!["bob".to_owned(), "#room".to_owned()])
-    );
+    assert_eq!((code.as_str(), params), ("443", vec!["bob".to_owned(), "#room".to_owned()]));
 }
 
 #[test]
@@ -34,10 +31,7 @@ fn a_ban_keeps_out_by_nick_identity_or_cluster_unless_excepted() {
     for mask in ["EVE", actor.as_str(), "*!*@grid.*", &id(EVE).to_string()] {
         let mut room = Room::new();
         room.sets(ANN, &format!("+b {mask}"));
-        assert_eq!(
-            room.refused(EVE, join(EVE)),
-            ("474".to_owned(), vec!["#room".to_owned()])
-        );
+        assert_eq!(room.refused(EVE, join(EVE)), ("474".to_owned(), vec!["#room".to_owned()]));
         room.sets(ANN, "+e e?e");
         room.does(EVE, join(EVE));
     }
@@ -80,10 +74,7 @@ fn invites_of_somebody_who_was_kicked_are_void() {
 fn members_are_not_invited() {
     let mut room = Room::new();
     let (code, params) = room.refused(ANN, invite(BOB));
-    assert_eq!(
-        (code.as_str(), params),
-        ("443", vec!["bob".to_owned(), "#room".to_owned()])
-    );
+    assert_eq!((code.as_str(), params), ("443", vec!["bob".to_owned(), "#room".to_owned()]));
 }
 
 #[test]
@@ -124,10 +115,7 @@ fn a_nick_is_borne_once_whatever_its_case() {
         registered: true,
         tls: true,
     };
-    assert_eq!(
-        room.refused(EVE, joining),
-        ("433".to_owned(), vec!["{X}".to_owned()])
-    );
+    assert_eq!(room.refused(EVE, joining), ("433".to_owned(), vec!["{X}".to_owned()]));
 }
 
 #[test]
@@ -178,9 +166,5 @@ fn invites_that_wait_are_bounded() {
         room.does(ANN, crate::channel::ActKind::Invite { target });
     }
     assert_eq!(room.state.invited.len(), limits::INVITES);
-    assert!(
-        !room
-            .state
-            .is_invited(&crate::ids::ActorId::of_key(&[0; 32]))
-    );
+    assert!(!room.state.is_invited(&crate::ids::ActorId::of_key(&[0; 32])));
 }

@@ -8,12 +8,8 @@ fn args(text: &str) -> Vec<String> {
 }
 
 fn raw(changes: &[(bool, char, &str)]) -> ActKind {
-    let changes = changes
-        .iter()
-        .map(|(add, letter, param)| ModeChange::new(*add, *letter, param));
-    ActKind::Mode {
-        changes: changes.collect(),
-    }
+    let changes = changes.iter().map(|(add, letter, param)| ModeChange::new(*add, *letter, param));
+    ActKind::Mode { changes: changes.collect() }
 }
 
 #[test]
@@ -30,10 +26,7 @@ fn irc_syntax_is_read() {
         ]
     );
     let request = parse_mode_args(&args("bIe"), resolve).unwrap();
-    assert_eq!(
-        (request.changes.len(), request.lists),
-        (0, vec!['b', 'I', 'e'])
-    );
+    assert_eq!((request.changes.len(), request.lists), (0, vec!['b', 'I', 'e']));
     let request = parse_mode_args(&args("-kl+i old"), resolve).unwrap();
     let shown = crate::channel::render_modes(&request.changes, |_| None);
     assert_eq!(shown, ("-kl+i".to_owned(), vec![]));
@@ -45,10 +38,7 @@ fn mistakes_in_mode_are_named() {
     let resolve = |nick: &str| (nick == "bob").then(|| id(BOB));
     let code = |text: &str| parse_mode_args(&args(text), resolve).map_err(|r| (r.code, r.params));
     let failed = |code: &str, params: &[&str]| {
-        Err((
-            code.to_owned(),
-            params.iter().map(|p| (*p).to_owned()).collect(),
-        ))
+        Err((code.to_owned(), params.iter().map(|p| (*p).to_owned()).collect()))
     };
     assert_eq!(code("+x"), failed("472", &["x"]));
     assert_eq!(code("+o nobody"), failed("401", &["nobody"]));
@@ -58,16 +48,10 @@ fn mistakes_in_mode_are_named() {
     assert_eq!(code("+l 0"), failed("696", &["*", "l", "0"]));
     assert_eq!(code("+l -1"), failed("696", &["*", "l", "-1"]));
     assert_eq!(code("+k a,b"), failed("696", &["*", "k", "a,b"]));
-    assert_eq!(
-        code("+vvvvvvv bob bob bob bob bob bob bob").map_err(|e| e.0),
-        Err("696".to_owned())
-    );
+    assert_eq!(code("+vvvvvvv bob bob bob bob bob bob bob").map_err(|e| e.0), Err("696".to_owned()));
     let room = Room::new();
     let refusal = room.state.parse_modes(&args("+o eve")).unwrap_err();
-    assert_eq!(
-        (refusal.code.as_str(), refusal.params),
-        ("441", args("eve #room"))
-    );
+    assert_eq!((refusal.code.as_str(), refusal.params), ("441", args("eve #room")));
 }
 
 #[test]
@@ -95,14 +79,8 @@ fn what_is_set_already_is_not_shown() {
     assert_eq!(room.shown(&done), "+l 9");
     let done = room.sets(ANN, "+k other");
     assert_eq!(room.shown(&done), "+k other");
-    assert_eq!(
-        room.state.mode_string(true),
-        ("+intkl".to_owned(), args("other 9"))
-    );
-    assert_eq!(
-        room.state.mode_string(false),
-        ("+intkl".to_owned(), args("* 9"))
-    );
+    assert_eq!(room.state.mode_string(true), ("+intkl".to_owned(), args("other 9")));
+    assert_eq!(room.state.mode_string(false), ("+intkl".to_owned(), args("* 9")));
     let done = room.sets(ANN, "-klm");
     assert_eq!(room.shown(&done), "-kl *");
     assert_eq!((room.state.key(), room.state.has('l')), (None, false));
@@ -166,15 +144,9 @@ fn one_bad_change_refuses_the_whole_mode() {
     let (code, params) = room.refused(ANN, raw(&[(true, 'l', "many")]));
     assert_eq!((code.as_str(), params), ("696", args("#room l many")));
     assert_eq!(room.code(ANN, raw(&[(true, 'o', "nobody")])), "696");
-    assert_eq!(
-        room.code(ANN, raw(&[(true, 'o', &id(EVE).to_string())])),
-        "441"
-    );
+    assert_eq!(room.code(ANN, raw(&[(true, 'o', &id(EVE).to_string())])), "441");
     assert_eq!(room.code(ANN, raw(&[(true, 'b', "a b")])), "696");
-    assert_eq!(
-        room.code(ANN, raw(&[(true, 'b', &"x".repeat(limits::MASK))])),
-        "696"
-    );
+    assert_eq!(room.code(ANN, raw(&[(true, 'b', &"x".repeat(limits::MASK))])), "696");
     assert_eq!(room.state, before);
 }
 
@@ -201,10 +173,7 @@ fn a_full_list_takes_no_more() {
         room.sets(ANN, &format!("+b n{i}"));
     }
     let kind = room.mode("+b one-more");
-    assert_eq!(
-        room.refused(ANN, kind),
-        (numeric::ERR_BANLISTFULL.code.to_owned(), args("#room b"))
-    );
+    assert_eq!(room.refused(ANN, kind), (numeric::ERR_BANLISTFULL.code.to_owned(), args("#room b")));
     assert!(room.sets(ANN, "+b n0").is_empty());
     room.sets(ANN, "+e one-more");
     room.sets(ANN, "-b n0");

@@ -24,16 +24,11 @@ impl Try {
     fn kind(&self, who: usize, rev: u64) -> ActKind {
         match self {
             Self::Speak => ActKind::Message,
-            Self::Join(key, registered, tls) => {
-                join_as(who, key.then_some("key"), *registered, *tls)
-            }
+            Self::Join(key, registered, tls) => join_as(who, key.then_some("key"), *registered, *tls),
             Self::Part => part(),
             Self::Kick(target) => kick(*target),
             Self::Mode(changes) => ActKind::Mode {
-                changes: changes
-                    .iter()
-                    .map(|(a, l, p)| ModeChange::new(*a, *l, p))
-                    .collect(),
+                changes: changes.iter().map(|(a, l, p)| ModeChange::new(*a, *l, p)).collect(),
             },
             Self::Topic(text) => topic(text),
             Self::Nick(which) => nick(who, NEW_NICKS[*which], rev),

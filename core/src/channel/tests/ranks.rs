@@ -98,11 +98,7 @@ fn kicks_follow_rank() {
             assert_eq!(change.left, Some(id(target)));
             assert!(change.left_nick.is_some());
         } else {
-            assert_eq!(
-                room.code(kicker, kick(target)),
-                "482",
-                "{ranks:?} {kicker} {target}"
-            );
+            assert_eq!(room.code(kicker, kick(target)), "482", "{ranks:?} {kicker} {target}");
         }
     }
 }
@@ -111,14 +107,8 @@ fn kicks_follow_rank() {
 fn only_members_are_kicked_and_only_members_kick() {
     let mut room = Room::new();
     let (code, params) = room.refused(ANN, kick(EVE));
-    assert_eq!(
-        (code.as_str(), params),
-        ("441", vec![id(EVE).to_string(), "#room".to_owned()])
-    );
-    assert_eq!(
-        room.refused(EVE, kick(ANN)),
-        ("442".to_owned(), vec!["#room".to_owned()])
-    );
+    assert_eq!((code.as_str(), params), ("441", vec![id(EVE).to_string(), "#room".to_owned()]));
+    assert_eq!(room.refused(EVE, kick(ANN)), ("442".to_owned(), vec!["#room".to_owned()]));
 }
 
 #[test]
@@ -140,10 +130,7 @@ fn rotation_is_for_operators() {
 fn the_topic_is_for_halfops_while_t_is_set() {
     let mut room = room_of(["h", "v", "", ""]);
     assert!(room.does(BOB, topic("hello")).topic);
-    assert_eq!(
-        room.state.topic().map(|t| (t.0, t.1)),
-        Some(("hello", "bob"))
-    );
+    assert_eq!(room.state.topic().map(|t| (t.0, t.1)), Some(("hello", "bob")));
     assert_eq!(room.code(CID, topic("mine")), "482");
     room.sets(BOB, "-t");
     assert!(room.does(DAN, topic("")).topic);

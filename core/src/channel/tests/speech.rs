@@ -8,10 +8,7 @@ fn members_speak_and_others_do_not() {
     let change = room.does(BOB, Message);
     assert!(!change.membership && change.modes.is_empty());
     room.does(BOB, Notice);
-    assert_eq!(
-        room.refused(EVE, Message),
-        ("404".to_owned(), vec!["#room".to_owned()])
-    );
+    assert_eq!(room.refused(EVE, Message), ("404".to_owned(), vec!["#room".to_owned()]));
     room.sets(ANN, "-n");
     assert_eq!(room.code(EVE, Notice), "404");
 }

@@ -13,9 +13,7 @@ pub const PEOPLE: usize = 5;
 /// Making keys takes a while, so all tests share these.
 static IDENTITIES: LazyLock<Vec<Identity>> = LazyLock::new(|| {
     let mut rng = <Rng as rand_chacha::rand_core::SeedableRng>::seed_from_u64(7);
-    (0..PEOPLE)
-        .map(|_| Identity::generate(&mut rng, 2048))
-        .collect()
+    (0..PEOPLE).map(|_| Identity::generate(&mut rng, 2048)).collect()
 });
 
 const NICKS: [&str; PEOPLE] = ["ann", "bob", "cid", "dan", "eve"];
@@ -40,13 +38,7 @@ pub fn card_as(who: usize, nick: &str, rev: u64) -> Card {
         rpc_out: "rpc-out".to_owned(),
     };
     let nick = Nick::parse(nick).unwrap();
-    Card::create(
-        &IDENTITIES[who],
-        &nick,
-        &address,
-        serde_json::Map::new(),
-        rev,
-    )
+    Card::create(&IDENTITIES[who], &nick, &address, serde_json::Map::new(), rev)
 }
 
 pub fn card(who: usize) -> Card {
@@ -54,12 +46,7 @@ pub fn card(who: usize) -> Card {
 }
 
 pub fn join_as(who: usize, key: Option<&str>, registered: bool, tls: bool) -> ActKind {
-    ActKind::Join {
-        card: Box::new(card(who)),
-        key: key.map(str::to_owned),
-        registered,
-        tls,
-    }
+    ActKind::Join { card: Box::new(card(who)), key: key.map(str::to_owned), registered, tls }
 }
 
 pub fn join(who: usize) -> ActKind {
@@ -67,16 +54,11 @@ pub fn join(who: usize) -> ActKind {
 }
 
 pub fn part() -> ActKind {
-    ActKind::Part {
-        reason: String::new(),
-    }
+    ActKind::Part { reason: String::new() }
 }
 
 pub fn kick(who: usize) -> ActKind {
-    ActKind::Kick {
-        target: id(who),
-        reason: "out".to_owned(),
-    }
+    ActKind::Kick { target: id(who), reason: "out".to_owned() }
 }
 
 pub fn invite(who: usize) -> ActKind {
@@ -84,21 +66,15 @@ pub fn invite(who: usize) -> ActKind {
 }
 
 pub fn topic(text: &str) -> ActKind {
-    ActKind::Topic {
-        text: text.to_owned(),
-    }
+    ActKind::Topic { text: text.to_owned() }
 }
 
 pub fn nick(who: usize, nick: &str, rev: u64) -> ActKind {
-    ActKind::Card {
-        card: Box::new(card_as(who, nick, rev)),
-    }
+    ActKind::Card { card: Box::new(card_as(who, nick, rev)) }
 }
 
 pub fn rotate() -> ActKind {
-    ActKind::Nothing {
-        command: "ROTATE".to_owned(),
-    }
+    ActKind::Nothing { command: "ROTATE".to_owned() }
 }
 
 /// A channel, and a clock that steps with every act.
@@ -121,20 +97,13 @@ impl Room {
     pub fn of_ann() -> Self {
         let name = ChannelName::parse("#room").unwrap();
         let first = MsgId::generate(1, 0, MsgId::default());
-        Self {
-            state: ChannelState::found(&name, &card(ANN), first),
-            time: 1,
-        }
+        Self { state: ChannelState::found(&name, &card(ANN), first), time: 1 }
     }
 
     /// The author's next act of this kind.
     pub fn act(&mut self, who: usize, kind: ActKind) -> Act {
         self.time += 1;
-        let n = self
-            .state
-            .members
-            .get(&id(who))
-            .map_or(Count(1), |m| m.n.next());
+        let n = self.state.members.get(&id(who)).map_or(Count(1), |m| m.n.next());
         let member = self.state.members.get(&id(who));
         Act {
             author: id(who),
@@ -176,9 +145,7 @@ impl Room {
         let args: Vec<String> = text.split(' ').map(str::to_owned).collect();
         let request = self.state.parse_modes(&args).expect("MODE reads");
         assert!(request.lists.is_empty());
-        ActKind::Mode {
-            changes: request.changes,
-        }
+        ActKind::Mode { changes: request.changes }
     }
 
     /// Somebody sets modes and may.
@@ -197,8 +164,7 @@ impl Room {
 
     /// The modes that took effect, as IRC writes them, in one line.
     pub fn shown(&self, changes: &[ModeChange]) -> String {
-        let nick_of =
-            |actor: &ActorId| Some(self.state.members.get(actor)?.card.nick().to_string());
+        let nick_of = |actor: &ActorId| Some(self.state.members.get(actor)?.card.nick().to_string());
         let (letters, params) = crate::channel::render_modes(changes, nick_of);
         [vec![letters], params].concat().join(" ")
     }

@@ -10,20 +10,20 @@ use crate::names::Nick;
 use crate::node::ctx::{Ctx, Origin};
 use crate::numeric;
 
+/// What may wait for a JOIN to be answered.
+const LATER: usize = 20_000;
+
 impl Channel {
     /// A command that names this channel.
     pub fn command(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
         if self.phase != Phase::Joined && e.command != "PART" {
-            let text = format!(
-                "You are not in {} yet: the join is still on its way",
-                self.name
-            );
-            cx.numeric(
-                origin,
-                numeric::ERR_NOTONCHANNEL,
-                &[self.name.as_str()],
-                &text,
-            );
+            match self.join.as_mut().filter(|j| j.later.len() < LATER) {
+                Some(join) => {
+                    join.later.push((origin.clone(), e.clone()));
+                    cx.sent_by(Some(origin));
+                }
+                None => self.not_in(cx, origin, e),
+            }
             return;
         }
         match e.command.as_str() {
@@ -39,12 +39,7 @@ impl Channel {
                     let text = (*text).to_owned();
                     if text.len() > crate::limits::TOPIC {
                         let why = format!("A topic has at most {} bytes", crate::limits::TOPIC);
-                        cx.numeric(
-                            origin,
-                            numeric::ERR_INPUTTOOLONG,
-                            &[self.name.as_str()],
-                            &why,
-                        );
+                        cx.numeric(origin, numeric::ERR_INPUTTOOLONG, &[self.name.as_str()], &why);
                         return;
                     }
                     self.do_act(cx, origin, &ActKind::Topic { text });
@@ -58,13 +53,7 @@ impl Channel {
                 }
             }
             "WHO" => self.who(cx, origin),
-            "ROTATE" => self.do_act(
-                cx,
-                origin,
-                &ActKind::Nothing {
-                    command: "ROTATE".into(),
-                },
-            ),
+            "ROTATE" => self.do_act(cx, origin, &ActKind::Nothing { command: "ROTATE".into() }),
             "TYPING" => {
                 if cx.cfg.send_typing {
                     self.send_typing(cx, e.params.first().map_or("active", String::as_str));
@@ -72,6 +61,12 @@ impl Channel {
             }
             _ => cx.numeric(origin, numeric::ERR_UNKNOWNCOMMAND, &[&e.command], ""),
         }
+    }
+
+    /// The channel is not one that we are in.
+    pub fn not_in(&self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
+        let text = format!("You are not in {}: {} was not done", self.name, e.command);
+        cx.numeric(origin, numeric::ERR_NOTONCHANNEL, &[self.name.as_str()], &text);
     }
 
     fn say(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
@@ -83,10 +78,7 @@ impl Channel {
             Ok(id) => id,
             Err(text) => return cx.error(origin, text),
         };
-        let mut template = Envelope {
-            body: e.body.clone(),
-            ..Envelope::new(e.command.clone())
-        };
+        let mut template = Envelope { body: e.body.clone(), ..Envelope::new(e.command.clone()) };
         template.meta = user_meta(e);
         self.submit(cx, template, Some(origin.clone()), OutKind::Kept, id);
     }
@@ -96,11 +88,7 @@ impl Channel {
             self.leave_early(cx, origin);
             return;
         }
-        let reason = e
-            .lines()
-            .first()
-            .map(|r| cut(r, crate::limits::REASON))
-            .unwrap_or_default();
+        let reason = e.lines().first().map(|r| cut(r, crate::limits::REASON)).unwrap_or_default();
         self.do_act(cx, origin, &ActKind::Part { reason });
     }
 
@@ -112,13 +100,7 @@ impl Channel {
             self.say_no(cx, origin, &refusal);
             return;
         }
-        self.submit(
-            cx,
-            super::send::template(kind),
-            Some(origin.clone()),
-            OutKind::Kept,
-            None,
-        );
+        self.submit(cx, super::send::template(kind), Some(origin.clone()), OutKind::Kept, None);
     }
 
     fn say_no(&self, cx: &mut Ctx, origin: &Origin, refusal: &Refusal) {
@@ -134,6 +116,8 @@ impl Channel {
             let mut all: Vec<&str> = vec![&name, &modes];
             all.extend(params.iter().map(String::as_str));
             cx.numeric(origin, numeric::RPL_CHANNELMODEIS, &all, "");
+            let created = (replica.fold.created / 1000).to_string();
+            cx.numeric(origin, numeric::RPL_CREATIONTIME, &[&name, &created], "");
             return;
         }
         match replica.state.parse_modes(&e.params) {
@@ -143,13 +127,7 @@ impl Channel {
                     self.list(cx, origin, *letter);
                 }
                 if !request.changes.is_empty() {
-                    self.do_act(
-                        cx,
-                        origin,
-                        &ActKind::Mode {
-                            changes: request.changes,
-                        },
-                    );
+                    self.do_act(cx, origin, &ActKind::Mode { changes: request.changes });
                 }
             }
         }
@@ -163,12 +141,7 @@ impl Channel {
             _ => (numeric::RPL_BANLIST, numeric::RPL_ENDOFBANLIST),
         };
         for (mask, by, at) in replica.state.list(letter) {
-            cx.numeric(
-                origin,
-                entry,
-                &[self.name.as_str(), &mask, &by, &(at / 1000).to_string()],
-                "",
-            );
+            cx.numeric(origin, entry, &[self.name.as_str(), &mask, &by, &(at / 1000).to_string()], "");
         }
         cx.numeric(origin, end, &[self.name.as_str()], "");
     }
@@ -179,19 +152,10 @@ impl Channel {
             return;
         };
         let Some(target) = self.member(nick) else {
-            cx.numeric(
-                origin,
-                numeric::ERR_USERNOTINCHANNEL,
-                &[nick, self.name.as_str()],
-                "",
-            );
+            cx.numeric(origin, numeric::ERR_USERNOTINCHANNEL, &[nick, self.name.as_str()], "");
             return;
         };
-        let reason = e
-            .lines()
-            .first()
-            .map(|r| cut(r, crate::limits::REASON))
-            .unwrap_or_default();
+        let reason = e.lines().first().map(|r| cut(r, crate::limits::REASON)).unwrap_or_default();
         self.do_act(cx, origin, &ActKind::Kick { target, reason });
     }
 
@@ -206,10 +170,7 @@ impl Channel {
         if let Ok(actor) = ActorId::parse(nick) {
             return replica.state.members.contains_key(&actor).then_some(actor);
         }
-        replica
-            .state
-            .by_nick(&Nick::parse(nick).ok()?)
-            .map(|(a, _)| *a)
+        replica.state.by_nick(&Nick::parse(nick).ok()?).map(|(a, _)| *a)
     }
 
     fn who(&self, cx: &mut Ctx, origin: &Origin) {
@@ -230,12 +191,7 @@ impl Channel {
                     card.nick().as_str(),
                     &flags,
                 ];
-                cx.numeric(
-                    origin,
-                    numeric::RPL_WHOREPLY,
-                    &params,
-                    &format!("0 {}", card.nick()),
-                );
+                cx.numeric(origin, numeric::RPL_WHOREPLY, &params, &format!("0 {}", card.nick()));
             }
         }
         cx.numeric(origin, numeric::RPL_ENDOFWHO, &[name], "");
@@ -246,25 +202,15 @@ impl Channel {
         let fold = self.replica.as_ref().map(|r| &r.fold);
         let phase = match self.phase {
             Phase::Left => "left",
-            Phase::Joining if self.join.as_ref().is_some_and(super::Join::waits_long) => {
-                "leaderless"
-            }
+            Phase::Joining if self.join.as_ref().is_some_and(super::Join::waits_long) => "leaderless",
             Phase::Joining => "joining",
             Phase::Joined if !self.stalled.is_empty() => "waiting-for-key",
             Phase::Joined if self.past.is_some() => "catching-up",
             Phase::Joined if fold.is_some_and(|f| f.resigned) => "leaderless",
             Phase::Joined => "joined",
         };
-        let waiting = self
-            .outbox
-            .iter()
-            .filter(|o| o.kind == OutKind::Kept)
-            .count();
-        let why = if waiting > 0 || phase != "joined" {
-            self.obstacle(cx).unwrap_or_default()
-        } else {
-            ""
-        };
+        let waiting = self.outbox.iter().filter(|o| o.kind == OutKind::Kept).count();
+        let why = if waiting > 0 || phase != "joined" { self.obstacle(cx).unwrap_or_default() } else { "" };
         serde_json::json!({
             "phase": phase,
             "leader": fold.map(|f| self.nick_of(cx, &f.leader)),
@@ -295,14 +241,10 @@ pub(crate) fn given_id(cx: &Ctx, e: &Envelope) -> Result<Option<MsgId>, String> 
 /// What a session put into `meta` for others to see; what is ours is left out.
 pub(crate) fn user_meta(e: &Envelope) -> serde_json::Map<String, Value> {
     const OURS: [&str; 21] = [
-        "label", "ch", "n", "after", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state",
-        "self", "verified", "mention", "late", "stream", "id", "replay", "limit", "more",
+        "label", "ch", "n", "after", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state", "self",
+        "verified", "mention", "late", "stream", "id", "replay", "limit", "more",
     ];
-    e.meta
-        .iter()
-        .filter(|(k, _)| !OURS.contains(&k.as_str()))
-        .map(|(k, v)| (k.clone(), v.clone()))
-        .collect()
+    e.meta.iter().filter(|(k, _)| !OURS.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
 /// At most this many bytes, cut at a character.

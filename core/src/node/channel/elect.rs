@@ -44,9 +44,7 @@ pub(crate) fn events(channel: &str) -> String {
 impl Channel {
     fn vacant(&self) -> bool {
         self.replica.as_ref().is_some_and(|r| {
-            r.fold.resigned
-                || !r.state.members.contains_key(&r.fold.leader)
-                || r.fold.challenge.is_some()
+            r.fold.resigned || !r.state.members.contains_key(&r.fold.leader) || r.fold.challenge.is_some()
         })
     }
 
@@ -81,18 +79,11 @@ impl Channel {
     pub fn on_resigned(&mut self, cx: &mut Ctx, _empty: bool) {
         self.lead = None;
         cx.status_dirty = true;
-        let ours = self
-            .replica
-            .as_ref()
-            .is_some_and(|r| r.fold.leader == cx.me());
+        let ours = self.replica.as_ref().is_some_and(|r| r.fold.leader == cx.me());
         if ours && cx.stopping {
             return;
         }
-        let soon = if ours {
-            cx.jitter(1_000, 2_000)
-        } else {
-            cx.jitter(0, 60)
-        };
+        let soon = if ours { cx.jitter(1_000, 2_000) } else { cx.jitter(0, 60) };
         self.elect.claim_at = Some(cx.now.mono + soon);
     }
 
@@ -112,22 +103,15 @@ impl Channel {
             self.forget(cx);
             return;
         }
-        cx.hint(SignalOp::Subscribe {
-            channel: events(&self.key),
-        });
+        cx.hint(SignalOp::Subscribe { channel: events(&self.key) });
         let member = cx.me().to_string();
-        cx.hint(SignalOp::Member {
-            key: format!("channel:{}:members", self.key),
-            member,
-            add: true,
-        });
+        cx.hint(SignalOp::Member { key: format!("channel:{}:members", self.key), member, add: true });
         let Some(replica) = &self.replica else { return };
         if replica.fold.leader == cx.me() && !replica.fold.resigned {
             if self.lead.is_none() {
                 self.begin_lead(cx);
             }
-        } else if replica.fold.resigned || !replica.state.members.contains_key(&replica.fold.leader)
-        {
+        } else if replica.fold.resigned || !replica.state.members.contains_key(&replica.fold.leader) {
             self.elect.claim_at = Some(cx.now.mono + cx.jitter(0, 200));
         } else {
             if replica.fold.challenge.is_some() {
@@ -141,10 +125,7 @@ impl Channel {
     /// Doubts the leader, unless that was done a moment ago.
     pub fn challenge_now(&mut self, cx: &mut Ctx) {
         let Some(replica) = &self.replica else { return };
-        let lately = self
-            .elect
-            .challenged
-            .is_some_and(|at| cx.now.mono < at + CHALLENGE_EVERY);
+        let lately = self.elect.challenged.is_some_and(|at| cx.now.mono < at + CHALLENGE_EVERY);
         if self.leading() || self.phase != Phase::Joined || self.vacant() || lately || cx.stopping {
             return;
         }
@@ -170,12 +151,7 @@ impl Channel {
         if self.elect.look_at.is_some_and(|at| cx.now.mono >= at) {
             self.elect.look_at = None;
             if !self.leading() {
-                cx.signal(
-                    SignalOp::Get {
-                        key: leader_key(&self.key),
-                    },
-                    Waiting::LeaderKey(self.key.clone()),
-                );
+                cx.signal(SignalOp::Get { key: leader_key(&self.key) }, Waiting::LeaderKey(self.key.clone()));
             }
         }
         if self.elect.claim_at.is_some_and(|at| cx.now.mono >= at) {
@@ -195,24 +171,15 @@ impl Channel {
 
     /// Asks for the leader key: who has it tries first.
     pub fn take_key(&mut self, cx: &mut Ctx) {
-        let op = SignalOp::Claim {
-            key: leader_key(&self.key),
-            value: cx.me().to_string(),
-            ttl: cx.cfg.lease,
-        };
+        let op =
+            SignalOp::Claim { key: leader_key(&self.key), value: cx.me().to_string(), ttl: cx.cfg.lease };
         cx.signal(op, Waiting::Lease(self.key.clone()));
     }
 
     pub fn release_key(&mut self, cx: &mut Ctx) {
-        cx.hint(SignalOp::Release {
-            key: leader_key(&self.key),
-            value: cx.me().to_string(),
-        });
+        cx.hint(SignalOp::Release { key: leader_key(&self.key), value: cx.me().to_string() });
         let payload = json!({"event": "LEAD", "actor": ""}).to_string();
-        cx.hint(SignalOp::Publish {
-            channel: events(&self.key),
-            payload,
-        });
+        cx.hint(SignalOp::Publish { channel: events(&self.key), payload });
     }
 
     /// The answer to [`Self::take_key`].
@@ -235,11 +202,7 @@ impl Channel {
 
     fn claim(&mut self, cx: &mut Ctx) {
         let Some(replica) = &self.replica else { return };
-        let (term, prev, channel) = (
-            replica.fold.term.next(),
-            replica.fold.claim,
-            replica.fold.channel,
-        );
+        let (term, prev, channel) = (replica.fold.term.next(), replica.fold.claim, replica.fold.channel);
         self.append_claim(cx, term, prev, Some(channel));
         // If it does not count (too early by the log's clock, or lost), try again while the place is free.
         self.elect.claim_at = Some(cx.now.mono + cx.jitter(800, 1_600));
@@ -279,22 +242,16 @@ impl Channel {
     }
 
     pub fn renew_key(&mut self, cx: &mut Ctx) {
-        let op = SignalOp::Renew {
-            key: leader_key(&self.key),
-            value: cx.me().to_string(),
-            ttl: cx.cfg.lease,
-        };
+        let op =
+            SignalOp::Renew { key: leader_key(&self.key), value: cx.me().to_string(), ttl: cx.cfg.lease };
         cx.signal(op, Waiting::Renewed(self.key.clone()));
     }
 
     pub fn on_renewed(&mut self, cx: &mut Ctx, result: Result<SignalReply, PortError>) {
         if self.leading() && matches!(result, Ok(SignalReply::Renewed(false))) {
             // The service forgot, or somebody else is trying: the log decides, the key is only a hint.
-            let op = SignalOp::Claim {
-                key: leader_key(&self.key),
-                value: cx.me().to_string(),
-                ttl: cx.cfg.lease,
-            };
+            let op =
+                SignalOp::Claim { key: leader_key(&self.key), value: cx.me().to_string(), ttl: cx.cfg.lease };
             cx.hint(op);
             self.publish_status(cx);
         }
@@ -305,21 +262,9 @@ impl Channel {
         let Some(replica) = &self.replica else { return };
         let state = &replica.state;
         let hidden = state.has('s') || state.has('p');
-        let topic = state
-            .topic()
-            .filter(|_| !hidden)
-            .map(|t| t.0.to_owned())
-            .unwrap_or_default();
-        let modes = if hidden {
-            String::new()
-        } else {
-            state.mode_string(false).0
-        };
-        let members = if hidden {
-            String::new()
-        } else {
-            state.members.len().to_string()
-        };
+        let topic = state.topic().filter(|_| !hidden).map(|t| t.0.to_owned()).unwrap_or_default();
+        let modes = if hidden { String::new() } else { state.mode_string(false).0 };
+        let members = if hidden { String::new() } else { state.members.len().to_string() };
         let fields = [
             ("name", self.name.as_str().to_owned()),
             ("leader", cx.me().to_string()),
@@ -327,20 +272,10 @@ impl Channel {
             ("topic", topic),
             ("modes", modes),
             ("members", members),
-            (
-                "hidden",
-                if hidden {
-                    "1".to_owned()
-                } else {
-                    String::new()
-                },
-            ),
+            ("hidden", if hidden { "1".to_owned() } else { String::new() }),
         ];
         let fields = fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-        cx.hint(SignalOp::HashSet {
-            key: format!("channel:{}:status", self.key),
-            fields,
-        });
+        cx.hint(SignalOp::HashSet { key: format!("channel:{}:status", self.key), fields });
     }
 
     /// Somebody published on the channel's events.
@@ -348,12 +283,7 @@ impl Channel {
         let Ok(event) = serde_json::from_str::<serde_json::Value>(payload) else {
             return;
         };
-        let text = |name: &str| {
-            event
-                .get(name)
-                .and_then(serde_json::Value::as_str)
-                .unwrap_or_default()
-        };
+        let text = |name: &str| event.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
         match text("event") {
             // Somebody waits at the door and hears nothing: is there a leader at all?
             "WAIT" if self.phase == Phase::Joined && !self.leading() => {
@@ -402,9 +332,6 @@ impl Channel {
         let what = (self.key.as_str(), cx.me().to_string(), state);
         let token = key.encrypt(&serde_json::to_vec(&what).unwrap_or_default());
         let payload = json!({"event": "TYPING", "ct": token}).to_string();
-        cx.hint(SignalOp::Publish {
-            channel: events(&self.key),
-            payload,
-        });
+        cx.hint(SignalOp::Publish { channel: events(&self.key), payload });
     }
 }

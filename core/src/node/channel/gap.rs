@@ -41,12 +41,7 @@ impl Channel {
     pub fn beyond_gap(&self, record: &LogRecord) -> Option<Seq> {
         let replica = self.replica.as_ref().filter(|_| self.lost)?;
         match record {
-            LogRecord::Claim {
-                envelope,
-                card,
-                term,
-                ..
-            } => {
+            LogRecord::Claim { envelope, card, term, .. } => {
                 let member = replica.state.members.get(&card.actor())?;
                 let ahead = *term > replica.fold.term.next();
                 let signed = ahead && envelope.verify(Domain::Claim, member.card.keys()).is_ok();
@@ -70,15 +65,8 @@ impl Channel {
             _ => 0,
         };
         let deadline = cx.now.mono;
-        self.gap = Some(Gap {
-            have,
-            until,
-            asked: None,
-            ready: false,
-            parts: BTreeMap::new(),
-            deadline,
-            tries,
-        });
+        self.gap =
+            Some(Gap { have, until, asked: None, ready: false, parts: BTreeMap::new(), deadline, tries });
         cx.status_dirty = true;
         self.ask_for_gap(cx);
     }
@@ -88,31 +76,14 @@ impl Channel {
             return;
         };
         let me = cx.me();
-        let others: Vec<&Card> = replica
-            .state
-            .members
-            .iter()
-            .filter(|(a, _)| **a != me)
-            .map(|(_, m)| &m.card)
-            .collect();
-        let Some(card) = others
-            .get(gap.tries % others.len().max(1))
-            .map(|c| (*c).clone())
-        else {
+        let others: Vec<&Card> =
+            replica.state.members.iter().filter(|(a, _)| **a != me).map(|(_, m)| &m.card).collect();
+        let Some(card) = others.get(gap.tries % others.len().max(1)).map(|c| (*c).clone()) else {
             return;
         };
         gap.tries += 1;
-        gap.deadline = cx.now.mono
-            + if gap.tries % (others.len() + 1) == 0 {
-                PAUSE
-            } else {
-                PATIENCE
-            };
-        let topic = cx.topic(
-            card.address(),
-            &card.address().rpc_out,
-            me.to_string().as_bytes(),
-        );
+        gap.deadline = cx.now.mono + if gap.tries % (others.len() + 1) == 0 { PAUSE } else { PATIENCE };
+        let topic = cx.topic(card.address(), &card.address().rpc_out, me.to_string().as_bytes());
         let id = cx.new_id();
         gap.asked = Some((card, id, topic.clone()));
         gap.parts.clear();
@@ -124,23 +95,13 @@ impl Channel {
             cx.move_reader(&topic, From::End);
         }
         if tries == 2 {
-            let known = self
-                .gap
-                .as_ref()
-                .is_some_and(|g| g.until.0 < crate::ids::MAX_SAFE_INTEGER);
-            let size = if known {
-                missing.to_string()
-            } else {
-                "?".to_owned()
-            };
+            let known = self.gap.as_ref().is_some_and(|g| g.until.0 < crate::ids::MAX_SAFE_INTEGER);
+            let size = if known { missing.to_string() } else { "?".to_owned() };
             let text = format!(
                 "{size} records of {} are missing here; members who may have them are asked",
                 self.name
             );
-            let e = Envelope::new("GAP")
-                .to(self.name.as_str())
-                .param(size)
-                .line(text);
+            let e = Envelope::new("GAP").to(self.name.as_str()).param(size).line(text);
             cx.broadcast(&e, None);
         }
     }
@@ -192,47 +153,26 @@ impl Channel {
         let Some(member) = replica.state.members.get(&from) else {
             return;
         };
-        let for_us = e.to.as_deref() == Some(cx.me().to_string().as_str())
-            && channel == replica.fold.channel;
+        let for_us = e.to.as_deref() == Some(cx.me().to_string().as_str()) && channel == replica.fold.channel;
         if !for_us || e.verify(Domain::Request, member.card.keys()).is_err() {
             return;
         }
-        let query = Query::Log {
-            channel: channel.to_string(),
-            from: first,
-            to: last,
-            limit: BYTES,
-        };
+        let query = Query::Log { channel: channel.to_string(), from: first, to: last, limit: BYTES };
         cx.query(query, Waiting::Fetch(self.key.clone(), from, id));
     }
 
     /// The store has them: answer.
-    pub fn on_fetched(
-        &mut self,
-        cx: &mut Ctx,
-        asker: ActorId,
-        id: MsgId,
-        result: Result<Answer, PortError>,
-    ) {
+    pub fn on_fetched(&mut self, cx: &mut Ctx, asker: ActorId, id: MsgId, result: Result<Answer, PortError>) {
         let Ok(Answer::Log { rows }) = result else {
             return;
         };
-        let Some(card) = self
-            .replica
-            .as_ref()
-            .and_then(|r| r.state.members.get(&asker))
-            .map(|m| m.card.clone())
+        let Some(card) =
+            self.replica.as_ref().and_then(|r| r.state.members.get(&asker)).map(|m| m.card.clone())
         else {
             return;
         };
-        let rows = rows
-            .iter()
-            .map(|r: &LogRow| json!([r.time, B64.encode(&r.value)]))
-            .collect();
-        let answer = Envelope {
-            body: Some(crate::Body::Array(rows)),
-            ..Envelope::new("RECORDS")
-        };
+        let rows = rows.iter().map(|r: &LogRow| json!([r.time, B64.encode(&r.value)])).collect();
+        let answer = Envelope { body: Some(crate::Body::Array(rows)), ..Envelope::new("RECORDS") };
         cx.answer(&card, id, answer);
     }
 
@@ -247,41 +187,24 @@ impl Channel {
         if e.meta_str("re") != Some(id.to_string().as_str()) {
             return false;
         }
-        let (part, parts) = (
-            e.meta_u64("part").unwrap_or(0),
-            e.meta_u64("parts").unwrap_or(1),
-        );
+        let (part, parts) = (e.meta_u64("part").unwrap_or(0), e.meta_u64("parts").unwrap_or(1));
         gap.parts.insert(part, e.lines().concat());
         if (gap.parts.len() as u64) < parts || parts > 4_096 {
             return true;
         }
         let text: String = std::mem::take(&mut gap.parts).into_values().collect();
-        let Some(answer) = cx
-            .open_answer(&card, &text)
-            .filter(|a| a.command == "RECORDS")
-        else {
+        let Some(answer) = cx.open_answer(&card, &text).filter(|a| a.command == "RECORDS") else {
             return true;
         };
         let Some(crate::Body::Array(rows)) = answer.body else {
             return true;
         };
-        let offset = self
-            .stalled
-            .front()
-            .map_or(0, |r| r.offset.saturating_sub(1));
+        let offset = self.stalled.front().map_or(0, |r| r.offset.saturating_sub(1));
         for row in rows.iter().rev() {
             let time = row.get(0).and_then(Value::as_u64);
-            let value = row
-                .get(1)
-                .and_then(Value::as_str)
-                .and_then(|v| B64.decode(v).ok());
+            let value = row.get(1).and_then(Value::as_str).and_then(|v| B64.decode(v).ok());
             if let (Some(time), Some(value)) = (time, value) {
-                self.stalled.push_front(RawRecord {
-                    offset,
-                    key: Vec::new(),
-                    value,
-                    time,
-                });
+                self.stalled.push_front(RawRecord { offset, key: Vec::new(), value, time });
             }
         }
         if let Some(gap) = self.gap.as_mut() {

@@ -8,116 +8,48 @@ use serde_json::{Value, json};
 
 use super::elect::events;
 use super::lead::Joiner;
-use super::read::claim_hash;
+use super::scan::Scan;
 use super::{Channel, Phase, Replica};
 use crate::channel::{ActKind, ChannelState};
 use crate::crypto::ChannelKey;
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
-use crate::ids::{ActorId, ChannelId, Epoch, Hash, Millis, MsgId, Offset, Term};
-use crate::log::{Fold, LogRecord};
+use crate::ids::{ActorId, Epoch, Hash, Millis, MsgId, Offset, Term};
+use crate::log::Fold;
 use crate::node::ctx::{Ctx, Origin};
 use crate::node::waiting::Waiting;
 use crate::numeric;
-use crate::port::{From, RawRecord, SignalOp, Table, Topic};
+use crate::port::{From, SignalOp, Table, Topic};
 
 /// How long a leader may take to answer, ms.
-const PATIENCE: Millis = 3_000;
-
-/// A claim that was found in the log.
-#[derive(Debug, Clone)]
-struct Claim {
-    term: Term,
-    channel: ChannelId,
-    card: Card,
-    time: Millis,
-}
-
-/// What the log shows to somebody outside: who claimed, and whether anybody is left.
-#[derive(Debug, Default)]
-struct Scan {
-    claims: BTreeMap<Hash, Claim>,
-    /// In the order of the log.
-    order: Vec<Hash>,
-    /// The claim whose leader said that nobody is left.
-    emptied: Option<Hash>,
-    /// The last term that somebody relayed in.
-    alive: Term,
-}
-
-impl Scan {
-    fn tip(&self) -> Option<(&Hash, &Claim)> {
-        let alive = self
-            .order
-            .iter()
-            .rev()
-            .find(|h| self.claims.get(*h).is_some_and(|c| c.term == self.alive));
-        let hash = alive.or(self.order.last())?;
-        let newest = self
-            .order
-            .last()
-            .filter(|h| self.claims.get(*h).is_some_and(|c| c.term > self.alive));
-        let hash = newest.unwrap_or(hash);
-        self.claims.get_key_value(hash)
-    }
-
-    /// A founding claim of ours behind which nothing stands.
-    fn unused_claim_of(&self, me: &ActorId) -> Option<(Hash, Claim)> {
-        let hash = self
-            .order
-            .first()
-            .filter(|_| self.order.len() == 1 && self.alive == Term(0))?;
-        let claim = self.claims.get(hash).filter(|c| c.card.actor() == *me)?;
-        Some((*hash, claim.clone()))
-    }
-
-    /// Whether nobody is in the channel.
-    fn vacant(&self) -> bool {
-        self.claims.is_empty() || self.emptied.is_some()
-    }
-
-    /// Whom to ask, best first.
-    fn candidates(&self) -> Vec<Card> {
-        let tip = self.tip().map(|(_, c)| c.card.clone());
-        let rest = self
-            .order
-            .iter()
-            .rev()
-            .filter_map(|h| self.claims.get(h))
-            .map(|c| c.card.clone());
-        let mut out: Vec<Card> = Vec::new();
-        for card in tip.into_iter().chain(rest) {
-            if out.iter().all(|c| c.actor() != card.actor()) {
-                out.push(card);
-            }
-        }
-        out
-    }
-}
+pub(super) const PATIENCE: Millis = 3_000;
 
 /// An attempt to get in.
 pub(crate) struct Join {
     pub origins: Vec<Origin>,
+    /// What was said right behind the JOIN: it goes out once we are in.
+    pub later: Vec<(Origin, Envelope)>,
     /// The user has changed its mind: out again as soon as we are in.
-    leave: Option<Origin>,
+    pub(super) leave: Option<Origin>,
     /// The claim by which we try to found the channel.
-    claimed: Option<Hash>,
-    key: Option<String>,
-    scan: Scan,
+    pub(super) claimed: Option<Hash>,
+    pub(super) key: Option<String>,
+    pub(super) scan: Scan,
     /// Who was asked last, which request, and where the answer will be.
-    asked: Option<(Card, MsgId, Topic)>,
+    pub(super) asked: Option<(Card, MsgId, Topic)>,
     /// The request is sent once its answers are read.
-    ready: bool,
-    parts: BTreeMap<u64, String>,
-    deadline: Option<Millis>,
-    tries: usize,
-    told: bool,
+    pub(super) ready: bool,
+    pub(super) parts: BTreeMap<u64, String>,
+    pub(super) deadline: Option<Millis>,
+    pub(super) tries: usize,
+    pub(super) told: bool,
 }
 
 impl Join {
     pub fn new(origins: Vec<Origin>, key: Option<String>) -> Self {
         Self {
             origins,
+            later: Vec::new(),
             leave: None,
             claimed: None,
             key,
@@ -152,125 +84,10 @@ impl Channel {
         self.join = Some(join);
         self.next = 0;
         self.past = Some(Offset::MAX);
-        cx.hint(SignalOp::Subscribe {
-            channel: events(&self.key),
-        });
+        cx.hint(SignalOp::Subscribe { channel: events(&self.key) });
         let log = self.log.clone();
         cx.move_reader(&log, From::At(0));
         cx.status_dirty = true;
-    }
-
-    /// A record, seen from outside.
-    pub fn scan(&mut self, cx: &mut Ctx, record: &RawRecord) {
-        let Some(join) = self.join.as_mut() else {
-            return;
-        };
-        let Ok(parsed) = LogRecord::parse(&record.value, &self.name) else {
-            return;
-        };
-        let fresh = match parsed {
-            LogRecord::Claim {
-                envelope,
-                card,
-                term,
-                prev,
-                channel,
-            } => {
-                let hash = claim_hash(&record.value);
-                let follows = match channel {
-                    Some(id) => join
-                        .scan
-                        .claims
-                        .get(&prev)
-                        .is_some_and(|c| c.term.next() == term && c.channel == id),
-                    None => match join.scan.emptied {
-                        Some(last) => {
-                            prev == last
-                                && join
-                                    .scan
-                                    .claims
-                                    .get(&last)
-                                    .is_some_and(|c| c.term.next() == term)
-                        }
-                        None => {
-                            join.scan.claims.is_empty() && prev == Hash::ZERO && term == Term(1)
-                        }
-                    },
-                };
-                if !follows || envelope.verify(Domain::Claim, card.keys()).is_err() {
-                    return;
-                }
-                let founds = channel.is_none();
-                let channel = channel.unwrap_or(ChannelId(hash.0));
-                if founds {
-                    join.scan = Scan::default();
-                }
-                let ours = founds && join.claimed == Some(hash);
-                let time = record.time;
-                join.scan.claims.insert(
-                    hash,
-                    Claim {
-                        term,
-                        channel,
-                        card: *card,
-                        time,
-                    },
-                );
-                join.scan.order.push(hash);
-                if ours {
-                    self.founded(cx, hash, term, time);
-                    return;
-                }
-                true
-            }
-            LogRecord::Resign { at, empty: true } => {
-                let by = join.scan.claims.iter().find(|(_, c)| {
-                    c.term == at.term && at.envelope.verify(Domain::Log, c.card.keys()).is_ok()
-                });
-                let Some(hash) = by.map(|(h, _)| *h) else {
-                    return;
-                };
-                join.scan.emptied = Some(hash);
-                true
-            }
-            other => {
-                if let Some(at) = other.sequenced() {
-                    join.scan.alive = join.scan.alive.max(at.term);
-                }
-                false
-            }
-        };
-        if fresh && self.past.is_none() {
-            if let Some(join) = self.join.as_mut() {
-                join.tries = 0;
-            }
-            self.scanned(cx);
-        }
-    }
-
-    /// The log has been read to its end: found the channel, or ask its leader.
-    pub fn scanned(&mut self, cx: &mut Ctx) {
-        let Some(join) = self.join.as_mut() else {
-            return;
-        };
-        if join.scan.vacant() {
-            join.deadline = Some(cx.now.mono + PATIENCE);
-            self.take_key(cx);
-            return;
-        }
-        if let Some((hash, claim)) = join.scan.unused_claim_of(&cx.me()) {
-            // We founded it and ended before we read that: nobody else was ever in it.
-            self.founded(cx, hash, claim.term, claim.time);
-            return;
-        }
-        let candidates = join.scan.candidates();
-        let Some(card) = candidates
-            .get(join.tries % candidates.len().max(1))
-            .cloned()
-        else {
-            return;
-        };
-        self.ask_leader(cx, card);
     }
 
     /// The leader key before founding: whoever has it goes first; the log decides.
@@ -287,13 +104,7 @@ impl Channel {
             return;
         }
         let (term, prev) = match &join.scan.emptied {
-            Some(hash) => (
-                join.scan
-                    .claims
-                    .get(hash)
-                    .map_or(Term(1), |c| c.term.next()),
-                *hash,
-            ),
+            Some(hash) => (join.scan.claims.get(hash).map_or(Term(1), |c| c.term.next()), *hash),
             None => (Term(1), Hash::ZERO),
         };
         join.deadline = Some(cx.now.mono + PATIENCE);
@@ -304,7 +115,7 @@ impl Channel {
     }
 
     /// Our claim was the first: the channel is ours.
-    fn founded(&mut self, cx: &mut Ctx, claim: Hash, term: Term, time: Millis) {
+    pub(super) fn founded(&mut self, cx: &mut Ctx, claim: Hash, term: Term, time: Millis) {
         let state = ChannelState::found(&self.name, &cx.card, MsgId::default());
         let fold = Fold::found(claim, cx.me(), term, time);
         self.replica = Some(Replica { fold, state });
@@ -313,7 +124,7 @@ impl Channel {
         self.begin_lead(cx);
     }
 
-    fn ask_leader(&mut self, cx: &mut Ctx, card: Card) {
+    pub(super) fn ask_leader(&mut self, cx: &mut Ctx, card: Card) {
         let me = cx.me().to_string();
         let topic = cx.topic(card.address(), &card.address().rpc_out, me.as_bytes());
         let id = cx.new_id();
@@ -363,17 +174,8 @@ impl Channel {
         act.to = Some(self.name.as_str().to_owned());
         act.id = Some(id.to_string());
         act.ts = Some(cx.ts());
-        let act = act
-            .meta("ch", channel.to_string())
-            .meta("n", 1)
-            .sign(Domain::Message, &cx.id);
-        let bytes = cx.seal_to(
-            &card,
-            "ASK",
-            id,
-            &act,
-            &[("channel", json!(self.name.as_str()))],
-        );
+        let act = act.meta("ch", channel.to_string()).meta("n", 1).sign(Domain::Message, &cx.id);
+        let bytes = cx.seal_to(&card, "ASK", id, &act, &[("channel", json!(self.name.as_str()))]);
         cx.append_rpc(&card, bytes, Waiting::Nothing);
     }
 
@@ -389,10 +191,7 @@ impl Channel {
         if e.meta_str("re") != Some(id.to_string().as_str()) || from != Some(card.actor()) {
             return false;
         }
-        let (part, parts) = (
-            e.meta_u64("part").unwrap_or(0),
-            e.meta_u64("parts").unwrap_or(1),
-        );
+        let (part, parts) = (e.meta_u64("part").unwrap_or(0), e.meta_u64("parts").unwrap_or(1));
         if parts > 4_096 {
             return true;
         }
@@ -407,9 +206,8 @@ impl Channel {
         match answer.command.as_str() {
             "WELCOME" => self.on_welcome(cx, &answer),
             "REDIRECT" => {
-                let card = answer
-                    .get("card")
-                    .and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
+                let card =
+                    answer.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
                 let card = card.and_then(|c| Card::parse(&c).ok());
                 if let Some(card) = card.filter(|c| c.actor() != cx.me()) {
                     if let Some(join) = self.join.as_mut() {
@@ -426,19 +224,19 @@ impl Channel {
     /// The leader says no.
     fn on_refused(&mut self, cx: &mut Ctx, answer: &Envelope) {
         let nick = cx.nick().as_str().to_owned();
-        let origins = self.join.take().map(|j| j.origins).unwrap_or_default();
+        let (origins, later) = self.join.take().map(|j| (j.origins, j.later)).unwrap_or_default();
         for origin in origins {
-            let mut e = Envelope {
-                meta: serde_json::Map::new(),
-                from: None,
-                id: None,
-                ts: None,
-                ..answer.clone()
-            };
+            let mut e =
+                Envelope { meta: serde_json::Map::new(), from: None, id: None, ts: None, ..answer.clone() };
             e.to = Some(nick.clone());
             cx.reply(&origin, e);
+            cx.settled_by(Some(&origin));
         }
         self.phase = Phase::Left;
+        for (origin, e) in later {
+            self.not_in(cx, &origin, &e);
+            cx.settled_by(Some(&origin));
+        }
         cx.status_dirty = true;
     }
 
@@ -447,26 +245,17 @@ impl Channel {
         let get = |name: &str| answer.get(name).cloned().unwrap_or(Value::Null);
         let fold: Option<Fold> = serde_json::from_value(get("fold")).ok();
         let state: Option<ChannelState> = serde_json::from_value(get("state")).ok();
-        let at = get("offset")
-            .as_str()
-            .and_then(|o| o.parse::<Offset>().ok());
+        let at = get("offset").as_str().and_then(|o| o.parse::<Offset>().ok());
         let (Some(fold), Some(state), Some(at)) = (fold, state, at) else {
             return;
         };
-        let ours = state
-            .members
-            .get(&cx.me())
-            .is_some_and(|m| m.card.keys() == cx.card.keys());
+        let ours = state.members.get(&cx.me()).is_some_and(|m| m.card.keys() == cx.card.keys());
         if !ours || state.name != self.name {
             return;
         }
         for key in get("keys").as_array().into_iter().flatten() {
-            let epoch: Option<Epoch> = key
-                .get("epoch")
-                .and_then(|e| serde_json::from_value(e.clone()).ok());
-            let bytes: Option<Vec<u8>> = key
-                .get("key")
-                .and_then(|k| serde_json::from_value(k.clone()).ok());
+            let epoch: Option<Epoch> = key.get("epoch").and_then(|e| serde_json::from_value(e.clone()).ok());
+            let bytes: Option<Vec<u8>> = key.get("key").and_then(|k| serde_json::from_value(k.clone()).ok());
             let bytes = bytes.and_then(|b| <[u8; 32]>::try_from(b).ok());
             if let (Some(epoch), Some(bytes)) = (epoch, bytes) {
                 let key = ChannelKey::from_bytes(bytes);
@@ -481,11 +270,7 @@ impl Channel {
                     self.ring.restore(epoch, info, Some(key.duplicate()));
                     let value = cx.id.seal_local(key.expose());
                     let key = format!("{}/staged/{kid}", fold.channel);
-                    cx.store(crate::port::StoreOp::Put {
-                        table: Table::Key,
-                        key,
-                        value,
-                    });
+                    cx.store(crate::port::StoreOp::Put { table: Table::Key, key, value });
                 }
                 self.ring.stage(kid, key);
             }
@@ -505,11 +290,8 @@ impl Channel {
     /// We are in: the log proved it, or we founded it.
     pub fn entered(&mut self, cx: &mut Ctx) {
         self.phase = Phase::Joined;
-        let (origins, leave) = self
-            .join
-            .take()
-            .map(|j| (j.origins, j.leave))
-            .unwrap_or_default();
+        let (origins, leave, later) =
+            self.join.take().map(|j| (j.origins, j.leave, j.later)).unwrap_or_default();
         let Some(replica) = &self.replica else { return };
         let id = replica.fold.channel.to_string();
         for member in replica.state.members.values() {
@@ -530,34 +312,33 @@ impl Channel {
         for (actor, _) in replica_members(&self.replica) {
             self.store_counter(cx, &actor);
         }
-        cx.hint(SignalOp::Subscribe {
-            channel: events(&self.key),
-        });
+        cx.hint(SignalOp::Subscribe { channel: events(&self.key) });
         let member = cx.me().to_string();
-        cx.hint(SignalOp::Member {
-            key: format!("channel:{}:members", self.key),
-            member,
-            add: true,
-        });
+        cx.hint(SignalOp::Member { key: format!("channel:{}:members", self.key), member, add: true });
         if leave.is_some() {
-            let part = ActKind::Part {
-                reason: String::new(),
-            };
+            let part = ActKind::Part { reason: String::new() };
             self.submit(cx, part.to_envelope(), leave, super::OutKind::Kept, None);
             return;
         }
         self.show_entered(cx, &origins, false);
         cx.status_dirty = true;
+        for (origin, e) in later {
+            self.command(cx, &origin, &e);
+            cx.settled_by(Some(&origin));
+        }
+        for origin in &origins {
+            cx.settled_by(Some(origin));
+        }
     }
 
     /// The user has changed its mind on the way in. Whoever was asked may let us in all the same: then we leave again.
     pub fn leave_early(&mut self, cx: &mut Ctx, origin: &Origin) {
         match self.join.as_mut() {
-            Some(join)
-                if join.asked.is_some() || join.claimed.is_some() || self.replica.is_some() =>
-            {
+            Some(join) if join.asked.is_some() || join.claimed.is_some() || self.replica.is_some() => {
                 join.leave = Some(origin.clone());
-                join.origins.clear();
+                for origin in join.origins.drain(..).chain(join.later.drain(..).map(|(o, _)| o)) {
+                    cx.settled_by(Some(&origin));
+                }
             }
             _ => self.stay_out(cx, Some(origin)),
         }
@@ -565,8 +346,13 @@ impl Channel {
     }
 
     /// Nobody let us in, and we no longer want in.
-    fn stay_out(&mut self, cx: &mut Ctx, origin: Option<&Origin>) {
+    pub(super) fn stay_out(&mut self, cx: &mut Ctx, origin: Option<&Origin>) {
         self.phase = Phase::Left;
+        if let Some(join) = self.join.take() {
+            for origin in join.origins.iter().chain(join.later.iter().map(|(o, _)| o)) {
+                cx.settled_by(Some(origin));
+            }
+        }
         let e = Envelope::new("PART")
             .from(cx.nick().as_str())
             .to(self.name.as_str())
@@ -618,10 +404,7 @@ impl Channel {
             return;
         }
         let payload = json!({"event": "WAIT"}).to_string();
-        cx.hint(SignalOp::Publish {
-            channel: events(&self.key),
-            payload,
-        });
+        cx.hint(SignalOp::Publish { channel: events(&self.key), payload });
         if self.past.is_none() {
             self.scanned(cx);
         } else if let Some(join) = self.join.as_mut() {
@@ -659,20 +442,13 @@ impl Channel {
             (Phase::Joining, Some(join)) => {
                 join.leave = None;
                 join.origins.push(origin.clone());
+                cx.sent_by(Some(origin));
             }
-            _ => cx.numeric(
-                origin,
-                numeric::ERR_UNAVAILRESOURCE,
-                &[self.name.as_str()],
-                "",
-            ),
+            _ => cx.numeric(origin, numeric::ERR_UNAVAILRESOURCE, &[self.name.as_str()], ""),
         }
     }
 }
 
 fn replica_members(replica: &Option<Replica>) -> Vec<(ActorId, ())> {
-    replica
-        .as_ref()
-        .map(|r| r.state.members.keys().map(|a| (*a, ())).collect())
-        .unwrap_or_default()
+    replica.as_ref().map(|r| r.state.members.keys().map(|a| (*a, ())).collect()).unwrap_or_default()
 }

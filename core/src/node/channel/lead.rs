@@ -7,14 +7,13 @@ use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
-use super::send::{Stamp, seal_act};
 use super::{Channel, OutKind, Phase};
-use crate::channel::{Act, ActKind, Change, ChannelState, Order, Refusal};
+use crate::channel::{Act, Change, ChannelState, Order};
 use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
-use crate::ids::{ActorId, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq, Term};
-use crate::log::{Fold, LogRecord, Opened, Send, hash_record};
+use crate::ids::{ActorId, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq};
+use crate::log::{Fold, Opened, Send};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use crate::port::Ticket;
@@ -24,7 +23,7 @@ const BACKLOG: usize = 8_192;
 
 /// What the leader does with what comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     /// Relays.
     Active,
     /// An append failed: waits for the others to come to their ends.
@@ -36,9 +35,9 @@ enum Mode {
 }
 
 /// A record that was appended and has not come back.
-struct Pending {
-    hash: Hash,
-    opened: Option<Opened>,
+pub(super) struct Pending {
+    pub(super) hash: Hash,
+    pub(super) opened: Option<Opened>,
 }
 
 /// Somebody who waits to be let in: the request and the card.
@@ -48,33 +47,33 @@ pub(crate) struct Joiner {
     pub card: Card,
 }
 
-enum Backlog {
+pub(super) enum Backlog {
     Sent(Send),
     Join(Box<(Joiner, Envelope)>),
 }
 
 /// A term of one's own.
 pub(crate) struct Lead {
-    mode: Mode,
-    spec: ChannelState,
-    seq: Seq,
-    head: Hash,
-    epoch: Epoch,
-    kid: Option<KeyId>,
-    key: Option<ChannelKey>,
+    pub(super) mode: Mode,
+    pub(super) spec: ChannelState,
+    pub(super) seq: Seq,
+    pub(super) head: Hash,
+    pub(super) epoch: Epoch,
+    pub(super) kid: Option<KeyId>,
+    pub(super) key: Option<ChannelKey>,
     /// Who has the key of the epoch.
-    readers: BTreeSet<ActorId>,
-    pending: VecDeque<Pending>,
-    inflight: BTreeSet<Ticket>,
-    backlog: VecDeque<Backlog>,
+    pub(super) readers: BTreeSet<ActorId>,
+    pub(super) pending: VecDeque<Pending>,
+    pub(super) inflight: BTreeSet<Ticket>,
+    pub(super) backlog: VecDeque<Backlog>,
     /// Joiners whose answer waits for the next KEY to come back.
-    joiners: Vec<(Epoch, Joiner)>,
-    epoch_acts: u64,
-    epoch_began: Millis,
-    renew_at: Millis,
-    retry_at: Option<Millis>,
+    pub(super) joiners: Vec<(Epoch, Joiner)>,
+    pub(super) epoch_acts: u64,
+    pub(super) epoch_began: Millis,
+    pub(super) renew_at: Millis,
+    pub(super) retry_at: Option<Millis>,
     /// The place of the last record of ours that landed.
-    landed: Option<Offset>,
+    pub(super) landed: Option<Offset>,
 }
 
 impl Lead {
@@ -83,18 +82,12 @@ impl Lead {
     }
 
     pub fn wake(&self) -> Option<Millis> {
-        Some(
-            self.retry_at
-                .map_or(self.renew_at, |r| r.min(self.renew_at)),
-        )
+        Some(self.retry_at.map_or(self.renew_at, |r| r.min(self.renew_at)))
     }
 
     /// What a record of this hash holds, if it is the one that is to come back next.
     pub fn coming_back(&self, hash: &Hash) -> Option<Opened> {
-        self.pending
-            .front()
-            .filter(|p| p.hash == *hash)
-            .and_then(|p| p.opened.clone())
+        self.pending.front().filter(|p| p.hash == *hash).and_then(|p| p.opened.clone())
     }
 
     pub fn is_next(&self, hash: &Hash) -> bool {
@@ -103,10 +96,7 @@ impl Lead {
 
     /// The channel as it is before a KEY record, if somebody waits to be let in.
     pub fn snapshot(&self, replica: &super::Replica) -> Option<(Fold, ChannelState)> {
-        let due = self
-            .joiners
-            .iter()
-            .any(|(epoch, _)| *epoch == replica.fold.epoch.next());
+        let due = self.joiners.iter().any(|(epoch, _)| *epoch == replica.fold.epoch.next());
         due.then(|| (replica.fold.clone(), replica.state.clone()))
     }
 }
@@ -158,13 +148,7 @@ impl Channel {
         let members: BTreeSet<ActorId> = lead.spec.members.keys().copied().collect();
         if !own_epoch {
             self.rotate(cx, "leader");
-        } else if members
-            != self
-                .lead
-                .as_ref()
-                .map(|l| l.readers.clone())
-                .unwrap_or_default()
-        {
+        } else if members != self.lead.as_ref().map(|l| l.readers.clone()).unwrap_or_default() {
             self.rotate(cx, "members");
         } else if self.lead.as_ref().is_some_and(|l| !l.joiners.is_empty()) {
             self.rotate(cx, "join");
@@ -177,11 +161,7 @@ impl Channel {
                 let _ = self.relay(cx, opened, None);
             }
         }
-        let backlog = self
-            .lead
-            .as_mut()
-            .map(|l| std::mem::take(&mut l.backlog))
-            .unwrap_or_default();
+        let backlog = self.lead.as_mut().map(|l| std::mem::take(&mut l.backlog)).unwrap_or_default();
         for item in backlog {
             match item {
                 Backlog::Sent(send) => self.on_send(cx, send),
@@ -190,229 +170,6 @@ impl Channel {
         }
         self.pump(cx);
         cx.status_dirty = true;
-    }
-
-    /// What an act of the leader's own is stamped with.
-    pub fn lead_stamp(&self, cx: &Ctx) -> Option<Stamp> {
-        let (replica, lead) = (self.replica.as_ref()?, self.lead.as_ref()?);
-        let me = lead.spec.members.get(&cx.me())?;
-        Some(Stamp {
-            channel: replica.fold.channel,
-            epoch: lead.epoch,
-            kid: lead.kid?,
-            n: me.n.next(),
-            after: me.last,
-            seen: (replica.fold.seq, replica.fold.head),
-        })
-    }
-
-    /// Gives an act its place: the act is signed and its signature was checked. `token` is what its author made of it.
-    pub fn relay(
-        &mut self,
-        cx: &mut Ctx,
-        opened: Opened,
-        token: Option<String>,
-    ) -> Result<(), Refusal> {
-        let Some(lead) = self.lead.as_mut() else {
-            return Ok(());
-        };
-        match lead.spec.order(&opened.act) {
-            Order::Seen => return Ok(()),
-            // Something before it got lost: its author sends that again, and this behind it. A copy that was kept here
-            // could bear a number that its author has given up.
-            Order::Ahead => return Ok(()),
-            Order::Next => {}
-        }
-        lead.spec.check(&opened.act)?;
-        if cx.now.wall.abs_diff(opened.act.ts) > cx.cfg.clock_skew {
-            let text = format!(
-                "your clock and that of {}, who leads {}, are {} minutes apart: set your clock; the message waits",
-                cx.nick(),
-                self.name,
-                cx.now.wall.abs_diff(opened.act.ts) / 60_000
-            );
-            return Err(Refusal {
-                code: "CLOCK".into(),
-                params: vec![self.name.as_str().to_owned()],
-                text,
-            });
-        }
-        let (Some(key), Some(kid)) = (lead.key.as_ref(), lead.kid) else {
-            return Ok(());
-        };
-        let sealed = match token {
-            Some(token) => crate::log::SealedAct {
-                from: opened.act.author,
-                id: opened.act.id,
-                epoch: lead.epoch,
-                kid,
-                token,
-            },
-            None => seal_act(
-                cx,
-                &opened,
-                &opened.envelope.to_canonical(),
-                key,
-                lead.epoch,
-                kid,
-            ),
-        };
-        if !matches!(opened.act.kind, ActKind::Join { .. })
-            && opened.envelope.meta_u64("epoch") != Some(lead.epoch.0)
-        {
-            // Signed for an epoch that has ended: its author stamps it anew when it reads the KEY record.
-            return Ok(());
-        }
-        let term = self.replica.as_ref().map_or(Term(0), |r| r.fold.term);
-        let bytes = LogRecord::act(
-            &cx.id,
-            &self.name,
-            term,
-            lead.seq.next(),
-            lead.head,
-            &sealed,
-        );
-        let change = lead.spec.apply(&opened.act);
-        let asked = opened.act.kind.command() == "ROTATE";
-        lead.epoch_acts += 1;
-        self.append_log(cx, bytes, Some(opened));
-        if asked {
-            self.rotate(cx, "command");
-        } else {
-            self.rotate_for(cx, &change);
-        }
-        Ok(())
-    }
-
-    fn rotate_for(&mut self, cx: &mut Ctx, change: &Change) {
-        let Some(lead) = &self.lead else { return };
-        let reason = match change {
-            Change {
-                joined: Some(_), ..
-            } => "join",
-            Change { kicked: true, .. } => "kick",
-            Change { left: Some(_), .. } => "part",
-            _ if lead.epoch_acts >= cx.cfg.epoch_messages => "count",
-            _ => return,
-        };
-        if change.left.is_some() && mutant!(cx.cfg, KeepEpochOnLeave) {
-            return;
-        }
-        if lead.spec.members.is_empty() {
-            self.resign(cx, true);
-            return;
-        }
-        if !lead.spec.members.contains_key(&cx.me()) {
-            // The leader itself has left: the next one begins the epoch.
-            self.resign(cx, false);
-            return;
-        }
-        self.rotate(cx, reason);
-    }
-
-    /// Relays somebody's act, or tells them why not.
-    fn relay_for(&mut self, cx: &mut Ctx, opened: Opened, token: String) {
-        let (author, id) = (opened.act.author, opened.act.id);
-        if let Err(refusal) = self.relay(cx, opened, Some(token)) {
-            self.refuse(cx, author, id, &refusal);
-        }
-    }
-
-    fn append_log(&mut self, cx: &mut Ctx, bytes: Vec<u8>, opened: Option<Opened>) {
-        let hash = hash_record(&bytes);
-        let (log, key) = (self.log.clone(), self.key.clone());
-        let ticket = cx.append(log, key.as_bytes(), bytes, Waiting::Relay(self.key.clone()));
-        let Some(lead) = self.lead.as_mut() else {
-            return;
-        };
-        lead.seq = lead.seq.next();
-        lead.head = hash;
-        lead.pending.push_back(Pending { hash, opened });
-        lead.inflight.insert(ticket);
-    }
-
-    /// Begins a new epoch: KEY into the log, the wraps to the members.
-    pub fn rotate(&mut self, cx: &mut Ctx, reason: &str) {
-        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else {
-            return;
-        };
-        let channel = replica.fold.channel;
-        let (term, claim) = (replica.fold.term, replica.fold.claim);
-        let epoch = lead.epoch.next();
-        let key = ChannelKey::generate(&mut cx.rng);
-        let kid = key.id(&channel.0, epoch);
-        let staged = cx.id.seal_local(key.expose());
-        cx.store(crate::port::StoreOp::Put {
-            table: crate::port::Table::Key,
-            key: format!("{channel}/staged/{kid}"),
-            value: staged,
-        });
-        self.ring.stage(kid, key.duplicate());
-        lead.key = Some(key.duplicate());
-        lead.epoch = epoch;
-        lead.kid = Some(kid);
-        lead.readers = lead.spec.members.keys().copied().collect();
-        lead.epoch_acts = 0;
-        lead.epoch_began = cx.now.mono;
-        let cards: Vec<Card> = lead
-            .spec
-            .members
-            .iter()
-            .filter(|(a, _)| **a != cx.me())
-            .map(|(_, m)| m.card.clone())
-            .collect();
-        // The state that the record commits to is the one that is there when it is read: all that was appended before.
-        let state = Fold {
-            term,
-            claim,
-            ..replica.fold.clone()
-        }
-        .state_hash(&lead.spec);
-        let wraps = self.make_wraps(cx, &key, epoch, kid, &cards);
-        let mut hashes: Vec<Hash> = wraps.iter().map(|(_, hash, _)| *hash).collect();
-        while hashes.is_empty() || !hashes.len().is_multiple_of(16) {
-            hashes.push(Hash::of("kirc.v1.pad", &[&cx.random().to_be_bytes()]));
-        }
-        hashes.sort_unstable();
-        let envelope = LogRecord::key_envelope(epoch, kid, reason, state, &hashes);
-        let Some(lead) = self.lead.as_mut() else {
-            return;
-        };
-        let bytes = LogRecord::leader(
-            envelope,
-            &cx.id,
-            &self.name,
-            term,
-            lead.seq.next(),
-            lead.head,
-        );
-        self.append_log(cx, bytes, None);
-        for (card, _, bytes) in wraps {
-            cx.append_rpc(&card, bytes, Waiting::Nothing);
-        }
-        let name = self.key.clone();
-        cx.hint(crate::port::SignalOp::Publish {
-            channel: format!("rotation:{name}"),
-            payload: json!({"epoch": epoch.0, "kid": kid.to_string()}).to_string(),
-        });
-    }
-
-    /// Says goodbye in the log.
-    pub fn resign(&mut self, cx: &mut Ctx, empty: bool) {
-        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else {
-            return;
-        };
-        let envelope = Envelope::new("RESIGN").field("empty", empty);
-        let bytes = LogRecord::leader(
-            envelope,
-            &cx.id,
-            &self.name,
-            replica.fold.term,
-            lead.seq.next(),
-            lead.head,
-        );
-        self.append_log(cx, bytes, None);
-        self.release_key(cx);
     }
 
     /// An act of somebody else arrived in our mailbox.
@@ -457,25 +214,21 @@ impl Channel {
         };
         if !lead.active() {
             if lead.backlog.len() < BACKLOG {
-                lead.backlog
-                    .push_back(Backlog::Join(Box::new((joiner, envelope))));
+                lead.backlog.push_back(Backlog::Join(Box::new((joiner, envelope))));
             }
             return;
         }
         let Ok(act) = Act::parse(&envelope) else {
             return;
         };
-        if crate::log::verify_act(&envelope, &act, replica.fold.channel, &lead.spec, &cx.cfg)
-            .is_err()
-        {
+        if crate::log::verify_act(&envelope, &act, replica.fold.channel, &lead.spec, &cx.cfg).is_err() {
             return;
         }
         let known = lead.spec.members.get(&act.author);
         if known.is_some_and(|m| m.card.keys() == joiner.card.keys()) {
             // It is in already and has lost its place: it gets a new one, at a new epoch.
             let epoch = lead.epoch.next();
-            lead.joiners
-                .retain(|(_, j)| j.card.actor() != joiner.card.actor());
+            lead.joiners.retain(|(_, j)| j.card.actor() != joiner.card.actor());
             lead.joiners.push((epoch, joiner));
             self.rotate(cx, "join");
             return;
@@ -533,10 +286,8 @@ impl Channel {
         let Some(lead) = self.lead.as_ref() else {
             return;
         };
-        let passed = cx
-            .readers
-            .get(&self.log)
-            .is_some_and(|r| !r.moving && lead.landed.is_some_and(|at| r.next > at));
+        let passed =
+            cx.readers.get(&self.log).is_some_and(|r| !r.moving && lead.landed.is_some_and(|at| r.next > at));
         let idle = lead.active() && lead.inflight.is_empty() && self.stalled.is_empty();
         if idle && passed && !lead.pending.is_empty() {
             self.resync(cx);
@@ -582,10 +333,7 @@ impl Channel {
             self.miss_records(cx);
             return;
         };
-        let read = cx
-            .readers
-            .get(&self.log)
-            .is_some_and(|r| !r.moving && r.next >= end);
+        let read = cx.readers.get(&self.log).is_some_and(|r| !r.moving && r.next >= end);
         if read && self.stalled.is_empty() {
             self.resume_lead(cx);
         }
@@ -609,11 +357,7 @@ impl Channel {
         };
         let mut keys = vec![json!({"epoch": epoch, "key": key.expose().to_vec()})];
         if mutant!(cx.cfg, HandOutOldKeys) {
-            keys.extend(
-                self.ring
-                    .epochs()
-                    .map(|(e, k)| json!({"epoch": e, "key": k.expose().to_vec()})),
-            );
+            keys.extend(self.ring.epochs().map(|(e, k)| json!({"epoch": e, "key": k.expose().to_vec()})));
         }
         let mut body = serde_json::Map::new();
         body.insert("fold".into(), json!(fold));
@@ -622,10 +366,8 @@ impl Channel {
         body.insert("offset".into(), json!(at.to_string()));
         body.insert("incarnation".into(), json!(self.incarnation));
         for (_, joiner) in due {
-            let answer = Envelope {
-                body: Some(crate::Body::Object(body.clone())),
-                ..Envelope::new("WELCOME")
-            };
+            let answer =
+                Envelope { body: Some(crate::Body::Object(body.clone())), ..Envelope::new("WELCOME") };
             self.answer(cx, &joiner, answer);
         }
     }

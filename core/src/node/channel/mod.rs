@@ -9,6 +9,8 @@ mod gap;
 mod join;
 mod lead;
 mod read;
+mod relay;
+mod scan;
 mod send;
 mod show;
 mod wraps;
@@ -158,9 +160,7 @@ impl Channel {
     ) -> Result<Self, String> {
         let mut channel = Self::new(cx, state.name.clone());
         let missing = || format!("the place in the log of {}", channel.name);
-        let head = values
-            .get(&(Table::Head, channel.key.clone()))
-            .ok_or_else(missing)?;
+        let head = values.get(&(Table::Head, channel.key.clone())).ok_or_else(missing)?;
         let head: HeadRow = serde_json::from_slice(head).map_err(|e| e.to_string())?;
         channel.next = head.next.parse().map_err(|_| missing())?;
         channel.incarnation = head.incarnation;
@@ -183,40 +183,27 @@ impl Channel {
             channel.restore_key(cx, &name[prefix.len()..], value)?;
         }
         channel.heads.insert(head.fold.seq, head.fold.head);
-        channel.replica = Some(Replica {
-            fold: head.fold,
-            state,
-        });
+        channel.replica = Some(Replica { fold: head.fold, state });
         channel.phase = Phase::Joined;
         Ok(channel)
     }
 
     fn restore_key(&mut self, cx: &Ctx, name: &str, value: &[u8]) -> Result<(), String> {
-        let plain = cx
-            .id
-            .open_local(value)
-            .map_err(|e| format!("a key of {}: {e}", self.name))?;
+        let plain = cx.id.open_local(value).map_err(|e| format!("a key of {}: {e}", self.name))?;
         if let Some(kid) = name.strip_prefix("staged/") {
-            let bytes: [u8; 32] = plain
-                .try_into()
-                .map_err(|_| "a key of the wrong size".to_owned())?;
+            let bytes: [u8; 32] = plain.try_into().map_err(|_| "a key of the wrong size".to_owned())?;
             let kid = crate::ids::KeyId::parse(kid).map_err(|e| e.to_string())?;
             self.ring.stage(kid, ChannelKey::from_bytes(bytes));
             return Ok(());
         }
         let row: KeyRow = serde_json::from_slice(&plain).map_err(|e| e.to_string())?;
-        let epoch = name
-            .parse()
-            .map_err(|_| format!("an epoch of {}", self.name))?;
-        self.ring
-            .restore(Epoch(epoch), row.info, row.key.map(ChannelKey::from_bytes));
+        let epoch = name.parse().map_err(|_| format!("an epoch of {}", self.name))?;
+        self.ring.restore(Epoch(epoch), row.info, row.key.map(ChannelKey::from_bytes));
         Ok(())
     }
 
     pub fn me_in(&self, me: &ActorId) -> bool {
-        self.replica
-            .as_ref()
-            .is_some_and(|r| r.state.members.contains_key(me))
+        self.replica.as_ref().is_some_and(|r| r.state.members.contains_key(me))
     }
 
     /// Whether this node leads the channel, as far as it has read.
@@ -226,9 +213,7 @@ impl Channel {
 
     /// What stands for the conversation in the store: the identity, so that two channels of one name never mix.
     pub fn target(&self) -> String {
-        self.replica
-            .as_ref()
-            .map_or_else(|| self.key.clone(), |r| r.fold.channel.to_string())
+        self.replica.as_ref().map_or_else(|| self.key.clone(), |r| r.fold.channel.to_string())
     }
 
     /// The store's name of a key.
@@ -244,16 +229,9 @@ impl Channel {
         let row = json!({"info": info, "key": self.ring.get(epoch).map(ChannelKey::expose)});
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(&row).unwrap_or_default());
         let value = cx.id.seal_local(&plain);
-        cx.store(StoreOp::Put {
-            table: Table::Key,
-            key: self.key_row(replica, epoch),
-            value,
-        });
+        cx.store(StoreOp::Put { table: Table::Key, key: self.key_row(replica, epoch), value });
         let staged = format!("{}/staged/{}", replica.fold.channel, info.kid);
-        cx.store(StoreOp::Delete {
-            table: Table::Key,
-            key: staged,
-        });
+        cx.store(StoreOp::Delete { table: Table::Key, key: staged });
     }
 
     /// Keeps the place in the log.
@@ -278,23 +256,9 @@ impl Channel {
     /// Keeps how far an author is.
     pub fn store_counter(&self, cx: &mut Ctx, actor: &ActorId) {
         let key = format!("{}/{actor}", self.key);
-        match self
-            .replica
-            .as_ref()
-            .and_then(|r| r.state.members.get(actor))
-        {
-            Some(member) => cx.put(
-                Table::Counter,
-                key,
-                &CounterRow {
-                    n: member.n,
-                    last: member.last,
-                },
-            ),
-            None => cx.store(StoreOp::Delete {
-                table: Table::Counter,
-                key,
-            }),
+        match self.replica.as_ref().and_then(|r| r.state.members.get(actor)) {
+            Some(member) => cx.put(Table::Counter, key, &CounterRow { n: member.n, last: member.last }),
+            None => cx.store(StoreOp::Delete { table: Table::Counter, key }),
         }
     }
 
@@ -302,23 +266,11 @@ impl Channel {
     pub fn forget(&mut self, cx: &mut Ctx) {
         if let Some(replica) = &self.replica {
             let prefix = format!("{}/", replica.fold.channel);
-            cx.store(StoreOp::DeletePrefix {
-                table: Table::Key,
-                prefix,
-            });
+            cx.store(StoreOp::DeletePrefix { table: Table::Key, prefix });
         }
-        cx.store(StoreOp::Delete {
-            table: Table::Channel,
-            key: self.key.clone(),
-        });
-        cx.store(StoreOp::Delete {
-            table: Table::Head,
-            key: self.key.clone(),
-        });
-        cx.store(StoreOp::DeletePrefix {
-            table: Table::Counter,
-            prefix: format!("{}/", self.key),
-        });
+        cx.store(StoreOp::Delete { table: Table::Channel, key: self.key.clone() });
+        cx.store(StoreOp::Delete { table: Table::Head, key: self.key.clone() });
+        cx.store(StoreOp::DeletePrefix { table: Table::Counter, prefix: format!("{}/", self.key) });
         let left: Vec<Out> = self.outbox.drain(..).collect();
         for out in left {
             self.fail(cx, out, "442", "you are no longer on the channel");

@@ -24,10 +24,7 @@ impl Channel {
         }
         if !self.stalled.is_empty() {
             if self.stalled.len() < STALLED
-                && self
-                    .stalled
-                    .back()
-                    .is_some_and(|last| last.offset < record.offset)
+                && self.stalled.back().is_some_and(|last| last.offset < record.offset)
             {
                 self.stalled.push_back(record);
             }
@@ -83,13 +80,7 @@ impl Channel {
             LogRecord::Key { .. } => self.lead.as_ref().and_then(|lead| lead.snapshot(&replica)),
             _ => None,
         };
-        let judge = Judge {
-            config: &cx.cfg,
-            ring: &self.ring,
-            hash,
-            time: record.time,
-            trusted,
-        };
+        let judge = Judge { config: &cx.cfg, ring: &self.ring, hash, time: record.time, trusted };
         let before = replica.fold.head;
         let verdict = replica.fold.step(&mut replica.state, &parsed, judge);
         self.replica = Some(replica);
@@ -157,12 +148,7 @@ impl Channel {
             Verdict::Claimed => self.on_claimed(cx),
             Verdict::Challenged(by) => self.on_challenged(cx, by),
             Verdict::Resigned { empty } => self.on_resigned(cx, empty),
-            Verdict::Keyed {
-                epoch,
-                kid,
-                reason,
-                wraps,
-            } => {
+            Verdict::Keyed { epoch, kid, reason, wraps } => {
                 self.on_keyed(cx, epoch, kid, &reason, wraps, snapshot);
             }
             Verdict::Acted(acted) => {
@@ -178,10 +164,7 @@ impl Channel {
             return;
         }
         let leader = self.nick_of(cx, &replica.fold.leader);
-        let text = format!(
-            "{leader}, who leads {}, put {why} into the log; it was not taken",
-            self.name
-        );
+        let text = format!("{leader}, who leads {}, put {why} into the log; it was not taken", self.name);
         cx.alarm(self.name.as_str(), "forged", text);
         self.challenge_now(cx);
     }
@@ -216,12 +199,7 @@ impl Channel {
 
     /// Each message says what its author had seen: a head that is not ours means that somebody tells two stories.
     fn compare_heads(&mut self, cx: &mut Ctx, opened: &Opened) {
-        let Some(seen) = opened
-            .envelope
-            .meta
-            .get("seen")
-            .and_then(serde_json::Value::as_array)
-        else {
+        let Some(seen) = opened.envelope.meta.get("seen").and_then(serde_json::Value::as_array) else {
             return;
         };
         let seq = seen.first().and_then(serde_json::Value::as_u64);
@@ -243,10 +221,7 @@ impl Channel {
     /// The reader has passed what was there when it began.
     pub fn settle_past(&mut self, cx: &mut Ctx) {
         let Some(past) = self.past else { return };
-        let read = cx
-            .readers
-            .get(&self.log)
-            .is_some_and(|r| !r.moving && r.next >= past);
+        let read = cx.readers.get(&self.log).is_some_and(|r| !r.moving && r.next >= past);
         if !read || !self.stalled.is_empty() {
             return;
         }

@@ -53,13 +53,7 @@ pub(crate) struct Stamp {
 }
 
 /// Completes and signs an act.
-pub(crate) fn sign_act(
-    cx: &Ctx,
-    name: &str,
-    template: &Envelope,
-    id: MsgId,
-    stamp: &Stamp,
-) -> Envelope {
+pub(crate) fn sign_act(cx: &Ctx, name: &str, template: &Envelope, id: MsgId, stamp: &Stamp) -> Envelope {
     let mut e = template.clone();
     e.from = Some(cx.me().to_string());
     e.to = Some(name.to_owned());
@@ -70,10 +64,7 @@ pub(crate) fn sign_act(
     e.meta.insert("after".into(), json!(after(stamp.after)));
     e.meta.insert("epoch".into(), json!(stamp.epoch));
     e.meta.insert("kid".into(), json!(stamp.kid));
-    e.meta.insert(
-        "seen".into(),
-        json!([stamp.seen.0, Ctx::short(&stamp.seen.1)]),
-    );
+    e.meta.insert("seen".into(), json!([stamp.seen.0, Ctx::short(&stamp.seen.1)]));
     e.sign(Domain::Message, &cx.id)
 }
 
@@ -91,13 +82,7 @@ pub(crate) fn seal_act(
     } else {
         key.encrypt(canonical)
     };
-    SealedAct {
-        from: opened.act.author,
-        id: opened.act.id,
-        epoch,
-        kid,
-        token,
-    }
+    SealedAct { from: opened.act.author, id: opened.act.id, epoch, kid, token }
 }
 
 impl Channel {
@@ -117,22 +102,12 @@ impl Channel {
             }
             None => cx.new_id(),
         };
-        let out = Out {
-            id,
-            template,
-            origin,
-            kind,
-            sent: None,
-        };
+        let out = Out { id, template, origin, kind, sent: None };
         if kind == OutKind::Kept {
             if !mutant!(cx.cfg, ForgetOutbox) {
                 let plain = serde_json::to_vec(&out.template).unwrap_or_default();
                 let sealed = cx.id.seal_local(&plain);
-                cx.store(StoreOp::Outbox(OutboxRow {
-                    id: id.to_string(),
-                    target: self.key.clone(),
-                    sealed,
-                }));
+                cx.store(StoreOp::Outbox(OutboxRow { id: id.to_string(), target: self.key.clone(), sealed }));
             }
             cx.sent_by(out.origin.as_ref());
         }
@@ -156,9 +131,7 @@ impl Channel {
         if let Some(label) = out.origin.as_ref().and_then(|o| o.label.clone()) {
             e.meta.insert("label".into(), label);
         }
-        e.meta("actor", cx.me().to_string())
-            .meta("self", true)
-            .meta("state", state)
+        e.meta("actor", cx.me().to_string()).meta("self", true).meta("state", state)
     }
 
     /// Why nothing can be sent now, if so.
@@ -195,14 +168,8 @@ impl Channel {
             return;
         }
         if let Some(why) = self.obstacle(cx) {
-            let e = Envelope::new("STATE")
-                .to(self.name.as_str())
-                .param("waiting")
-                .line(why);
-            let e = Envelope {
-                id: Some(id.to_string()),
-                ..e
-            };
+            let e = Envelope::new("STATE").to(self.name.as_str()).param("waiting").line(why);
+            let e = Envelope { id: Some(id.to_string()), ..e };
             cx.broadcast_cap("state", &e);
         }
     }
@@ -230,10 +197,9 @@ impl Channel {
             return;
         }
         let Some(replica) = &self.replica else { return };
-        let (Some(me), Some(leader)) = (
-            replica.state.members.get(&cx.me()),
-            replica.state.members.get(&replica.fold.leader),
-        ) else {
+        let (Some(me), Some(leader)) =
+            (replica.state.members.get(&cx.me()), replica.state.members.get(&replica.fold.leader))
+        else {
             return;
         };
         let (Some(key), Some(kid)) = (self.ring.get(replica.fold.epoch), replica.fold.kid) else {
@@ -245,13 +211,7 @@ impl Channel {
         let sent = self.outbox.partition_point(|o| o.sent.is_some());
         let before = sent.checked_sub(1).and_then(|i| self.outbox.get(i));
         let mut before = before.map_or(me.last, |out| out.id);
-        for (i, out) in self
-            .outbox
-            .iter_mut()
-            .enumerate()
-            .take(cx.cfg.window)
-            .skip(sent)
-        {
+        for (i, out) in self.outbox.iter_mut().enumerate().take(cx.cfg.window).skip(sent) {
             let stamp = Stamp {
                 channel: replica.fold.channel,
                 epoch: replica.fold.epoch,
@@ -267,18 +227,8 @@ impl Channel {
             } else {
                 key.encrypt(&canonical)
             };
-            let act = SealedAct {
-                from: cx.me(),
-                id: out.id,
-                epoch: stamp.epoch,
-                kid,
-                token,
-            };
-            let bytes = Send {
-                name: self.name.clone(),
-                act,
-            }
-            .to_bytes();
+            let act = SealedAct { from: cx.me(), id: out.id, epoch: stamp.epoch, kid, token };
+            let bytes = Send { name: self.name.clone(), act }.to_bytes();
             out.sent = Some(cx.now.mono);
             let waiting = Waiting::Send(self.key.clone(), out.id);
             cx.append(topic.clone(), self.key.as_bytes(), bytes, waiting);
@@ -313,11 +263,7 @@ impl Channel {
                     }
                 }
                 Err(why) => {
-                    let refusal = Refusal {
-                        code: "400".into(),
-                        params: vec![],
-                        text: why.to_string(),
-                    };
+                    let refusal = Refusal { code: "400".into(), params: vec![], text: why.to_string() };
                     self.refused(cx, out.id, &refusal);
                     return self.pump(cx);
                 }
@@ -368,22 +314,14 @@ impl Channel {
             let took = cx.now.mono.saturating_sub(sent);
             self.usual = (self.usual * 7 + took) / 8;
         }
-        self.retry = if self.outbox.is_empty() {
-            None
-        } else {
-            Some(cx.now.mono + self.patience(cx))
-        };
+        self.retry = if self.outbox.is_empty() { None } else { Some(cx.now.mono + self.patience(cx)) };
         cx.status_dirty = true;
         Some(out)
     }
 
     /// Refills the window once half of it has been settled.
     pub fn refill(&mut self, cx: &mut Ctx) {
-        if self
-            .outbox
-            .get(cx.cfg.window / 2)
-            .is_some_and(|o| o.sent.is_none())
-        {
+        if self.outbox.get(cx.cfg.window / 2).is_some_and(|o| o.sent.is_none()) {
             self.pump(cx);
         }
     }
@@ -413,19 +351,14 @@ impl Channel {
 
     /// An own act will not be done.
     pub fn fail(&mut self, cx: &mut Ctx, out: Out, code: &str, text: &str) {
-        let refusal = Refusal {
-            code: code.into(),
-            params: vec![self.name.as_str().to_owned()],
-            text: text.into(),
-        };
+        let refusal =
+            Refusal { code: code.into(), params: vec![self.name.as_str().to_owned()], text: text.into() };
         self.fail_with(cx, out, &refusal);
     }
 
     fn fail_with(&mut self, cx: &mut Ctx, out: Out, refusal: &Refusal) {
         if out.kind == OutKind::Kept {
-            cx.store(StoreOp::Settled {
-                id: out.id.to_string(),
-            });
+            cx.store(StoreOp::Settled { id: out.id.to_string() });
         }
         let nick = cx.nick().as_str().to_owned();
         if let Some(origin) = &out.origin {
@@ -438,17 +371,8 @@ impl Channel {
             if let Some(row) = self.row(cx, cx.me(), &shown, Seq(0), "failed") {
                 cx.store(StoreOp::Message(row));
             }
-            let e = Envelope::new("STATE")
-                .to(self.name.as_str())
-                .param("failed")
-                .line(refusal.text.clone());
-            cx.broadcast_cap(
-                "state",
-                &Envelope {
-                    id: Some(out.id.to_string()),
-                    ..e
-                },
-            );
+            let e = Envelope::new("STATE").to(self.name.as_str()).param("failed").line(refusal.text.clone());
+            cx.broadcast_cap("state", &Envelope { id: Some(out.id.to_string()), ..e });
         }
         cx.settled_by(out.origin.as_ref());
         cx.status_dirty = true;
@@ -469,11 +393,7 @@ impl Channel {
             id: shown.id.clone()?,
             author: author.to_string(),
             seq: seq.0,
-            ts: shown
-                .ts
-                .as_deref()
-                .and_then(crate::envelope::parse_ts)
-                .unwrap_or(cx.now.wall),
+            ts: shown.ts.as_deref().and_then(crate::envelope::parse_ts).unwrap_or(cx.now.wall),
             state: state.to_owned(),
             sealed: cx.id.seal_local(&plain),
         })
@@ -490,11 +410,7 @@ impl Channel {
             return;
         }
         let patience = self.patience(cx);
-        let waited = self
-            .outbox
-            .front()
-            .and_then(|o| o.sent)
-            .is_some_and(|at| cx.now.mono >= at + patience);
+        let waited = self.outbox.front().and_then(|o| o.sent).is_some_and(|at| cx.now.mono >= at + patience);
         if waited && self.lead.is_none() {
             self.challenge_now(cx);
         }

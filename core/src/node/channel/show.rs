@@ -17,11 +17,7 @@ impl Channel {
     pub fn show(&mut self, cx: &mut Ctx, opened: &Opened, change: &Change) {
         let me = cx.me();
         let own = opened.act.author == me;
-        let out = if own {
-            self.settle(cx, opened.act.id)
-        } else {
-            None
-        };
+        let out = if own { self.settle(cx, opened.act.id) } else { None };
         let Some(e) = self.shown(cx, opened, change) else {
             self.settled(cx, out.as_ref(), opened);
             return;
@@ -61,15 +57,14 @@ impl Channel {
             ActKind::Message | ActKind::Notice => {
                 e.body.clone_from(&opened.envelope.body);
                 for (name, value) in &opened.envelope.meta {
-                    let ours = ["ch", "n", "after", "epoch", "kid", "seen", "sig", "alg"]
-                        .contains(&name.as_str());
+                    let ours =
+                        ["ch", "n", "after", "epoch", "kid", "seen", "sig", "alg"].contains(&name.as_str());
                     if !ours && !e.meta.contains_key(name) {
                         e.meta.insert(name.clone(), value.clone());
                     }
                 }
                 e.meta.insert("state".into(), json!("sent"));
-                e.meta
-                    .insert("verified".into(), json!(cx.contacts.verified(&act.author)));
+                e.meta.insert("verified".into(), json!(cx.contacts.verified(&act.author)));
                 let own = casefold(cx.nick().as_str());
                 if act.author != cx.me() && mentions(&opened.envelope, &own) {
                     e.meta.insert("mention".into(), Value::Bool(true));
@@ -97,9 +92,7 @@ impl Channel {
                 e = e.param(card.nick().as_str());
             }
             ActKind::Invite { target } => {
-                e = e
-                    .param(self.nick_of(cx, target))
-                    .meta("target", target.to_string());
+                e = e.param(self.nick_of(cx, target)).meta("target", target.to_string());
             }
             ActKind::Nothing { .. } => return None,
         }
@@ -111,12 +104,7 @@ impl Channel {
         let Some(out) = out else { return };
         if let (ActKind::Invite { target }, Some(origin)) = (&opened.act.kind, &out.origin) {
             let nick = self.nick_of(cx, target);
-            cx.numeric(
-                origin,
-                numeric::RPL_INVITING,
-                &[&nick, self.name.as_str()],
-                "",
-            );
+            cx.numeric(origin, numeric::RPL_INVITING, &[&nick, self.name.as_str()], "");
         }
         if let ActKind::Invite { target } = &opened.act.kind {
             let channel = self.target();
@@ -159,11 +147,7 @@ impl Channel {
                 .meta("self", true)
                 .meta("seq", replica.fold.seq.0),
         ];
-        lines.extend(
-            self.topic_lines(cx)
-                .into_iter()
-                .filter(|e| e.command != "331"),
-        );
+        lines.extend(self.topic_lines(cx).into_iter().filter(|e| e.command != "331"));
         lines.extend(self.names_lines(cx));
         let targets: Vec<crate::port::SessionId> = if replay {
             origins.iter().map(|o| o.session).collect()
@@ -171,10 +155,7 @@ impl Channel {
             cx.sessions.keys().copied().collect()
         };
         for session in targets {
-            let label = origins
-                .iter()
-                .find(|o| o.session == session)
-                .and_then(|o| o.label.clone());
+            let label = origins.iter().find(|o| o.session == session).and_then(|o| o.label.clone());
             for line in &lines {
                 let mut line = line.clone();
                 if replay {
@@ -195,12 +176,7 @@ impl Channel {
         match self.replica.as_ref().and_then(|r| r.state.topic()) {
             Some((text, by, at)) => vec![
                 numeric::reply(numeric::RPL_TOPIC, nick, &[name], text),
-                numeric::reply(
-                    numeric::RPL_TOPICWHOTIME,
-                    nick,
-                    &[name, by, &(at / 1000).to_string()],
-                    "",
-                ),
+                numeric::reply(numeric::RPL_TOPICWHOTIME, nick, &[name, by, &(at / 1000).to_string()], ""),
             ],
             None => vec![numeric::reply(numeric::RPL_NOTOPIC, nick, &[name], "")],
         }
@@ -245,9 +221,5 @@ fn with_reason(e: Envelope, reason: &str) -> Envelope {
 /// Whether a text names a nick, as a word of its own.
 fn mentions(e: &Envelope, folded: &str) -> bool {
     let part_of_nick = |c: char| c.is_ascii_alphanumeric() || "[]\\`_^{|}-~".contains(c);
-    e.lines().iter().any(|line| {
-        casefold(line)
-            .split(|c: char| !part_of_nick(c))
-            .any(|word| word == folded)
-    })
+    e.lines().iter().any(|line| casefold(line).split(|c: char| !part_of_nick(c)).any(|word| word == folded))
 }

@@ -52,11 +52,7 @@ impl Channel {
                 .meta("kid", kid.to_string())
                 .field("alg", "rsa-oaep-sha256")
                 .field("ct", ct);
-            let e = Envelope {
-                id: Some(id.to_string()),
-                ..e
-            }
-            .sign(Domain::Wrap, &cx.id);
+            let e = Envelope { id: Some(id.to_string()), ..e }.sign(Domain::Wrap, &cx.id);
             out.push((card.clone(), hash, e.to_canonical()));
         }
         out
@@ -86,14 +82,7 @@ impl Channel {
         if e.verify(Domain::Wrap, member.card.keys()).is_err() {
             return;
         }
-        self.ring.offer(
-            kid,
-            Offer {
-                from,
-                epoch,
-                ct: ct.to_owned(),
-            },
-        );
+        self.ring.offer(kid, Offer { from, epoch, ct: ct.to_owned() });
         if self.ring.info(epoch).is_some_and(|info| info.kid == kid) {
             self.open_offers(cx, epoch, kid);
         }
@@ -108,10 +97,7 @@ impl Channel {
             if self.ring.get(epoch).is_some() {
                 break;
             }
-            let first = self
-                .ring
-                .info(epoch)
-                .is_some_and(|i| i.wraps.contains(&wrap_hash(&offer.ct)));
+            let first = self.ring.info(epoch).is_some_and(|i| i.wraps.contains(&wrap_hash(&offer.ct)));
             // A first wrap must be the one that the record names; a later one was asked for, and the KeyID commits to the key.
             if offer.epoch != epoch || (!first && self.key_asked == 0) {
                 continue;
@@ -156,12 +142,7 @@ impl Channel {
     ) {
         let Some(replica) = &self.replica else { return };
         let members = replica.state.members.keys().copied().collect();
-        let info = EpochInfo {
-            kid,
-            members,
-            term: replica.fold.term,
-            wraps,
-        };
+        let info = EpochInfo { kid, members, term: replica.fold.term, wraps };
         let here = self.ring.announce(epoch, info);
         self.store_epoch(cx, epoch);
         cx.status_dirty = true;
@@ -171,10 +152,7 @@ impl Channel {
             }
             return;
         }
-        let e = Envelope::new("EPOCH")
-            .to(self.name.as_str())
-            .param(epoch.to_string())
-            .param(reason);
+        let e = Envelope::new("EPOCH").to(self.name.as_str()).param(epoch.to_string()).param(reason);
         cx.broadcast_cap("status", &e);
         let at = self.next.saturating_sub(1);
         self.welcome(cx, epoch, snapshot, at);
@@ -218,14 +196,8 @@ impl Channel {
             .filter(|(a, _)| **a != me && info.members.contains(a))
             .map(|(_, m)| m.card.clone())
             .collect();
-        let leader = others
-            .iter()
-            .position(|c| c.actor() == replica.fold.leader)
-            .unwrap_or(0);
-        let Some(card) = others
-            .get((leader + self.key_asked as usize) % others.len().max(1))
-            .cloned()
-        else {
+        let leader = others.iter().position(|c| c.actor() == replica.fold.leader).unwrap_or(0);
+        let Some(card) = others.get((leader + self.key_asked as usize) % others.len().max(1)).cloned() else {
             return;
         };
         let id = cx.new_id();
@@ -236,12 +208,7 @@ impl Channel {
             .meta("ch", replica.fold.channel.to_string())
             .meta("epoch", epoch.0)
             .meta("kid", info.kid.to_string());
-        let e = Envelope {
-            id: Some(id.to_string()),
-            ts: Some(cx.ts()),
-            ..e
-        }
-        .sign(Domain::Request, &cx.id);
+        let e = Envelope { id: Some(id.to_string()), ts: Some(cx.ts()), ..e }.sign(Domain::Request, &cx.id);
         self.key_asked += 1;
         let wait = (ASK_AFTER << self.key_asked.min(4)).min(10_000);
         self.key_wanted = Some(cx.now.mono + wait);
@@ -259,8 +226,7 @@ impl Channel {
         let (Some(from), Some(epoch), Some(channel)) = parsed else {
             return;
         };
-        if channel != replica.fold.channel || e.to.as_deref() != Some(cx.me().to_string().as_str())
-        {
+        if channel != replica.fold.channel || e.to.as_deref() != Some(cx.me().to_string().as_str()) {
             return;
         }
         let Some(member) = replica.state.members.get(&from) else {
@@ -269,8 +235,7 @@ impl Channel {
         let Some(info) = self.ring.info(epoch) else {
             return;
         };
-        let entitled =
-            info.members.contains(&from) && e.verify(Domain::Request, member.card.keys()).is_ok();
+        let entitled = info.members.contains(&from) && e.verify(Domain::Request, member.card.keys()).is_ok();
         let kid = info.kid;
         let card = member.card.clone();
         let Some(key) = self.ring.get(epoch).filter(|_| entitled) else {
@@ -344,11 +309,7 @@ impl Channel {
         if !ours || inner.verify(Domain::Request, leader.card.keys()).is_err() {
             return;
         }
-        let Some(id) = inner
-            .id
-            .as_deref()
-            .and_then(|i| crate::ids::MsgId::parse(i).ok())
-        else {
+        let Some(id) = inner.id.as_deref().and_then(|i| crate::ids::MsgId::parse(i).ok()) else {
             return;
         };
         let refusal = crate::channel::Refusal {

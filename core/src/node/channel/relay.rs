@@ -1,0 +1,194 @@
+//! Giving acts their place, and beginning epochs: what the leader appends.
+//!
+//! What it appends is a proposal: it counts when the log gives it back.
+
+use super::Channel;
+use super::send::{Stamp, seal_act};
+use crate::channel::{ActKind, Change, Order, Refusal};
+use crate::crypto::ChannelKey;
+use crate::envelope::Envelope;
+use crate::identity::Card;
+use crate::ids::{Hash, Term};
+use crate::log::{Fold, LogRecord, Opened, hash_record};
+use crate::node::ctx::Ctx;
+use crate::node::waiting::Waiting;
+use serde_json::json;
+
+use super::lead::Pending;
+
+impl Channel {
+    /// What an act of the leader's own is stamped with.
+    pub fn lead_stamp(&self, cx: &Ctx) -> Option<Stamp> {
+        let (replica, lead) = (self.replica.as_ref()?, self.lead.as_ref()?);
+        let me = lead.spec.members.get(&cx.me())?;
+        Some(Stamp {
+            channel: replica.fold.channel,
+            epoch: lead.epoch,
+            kid: lead.kid?,
+            n: me.n.next(),
+            after: me.last,
+            seen: (replica.fold.seq, replica.fold.head),
+        })
+    }
+
+    /// Gives an act its place: the act is signed and its signature was checked. `token` is what its author made of it.
+    pub fn relay(&mut self, cx: &mut Ctx, opened: Opened, token: Option<String>) -> Result<(), Refusal> {
+        let Some(lead) = self.lead.as_mut() else {
+            return Ok(());
+        };
+        match lead.spec.order(&opened.act) {
+            Order::Seen => return Ok(()),
+            // Something before it got lost: its author sends that again, and this behind it. A copy that was kept here
+            // could bear a number that its author has given up.
+            Order::Ahead => return Ok(()),
+            Order::Next => {}
+        }
+        lead.spec.check(&opened.act)?;
+        if cx.now.wall.abs_diff(opened.act.ts) > cx.cfg.clock_skew {
+            let text = format!(
+                "your clock and that of {}, who leads {}, are {} minutes apart: set your clock; the message waits",
+                cx.nick(),
+                self.name,
+                cx.now.wall.abs_diff(opened.act.ts) / 60_000
+            );
+            return Err(Refusal { code: "CLOCK".into(), params: vec![self.name.as_str().to_owned()], text });
+        }
+        let (Some(key), Some(kid)) = (lead.key.as_ref(), lead.kid) else {
+            return Ok(());
+        };
+        let sealed = match token {
+            Some(token) => crate::log::SealedAct {
+                from: opened.act.author,
+                id: opened.act.id,
+                epoch: lead.epoch,
+                kid,
+                token,
+            },
+            None => seal_act(cx, &opened, &opened.envelope.to_canonical(), key, lead.epoch, kid),
+        };
+        if !matches!(opened.act.kind, ActKind::Join { .. })
+            && opened.envelope.meta_u64("epoch") != Some(lead.epoch.0)
+        {
+            // Signed for an epoch that has ended: its author stamps it anew when it reads the KEY record.
+            return Ok(());
+        }
+        let term = self.replica.as_ref().map_or(Term(0), |r| r.fold.term);
+        let bytes = LogRecord::act(&cx.id, &self.name, term, lead.seq.next(), lead.head, &sealed);
+        let change = lead.spec.apply(&opened.act);
+        let asked = opened.act.kind.command() == "ROTATE";
+        lead.epoch_acts += 1;
+        self.append_log(cx, bytes, Some(opened));
+        if asked {
+            self.rotate(cx, "command");
+        } else {
+            self.rotate_for(cx, &change);
+        }
+        Ok(())
+    }
+
+    pub(super) fn rotate_for(&mut self, cx: &mut Ctx, change: &Change) {
+        let Some(lead) = &self.lead else { return };
+        let reason = match change {
+            Change { joined: Some(_), .. } => "join",
+            Change { kicked: true, .. } => "kick",
+            Change { left: Some(_), .. } => "part",
+            _ if lead.epoch_acts >= cx.cfg.epoch_messages => "count",
+            _ => return,
+        };
+        if change.left.is_some() && mutant!(cx.cfg, KeepEpochOnLeave) {
+            return;
+        }
+        if lead.spec.members.is_empty() {
+            self.resign(cx, true);
+            return;
+        }
+        if !lead.spec.members.contains_key(&cx.me()) {
+            // The leader itself has left: the next one begins the epoch.
+            self.resign(cx, false);
+            return;
+        }
+        self.rotate(cx, reason);
+    }
+
+    /// Relays somebody's act, or tells them why not.
+    pub(super) fn relay_for(&mut self, cx: &mut Ctx, opened: Opened, token: String) {
+        let (author, id) = (opened.act.author, opened.act.id);
+        if let Err(refusal) = self.relay(cx, opened, Some(token)) {
+            self.refuse(cx, author, id, &refusal);
+        }
+    }
+
+    pub(super) fn append_log(&mut self, cx: &mut Ctx, bytes: Vec<u8>, opened: Option<Opened>) {
+        let hash = hash_record(&bytes);
+        let (log, key) = (self.log.clone(), self.key.clone());
+        let ticket = cx.append(log, key.as_bytes(), bytes, Waiting::Relay(self.key.clone()));
+        let Some(lead) = self.lead.as_mut() else {
+            return;
+        };
+        lead.seq = lead.seq.next();
+        lead.head = hash;
+        lead.pending.push_back(Pending { hash, opened });
+        lead.inflight.insert(ticket);
+    }
+
+    /// Begins a new epoch: KEY into the log, the wraps to the members.
+    pub fn rotate(&mut self, cx: &mut Ctx, reason: &str) {
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else {
+            return;
+        };
+        let channel = replica.fold.channel;
+        let (term, claim) = (replica.fold.term, replica.fold.claim);
+        let epoch = lead.epoch.next();
+        let key = ChannelKey::generate(&mut cx.rng);
+        let kid = key.id(&channel.0, epoch);
+        let staged = cx.id.seal_local(key.expose());
+        cx.store(crate::port::StoreOp::Put {
+            table: crate::port::Table::Key,
+            key: format!("{channel}/staged/{kid}"),
+            value: staged,
+        });
+        self.ring.stage(kid, key.duplicate());
+        lead.key = Some(key.duplicate());
+        lead.epoch = epoch;
+        lead.kid = Some(kid);
+        lead.readers = lead.spec.members.keys().copied().collect();
+        lead.epoch_acts = 0;
+        lead.epoch_began = cx.now.mono;
+        let cards: Vec<Card> =
+            lead.spec.members.iter().filter(|(a, _)| **a != cx.me()).map(|(_, m)| m.card.clone()).collect();
+        // The state that the record commits to is the one that is there when it is read: all that was appended before.
+        let state = Fold { term, claim, ..replica.fold.clone() }.state_hash(&lead.spec);
+        let wraps = self.make_wraps(cx, &key, epoch, kid, &cards);
+        let mut hashes: Vec<Hash> = wraps.iter().map(|(_, hash, _)| *hash).collect();
+        while hashes.is_empty() || !hashes.len().is_multiple_of(16) {
+            hashes.push(Hash::of("kirc.v1.pad", &[&cx.random().to_be_bytes()]));
+        }
+        hashes.sort_unstable();
+        let envelope = LogRecord::key_envelope(epoch, kid, reason, state, &hashes);
+        let Some(lead) = self.lead.as_mut() else {
+            return;
+        };
+        let bytes = LogRecord::leader(envelope, &cx.id, &self.name, term, lead.seq.next(), lead.head);
+        self.append_log(cx, bytes, None);
+        for (card, _, bytes) in wraps {
+            cx.append_rpc(&card, bytes, Waiting::Nothing);
+        }
+        let name = self.key.clone();
+        cx.hint(crate::port::SignalOp::Publish {
+            channel: format!("rotation:{name}"),
+            payload: json!({"epoch": epoch.0, "kid": kid.to_string()}).to_string(),
+        });
+    }
+
+    /// Says goodbye in the log.
+    pub fn resign(&mut self, cx: &mut Ctx, empty: bool) {
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else {
+            return;
+        };
+        let envelope = Envelope::new("RESIGN").field("empty", empty);
+        let bytes =
+            LogRecord::leader(envelope, &cx.id, &self.name, replica.fold.term, lead.seq.next(), lead.head);
+        self.append_log(cx, bytes, None);
+        self.release_key(cx);
+    }
+}

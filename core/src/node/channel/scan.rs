@@ -1,0 +1,160 @@
+//! What the log shows to somebody outside: who claimed, who leads, whether anybody is left.
+//!
+//! Nothing of it is proven to us yet: who is asked, and what it answers, is `join`'s matter.
+
+use super::Channel;
+use super::read::claim_hash;
+use crate::envelope::Domain;
+use crate::identity::Card;
+use crate::ids::{ActorId, ChannelId, Hash, Millis, Term};
+use crate::log::LogRecord;
+use crate::node::ctx::Ctx;
+use crate::port::RawRecord;
+use std::collections::BTreeMap;
+
+use super::join::PATIENCE;
+/// A claim that was found in the log.
+#[derive(Debug, Clone)]
+pub(super) struct Claim {
+    pub(super) term: Term,
+    pub(super) channel: ChannelId,
+    pub(super) card: Card,
+    pub(super) time: Millis,
+}
+
+/// What the log shows to somebody outside: who claimed, and whether anybody is left.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    pub(super) claims: BTreeMap<Hash, Claim>,
+    /// In the order of the log.
+    pub(super) order: Vec<Hash>,
+    /// The claim whose leader said that nobody is left.
+    pub(super) emptied: Option<Hash>,
+    /// The last term that somebody relayed in.
+    pub(super) alive: Term,
+}
+
+impl Scan {
+    pub(super) fn tip(&self) -> Option<(&Hash, &Claim)> {
+        let alive =
+            self.order.iter().rev().find(|h| self.claims.get(*h).is_some_and(|c| c.term == self.alive));
+        let hash = alive.or(self.order.last())?;
+        let newest = self.order.last().filter(|h| self.claims.get(*h).is_some_and(|c| c.term > self.alive));
+        let hash = newest.unwrap_or(hash);
+        self.claims.get_key_value(hash)
+    }
+
+    /// A founding claim of ours behind which nothing stands.
+    pub(super) fn unused_claim_of(&self, me: &ActorId) -> Option<(Hash, Claim)> {
+        let hash = self.order.first().filter(|_| self.order.len() == 1 && self.alive == Term(0))?;
+        let claim = self.claims.get(hash).filter(|c| c.card.actor() == *me)?;
+        Some((*hash, claim.clone()))
+    }
+
+    /// Whether nobody is in the channel.
+    pub(super) fn vacant(&self) -> bool {
+        self.claims.is_empty() || self.emptied.is_some()
+    }
+
+    /// Whom to ask, best first.
+    pub(super) fn candidates(&self) -> Vec<Card> {
+        let tip = self.tip().map(|(_, c)| c.card.clone());
+        let rest = self.order.iter().rev().filter_map(|h| self.claims.get(h)).map(|c| c.card.clone());
+        let mut out: Vec<Card> = Vec::new();
+        for card in tip.into_iter().chain(rest) {
+            if out.iter().all(|c| c.actor() != card.actor()) {
+                out.push(card);
+            }
+        }
+        out
+    }
+}
+
+impl Channel {
+    /// A record, seen from outside.
+    pub fn scan(&mut self, cx: &mut Ctx, record: &RawRecord) {
+        let Some(join) = self.join.as_mut() else {
+            return;
+        };
+        let Ok(parsed) = LogRecord::parse(&record.value, &self.name) else {
+            return;
+        };
+        let fresh = match parsed {
+            LogRecord::Claim { envelope, card, term, prev, channel } => {
+                let hash = claim_hash(&record.value);
+                let follows = match channel {
+                    Some(id) => {
+                        join.scan.claims.get(&prev).is_some_and(|c| c.term.next() == term && c.channel == id)
+                    }
+                    None => match join.scan.emptied {
+                        Some(last) => {
+                            prev == last && join.scan.claims.get(&last).is_some_and(|c| c.term.next() == term)
+                        }
+                        None => join.scan.claims.is_empty() && prev == Hash::ZERO && term == Term(1),
+                    },
+                };
+                if !follows || envelope.verify(Domain::Claim, card.keys()).is_err() {
+                    return;
+                }
+                let founds = channel.is_none();
+                let channel = channel.unwrap_or(ChannelId(hash.0));
+                if founds {
+                    join.scan = Scan::default();
+                }
+                let ours = founds && join.claimed == Some(hash);
+                let time = record.time;
+                join.scan.claims.insert(hash, Claim { term, channel, card: *card, time });
+                join.scan.order.push(hash);
+                if ours {
+                    self.founded(cx, hash, term, time);
+                    return;
+                }
+                true
+            }
+            LogRecord::Resign { at, empty: true } => {
+                let by = join.scan.claims.iter().find(|(_, c)| {
+                    c.term == at.term && at.envelope.verify(Domain::Log, c.card.keys()).is_ok()
+                });
+                let Some(hash) = by.map(|(h, _)| *h) else {
+                    return;
+                };
+                join.scan.emptied = Some(hash);
+                true
+            }
+            other => {
+                if let Some(at) = other.sequenced() {
+                    join.scan.alive = join.scan.alive.max(at.term);
+                }
+                false
+            }
+        };
+        if fresh && self.past.is_none() {
+            if let Some(join) = self.join.as_mut() {
+                join.tries = 0;
+            }
+            self.scanned(cx);
+        }
+    }
+
+    /// The log has been read to its end: found the channel, or ask its leader.
+    pub fn scanned(&mut self, cx: &mut Ctx) {
+        let Some(join) = self.join.as_mut() else {
+            return;
+        };
+        if join.scan.vacant() {
+            join.deadline = Some(cx.now.mono + PATIENCE);
+            self.take_key(cx);
+            return;
+        }
+        if let Some((hash, claim)) = join.scan.unused_claim_of(&cx.me()) {
+            // We founded it and ended before we read that: nobody else was ever in it.
+            self.founded(cx, hash, claim.term, claim.time);
+            return;
+        }
+        let candidates = join.scan.candidates();
+        let Some(card) = candidates.get(join.tries % candidates.len().max(1)).cloned() else {
+            return;
+        };
+        self.ask_leader(cx, card);
+    }
+}
