@@ -23,8 +23,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn insert(conn: &Connection, table: &str, value: &[u8]) -> rusqlite::Result<()> {
-    conn.prepare_cached(&format!("INSERT INTO {table} (value) VALUES (?)"))?
-        .execute([value])?;
+    conn.prepare_cached(&format!("INSERT INTO {table} (value) VALUES (?)"))?.execute([value])?;
     Ok(())
 }
 
@@ -83,12 +82,7 @@ impl Hops {
                 Ok(())
             })
         });
-        Ok(Self {
-            conn,
-            wake,
-            arrived,
-            value: vec![7; size],
-        })
+        Ok(Self { conn, wake, arrived, value: vec![7; size] })
     }
 
     /// Both hops of one record, in nanoseconds.
@@ -96,9 +90,7 @@ impl Hops {
         let since = Instant::now();
         insert(&self.conn, "first", &self.value)?;
         self.wake.send(()).context("a bare reader has ended")?;
-        self.arrived
-            .recv_timeout(PATIENCE)
-            .context("a bare hop did not arrive")?;
+        self.arrived.recv_timeout(PATIENCE).context("a bare hop did not arrive")?;
         Ok(nanos(since))
     }
 }

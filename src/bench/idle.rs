@@ -70,11 +70,7 @@ fn kirc(program: &Path, data: &Path) -> Command {
             command.env_remove(name);
         }
     }
-    command
-        .env("KIRC_DATA_DIR", data)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.env("KIRC_DATA_DIR", data).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 

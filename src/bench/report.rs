@@ -21,10 +21,7 @@ impl Spread {
             let place = values.len().saturating_sub(1) * percent / 100;
             values.get(place).map_or(0.0, |v| *v as f64)
         };
-        Self {
-            p50: at(50),
-            p99: at(99),
-        }
+        Self { p50: at(50), p99: at(99) }
     }
 }
 
@@ -75,10 +72,7 @@ impl Row {
 
     /// A spread of nanoseconds, said in microseconds.
     pub fn micros(what: &str, spread: Spread) -> Self {
-        Self {
-            p99: Some(spread.p99 / 1e3),
-            ..Self::value(what, "µs", spread.p50 / 1e3)
-        }
+        Self { p99: Some(spread.p99 / 1e3), ..Self::value(what, "µs", spread.p50 / 1e3) }
     }
 
     /// So many a second.

@@ -16,9 +16,7 @@ pub fn measure(count: usize, size: usize) -> Spread {
         return Spread::of(Vec::new());
     };
     let key = Identity::generate(&mut rng, 2048);
-    let plain = Envelope::new("PRIVMSG")
-        .to("#bench")
-        .line("x".repeat(size / 2));
+    let plain = Envelope::new("PRIVMSG").to("#bench").line("x".repeat(size / 2));
     let signed = plain.clone().sign(Domain::Message, &key);
     let times = (0..count).map(|_| {
         let own = plain.clone();

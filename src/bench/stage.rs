@@ -62,9 +62,7 @@ impl Machine for Timed {
         let (counts, size) = match (&input, self.part) {
             (Input::Command { envelope, .. }, Part::Author) => (envelope.command == "PRIVMSG", 0),
             (Input::Record { topic, .. }, Part::Leader) => (topic.name == self.data_in, 0),
-            (Input::Record { topic, record }, Part::Reader) => {
-                (topic.name == LOG_TOPIC, record.value.len())
-            }
+            (Input::Record { topic, record }, Part::Reader) => (topic.name == LOG_TOPIC, record.value.len()),
             _ => (false, 0),
         };
         let before = out.len();
@@ -113,27 +111,16 @@ impl Stage {
         let times = Arc::new(Mutex::new(Times::default()));
         let mut drivers = Vec::new();
         let mut seats = Vec::new();
-        for (part, nick) in [
-            (Part::Leader, "leader"),
-            (Part::Reader, "reader"),
-            (Part::Author, "author"),
-        ] {
+        for (part, nick) in [(Part::Leader, "leader"), (Part::Reader, "reader"), (Part::Author, "author")] {
             let driver = start(dir, part, nick, times.clone()).await?;
             seats.push(join(&driver, nick).await?);
             drivers.push(driver);
         }
-        let (Some(author), Some(reader), Some(leader)) = (seats.pop(), seats.pop(), seats.pop())
-        else {
+        let (Some(author), Some(reader), Some(leader)) = (seats.pop(), seats.pop(), seats.pop()) else {
             bail!("a node is missing");
         };
-        let mut stage = Self {
-            author: drain(author),
-            reader,
-            sent: 0,
-            _leader: drain(leader),
-            drivers,
-            times,
-        };
+        let mut stage =
+            Self { author: drain(author), reader, sent: 0, _leader: drain(leader), drivers, times };
         for _ in 0..20 {
             super::talk::single(&mut stage).await?;
         }
@@ -151,13 +138,7 @@ impl Stage {
     pub fn take_times(&self) -> Times {
         let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         let size = times.size;
-        std::mem::replace(
-            &mut *times,
-            Times {
-                size,
-                ..Times::default()
-            },
-        )
+        std::mem::replace(&mut *times, Times { size, ..Times::default() })
     }
 
     /// Ends the nodes.
@@ -168,12 +149,7 @@ impl Stage {
     }
 }
 
-async fn start(
-    dir: &Path,
-    part: Part,
-    nick: &str,
-    times: Arc<Mutex<Times>>,
-) -> anyhow::Result<Driver> {
+async fn start(dir: &Path, part: Part, nick: &str, times: Arc<Mutex<Times>>) -> anyhow::Result<Driver> {
     let identity = Identity::generate(&mut profile::rng()?, 2048);
     let grid = Grid::open(&dir.join("grid"), Settings::default())?;
     let (signals, published) = grid.signals()?;
@@ -182,11 +158,7 @@ async fn start(
     crate::config::make_private_dir(&folder)?;
     let store = EmbeddedStore::open(&folder)?;
     let snapshot = store.load().await?;
-    let home = Home {
-        cluster: grid.id().to_owned(),
-        log: LOG_TOPIC.to_owned(),
-        partitions: PARTITIONS,
-    };
+    let home = Home { cluster: grid.id().to_owned(), log: LOG_TOPIC.to_owned(), partitions: PARTITIONS };
     let address = profile::address(identity.actor(), grid.id());
     let data_in = address.data_in.clone();
     let nick = Nick::parse(nick).map_err(|e| anyhow::anyhow!("{e}"))?;
@@ -195,18 +167,9 @@ async fn start(
         mailbox.create_topics(&[name], partitions).await?;
     }
     let node = Node::restore(config, identity, &snapshot, profile::seed()?, now())?;
-    let machine = Timed {
-        node,
-        part,
-        data_in,
-        times,
-    };
-    let ports = Ports {
-        mailboxes: vec![mailbox],
-        signals: Arc::new(signals),
-        published,
-        store: Arc::new(store),
-    };
+    let machine = Timed { node, part, data_in, times };
+    let ports =
+        Ports { mailboxes: vec![mailbox], signals: Arc::new(signals), published, store: Arc::new(store) };
     driver::start(machine, ports).context("the system gives no timer")
 }
 
@@ -233,10 +196,7 @@ async fn join(driver: &Driver, nick: &str) -> anyhow::Result<Session> {
 
 /// Throws away what a door hears.
 fn drain(session: Session) -> tokio::sync::mpsc::Sender<Envelope> {
-    let Session {
-        to_node,
-        mut from_node,
-    } = session;
+    let Session { to_node, mut from_node } = session;
     tokio::spawn(async move { while from_node.recv().await.is_some() {} });
     to_node
 }

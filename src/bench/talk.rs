@@ -21,9 +21,7 @@ fn message(number: u64) -> Envelope {
 async fn heard(stage: &mut Stage, number: u64) -> anyhow::Result<()> {
     loop {
         let next = timeout(PATIENCE, stage.reader.from_node.recv());
-        let next = next
-            .await
-            .with_context(|| format!("message {number} did not reach the reader"))?;
+        let next = next.await.with_context(|| format!("message {number} did not reach the reader"))?;
         let next = next.context("the reader has ended")?;
         if next.command != "PRIVMSG" {
             continue;

@@ -36,15 +36,8 @@ async fn messages_reach_the_reader_and_each_step_is_timed() {
 
 #[test]
 fn a_goal_says_whether_it_was_reached() {
-    let row = |bare: f64| {
-        Row::micros("x", Spread::of(vec![3_000]))
-            .beside("y", bare)
-            .goal("ratio ≤", 1.5)
-    };
+    let row = |bare: f64| Row::micros("x", Spread::of(vec![3_000])).beside("y", bare).goal("ratio ≤", 1.5);
     assert_eq!((row(2.0).met, row(1.0).met), (Some(true), Some(false)));
-    let report = Report {
-        rows: vec![row(2.0)],
-        record_bytes: 7,
-    };
+    let report = Report { rows: vec![row(2.0)], record_bytes: 7 };
     assert!(report.table().contains("1.50"), "{}", report.table());
 }

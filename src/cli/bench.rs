@@ -29,8 +29,8 @@ pub struct BenchArgs {
 /// Runs it.
 pub fn run(args: &BenchArgs) -> Outcome {
     let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
-    let program = std::env::current_exe()
-        .map_err(|e| Failure::failed(format!("this program can't be found: {e}")))?;
+    let program =
+        std::env::current_exe().map_err(|e| Failure::failed(format!("this program can't be found: {e}")))?;
     let report = block_on(async {
         let measured = bench::run(&program, plan).await;
         measured.map_err(|e| Failure::failed(format!("{e:#}")))
