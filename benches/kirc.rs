@@ -13,6 +13,10 @@ const STARTS: usize = 20;
 /// Goal: milliseconds to the first frame.
 const FRAME_GOAL: f64 = 150.0;
 
+/// The screen of the measurement.
+const ROWS: std::num::NonZeroU16 = std::num::NonZeroU16::new(24).expect("not zero");
+const COLUMNS: std::num::NonZeroU16 = std::num::NonZeroU16::new(80).expect("not zero");
+
 fn main() {
     let quick = std::env::args().any(|a| a == "--quick");
     let json = std::env::args().any(|a| a == "--json");
@@ -44,7 +48,7 @@ fn first_frame(program: &Path) -> u64 {
     let mut command = CommandBuilder::new(program);
     command.args(["tui", "--demo"]);
     command.env("TERM", "xterm-256color");
-    let mut screen = vt100::Parser::new(24, 80, 0);
+    let mut screen = vt100::Parser::new(ROWS, COLUMNS, 0);
     let mut bytes = [0; 4096];
     let since = Instant::now();
     let mut child = pair.slave.spawn_command(command).expect("kirc");
