@@ -3,6 +3,7 @@
 //! `cargo bench --bench kirc` (add `-- --quick` for a short run, `-- --json` for JSON).
 
 use std::io::Read;
+use std::num::NonZero;
 use std::path::Path;
 use std::time::Instant;
 
@@ -51,7 +52,8 @@ fn first_frame(program: &Path) -> u64 {
     let mut command = CommandBuilder::new(program);
     command.args(["tui", "--demo"]);
     command.env("TERM", "xterm-256color");
-    let mut screen = vt100::Parser::new(24, 80, 0);
+    let cells = |n| NonZero::new(n).expect("a size");
+    let mut screen = vt100::Parser::new(cells(24), cells(80), 0);
     let mut bytes = [0; 4096];
     let since = Instant::now();
     let mut child = pair.slave.spawn_command(command).expect("kirc");
