@@ -3,6 +3,7 @@
 //! `cargo bench --bench kirc` (add `-- --quick` for a short run, `-- --json` for JSON).
 
 use std::io::Read;
+use std::num::NonZero;
 use std::path::Path;
 use std::time::Instant;
 
@@ -12,10 +13,6 @@ use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 const STARTS: usize = 20;
 /// Goal: milliseconds to the first frame.
 const FRAME_GOAL: f64 = 150.0;
-
-/// The screen of the measurement.
-const ROWS: std::num::NonZeroU16 = std::num::NonZeroU16::new(24).expect("not zero");
-const COLUMNS: std::num::NonZeroU16 = std::num::NonZeroU16::new(80).expect("not zero");
 
 fn main() {
     let quick = std::env::args().any(|a| a == "--quick");
@@ -29,7 +26,9 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let mut report = runtime.block_on(bench::run(program, plan)).expect("a measurement");
+    let mut report = runtime
+        .block_on(bench::run(program, plan))
+        .expect("a measurement");
     let mut row = Row::value("start to first frame", "ms", spread.p50 / 1e6);
     row.p99 = Some(spread.p99 / 1e6);
     report.rows.push(row.goal("≤", FRAME_GOAL));
@@ -42,13 +41,19 @@ fn main() {
 
 /// Nanoseconds until a terminal shows something.
 fn first_frame(program: &Path) -> u64 {
-    let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+    let size = PtySize {
+        rows: 24,
+        cols: 80,
+        pixel_width: 0,
+        pixel_height: 0,
+    };
     let pair = native_pty_system().openpty(size).expect("a terminal");
     let mut reader = pair.master.try_clone_reader().expect("a reader");
     let mut command = CommandBuilder::new(program);
     command.args(["tui", "--demo"]);
     command.env("TERM", "xterm-256color");
-    let mut screen = vt100::Parser::new(ROWS, COLUMNS, 0);
+    let cells = |n| NonZero::new(n).expect("a size");
+    let mut screen = vt100::Parser::new(cells(24), cells(80), 0);
     let mut bytes = [0; 4096];
     let since = Instant::now();
     let mut child = pair.slave.spawn_command(command).expect("kirc");

@@ -10,6 +10,7 @@ mod report;
 mod signatures;
 mod stage;
 mod talk;
+mod way;
 
 use std::path::Path;
 
@@ -18,6 +19,7 @@ pub use report::{Report, Row, Spread};
 
 use bare::Hops;
 use stage::Stage;
+use way::Ways;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +34,17 @@ pub struct Plan {
 
 impl Plan {
     /// The full measurement.
-    pub const FULL: Self = Self { singles: 500, flood: 20_000, quiet: 5 };
+    pub const FULL: Self = Self {
+        singles: 500,
+        flood: 20_000,
+        quiet: 5,
+    };
     /// A short one: says whether it works, and roughly how fast.
-    pub const QUICK: Self = Self { singles: 50, flood: 1_000, quiet: 2 };
+    pub const QUICK: Self = Self {
+        singles: 50,
+        flood: 1_000,
+        quiet: 2,
+    };
 }
 
 /// Goal: how much slower a message may be than two bare hops, by the p50.
@@ -52,39 +62,36 @@ pub async fn run(program: &Path, plan: Plan) -> anyhow::Result<Report> {
     let mut stage = Stage::open(folder.path()).await?;
     let size = stage.record_size();
     let mut hops = Hops::open(&folder.path().join("hops.db"), size)?;
-    let (mut messages, mut bare) = (Vec::new(), Vec::new());
-    while messages.len() < plan.singles {
-        let block = BLOCK.min(plan.singles - messages.len());
+    let (mut ways, mut bare) = (Ways::default(), Vec::new());
+    while bare.len() < plan.singles {
+        let block = BLOCK.min(plan.singles - bare.len());
         for _ in 0..block {
-            messages.push(talk::single(&mut stage).await?);
+            let way = talk::single(&mut stage).await?;
+            ways.add(way, &stage.take_times());
         }
         for _ in 0..block {
             bare.push(hops.hop()?);
         }
     }
-    let times = stage.take_times();
-    let (messages, bare) = (Spread::of(messages), Spread::of(bare));
+    let (messages, stretches) = ways.report(signatures::measure(plan.singles, size));
+    let bare = Spread::of(bare);
     let latency = Row::micros("author to reader", messages)
         .beside("two bare SQLite hops", bare.p50 / 1e3)
         .goal("ratio ≤", LATENCY_GOAL);
     report.rows.push(latency);
-    report.rows.push(Row::micros("  two bare SQLite hops", bare));
-    let alone = signatures::measure(plan.singles, size);
-    report.rows.push(
-        Row::micros("  leader: relay step", Spread::of(times.relayed))
-            .beside("one verify, one sign", alone.p50 / 1e3),
-    );
-    report.rows.push(Row::micros("  author: command to effects", Spread::of(times.said)));
-    report.rows.push(Row::micros("  reader: record to effects", Spread::of(times.read)));
+    report.rows.extend(stretches);
+    report.rows.push(Row::micros("two bare SQLite hops", bare));
 
     let rate = talk::flood(&mut stage, plan.flood).await?;
     stage.close().await;
     let grouped = bare::appends(&folder.path().join("many.db"), size, plan.flood, 1_000)?;
     let single = bare::appends(&folder.path().join("one.db"), size, plan.flood, 1)?;
+    report.rows.push(
+        Row::rate("messages through one leader", rate).beside("appends, 1000 a commit", grouped),
+    );
     report
         .rows
-        .push(Row::rate("messages through one leader", rate).beside("appends, 1000 a commit", grouped));
-    report.rows.push(Row::rate("", rate).beside("appends, one a commit", single));
+        .push(Row::rate("  the same", rate).beside("appends, one a commit", single));
     report.record_bytes = size;
     Ok(report)
 }

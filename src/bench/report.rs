@@ -143,6 +143,7 @@ fn short(n: f64) -> String {
     match n {
         n if n >= 100.0 => format!("{n:.0}"),
         n if n >= 10.0 => format!("{n:.1}"),
-        n => format!("{n:.2}"),
+        n if n >= 1.0 => format!("{n:.2}"),
+        n => format!("{n:.3}"),
     }
 }

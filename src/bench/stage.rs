@@ -15,7 +15,6 @@ use kirc_core::port::{Effect, Input, Now};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::bare::nanos;
 use crate::driver::{self, Driver, Machine, Ports, now};
 use crate::embedded::{Grid, Settings};
 use crate::host::{LOG_TOPIC, PARTITIONS};
@@ -29,15 +28,18 @@ pub const CHANNEL: &str = "#bench";
 /// How long joining may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the nodes took to decide, in nanoseconds; without what their driver does.
+/// When a node began and ended to decide.
+pub type Step = (Instant, Instant);
+
+/// When the nodes decided; what lies between is their drivers and services.
 #[derive(Debug, Default)]
 pub struct Times {
     /// The author: from a `PRIVMSG` to effects.
-    pub said: Vec<u64>,
+    pub said: Vec<Step>,
     /// The leader: from a record in its `data-in` to the effects that put it into the log.
-    pub relayed: Vec<u64>,
+    pub relayed: Vec<Step>,
     /// The reader: from a record of the log to effects.
-    pub read: Vec<u64>,
+    pub read: Vec<Step>,
     /// Bytes of the last record of the log that the reader got.
     size: usize,
 }
@@ -71,7 +73,7 @@ impl Machine for Timed {
         if !counts {
             return;
         }
-        let took = nanos(since);
+        let took = (since, Instant::now());
         let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         match self.part {
             Part::Author => times.said.push(took),

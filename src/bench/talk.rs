@@ -6,8 +6,7 @@ use anyhow::{Context, bail};
 use kirc_core::Envelope;
 use tokio::time::timeout;
 
-use super::bare::nanos;
-use super::stage::{CHANNEL, Stage};
+use super::stage::{CHANNEL, Stage, Step};
 
 /// How long the reader may hear nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,15 +34,15 @@ async fn heard(stage: &mut Stage, number: u64) -> anyhow::Result<()> {
     }
 }
 
-/// One message from the author's door to the reader's, in nanoseconds.
-pub async fn single(stage: &mut Stage) -> anyhow::Result<u64> {
+/// One message from the author's door to the reader's: when it was said and when it was heard.
+pub async fn single(stage: &mut Stage) -> anyhow::Result<Step> {
     let number = stage.sent;
     stage.sent += 1;
     let said = message(number);
     let since = Instant::now();
     stage.author.send(said).await?;
     heard(stage, number).await?;
-    Ok(nanos(since))
+    Ok((since, Instant::now()))
 }
 
 /// Messages at full speed: how many a second reach the reader.

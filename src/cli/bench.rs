@@ -11,7 +11,7 @@ Examples:
   kirc bench --quick
   kirc bench --json | jq '.rows[] | select(.met == false)'
 
-It works in a temporary folder, with nodes and a grid of its own; no profile is touched. A full run takes about a minute.
+It works in a temporary folder, with nodes and a grid of its own; no profile is touched. A full run takes half a minute or more.
 A goal that is missed is said, but is no failure: machines differ.";
 
 /// Flags of `kirc bench`.
