@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 pub mod attach;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod driver;

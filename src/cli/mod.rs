@@ -3,6 +3,7 @@
 //! It owns names, flags and exit codes. A subcommand's file holds its flags and what it does; none of them decides
 //! anything about channels.
 
+mod bench;
 mod completions;
 mod contacts;
 mod doctor;
@@ -102,6 +103,8 @@ pub enum Command {
     Profile(profile::ProfileArgs),
     /// Look for what is wrong, and say what to do
     Doctor(doctor::DoctorArgs),
+    /// Measure this program on this machine
+    Bench(bench::BenchArgs),
     /// Make a completion script for a shell
     Completions(completions::CompletionsArgs),
     /// Make the man page
@@ -173,6 +176,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Contacts(args) => contacts::run(global, &args),
         Command::Profile(args) => profile::run(global, &args),
         Command::Doctor(args) => doctor::run(global, &args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -14,7 +14,9 @@ const SILENCE: u64 = 3_000;
 pub fn check(world: &World, view: &View, found: &mut Breaches) {
     for host in world.hosts.iter().filter(|h| honest(world, h.index)) {
         for log in host.store.logs().values() {
-            let rows: Vec<&LogRow> = log.values().collect();
+            // What somebody else says does not break the leader's silence.
+            let challenge = |row: &&LogRow| read(row).is_some_and(|e| e.command == "CHALLENGE");
+            let rows: Vec<&LogRow> = log.values().filter(|r| !challenge(r)).collect();
             for pair in rows.windows(2) {
                 if let [before, claim] = pair {
                     one(view, host, before, claim, found);
@@ -24,8 +26,11 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
     }
 }
 
+fn read(row: &LogRow) -> Option<Envelope> {
+    serde_json::from_slice(&row.value).ok()
+}
+
 fn one(view: &View, host: &Host, before: &LogRow, claim: &LogRow, found: &mut Breaches) {
-    let read = |row: &LogRow| serde_json::from_slice::<Envelope>(&row.value).ok();
     let (Some(last), Some(claimed)) = (read(before), read(claim)) else {
         return;
     };
@@ -38,7 +43,8 @@ fn one(view: &View, host: &Host, before: &LogRow, claim: &LogRow, found: &mut Br
         let shown = view.places.get(&(channel.clone(), seq));
         shown.is_some_and(|s| matches!(s.command.as_str(), "PART" | "KICK"))
     };
-    if before.index + 1 == claim.index && !left(before.seq) && !left(before.seq.saturating_sub(1)) {
+    let followed = claim.seq == before.seq;
+    if followed && !left(before.seq) && !left(before.seq.saturating_sub(1)) {
         found.add(
             Promise::Live,
             claim.time.saturating_sub(EPOCH),

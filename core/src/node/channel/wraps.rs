@@ -207,7 +207,8 @@ impl Channel {
             .meta("channel", self.name.as_str())
             .meta("ch", replica.fold.channel.to_string())
             .meta("epoch", epoch.0)
-            .meta("kid", info.kid.to_string());
+            .meta("kid", info.kid.to_string())
+            .field("card", serde_json::to_value(cx.card.envelope()).unwrap_or_default());
         let e = Envelope { id: Some(id.to_string()), ts: Some(cx.ts()), ..e }.sign(Domain::Request, &cx.id);
         self.key_asked += 1;
         let wait = (ASK_AFTER << self.key_asked.min(4)).min(10_000);
@@ -229,15 +230,20 @@ impl Channel {
         if channel != replica.fold.channel || e.to.as_deref() != Some(cx.me().to_string().as_str()) {
             return;
         }
-        let Some(member) = replica.state.members.get(&from) else {
-            return;
-        };
         let Some(info) = self.ring.info(epoch) else {
             return;
         };
-        let entitled = info.members.contains(&from) && e.verify(Domain::Request, member.card.keys()).is_ok();
+        // Who left meanwhile still has a right to the epochs of its time, and needs them to read that it left.
+        let member = replica.state.members.get(&from).map(|m| m.card.clone());
+        let given = || {
+            let card = serde_json::from_value(e.get("card")?.clone()).ok()?;
+            Card::parse(&card).ok().filter(|c| c.actor() == from)
+        };
+        let Some(card) = member.or_else(given) else {
+            return;
+        };
+        let entitled = info.members.contains(&from) && e.verify(Domain::Request, card.keys()).is_ok();
         let kid = info.kid;
-        let card = member.card.clone();
         let Some(key) = self.ring.get(epoch).filter(|_| entitled) else {
             return;
         };

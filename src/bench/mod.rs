@@ -1,0 +1,93 @@
+//! Measures this program on this machine: on an embedded grid of its own, in a temporary folder, beside bare SQLite.
+//!
+//! It owns what is measured and how it is reported. `kirc bench` and `cargo bench` are its doors. It decides nothing
+//! about channels: three real nodes are driven as they always are, and their times are taken from outside.
+
+mod bare;
+mod folder;
+mod idle;
+mod report;
+mod signatures;
+mod stage;
+mod talk;
+
+use std::path::Path;
+
+pub use folder::Folder;
+pub use report::{Report, Row, Spread};
+
+use bare::Hops;
+use stage::Stage;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Messages that are sent one at a time.
+    pub singles: usize,
+    /// Messages that are sent at full speed.
+    pub flood: usize,
+    /// Seconds of quiet for the idle node.
+    pub quiet: u64,
+}
+
+impl Plan {
+    /// The full measurement.
+    pub const FULL: Self = Self { singles: 500, flood: 20_000, quiet: 5 };
+    /// A short one: says whether it works, and roughly how fast.
+    pub const QUICK: Self = Self { singles: 50, flood: 1_000, quiet: 2 };
+}
+
+/// Goal: how much slower a message may be than two bare hops, by the p50.
+const LATENCY_GOAL: f64 = 1.5;
+/// Singles between two looks at the bare hops.
+const BLOCK: usize = 25;
+
+/// Measures. `program` is the `kirc` that is started for the idle node.
+pub async fn run(program: &Path, plan: Plan) -> anyhow::Result<Report> {
+    let mut report = Report::default();
+    let folder = Folder::new()?;
+    // First: nothing else of this process runs then.
+    report.rows.extend(idle::measure(program, plan.quiet)?);
+
+    let mut stage = Stage::open(folder.path()).await?;
+    let size = stage.record_size();
+    let mut hops = Hops::open(&folder.path().join("hops.db"), size)?;
+    let (mut messages, mut bare) = (Vec::new(), Vec::new());
+    while messages.len() < plan.singles {
+        let block = BLOCK.min(plan.singles - messages.len());
+        for _ in 0..block {
+            messages.push(talk::single(&mut stage).await?);
+        }
+        for _ in 0..block {
+            bare.push(hops.hop()?);
+        }
+    }
+    let times = stage.take_times();
+    let (messages, bare) = (Spread::of(messages), Spread::of(bare));
+    let latency = Row::micros("author to reader", messages)
+        .beside("two bare SQLite hops", bare.p50 / 1e3)
+        .goal("ratio ≤", LATENCY_GOAL);
+    report.rows.push(latency);
+    report.rows.push(Row::micros("  two bare SQLite hops", bare));
+    let alone = signatures::measure(plan.singles, size);
+    report.rows.push(
+        Row::micros("  leader: relay step", Spread::of(times.relayed))
+            .beside("one verify, one sign", alone.p50 / 1e3),
+    );
+    report.rows.push(Row::micros("  author: command to effects", Spread::of(times.said)));
+    report.rows.push(Row::micros("  reader: record to effects", Spread::of(times.read)));
+
+    let rate = talk::flood(&mut stage, plan.flood).await?;
+    stage.close().await;
+    let grouped = bare::appends(&folder.path().join("many.db"), size, plan.flood, 1_000)?;
+    let single = bare::appends(&folder.path().join("one.db"), size, plan.flood, 1)?;
+    report
+        .rows
+        .push(Row::rate("messages through one leader", rate).beside("appends, 1000 a commit", grouped));
+    report.rows.push(Row::rate("", rate).beside("appends, one a commit", single));
+    report.record_bytes = size;
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests;
