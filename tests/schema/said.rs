@@ -46,7 +46,7 @@ fn what_the_program_sends_fits_its_schemas() {
     alice.until("bob's TYPING", is("TYPING"));
 
     // Questions about it.
-    for (command, last) in [("NAMES", "366"), ("WHO", "315"), ("MODE", "324"), ("JOIN", "366")] {
+    for (command, last) in [("NAMES", "366"), ("WHO", "315"), ("MODE", "329"), ("JOIN", "366")] {
         alice.ask(json!({"command": command, "to": "#net"}), &[last]);
     }
     alice.ask(json!({"command": "WHO", "to": "bob"}), &["315"]);
