@@ -25,7 +25,7 @@ impl World {
         }
         let any = !commit.is_empty() || rest.len() > 1;
         let doomed = any && std::mem::take(&mut self.hosts[index].doomed);
-        if doomed && self.dice.chance(150) {
+        if doomed && !commit.is_empty() && self.dice.chance(150) {
             return self.crash(index, "before a commit");
         }
         self.commit(index, commit);
@@ -38,11 +38,7 @@ impl World {
         let mut at = 0;
         loop {
             if halt == Some(at) {
-                for effect in rest {
-                    if let Effect::Deliver { session, envelope } = effect {
-                        self.hear(index, session, envelope, false);
-                    }
-                }
+                self.hosts[index].halted = rest.collect();
                 return self.crash(index, "between two effects");
             }
             if let Some((place, ms)) = nap
@@ -97,6 +93,15 @@ impl World {
             Effect::Signal { ticket, op } => self.signal(index, ticket, op),
             Effect::Deliver { session, envelope } => self.hear(index, session, envelope, true),
             Effect::Stopped => self.stopped(index),
+        }
+    }
+
+    /// What was committed, but never told to a session.
+    pub fn lose_words(&mut self, index: usize) {
+        for effect in std::mem::take(&mut self.hosts[index].halted) {
+            if let Effect::Deliver { session, envelope } = effect {
+                self.hear(index, session, envelope, false);
+            }
         }
     }
 

@@ -213,6 +213,7 @@ impl World {
     }
 
     fn go_down(&mut self, index: usize) {
+        self.lose_words(index);
         self.hosts[index].lose();
         self.people[index].joined.clear();
         let long = if self.quiet { 2_000 } else { 15_000 };
