@@ -26,9 +26,7 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let mut report = runtime
-        .block_on(bench::run(program, plan))
-        .expect("a measurement");
+    let mut report = runtime.block_on(bench::run(program, plan)).expect("a measurement");
     let mut row = Row::value("start to first frame", "ms", spread.p50 / 1e6);
     row.p99 = Some(spread.p99 / 1e6);
     report.rows.push(row.goal("≤", FRAME_GOAL));
@@ -41,12 +39,7 @@ fn main() {
 
 /// Nanoseconds until a terminal shows something.
 fn first_frame(program: &Path) -> u64 {
-    let size = PtySize {
-        rows: 24,
-        cols: 80,
-        pixel_width: 0,
-        pixel_height: 0,
-    };
+    let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
     let pair = native_pty_system().openpty(size).expect("a terminal");
     let mut reader = pair.master.try_clone_reader().expect("a reader");
     let mut command = CommandBuilder::new(program);

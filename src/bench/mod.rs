@@ -34,17 +34,9 @@ pub struct Plan {
 
 impl Plan {
     /// The full measurement.
-    pub const FULL: Self = Self {
-        singles: 500,
-        flood: 20_000,
-        quiet: 5,
-    };
+    pub const FULL: Self = Self { singles: 500, flood: 20_000, quiet: 5 };
     /// A short one: says whether it works, and roughly how fast.
-    pub const QUICK: Self = Self {
-        singles: 50,
-        flood: 1_000,
-        quiet: 2,
-    };
+    pub const QUICK: Self = Self { singles: 50, flood: 1_000, quiet: 2 };
 }
 
 /// Goal: how much slower a message may be than two bare hops, by the p50.
@@ -86,12 +78,10 @@ pub async fn run(program: &Path, plan: Plan) -> anyhow::Result<Report> {
     stage.close().await;
     let grouped = bare::appends(&folder.path().join("many.db"), size, plan.flood, 1_000)?;
     let single = bare::appends(&folder.path().join("one.db"), size, plan.flood, 1)?;
-    report.rows.push(
-        Row::rate("messages through one leader", rate).beside("appends, 1000 a commit", grouped),
-    );
     report
         .rows
-        .push(Row::rate("  the same", rate).beside("appends, one a commit", single));
+        .push(Row::rate("messages through one leader", rate).beside("appends, 1000 a commit", grouped));
+    report.rows.push(Row::rate("  the same", rate).beside("appends, one a commit", single));
     report.record_bytes = size;
     Ok(report)
 }

@@ -29,16 +29,12 @@ impl Ways {
     /// Takes the way of one message in: when it was said and heard, and what the nodes did meanwhile.
     pub fn add(&mut self, (said, heard): Step, times: &Times) {
         self.whole.push(between(said, heard));
-        let (Some(author), Some(leader), Some(reader)) = (
-            times.said.first(),
-            times.relayed.first(),
-            times.read.first(),
-        ) else {
+        let (Some(author), Some(leader), Some(reader)) =
+            (times.said.first(), times.relayed.first(), times.read.first())
+        else {
             return;
         };
-        let moments = [
-            said, author.0, author.1, leader.0, leader.1, reader.0, reader.1, heard,
-        ];
+        let moments = [said, author.0, author.1, leader.0, leader.1, reader.0, reader.1, heard];
         for (stretch, pair) in self.stretches.iter_mut().zip(moments.windows(2)) {
             if let [from, to] = pair {
                 stretch.push(between(*from, *to));
@@ -51,11 +47,7 @@ impl Ways {
         let rows = STRETCHES.iter().zip(self.stretches).enumerate();
         let rows = rows.map(|(place, (name, times))| {
             let row = Row::micros(name, Spread::of(times));
-            if place == RELAY {
-                row.beside("one verify, one sign", signatures.p50 / 1e3)
-            } else {
-                row
-            }
+            if place == RELAY { row.beside("one verify, one sign", signatures.p50 / 1e3) } else { row }
         });
         (Spread::of(self.whole), rows.collect())
     }
