@@ -74,6 +74,8 @@ pub(crate) struct Ctx {
     pub last_id: MsgId,
     /// The last id that the store knows of.
     pub kept_id: MsgId,
+    /// How many records of each log were kept when its channel was left, by channel id.
+    pub kept_logs: BTreeMap<String, u64>,
     pub services: BTreeMap<Service, ServiceState>,
     pub readers: BTreeMap<Topic, Reader>,
     pub contacts: Contacts,

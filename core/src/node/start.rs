@@ -26,6 +26,7 @@ impl Node {
         let broken = |e: String| NodeError::Store(e);
         let open = |v: &[u8]| identity.open_local(v).map_err(|e| broken(e.to_string()));
         let mut contacts = Contacts::default();
+        let mut kept_logs = BTreeMap::new();
         for ((_, key), value) in of(values, Table::Contact) {
             let plain = open(value)?;
             let contact: Contact =
@@ -37,6 +38,9 @@ impl Node {
                 (key.strip_prefix("known/"), serde_json::from_slice::<String>(value))
             {
                 contacts.know_channel(name, &id);
+            }
+            if let (Some(id), Ok(kept)) = (key.strip_prefix("kept/"), serde_json::from_slice(value)) {
+                kept_logs.insert(id.to_owned(), kept);
             }
         }
         let profile = profile::Profile::restore(values, &identity);
@@ -56,6 +60,7 @@ impl Node {
                 .and_then(|v| serde_json::from_slice(v).ok())
                 .unwrap_or_default(),
             kept_id: MsgId::default(),
+            kept_logs,
             services: BTreeMap::new(),
             readers: BTreeMap::new(),
             contacts,

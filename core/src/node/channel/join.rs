@@ -119,6 +119,7 @@ impl Channel {
         let state = ChannelState::found(&self.name, &cx.card, MsgId::default());
         let fold = Fold::found(claim, cx.me(), term, time);
         self.replica = Some(Replica { fold, state });
+        self.count_on(cx);
         self.past = None;
         self.entered(cx);
         self.begin_lead(cx);
@@ -278,6 +279,7 @@ impl Channel {
         self.heads.clear();
         self.heads.insert(fold.seq, fold.head);
         self.replica = Some(Replica { fold, state });
+        self.count_on(cx);
         self.next = at;
         self.past = Some(at);
         let log = self.log.clone();

@@ -247,6 +247,22 @@ impl Channel {
         cx.put(Table::Head, self.key.clone(), &row);
     }
 
+    /// Keeps how much of the log is kept, while there is no place in it to keep: those records stay when the channel is
+    /// left, and whoever comes back goes on counting behind them.
+    pub fn store_kept(&self, cx: &mut Ctx) {
+        let Some(replica) = &self.replica else { return };
+        let id = replica.fold.channel.to_string();
+        cx.put(Table::Setting, format!("kept/{id}"), &self.kept);
+        cx.kept_logs.insert(id, self.kept);
+    }
+
+    /// Goes on counting kept records where that ended.
+    pub fn count_on(&mut self, cx: &Ctx) {
+        let id = self.replica.as_ref().map(|r| r.fold.channel.to_string());
+        let kept = id.and_then(|id| cx.kept_logs.get(&id).copied());
+        self.kept = self.kept.max(kept.unwrap_or(0));
+    }
+
     /// Keeps the whole state.
     pub fn store_state(&self, cx: &mut Ctx) {
         let Some(replica) = &self.replica else { return };
@@ -264,6 +280,7 @@ impl Channel {
 
     /// Forgets the channel; its history stays.
     pub fn forget(&mut self, cx: &mut Ctx) {
+        self.store_kept(cx);
         if let Some(replica) = &self.replica {
             let prefix = format!("{}/", replica.fold.channel);
             cx.store(StoreOp::DeletePrefix { table: Table::Key, prefix });

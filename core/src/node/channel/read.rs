@@ -67,6 +67,10 @@ impl Channel {
             self.begin_gap(cx, until);
             return false;
         }
+        if self.phase == Phase::Left {
+            // Of what waited for a key, nothing behind our going concerns us.
+            return true;
+        }
         let Some(mut replica) = self.replica.take() else {
             return true;
         };
@@ -114,6 +118,9 @@ impl Channel {
                 value: record.value,
             };
             cx.store(StoreOp::Log(row));
+            if self.phase == Phase::Joining {
+                self.store_kept(cx);
+            }
         }
         let counted = !matches!(verdict, Verdict::Void(_) | Verdict::Forged(_));
         if counted && parsed.sequenced().is_some() && self.gap.is_none() {
