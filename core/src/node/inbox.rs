@@ -18,6 +18,16 @@ pub(super) struct Position {
     pub incarnation: String,
 }
 
+/// How long a position that nothing hangs on may wait for a transaction that is made anyway, ms.
+const KEEP: Millis = 1_000;
+
+/// Positions that are not in the store yet.
+#[derive(Default)]
+pub(super) struct Read {
+    ahead: BTreeMap<String, Position>,
+    pub keep_by: Option<Millis>,
+}
+
 impl Node {
     pub(super) fn is_inbox(&self, topic: &Topic) -> bool {
         let a = self.cx.card.address();
@@ -34,12 +44,30 @@ impl Node {
     }
 
     pub(super) fn on_inbox(&mut self, topic: &Topic, record: &RawRecord) {
+        let mut sent = false;
         if let Ok(e) = Envelope::from_canonical(&record.value) {
+            sent = e.command == "SEND";
             self.on_mail(&e);
         }
-        let incarnation = self.positions.get(&position_key(topic)).cloned().unwrap_or_default();
+        let key = position_key(topic);
+        let incarnation = self.positions.get(&key).cloned().unwrap_or_default();
         let next = (record.offset + 1).to_string();
-        self.cx.put(Table::Position, position_key(topic), &Position { next, incarnation });
+        self.read.ahead.insert(key, Position { next, incarnation });
+        // What a leader relays it may read again after a crash: the log has it, and its author's count refuses it. So
+        // no transaction stands between a message and the log. All else is kept with what it brought.
+        let by = if sent { self.cx.now.mono + KEEP } else { self.cx.now.mono };
+        self.read.keep_by = Some(self.read.keep_by.map_or(by, |old| old.min(by)));
+    }
+
+    /// Keeps how far the own mailbox was read, in the transaction of this moment if there is one, or when it is due.
+    pub(super) fn keep_positions(&mut self) {
+        let due = self.read.keep_by.is_some_and(|by| self.cx.now.mono >= by) || self.cx.stopping;
+        if due || self.cx.out.iter().any(|e| matches!(e, Effect::Store(_))) {
+            self.read.keep_by = None;
+            for (key, position) in std::mem::take(&mut self.read.ahead) {
+                self.cx.put(Table::Position, key, &position);
+            }
+        }
     }
 
     fn on_mail(&mut self, e: &Envelope) {

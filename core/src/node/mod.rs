@@ -63,6 +63,7 @@ pub struct Node {
     profile: profile::Profile,
     /// The life of each partition of the own mailbox in which its position counts.
     positions: BTreeMap<String, String>,
+    read: inbox::Read,
     people_at: Millis,
     status_at: Millis,
     stop_by: Option<Millis>,
@@ -120,6 +121,7 @@ impl Node {
         self.channels.retain(|_, c| c.phase != Phase::Left);
         self.show_status();
         self.cx.keep_last_id();
+        self.keep_positions();
         if mutant!(self.cx.cfg, PositionFirst) {
             self.delay_messages();
         }
@@ -138,7 +140,12 @@ impl Node {
     pub fn next_wake(&self) -> Option<Millis> {
         let channels = self.channels.values().filter_map(Channel::wake);
         let directs = self.directs.values().filter_map(Direct::wake);
-        let own = [Some(self.people_at), self.cx.status_dirty.then_some(self.status_at), self.stop_by];
+        let own = [
+            Some(self.people_at),
+            self.cx.status_dirty.then_some(self.status_at),
+            self.stop_by,
+            self.read.keep_by,
+        ];
         channels.chain(directs).chain(own.into_iter().flatten()).min()
     }
 

@@ -116,6 +116,7 @@ impl Node {
             invites,
             profile,
             positions: BTreeMap::new(),
+            read: inbox::Read::default(),
             people_at: now.mono,
             status_at: now.mono,
             stop_by: None,

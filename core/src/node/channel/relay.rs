@@ -56,16 +56,9 @@ impl Channel {
         let (Some(key), Some(kid)) = (lead.key.as_ref(), lead.kid) else {
             return Ok(());
         };
-        let sealed = match token {
-            Some(token) => crate::log::SealedAct {
-                from: opened.act.author,
-                id: opened.act.id,
-                epoch: lead.epoch,
-                kid,
-                token,
-            },
-            None => seal_act(cx, &opened, &opened.envelope.to_canonical(), key, lead.epoch, kid),
-        };
+        let token = token.unwrap_or_else(|| seal_act(cx, &opened.envelope, key));
+        let (from, id, epoch) = (opened.act.author, opened.act.id, lead.epoch);
+        let sealed = crate::log::SealedAct { from, id, epoch, kid, token };
         if !matches!(opened.act.kind, ActKind::Join { .. })
             && opened.envelope.meta_u64("epoch") != Some(lead.epoch.0)
         {

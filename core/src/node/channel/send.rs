@@ -9,7 +9,7 @@ use crate::channel::{Act, ActKind, Refusal, after};
 use crate::crypto::ChannelKey;
 use crate::envelope::{Domain, Envelope};
 use crate::ids::{ActorId, ChannelId, Count, Epoch, Hash, KeyId, Millis, MsgId, Seq};
-use crate::log::{Opened, SealedAct, Send};
+use crate::log::{Opened, SealedAct, Send, act_plaintext};
 use crate::node::ctx::{Ctx, Origin};
 use crate::node::waiting::Waiting;
 use crate::port::{MessageRow, OutboxRow, StoreOp};
@@ -69,20 +69,11 @@ pub(crate) fn sign_act(cx: &Ctx, name: &str, template: &Envelope, id: MsgId, sta
 }
 
 /// Encrypts a signed act.
-pub(crate) fn seal_act(
-    cx: &Ctx,
-    opened: &Opened,
-    canonical: &[u8],
-    key: &ChannelKey,
-    epoch: Epoch,
-    kid: KeyId,
-) -> SealedAct {
-    let token = if mutant!(cx.cfg, PlainBodies) {
-        String::from_utf8_lossy(canonical).into_owned()
-    } else {
-        key.encrypt(canonical)
-    };
-    SealedAct { from: opened.act.author, id: opened.act.id, epoch, kid, token }
+pub(crate) fn seal_act(cx: &Ctx, signed: &Envelope, key: &ChannelKey) -> String {
+    if mutant!(cx.cfg, PlainBodies) {
+        return String::from_utf8_lossy(&signed.to_canonical()).into_owned();
+    }
+    key.encrypt(&act_plaintext(signed))
 }
 
 impl Channel {
@@ -221,12 +212,7 @@ impl Channel {
                 seen: (replica.fold.seq, replica.fold.head),
             };
             let signed = sign_act(cx, self.name.as_str(), &out.template, out.id, &stamp);
-            let canonical = signed.to_canonical();
-            let token = if mutant!(cx.cfg, PlainBodies) {
-                String::from_utf8_lossy(&canonical).into_owned()
-            } else {
-                key.encrypt(&canonical)
-            };
+            let token = seal_act(cx, &signed, key);
             let act = SealedAct { from: cx.me(), id: out.id, epoch: stamp.epoch, kid, token };
             let bytes = Send { name: self.name.clone(), act }.to_bytes();
             out.sent = Some(cx.now.mono);
