@@ -12,6 +12,7 @@ use kirc_core::port::PortError;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::abroad::HereOnly;
 use crate::attach::{AttachError, Host, Lock, bind, serve};
 use crate::config::{Config, Settings};
 use crate::driver::{self, Driver, Hub, Ports, now};
@@ -77,8 +78,13 @@ impl NodeHost {
         make_topics(&mailbox, &node_config).await;
         let node = Node::restore(node_config, identity, &snapshot, seed, now())?;
         drop(snapshot);
-        let ports =
-            Ports { mailboxes: vec![mailbox], signals: Arc::new(signals), published, store: Arc::new(store) };
+        let ports = Ports {
+            mailbox,
+            signals: Arc::new(signals),
+            published,
+            store: Arc::new(store),
+            abroad: Arc::new(HereOnly),
+        };
         let driver = driver::start(node, ports).map_err(HostError::Timer)?;
         let socket = config.paths.socket();
         let listener = match bind(&socket) {

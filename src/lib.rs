@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod abroad;
 pub mod attach;
 pub mod bench;
 pub mod cli;

@@ -15,6 +15,7 @@ use kirc_core::port::{Effect, Input, Now};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::abroad::HereOnly;
 use crate::driver::{self, Driver, Machine, Ports, now};
 use crate::embedded::{Grid, Settings};
 use crate::host::{LOG_TOPIC, PARTITIONS};
@@ -170,8 +171,13 @@ async fn start(dir: &Path, part: Part, nick: &str, times: Arc<Mutex<Times>>) -> 
     }
     let node = Node::restore(config, identity, &snapshot, profile::seed()?, now())?;
     let machine = Timed { node, part, data_in, times };
-    let ports =
-        Ports { mailboxes: vec![mailbox], signals: Arc::new(signals), published, store: Arc::new(store) };
+    let ports = Ports {
+        mailbox,
+        signals: Arc::new(signals),
+        published,
+        store: Arc::new(store),
+        abroad: Arc::new(HereOnly),
+    };
     driver::start(machine, ports).context("the system gives no timer")
 }
 

@@ -74,8 +74,8 @@ impl Node {
         match e.command.as_str() {
             "SEND" => {
                 let Ok(send) = Send::parse(e) else { return };
-                let key = send.name.folded();
-                self.with_channel(&key, |c, cx| c.on_send(cx, send));
+                let wire = send.name.folded();
+                self.rooms(&wire, |c, cx| c.on_send(cx, send.clone()));
             }
             "WRAP" => self.for_channel(e, |c, cx| c.on_wrap(cx, e)),
             "KEYREQ" => self.for_channel(e, |c, cx| c.on_key_request(cx, e)),
@@ -83,6 +83,7 @@ impl Node {
             "NAK" => self.for_channel(e, |c, cx| c.on_nak(cx, e)),
             "ASK" => self.on_ask(e),
             "INVITED" => self.on_invited(e),
+            "WAY" => self.on_way(e),
             "ACCEPT" => self.on_accepted(e),
             "DM" => {
                 let Some((card, trust)) = introduce(&mut self.cx, e) else {
@@ -104,10 +105,17 @@ impl Node {
         }
     }
 
-    fn for_channel(&mut self, e: &Envelope, f: impl FnOnce(&mut Channel, &mut Ctx)) {
-        let key = e.meta_str("channel").and_then(|n| ChannelName::parse(n).ok()).map(|n| n.folded());
-        if let Some(key) = key {
-            self.with_channel(&key, f);
+    fn for_channel(&mut self, e: &Envelope, f: impl FnMut(&mut Channel, &mut Ctx)) {
+        let name = e.meta_str("channel").and_then(|n| ChannelName::parse(n).ok());
+        if let Some(name) = name {
+            self.rooms(name.as_folded(), f);
+        }
+    }
+
+    /// The channels of this name, of whichever grid: what was sent to one of them says nothing to the others.
+    fn rooms(&mut self, wire: &str, mut f: impl FnMut(&mut Channel, &mut Ctx)) {
+        for channel in self.channels.values_mut().filter(|c| c.wire == wire) {
+            f(channel, &mut self.cx);
         }
     }
 
@@ -125,11 +133,17 @@ impl Node {
         }
         let card: Card = (**card).clone();
         let name = inner.to.as_deref().and_then(|n| ChannelName::parse(n).ok());
-        let Some(key) = name.map(|n| n.folded()) else {
-            return;
-        };
+        let Some(name) = name else { return };
         self.cx.contacts.meet(&card);
-        self.with_channel(&key, |c, cx| c.on_ask(cx, id, inner, card));
+        if let Some(way) = inner.get("way") {
+            self.cx.learn(&card.address().cluster, from, false, way);
+        }
+        let channel = inner.meta_str("ch").unwrap_or_default().to_owned();
+        self.rooms(name.as_folded(), |c, cx| {
+            if c.replica.as_ref().is_some_and(|r| r.fold.channel.to_string() == channel) {
+                c.on_ask(cx, id, inner.clone(), card.clone());
+            }
+        });
     }
 
     /// Somebody invited us to a channel.
@@ -147,10 +161,17 @@ impl Node {
         let name = inner.params.first().and_then(|n| ChannelName::parse(n).ok());
         let Some(name) = name else { return };
         self.cx.contacts.meet(&card);
+        // On another grid than ours it is called by the contact whose grid it is.
+        let grid = inner.get("grid").and_then(Value::as_str).unwrap_or(&self.cx.cfg.home.cluster);
+        let owner = self.cx.contacts.list.values().find(|c| c.card.address().cluster == grid);
+        let called = match owner.filter(|_| grid != self.cx.cfg.home.cluster) {
+            Some(owner) => format!("{name}@{}", owner.card.nick()),
+            None => name.as_str().to_owned(),
+        };
         let mut shown = Envelope::new("INVITE")
             .from(card.nick().as_str())
             .to(self.cx.nick().as_str())
-            .param(name.as_str())
+            .param(called)
             .meta("actor", from.to_string());
         shown.id = inner.id.clone();
         shown.ts = inner.ts.clone();

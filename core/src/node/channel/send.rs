@@ -197,7 +197,7 @@ impl Channel {
             return;
         };
         let address = leader.card.address().clone();
-        let topic = cx.topic(&address, &address.data_in, self.key.as_bytes());
+        let topic = cx.topic(&address, &address.data_in, self.wire.as_bytes());
         let first = me.n;
         let sent = self.outbox.partition_point(|o| o.sent.is_some());
         let before = sent.checked_sub(1).and_then(|i| self.outbox.get(i));
@@ -211,13 +211,13 @@ impl Channel {
                 after: std::mem::replace(&mut before, out.id),
                 seen: (replica.fold.seq, replica.fold.head),
             };
-            let signed = sign_act(cx, self.name.as_str(), &out.template, out.id, &stamp);
+            let signed = sign_act(cx, self.room.as_str(), &out.template, out.id, &stamp);
             let token = seal_act(cx, &signed, key);
             let act = SealedAct { from: cx.me(), id: out.id, epoch: stamp.epoch, kid, token };
-            let bytes = Send { name: self.name.clone(), act }.to_bytes();
+            let bytes = Send { name: self.room.clone(), act }.to_bytes();
             out.sent = Some(cx.now.mono);
             let waiting = Waiting::Send(self.key.clone(), out.id);
-            cx.append(topic.clone(), self.key.as_bytes(), bytes, waiting);
+            cx.append(topic.clone(), self.wire.as_bytes(), bytes, waiting);
         }
         if self.retry.is_none() {
             self.retry = Some(cx.now.mono + self.patience(cx));
@@ -236,7 +236,7 @@ impl Channel {
                 return;
             };
             let out = out.clone();
-            let envelope = sign_act(cx, self.name.as_str(), &out.template, out.id, &stamp);
+            let envelope = sign_act(cx, self.room.as_str(), &out.template, out.id, &stamp);
             match Act::parse(&envelope) {
                 Ok(act) => {
                     if let Some(out) = self.outbox.get_mut(i) {
