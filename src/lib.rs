@@ -16,6 +16,7 @@ pub mod mailbox;
 pub mod pipe;
 pub mod ports;
 pub mod profile;
+pub mod services;
 pub mod session;
 pub mod setup;
 pub mod signals;

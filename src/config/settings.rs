@@ -142,6 +142,8 @@ settings! {
     kafka_admin_password: Option<Secret> = "KIRC_KAFKA_ADMIN_PASSWORD", "" (secret);
     /// The Valkey (or Redis) that is the signal service: valkeys://user:password@host:port, valkey:// without TLS.
     valkey: Option<Secret> = "KIRC_VALKEY", "" (secret);
+    /// The same for contacts, as it stands in invites. Empty: KIRC_VALKEY itself.
+    valkey_peer: Option<Secret> = "KIRC_VALKEY_PEER", "" (secret);
     /// What the names of its keys and channels begin with.
     valkey_prefix: String = "KIRC_VALKEY_PREFIX", "kirc:";
     /// The PostgreSQL that keeps contacts and history: postgres://user:password@host:port/database?sslmode=verify-full.
