@@ -3,6 +3,7 @@
 //! It owns the order: folder, keys, `.env`, check. It asks nothing (the wizard does) and prints nothing.
 
 pub mod doctor;
+pub mod rights;
 pub mod wizard;
 
 mod checks;
