@@ -21,3 +21,8 @@ pub mod session;
 pub mod setup;
 pub mod signals;
 pub mod store;
+pub mod tls;
+mod uri;
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 
 mod embedded;
 mod sql;
+mod valkey;
 mod worker;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use crate::ports::{Health, Pending};
 
 pub use embedded::EmbeddedSignals;
+pub use valkey::{ValkeySettings, ValkeySignals};
 
 /// Events that wait for a slow listener.
 pub const EVENTS: usize = 1_024;
