@@ -97,7 +97,9 @@ impl Abroad for RealAbroad {
         let acls = rights::of_peer(&name, &self.address, &self.home.log);
         Box::pin(async move {
             let Some(admin) = admin else {
-                return Err(PortError(format!("KIRC_KAFKA_ADMIN_USER is not set, so {name} could not be taken away")));
+                return Err(PortError(format!(
+                    "KIRC_KAFKA_ADMIN_USER is not set, so {name} could not be taken away"
+                )));
             };
             let hand = Admin::open(admin)?;
             // The rights first: they end at once, also for connections that stand.
@@ -110,6 +112,7 @@ impl Abroad for RealAbroad {
 /// 192 random bits.
 fn random_password() -> Result<Secret, PortError> {
     let mut bytes = zeroize::Zeroizing::new([0_u8; 24]);
-    getrandom::fill(bytes.as_mut()).map_err(|e| PortError(format!("the system gives no random numbers: {e}")))?;
+    getrandom::fill(bytes.as_mut())
+        .map_err(|e| PortError(format!("the system gives no random numbers: {e}")))?;
     Ok(Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes.as_ref())))
 }

@@ -51,7 +51,9 @@ fn user(config: &Config, name: Option<&str>, password: Option<&Secret>) -> Resul
         None if !cert.is_empty() => Security::Ssl,
         None => Security::Plaintext,
     };
-    if matches!(security, Security::SaslSsl | Security::SaslPlaintext) && (name.is_empty() || password.is_none()) {
+    if matches!(security, Security::SaslSsl | Security::SaslPlaintext)
+        && (name.is_empty() || password.is_none())
+    {
         let text = "Kafka is to be logged in to, and KIRC_KAFKA_USER or KIRC_KAFKA_PASSWORD is not set";
         return Err(PortError(text.to_owned()));
     }

@@ -22,7 +22,7 @@ use crate::config::{Config, write_private};
 use crate::embedded::{self, Grid};
 use crate::mailbox::{KafkaMailbox, Mailbox, cluster_id};
 use crate::signals::{Published, Signals, ValkeySettings, ValkeySignals};
-use crate::store::{EmbeddedStore, PostgresSettings, PostgresStore, Store};
+use crate::store::{EmbeddedStore, Store};
 
 pub use abroad::RealAbroad;
 pub use way::Way;
@@ -82,10 +82,7 @@ pub async fn open(config: &Config, identity: &Identity) -> Result<Services, Serv
 
 /// The store alone.
 pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServicesError> {
-    match postgres(config)? {
-        Some(settings) => Ok(Arc::new(PostgresStore::open(settings)?)),
-        None => Ok(Arc::new(EmbeddedStore::open(&config.paths.profile())?)),
-    }
+    Ok(Arc::new(EmbeddedStore::open(&config.paths.profile())?))
 }
 
 fn embedded_grid(config: &Config, actor: ActorId, store: Arc<dyn Store>) -> Result<Services, ServicesError> {
@@ -104,7 +101,11 @@ fn embedded_grid(config: &Config, actor: ActorId, store: Arc<dyn Store>) -> Resu
     })
 }
 
-async fn real_grid(config: &Config, actor: ActorId, store: Arc<dyn Store>) -> Result<Services, ServicesError> {
+async fn real_grid(
+    config: &Config,
+    actor: ActorId,
+    store: Arc<dyn Store>,
+) -> Result<Services, ServicesError> {
     let settings = &config.settings;
     let owner = kafka::owner(config)?;
     let valkey = valkey(config)?;
@@ -127,10 +128,7 @@ async fn real_grid(config: &Config, actor: ActorId, store: Arc<dyn Store>) -> Re
 
 /// The grid's id: what the cluster calls itself. It is asked once and kept, so that a start needs no broker; a cluster
 /// that is made anew keeps the name that its grid knows.
-async fn cluster(
-    config: &Config,
-    owner: &crate::mailbox::KafkaSettings,
-) -> Result<String, ServicesError> {
+async fn cluster(config: &Config, owner: &crate::mailbox::KafkaSettings) -> Result<String, ServicesError> {
     let path = config.paths.cluster();
     if let Some((servers, id)) = read_cluster(&path).filter(|(servers, _)| *servers == owner.bootstrap) {
         tracing::debug!(servers, "the grid's id is known");
@@ -171,7 +169,9 @@ fn pem(path: &Path, name: &str) -> Result<String, PortError> {
         .map_err(|e| PortError(format!("{name}: {} can't be read: {e}", path.display())))?;
     match text.contains("-----BEGIN ") {
         true => Ok(text),
-        false => Err(PortError(format!("{name}: {} holds no certificate or key in PEM form", path.display()))),
+        false => {
+            Err(PortError(format!("{name}: {} holds no certificate or key in PEM form", path.display())))
+        }
     }
 }
 
@@ -181,15 +181,5 @@ pub fn valkey(config: &Config) -> Result<ValkeySettings, PortError> {
         let text = "KIRC_KAFKA is set and KIRC_VALKEY is not: a grid of real services needs both";
         return Err(PortError(text.to_owned()));
     };
-    Ok(ValkeySettings { url, prefix: config.settings.valkey_prefix.clone(), ca: ca(config)? })
-}
-
-/// What leads to the PostgreSQL, if there is one.
-pub fn postgres(config: &Config) -> Result<Option<PostgresSettings>, PortError> {
-    let Some(uri) = config.settings.postgres.clone() else {
-        return Ok(None);
-    };
-    let usual = || format!("kirc_{}", config.paths.profile_name());
-    let schema = config.settings.postgres_schema.clone().unwrap_or_else(usual);
-    Ok(Some(PostgresSettings { uri, schema, ca: ca(config)? }))
+    Ok(ValkeySettings { url, prefix: config.settings.valkey_prefix.clone(), ca: config.settings.ca.clone() })
 }

@@ -65,11 +65,8 @@ impl Way {
 
     /// The same with the grid's signals and its log: whoever has it can be in the grid's channels.
     pub fn grid(settings: &KafkaSettings, valkey: &ValkeySettings, log: &str) -> Self {
-        let valkey = Valkey {
-            url: valkey.url.expose().to_owned(),
-            prefix: valkey.prefix.clone(),
-            ca: valkey.ca.clone().unwrap_or_default(),
-        };
+        let valkey =
+            Valkey { url: valkey.url.expose().to_owned(), prefix: valkey.prefix.clone(), ca: String::new() };
         Self { valkey: Some(valkey), log: Some(log.to_owned()), ..Self::mailbox(settings) }
     }
 
@@ -106,7 +103,6 @@ impl Way {
     /// What leads to its signals, if one may use them.
     pub fn valkey(&self) -> Option<ValkeySettings> {
         let v = self.valkey.as_ref()?;
-        let ca = Some(v.ca.clone()).filter(|ca| !ca.is_empty());
-        Some(ValkeySettings { url: Secret::new(v.url.clone()), prefix: v.prefix.clone(), ca })
+        Some(ValkeySettings { url: Secret::new(v.url.clone()), prefix: v.prefix.clone(), ca: None })
     }
 }

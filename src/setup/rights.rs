@@ -4,8 +4,11 @@
 
 use std::time::Duration;
 
-use crate::host::LOG_TOPIC;
-pub use crate::host::PARTITIONS;
+use kirc_core::identity::Address;
+
+use crate::mailbox::{self, Acl};
+use crate::services::LOG_TOPIC;
+pub use crate::services::PARTITIONS;
 
 /// What somebody may do with a topic, by Kafka's own names. The right to read or write brings the right to look at the
 /// topic with it (Kafka's rule), and an idempotent producer needs no other.
@@ -88,3 +91,28 @@ pub const TIMESTAMPS: &str = "message.timestamp.type";
 
 /// The setting of a topic that says how long it keeps its records, in milliseconds.
 pub const RETENTION_MS: &str = "retention.ms";
+
+/// The rules that let a contact's user at a mailbox and at the grid's log.
+pub fn of_peer(user: &str, address: &Address, log: &str) -> Vec<Acl> {
+    let topics = |kind: &Kind| match kind.name {
+        "data-in" => vec![address.data_in.clone()],
+        "rpc-in" => vec![address.rpc_in.clone()],
+        "rpc-out" => vec![address.rpc_out.clone()],
+        _ => vec![log.to_owned()],
+    };
+    let rule = |topic: String, operation: Operation| {
+        let operation = match operation {
+            Operation::All => mailbox::Operation::All,
+            Operation::Read => mailbox::Operation::Read,
+            Operation::Write => mailbox::Operation::Write,
+        };
+        Acl::allow(user, operation, &topic)
+    };
+    KINDS
+        .iter()
+        .flat_map(|kind| {
+            topics(kind).into_iter().flat_map(|t| kind.peer.iter().map(move |o| (t.clone(), *o)))
+        })
+        .map(|(topic, operation)| rule(topic, operation))
+        .collect()
+}

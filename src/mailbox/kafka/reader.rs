@@ -215,9 +215,7 @@ impl Reader {
 
     async fn push(&mut self, record: RawRecord) -> Result<(), Over> {
         let bytes = record.key.len() + record.value.len();
-        if !self.ready.is_empty()
-            && (self.ready.len() >= BATCH_RECORDS || self.bytes + bytes > BATCH_BYTES)
-        {
+        if !self.ready.is_empty() && (self.ready.len() >= BATCH_RECORDS || self.bytes + bytes > BATCH_BYTES) {
             self.flush().await?;
         }
         self.next = record.offset + 1;

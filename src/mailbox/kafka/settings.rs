@@ -285,10 +285,13 @@ impl KafkaSettings {
             .set("retry.backoff.ms", "50")
             .set("queue.buffering.max.messages", "100000")
             .set("queue.buffering.max.kbytes", (2 * WAITING / 1024).to_string())
-            .set("compression.type", match self.compression {
-                Compression::None => "none",
-                Compression::Gzip => "gzip",
-            });
+            .set(
+                "compression.type",
+                match self.compression {
+                    Compression::None => "none",
+                    Compression::Gzip => "gzip",
+                },
+            );
         config
     }
 }

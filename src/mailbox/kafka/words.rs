@@ -32,7 +32,8 @@ pub(super) fn is_refused(code: Code) -> bool {
 /// What is wrong with the connection: `code` and `reason` as librdkafka tells them.
 pub(super) fn of_connection(code: Code, reason: &str, bootstrap: &str) -> String {
     let lower = reason.to_ascii_lowercase();
-    let away = "check the address; a free cloud service may be powered off and can be powered on in its console";
+    let away =
+        "check the address; a free cloud service may be powered off and can be powered on in its console";
     if code == Code::Resolve || lower.contains("failed to resolve") {
         return format!("Kafka's host ({bootstrap}) can't be found; {away}");
     }
@@ -90,7 +91,9 @@ pub(super) fn of_topic(topic: &str, what: &str, code: Option<Code>, error: &str)
             format!("topic {topic} can't be {what}: too few of Kafka's brokers are up")
         }
         Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize) => {
-            format!("topic {topic} can't be {what}: the record is too large for this broker; raise its max.message.bytes")
+            format!(
+                "topic {topic} can't be {what}: the record is too large for this broker; raise its max.message.bytes"
+            )
         }
         Some(Code::KafkaStorageError) => {
             format!("topic {topic} can't be {what}: the broker's disk is full or broken")
@@ -107,7 +110,11 @@ mod tests {
     fn a_lost_connection_is_said_in_words() {
         let cases = [
             (Code::Resolve, "Failed to resolve 'x:1': Name or service not known", "powered off"),
-            (Code::BrokerTransportFailure, "x:1: Connect to ipv4#127.0.0.1:1 failed: Connection refused", "listens"),
+            (
+                Code::BrokerTransportFailure,
+                "x:1: Connect to ipv4#127.0.0.1:1 failed: Connection refused",
+                "listens",
+            ),
             (Code::Authentication, "SASL authentication error: Authentication failed", "user and password"),
             (Code::SSL, "SSL handshake failed: ... certificate verify failed", "KIRC_CA"),
             (Code::BrokerTransportFailure, "Disconnected while requesting ApiVersion: might be", "SECURITY"),

@@ -24,7 +24,8 @@ fn record(i: usize) -> Vec<u8> {
     let mut value = b"{\"v\":1,\"k\":\"".to_vec();
     while value.len() < 900 {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        value.push(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(seed >> 58) as usize]);
+        value
+            .push(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(seed >> 58) as usize]);
     }
     value
 }
@@ -57,7 +58,10 @@ fn bare(kafka: &Kafka, topic: &str, what: &str) {
     all.add_partition_offset(topic, 0, rdkafka::Offset::End).unwrap();
     consumer.assign(&all).unwrap();
     // The first end of the partition: it reads.
-    while !matches!(consumer.poll(Duration::from_secs(1)), Some(Err(rdkafka::error::KafkaError::PartitionEOF(_)))) {}
+    while !matches!(
+        consumer.poll(Duration::from_secs(1)),
+        Some(Err(rdkafka::error::KafkaError::PartitionEOF(_)))
+    ) {}
     let mut times = Vec::new();
     for i in 0..ROUNDS {
         let begin = Instant::now();
