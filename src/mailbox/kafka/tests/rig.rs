@@ -117,7 +117,9 @@ impl Drop for Kafka {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let pulse = Pulse::new(&settings.bootstrap);
             let asker = Asker::new(settings, pulse, runtime.handle().clone());
-            let done = runtime.block_on(tokio::time::timeout(Duration::from_secs(20), asker.delete(&names)));
+            let done = runtime.block_on(async {
+                tokio::time::timeout(Duration::from_secs(20), asker.delete(&names)).await
+            });
             if !matches!(done, Ok(Ok(()))) {
                 println!("left behind: {names:?}: {done:?}");
             }
