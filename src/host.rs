@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kirc_core::identity::Identity;
 use kirc_core::names::Nick;
-use kirc_core::node::{self, Home, Node, NodeError};
+use kirc_core::node::{self, Node, NodeError};
 use kirc_core::port::PortError;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -15,15 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::attach::{AttachError, Host, Lock, bind, serve};
 use crate::config::{Config, Settings};
 use crate::driver::{self, Driver, Hub, Ports, now};
-use crate::embedded::{self, Grid};
 use crate::mailbox::Mailbox;
 use crate::profile::{self, ProfileError};
-use crate::store::{EmbeddedStore, Store};
+use crate::services::{self, Services, ServicesError};
 
-/// The topic of the embedded grid that holds the channels' logs.
-pub const LOG_TOPIC: &str = "data-out";
-/// Partitions of each topic on the embedded grid.
-pub const PARTITIONS: u32 = 2;
 /// How long the start waits for topics to be made; after that it goes on, and they are made as soon as that is possible.
 const TOPICS: Duration = Duration::from_secs(2);
 
@@ -39,9 +34,9 @@ pub enum HostError {
     /// A service can't be opened.
     #[error(transparent)]
     Port(#[from] PortError),
-    /// The grid's folder can't be used.
+    /// The services that it stands on can't be opened.
     #[error(transparent)]
-    Grid(#[from] embedded::FileError),
+    Services(#[from] ServicesError),
     /// The node refuses what its store holds.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -68,17 +63,14 @@ impl NodeHost {
         let settings = &config.settings;
         let nick = settings.nick.clone().ok_or(ProfileError::NoNick)?;
         let seed = profile::seed()?;
-        let grid = Grid::open(&config.grid(), embedded::Settings::default())?;
-        let node_config = node_config(settings, nick, &identity, grid.id());
-        let (signals, published) = grid.signals()?;
-        let mailbox: Arc<dyn Mailbox> = Arc::new(grid.mailbox()?);
-        let store = EmbeddedStore::open(&config.paths.profile())?;
+        let services = services::open(config, &identity).await?;
+        let node_config = node_config(settings, nick, &services);
+        let Services { mailbox, signals, published, store, abroad, .. } = services;
         let snapshot = store.load().await?;
         make_topics(&mailbox, &node_config).await;
         let node = Node::restore(node_config, identity, &snapshot, seed, now())?;
         drop(snapshot);
-        let ports =
-            Ports { mailboxes: vec![mailbox], signals: Arc::new(signals), published, store: Arc::new(store) };
+        let ports = Ports { mailbox, signals, published, store, abroad };
         let driver = driver::start(node, ports).map_err(HostError::Timer)?;
         let socket = config.paths.socket();
         let listener = match bind(&socket) {
@@ -115,10 +107,10 @@ impl Host for NodeHost {
 }
 
 /// What the node is told about itself.
-fn node_config(settings: &Settings, nick: Nick, identity: &Identity, grid: &str) -> node::Config {
-    let home = Home { cluster: grid.to_owned(), log: LOG_TOPIC.to_owned(), partitions: PARTITIONS };
-    let address = profile::address(identity.actor(), grid);
+fn node_config(settings: &Settings, nick: Nick, services: &Services) -> node::Config {
+    let (home, address) = (services.home.clone(), services.address.clone());
     node::Config {
+        peer_way: services.peer_way.clone(),
         read_receipts: settings.read_receipts,
         send_typing: settings.send_typing,
         lease: settings.lease,

@@ -1,8 +1,9 @@
 //! kirc: the program around the core. It carries effects out and brings inputs in; what happens in a channel is
 //! decided in `kirc-core`.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)] // src/mailbox/kafka/raw alone has some, and says so.
 #![warn(missing_docs)]
 
+pub mod abroad;
 pub mod attach;
 pub mod bench;
 pub mod cli;
@@ -15,6 +16,7 @@ pub mod mailbox;
 pub mod pipe;
 pub mod ports;
 pub mod profile;
+pub mod services;
 pub mod session;
 pub mod setup;
 pub mod signals;

@@ -6,8 +6,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use kirc_core::crypto::Rng;
-use kirc_core::identity::{Address, Identity, IdentityError};
-use kirc_core::ids::ActorId;
+use kirc_core::identity::{Identity, IdentityError};
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::config::{Config, FileError, Paths, Secret, check_private, make_private_dir, write_private};
@@ -161,18 +160,5 @@ pub fn ask_new_passphrase(question: &str) -> Result<Option<Secret>, ProfileError
             return Ok(Some(first));
         }
         eprintln!("The two differ.");
-    }
-}
-
-/// Where the mailbox of an identity is on the embedded grid: named after who it is, so that another nick does not move it.
-pub fn address(actor: ActorId, grid: &str) -> Address {
-    let user: String = actor.to_string().chars().take(12).collect();
-    let topic = |kind: &str| format!("{kind}-{user}");
-    Address {
-        cluster: grid.to_owned(),
-        data_in: topic("data-in"),
-        data_out: topic("data-out"),
-        rpc_in: topic("rpc-in"),
-        rpc_out: topic("rpc-out"),
     }
 }

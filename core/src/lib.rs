@@ -8,9 +8,9 @@
 
 /// Whether a rule is deliberately broken. Always false in the program: the switch exists with feature `mutants` only.
 macro_rules! mutant {
-    ($config:expr, $name:ident) => {{
+    ($config:expr, $($name:ident),+) => {{
         #[cfg(feature = "mutants")]
-        let broken = $config.mutant == Some($crate::node::Mutant::$name);
+        let broken = $config.mutant.is_some_and(|m| matches!(m, $($crate::node::Mutant::$name)|+));
         #[cfg(not(feature = "mutants"))]
         let broken = {
             let _ = &$config;

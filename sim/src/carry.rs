@@ -90,7 +90,12 @@ impl World {
                 let delay = self.plan.read.draw(&mut self.dice);
                 self.after(delay, Event::End(index, life, ticket, topic));
             }
-            Effect::Signal { ticket, op } => self.signal(index, ticket, op),
+            Effect::Signal { grid: _, ticket, op } => self.signal(index, ticket, op),
+            Effect::Reach { .. } | Effect::Revoke { .. } => {}
+            Effect::Grant { ticket, .. } => {
+                let result = Ok((serde_json::json!({"kafka": {}}), false));
+                self.after(0, Event::Input(index, life, Input::Granted { ticket, result }));
+            }
             Effect::Deliver { session, envelope } => self.hear(index, session, envelope, true),
             Effect::Stopped => self.stopped(index),
         }
@@ -175,7 +180,11 @@ impl World {
             if host.cut_signals > 0 || lost || !host.listens.contains(channel) {
                 continue;
             }
-            let input = Input::Published { channel: channel.to_owned(), payload: payload.to_owned() };
+            let input = Input::Published {
+                grid: crate::host::CLUSTER.to_owned(),
+                channel: channel.to_owned(),
+                payload: payload.to_owned(),
+            };
             self.after(delay, Event::Input(index, host.life, input));
         }
     }

@@ -1,7 +1,7 @@
 //! A leader that tampers with what it relays. It is a member like any other, with a key of its own; it has no one else's.
 
 use kirc_core::envelope::{Domain, Envelope};
-use kirc_core::log::{Fold, LogRecord, hash_record};
+use kirc_core::log::{Fold, LogRecord, act_plaintext, hash_record};
 use kirc_core::names::ChannelName;
 use kirc_core::port::Table;
 use serde_json::Value;
@@ -153,6 +153,7 @@ fn forge(dice: &mut Dice, me: &Host, mut place: Envelope) -> Option<Envelope> {
     let keys = me.channel_keys(held.map(|(_, value)| value));
     let (key, plain) = keys.iter().find_map(|k| Some((k, k.decrypt(&token).ok()?)))?;
     let mut inner = Envelope::from_canonical(&plain).ok()?;
+    (inner.from, inner.id) = (place.from.clone(), place.id.clone());
     if inner.from.as_deref() == Some(me.identity.actor().to_string().as_str()) {
         return None;
     }
@@ -172,7 +173,7 @@ fn forge(dice: &mut Dice, me: &Host, mut place: Envelope) -> Option<Envelope> {
             inner.line("something that nobody said")
         }
     };
-    let token = key.encrypt(&inner.sign(Domain::Message, &me.identity).to_canonical());
+    let token = key.encrypt(&act_plaintext(&inner.sign(Domain::Message, &me.identity)));
     place = place.field("ct", token);
     Some(place)
 }

@@ -15,11 +15,12 @@ use kirc_core::port::{Effect, Input, Now};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::abroad::HereOnly;
 use crate::driver::{self, Driver, Machine, Ports, now};
 use crate::embedded::{Grid, Settings};
-use crate::host::{LOG_TOPIC, PARTITIONS};
 use crate::mailbox::Mailbox;
 use crate::profile;
+use crate::services::{self, LOG_TOPIC, PARTITIONS};
 use crate::session::{Attach, Kind, Session};
 use crate::store::{EmbeddedStore, Store};
 
@@ -161,7 +162,7 @@ async fn start(dir: &Path, part: Part, nick: &str, times: Arc<Mutex<Times>>) -> 
     let store = EmbeddedStore::open(&folder)?;
     let snapshot = store.load().await?;
     let home = Home { cluster: grid.id().to_owned(), log: LOG_TOPIC.to_owned(), partitions: PARTITIONS };
-    let address = profile::address(identity.actor(), grid.id());
+    let address = services::address(identity.actor(), grid.id(), "{kind}-{user}");
     let data_in = address.data_in.clone();
     let nick = Nick::parse(nick).map_err(|e| anyhow::anyhow!("{e}"))?;
     let config = node::Config::new(nick, address, home);
@@ -170,8 +171,13 @@ async fn start(dir: &Path, part: Part, nick: &str, times: Arc<Mutex<Times>>) -> 
     }
     let node = Node::restore(config, identity, &snapshot, profile::seed()?, now())?;
     let machine = Timed { node, part, data_in, times };
-    let ports =
-        Ports { mailboxes: vec![mailbox], signals: Arc::new(signals), published, store: Arc::new(store) };
+    let ports = Ports {
+        mailbox,
+        signals: Arc::new(signals),
+        published,
+        store: Arc::new(store),
+        abroad: Arc::new(HereOnly),
+    };
     driver::start(machine, ports).context("the system gives no timer")
 }
 

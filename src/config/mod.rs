@@ -16,7 +16,7 @@ pub use files::{FileError, check_private, make_private_dir, others_can_read, wri
 pub use parse::{duration_text, parse_duration};
 pub use paths::{Paths, ProfileName};
 pub use secret::Secret;
-pub use settings::{LogFormat, Setting, Settings, TABLE, example};
+pub use settings::{LogFormat, Mechanism, Security, Setting, Settings, TABLE, example};
 pub use sources::{Flags, Origin, Sources};
 
 /// One thing that is wrong with the settings: where it stands and what to do.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use kirc_core::ids::Millis;
 use kirc_core::names::Nick;
 
-use super::{LogFormat, ProfileName, Secret};
+use super::{LogFormat, Mechanism, ProfileName, Secret, Security};
 
 /// How a kind of value is read. An empty text is "not set" for what is optional.
 pub(super) trait FromText: Sized {
@@ -82,6 +82,29 @@ impl FromText for LogFormat {
             "text" => Ok(LogFormat::Text),
             "json" => Ok(LogFormat::Json),
             _ => Err(format!("\"{text}\" is neither text nor json")),
+        }
+    }
+}
+
+impl FromText for Security {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "plaintext" => Ok(Self::Plaintext),
+            "ssl" => Ok(Self::Ssl),
+            "sasl_plaintext" => Ok(Self::SaslPlaintext),
+            "sasl_ssl" => Ok(Self::SaslSsl),
+            _ => Err(format!("\"{text}\" is none of plaintext, ssl, sasl_plaintext, sasl_ssl")),
+        }
+    }
+}
+
+impl FromText for Mechanism {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text.to_ascii_uppercase().as_str() {
+            "SCRAM-SHA-512" => Ok(Self::ScramSha512),
+            "SCRAM-SHA-256" => Ok(Self::ScramSha256),
+            "PLAIN" => Ok(Self::Plain),
+            _ => Err(format!("\"{text}\" is none of SCRAM-SHA-512, SCRAM-SHA-256, PLAIN")),
         }
     }
 }

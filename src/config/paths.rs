@@ -76,6 +76,10 @@ impl Paths {
     pub fn store(&self) -> PathBuf {
         self.profile().join("store.db")
     }
+    /// The id of the Kafka cluster that its grid is on.
+    pub fn cluster(&self) -> PathBuf {
+        self.profile().join("cluster")
+    }
     /// Who holds a lock on this file is the node.
     pub fn lock(&self) -> PathBuf {
         self.profile().join("kirc.lock")

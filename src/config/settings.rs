@@ -19,6 +19,30 @@ pub enum LogFormat {
     Json,
 }
 
+/// How a Kafka is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// Neither encrypted nor with a user: for a machine's own loopback.
+    Plaintext,
+    /// TLS.
+    Ssl,
+    /// A user, unencrypted.
+    SaslPlaintext,
+    /// A user, over TLS.
+    SaslSsl,
+}
+
+/// How a user logs in to a Kafka.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// RFC 5802 with SHA-512.
+    ScramSha512,
+    /// RFC 5802 with SHA-256.
+    ScramSha256,
+    /// RFC 4616.
+    Plain,
+}
+
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -85,6 +109,50 @@ settings! {
     nick: Option<Nick> = "KIRC_NICK", "";
     /// The folder of the embedded grid, on which the nodes of this machine meet. Empty: the folder "grid" in the data folder.
     grid: Option<PathBuf> = "KIRC_GRID", "";
+    /// Bootstrap servers of the Kafka that is the mailbox service: host:port, separated by commas. Empty: the embedded grid.
+    kafka: Option<String> = "KIRC_KAFKA", "";
+    /// How to speak to it: plaintext, ssl, sasl_plaintext or sasl_ssl. Empty: sasl_ssl if a user is given, ssl if a client
+    /// certificate is, plaintext otherwise.
+    kafka_security: Option<Security> = "KIRC_KAFKA_SECURITY", "";
+    /// How to log in: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN.
+    kafka_mechanism: Mechanism = "KIRC_KAFKA_MECHANISM", "SCRAM-SHA-512";
+    /// The user who owns this node's mailbox.
+    kafka_user: Option<String> = "KIRC_KAFKA_USER", "";
+    /// Its password.
+    kafka_password: Option<Secret> = "KIRC_KAFKA_PASSWORD", "" (secret);
+    /// A client certificate (PEM file), where the service wants one.
+    kafka_cert: Option<PathBuf> = "KIRC_KAFKA_CERT", "";
+    /// Its private key (PEM file).
+    kafka_key: Option<PathBuf> = "KIRC_KAFKA_KEY", "";
+    /// Names of the mailbox's topics: {kind}-{user} where several people share a cluster, {kind} on one's own.
+    kafka_topics: String = "KIRC_KAFKA_TOPICS", "{kind}-{user}", via String, topics;
+    /// The topic of the grid that holds the channels' logs.
+    kafka_log: String = "KIRC_KAFKA_LOG", "data-out", via String, topic;
+    /// Replicas of each topic. Empty: what the service has as its default.
+    kafka_replication: Option<usize> = "KIRC_KAFKA_REPLICATION", "";
+    /// How long the service keeps records.
+    kafka_retention: Millis = "KIRC_KAFKA_RETENTION", "72h", via Span, |s| between(s, 3_600_000, 3650 * 86_400_000);
+    /// The user that contacts are given in an invite, where the service allows no user for each.
+    kafka_peer_user: Option<String> = "KIRC_KAFKA_PEER_USER", "";
+    /// Its password.
+    kafka_peer_password: Option<Secret> = "KIRC_KAFKA_PEER_PASSWORD", "" (secret);
+    /// Who may make topics, users and rights, for `kirc setup infra`. Empty: the owner.
+    kafka_admin_user: Option<String> = "KIRC_KAFKA_ADMIN_USER", "";
+    /// Its password.
+    kafka_admin_password: Option<Secret> = "KIRC_KAFKA_ADMIN_PASSWORD", "" (secret);
+    /// The Valkey (or Redis) that is the signal service: valkeys://user:password@host:port, valkey:// without TLS.
+    valkey: Option<Secret> = "KIRC_VALKEY", "" (secret);
+    /// The same for contacts, as it stands in invites. Empty: KIRC_VALKEY itself.
+    valkey_peer: Option<Secret> = "KIRC_VALKEY_PEER", "" (secret);
+    /// What the names of its keys and channels begin with.
+    valkey_prefix: String = "KIRC_VALKEY_PREFIX", "kirc:";
+    /// The PostgreSQL that keeps contacts and history: postgres://user:password@host:port/database?sslmode=verify-full.
+    /// Empty: a file in the profile's folder.
+    postgres: Option<Secret> = "KIRC_POSTGRES", "" (secret);
+    /// The schema of this profile there. Empty: kirc_ and the profile's name.
+    postgres_schema: Option<String> = "KIRC_POSTGRES_SCHEMA", "";
+    /// The certificates (PEM file) that the services' own are signed by, trusted besides those of the system.
+    ca: Option<PathBuf> = "KIRC_CA", "";
     /// The passphrase of the key file, for starts without a terminal. Who can read this file can then use the keys:
     /// better leave it empty and answer the prompt.
     passphrase: Option<Secret> = "KIRC_PASSPHRASE", "" (secret);
@@ -121,6 +189,22 @@ settings! {
     epoch_age: Millis = "KIRC_EPOCH_AGE", "24h", via Span, |s| between(s, 60_000, 30 * 86_400_000);
     /// How far the clock of an author may be from one's own before its messages are refused.
     clock_skew: Millis = "KIRC_CLOCK_SKEW", "15m", via Span, |s| between(s, 10_000, 86_400_000);
+}
+
+fn topics(text: String) -> Result<String, String> {
+    if !text.contains("{kind}") {
+        return Err(format!("\"{text}\" lacks {{kind}}: the four topics of a mailbox would be one"));
+    }
+    topic(text.replace("{kind}", "data-out").replace("{user}", "user")).map(|_| text)
+}
+
+/// What Kafka takes as the name of a topic.
+fn topic(text: String) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    match text.len() {
+        1..=249 if text.chars().all(fits) => Ok(text),
+        _ => Err(format!("\"{text}\" is no name for a topic: letters, digits, dot, dash and underscore")),
+    }
 }
 
 fn between(span: Span, least: Millis, most: Millis) -> Result<Millis, String> {

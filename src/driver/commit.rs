@@ -17,7 +17,7 @@ impl<M: Machine> Engine<M> {
         let mut pause = Duration::from_millis(20);
         let mut failed = false;
         loop {
-            let Err(error) = self.ports.store.commit(ops.clone()).await else {
+            let Err(error) = self.store.commit(ops.clone()).await else {
                 if failed {
                     let well = self.tell(Service::Store, Health::well());
                     // Its effects are carried out with the others, behind them.

@@ -1,12 +1,10 @@
 //! Effects, one by one: each goes to its port, its outcome comes back as an input.
 
-use std::sync::Arc;
-
-use kirc_core::port::{Effect, Input, PortError};
+use kirc_core::port::{Effect, Input};
 
 use super::Machine;
 use super::engine::Engine;
-use crate::ports::Pending;
+use crate::ports::ready;
 
 impl<M: Machine> Engine<M> {
     /// Carries an effect out. The store's are not meant: they were committed before.
@@ -19,42 +17,64 @@ impl<M: Machine> Engine<M> {
                 }
             }
             Effect::Append { ticket, topic, key, value } => {
-                let pending = match self.ports.mailbox(&topic.cluster) {
-                    Some(mailbox) => mailbox.append(&topic, key, value),
-                    None => unknown(&topic.cluster),
+                let pending = match self.grids.mailbox(&topic.cluster) {
+                    Ok(mailbox) => mailbox.append(&topic, key, value),
+                    Err(error) => ready(Err(error)),
                 };
                 self.appends.push(topic, ticket, pending);
             }
-            Effect::Read { topic, from } => match self.ports.mailbox(&topic.cluster) {
-                Some(mailbox) => {
-                    let mailbox: Arc<_> = mailbox.clone();
-                    self.readers.read(&mailbox, topic, from);
-                }
-                None => tracing::warn!(cluster = topic.cluster, "no such cluster is known"),
+            Effect::Read { topic, from } => match self.grids.mailbox(&topic.cluster) {
+                Ok(mailbox) => self.readers.read(&mailbox, topic, from),
+                Err(error) => tracing::warn!(topic = topic.name, %error, "a topic can't be read"),
             },
             Effect::StopRead { topic } => self.readers.stop(&topic),
             Effect::End { ticket, topic } => {
-                let pending = match self.ports.mailbox(&topic.cluster) {
-                    Some(mailbox) => mailbox.end(&topic),
-                    None => unknown(&topic.cluster),
+                let pending = match self.grids.mailbox(&topic.cluster) {
+                    Ok(mailbox) => mailbox.end(&topic),
+                    Err(error) => ready(Err(error)),
                 };
                 self.later(async move {
                     let result = pending.await;
                     Input::End { ticket, result }
                 });
             }
-            Effect::Signal { ticket, op } => {
-                let pending = self.ports.signals.call(op);
+            Effect::Signal { grid, ticket, op } => {
+                let pending = match self.grids.signals(&grid) {
+                    Ok(signals) => signals.call(op),
+                    Err(error) => ready(Err(error)),
+                };
                 self.later(async move {
                     let result = pending.await;
                     Input::Signalled { ticket, result }
                 });
             }
             Effect::Query { ticket, query } => {
-                let pending = self.ports.store.query(query);
+                let pending = self.store.query(query);
                 self.later(async move {
                     let result = pending.await;
                     Input::Queried { ticket, result }
+                });
+            }
+            Effect::Reach { cluster, way } => {
+                if self.grids.reach(cluster.clone(), way)
+                    && let Ok(mailbox) = self.grids.mailbox(&cluster)
+                {
+                    self.readers.moved(&cluster, &mailbox);
+                }
+            }
+            Effect::Grant { ticket, name } => {
+                let pending = self.grids.abroad().grant(&name);
+                self.later(async move {
+                    let result = pending.await;
+                    Input::Granted { ticket, result }
+                });
+            }
+            Effect::Revoke { name } => {
+                let pending = self.grids.abroad().revoke(&name);
+                tokio::spawn(async move {
+                    if let Err(error) = pending.await {
+                        tracing::error!(name, %error, "a user of a former contact could not be taken away");
+                    }
                 });
             }
             Effect::Stopped => self.stopped = true,
@@ -64,9 +84,4 @@ impl<M: Machine> Engine<M> {
     fn later(&self, outcome: impl Future<Output = Input> + Send + 'static) {
         self.outcomes.push(Box::pin(outcome));
     }
-}
-
-fn unknown<T: Send + 'static>(cluster: &str) -> Pending<T> {
-    let error = PortError(format!("no way to the cluster {cluster} is known"));
-    Box::pin(std::future::ready(Err(error)))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,14 +16,19 @@ use tokio_util::sync::CancellationToken;
 use super::appends::Appends;
 use super::clock::{Alarm, now};
 use super::commit::take_store;
+use super::grids::Grids;
 use super::hub::{Event, Hub};
 use super::readers::Readers;
 use super::sessions::Sessions;
 use super::{BATCH, EVENTS, Machine, Ports, trace};
 use crate::ports::{Health, Pending};
+use crate::signals::Published;
+use crate::store::Store;
 
 /// How long a node may take to end in order.
 const GOODBYE: Duration = Duration::from_millis(1500);
+/// How often it is looked whether another grid is still used.
+const IDLE_LOOK: Duration = Duration::from_secs(60);
 /// How long the services may take to finish what was asked for.
 const CLOSE: Duration = Duration::from_millis(300);
 
@@ -55,11 +61,15 @@ impl Driver {
 pub fn start(machine: impl Machine, ports: Ports) -> io::Result<Driver> {
     let (events, inbox) = mpsc::channel(EVENTS);
     let stop = CancellationToken::new();
+    let (grids, abroad) = Grids::new(ports.mailbox.clone(), ports.signals.clone(), ports.abroad.clone());
     let engine = Engine {
         machine,
         healths: healths(&ports),
-        published: None,
-        ports,
+        heard: None,
+        store: ports.store,
+        published: ports.published,
+        grids,
+        abroad,
         inbox,
         stop: stop.clone(),
         sessions: Sessions::default(),
@@ -80,7 +90,11 @@ type HealthStep = std::pin::Pin<Box<dyn Future<Output = Option<(Service, watch::
 /// The node and all that is around it.
 pub(super) struct Engine<M> {
     pub(super) machine: M,
-    pub(super) ports: Ports,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) grids: Grids,
+    published: mpsc::Receiver<Published>,
+    /// What is published on other grids.
+    abroad: mpsc::Receiver<(String, Published)>,
     pub(super) inbox: mpsc::Receiver<Event>,
     pub(super) stop: CancellationToken,
     pub(super) sessions: Sessions,
@@ -88,7 +102,7 @@ pub(super) struct Engine<M> {
     pub(super) appends: Appends,
     pub(super) outcomes: FuturesUnordered<Outcome>,
     pub(super) healths: FuturesUnordered<HealthStep>,
-    pub(super) published: Option<crate::signals::Published>,
+    heard: Option<(String, Published)>,
     pub(super) told: BTreeMap<Service, Health>,
     pub(super) effects: Vec<Effect>,
     pub(super) stopped: bool,
@@ -99,6 +113,7 @@ impl<M: Machine> Engine<M> {
         let mut inputs = vec![Input::Start];
         let mut ending: Option<Instant> = None;
         let mut doors = true;
+        let mut idle = tokio::time::interval(IDLE_LOOK);
         while !self.stopped {
             self.turn(&mut inputs).await;
             if self.stopped {
@@ -120,7 +135,11 @@ impl<M: Machine> Engine<M> {
                 () = self.readers.next(&mut inputs) => {}
                 Some(input) = self.outcomes.next() => inputs.push(input),
                 Some(step) = self.healths.next() => self.health(step, &mut inputs),
-                Some(published) = self.ports.published.recv() => self.published = Some(published),
+                Some(published) = self.published.recv() => {
+                    self.heard = Some((self.grids.home().to_owned(), published));
+                }
+                Some(heard) = self.abroad.recv() => self.heard = Some(heard),
+                _ = idle.tick() => self.grids.close_idle(|cluster| self.readers.reads(cluster)),
                 () = alarm.rings() => inputs.push(Input::Tick),
                 () = self.stop.cancelled(), if ending.is_none() => {
                     ending = Some(Instant::now() + GOODBYE);
@@ -139,16 +158,15 @@ impl<M: Machine> Engine<M> {
         }
         self.sessions.clear();
         self.inbox.close();
-        let mut closing: Vec<Pending<()>> = vec![self.ports.signals.close()];
-        closing.extend(self.ports.mailboxes.iter().map(|m| m.close()));
-        closing.push(self.ports.store.close());
+        let mut closing: Vec<Pending<()>> = self.grids.close();
+        closing.push(self.store.close());
         let _ = timeout(CLOSE, futures_util::future::join_all(closing)).await;
     }
 
     /// Takes what else is there already, so that one transaction serves it all.
     fn drain(&mut self, inputs: &mut Vec<Input>) {
-        if let Some(published) = self.published.take() {
-            inputs.push(published_input(published));
+        if let Some((grid, published)) = self.heard.take() {
+            inputs.push(published_input(grid, published));
         }
         while inputs.len() < BATCH {
             let before = inputs.len();
@@ -162,8 +180,11 @@ impl<M: Machine> Engine<M> {
             if let Some(Some(input)) = self.outcomes.next().now_or_never() {
                 inputs.push(input);
             }
-            if let Ok(published) = self.ports.published.try_recv() {
-                inputs.push(published_input(published));
+            if let Ok(published) = self.published.try_recv() {
+                inputs.push(published_input(self.grids.home().to_owned(), published));
+            }
+            if let Ok((grid, published)) = self.abroad.try_recv() {
+                inputs.push(published_input(grid, published));
             }
             if inputs.len() == before {
                 return;
@@ -247,8 +268,8 @@ impl<M: Machine> Engine<M> {
     }
 }
 
-fn published_input(published: crate::signals::Published) -> Input {
-    Input::Published { channel: published.channel, payload: published.payload }
+fn published_input(grid: String, published: Published) -> Input {
+    Input::Published { grid, channel: published.channel, payload: published.payload }
 }
 
 fn healths(ports: &Ports) -> FuturesUnordered<HealthStep> {
@@ -258,9 +279,7 @@ fn healths(ports: &Ports) -> FuturesUnordered<HealthStep> {
         health.mark_changed();
         steps.push(health_step(service, health));
     };
-    if let Some(mailbox) = ports.mailboxes.first() {
-        add(Service::Mailbox, mailbox.health());
-    }
+    add(Service::Mailbox, ports.mailbox.health());
     add(Service::Signals, ports.signals.health());
     add(Service::Store, ports.store.health());
     steps

@@ -18,6 +18,7 @@ mod clock;
 mod commit;
 mod effects;
 mod engine;
+mod grids;
 mod hub;
 mod readers;
 mod sessions;
@@ -33,6 +34,7 @@ use kirc_core::node::Node;
 use kirc_core::port::{Effect, Input, Now};
 use tokio::sync::mpsc;
 
+use crate::abroad::Abroad;
 use crate::mailbox::Mailbox;
 use crate::signals::{Published, Signals};
 use crate::store::Store;
@@ -66,19 +68,14 @@ impl Machine for Node {
 /// The services that a node stands on.
 #[derive(Debug)]
 pub struct Ports {
-    /// A mailbox service for each cluster.
-    pub mailboxes: Vec<Arc<dyn Mailbox>>,
+    /// The mailbox service of the home grid.
+    pub mailbox: Arc<dyn Mailbox>,
     /// The signal service.
     pub signals: Arc<dyn Signals>,
     /// What is published on it.
     pub published: mpsc::Receiver<Published>,
     /// The store.
     pub store: Arc<dyn Store>,
-}
-
-impl Ports {
-    /// The mailbox service of a cluster.
-    fn mailbox(&self, cluster: &str) -> Option<&Arc<dyn Mailbox>> {
-        self.mailboxes.iter().find(|m| m.cluster() == cluster)
-    }
+    /// The way to other grids.
+    pub abroad: Arc<dyn Abroad>,
 }

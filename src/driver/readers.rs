@@ -48,6 +48,22 @@ impl Readers {
         self.start(mailbox.clone(), topic, from, Duration::ZERO);
     }
 
+    /// Whether anything of a cluster is read.
+    pub(super) fn reads(&self, cluster: &str) -> bool {
+        self.readers.keys().any(|topic| topic.cluster == cluster)
+    }
+
+    /// A cluster is reached in another way: its readers go on there, where they stood.
+    pub(super) fn moved(&mut self, cluster: &str, mailbox: &Arc<dyn Mailbox>) {
+        let of_this = |t: &&Topic| t.cluster == cluster;
+        let topics: Vec<Topic> = self.readers.keys().filter(of_this).cloned().collect();
+        for topic in topics {
+            if let Some(from) = self.readers.get(&topic).map(|r| r.next.map_or(r.from, From::At)) {
+                self.start(mailbox.clone(), topic, from, Duration::ZERO);
+            }
+        }
+    }
+
     /// Stops a reader.
     pub(super) fn stop(&mut self, topic: &Topic) {
         if let Some(reader) = self.readers.remove(topic) {

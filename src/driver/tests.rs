@@ -107,10 +107,11 @@ impl Stage {
             wakes: wakes.into_iter().collect(),
         };
         let ports = Ports {
-            mailboxes: vec![mailbox.clone()],
+            mailbox: mailbox.clone(),
             signals: Arc::new(signals),
             published,
             store: store.clone(),
+            abroad: Arc::new(crate::abroad::HereOnly),
         };
         Self { _dir: dir, cluster, store, mailbox, seen, driver: start(machine, ports).unwrap() }
     }

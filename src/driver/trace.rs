@@ -27,6 +27,9 @@ pub(super) fn input(input: &Input) -> String {
             format!("signalled {} {}", ticket.0, outcome(result.as_ref().map(|_| "ok")))
         }
         Input::Published { channel, .. } => format!("published {channel}"),
+        Input::Granted { ticket, result } => {
+            format!("granted {} {}", ticket.0, outcome(result.as_ref().map(|_| "ok")))
+        }
         Input::Queried { ticket, result } => {
             format!("queried {} {}", ticket.0, outcome(result.as_ref().map(|_| "ok")))
         }
@@ -59,6 +62,9 @@ pub(super) fn effect(effect: &Effect) -> String {
         Effect::Deliver { session, envelope } => {
             format!("deliver {} {}", session.0, envelope.command)
         }
+        Effect::Reach { cluster, .. } => format!("reach {cluster}"),
+        Effect::Grant { ticket, .. } => format!("grant {}", ticket.0),
+        Effect::Revoke { .. } => "revoke".into(),
         Effect::Stopped => "stopped".into(),
     }
 }

@@ -20,6 +20,10 @@ pub trait Rig: Send + Sync {
     fn open(&self) -> Arc<dyn Mailbox>;
     /// Deletes a topic, behind the adapters' backs.
     fn delete(&self, name: &str) -> Pending<()>;
+    /// Whether an adapter may hold records that were given up since, having fetched them before.
+    fn reads_ahead(&self) -> bool {
+        false
+    }
 }
 
 /// Makes a test of each rule; the expression opens a rig.
@@ -65,7 +69,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 async fn topic(mailbox: &Arc<dyn Mailbox>) -> Topic {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("test-{}-{count}", std::process::id());
+    // A service may outlive the process and its number.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let name = format!("test-{now}-{}-{count}", std::process::id());
     mailbox.create_topics(std::slice::from_ref(&name), 2).await.unwrap();
     Topic { cluster: mailbox.cluster().to_owned(), name, partition: 0 }
 }

@@ -5,6 +5,7 @@
 
 mod asks;
 mod embedded;
+mod kafka;
 mod reader;
 mod sql;
 mod writer;
@@ -21,6 +22,10 @@ use tokio::sync::{mpsc, watch};
 use crate::ports::{Health, Pending};
 
 pub use embedded::EmbeddedMailbox;
+pub use kafka::{
+    Acl, Admin, Compression, KafkaMailbox, KafkaSettings, Mechanism, Operation, Pattern, Permission,
+    Resource, Security, cluster_id,
+};
 
 /// Records of one [`Delivery`] at the most.
 pub const BATCH_RECORDS: usize = 500;

@@ -3,6 +3,7 @@
 //! It owns the order: folder, keys, `.env`, check. It asks nothing (the wizard does) and prints nothing.
 
 pub mod doctor;
+pub mod rights;
 pub mod wizard;
 
 mod checks;
@@ -147,8 +148,8 @@ fn check_env(path: &Path, plan: &Plan) -> Result<(), SetupError> {
 async fn check_grid(dir: &Path) -> Result<(), SetupError> {
     let grid = Grid::open(dir, embedded::Settings::default())?;
     let mailbox = grid.mailbox()?;
-    let names = [crate::host::LOG_TOPIC.to_owned()];
-    let made = mailbox.create_topics(&names, crate::host::PARTITIONS).await;
+    let names = [crate::services::LOG_TOPIC.to_owned()];
+    let made = mailbox.create_topics(&names, crate::services::PARTITIONS).await;
     let (signals, _published) = grid.signals()?;
     crate::signals::Signals::close(&signals).await?;
     mailbox.close().await?;

@@ -1,6 +1,8 @@
 //! Helpers of the whole-program tests: a folder for everything, profiles in it, pipes to talk through.
 #![allow(dead_code)]
 
+pub mod party;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};

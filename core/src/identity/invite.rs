@@ -34,7 +34,7 @@ pub struct Invite {
 }
 
 /// An invite that was opened: all its signatures hold and it has not expired.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct OpenedInvite {
     /// The inviter's card.
     pub card: Card,

@@ -6,6 +6,6 @@
 mod fold;
 mod record;
 
-pub use fold::{Fold, Judge, Opened, Verdict};
+pub use fold::{Fold, Judge, Opened, Verdict, act_plaintext};
 pub(crate) use fold::{last_id, open_act, verify_act};
 pub use record::{LogRecord, RecordError, SealedAct, Send, Sequenced, chain_claim, hash_record};

@@ -24,6 +24,8 @@ pub struct Config {
     pub address: Address,
     /// The grid.
     pub home: Home,
+    /// How members of a channel reach one's own mailbox from other clusters; none where all share one.
+    pub peer_way: Option<serde_json::Value>,
     /// Whether peers learn that their direct messages were read.
     pub read_receipts: bool,
     /// Whether others learn that one is typing.
@@ -84,6 +86,7 @@ impl Config {
             nick,
             address,
             home,
+            peer_way: None,
             read_receipts: true,
             send_typing: true,
             lease: 30_000,

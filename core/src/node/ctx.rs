@@ -79,6 +79,7 @@ pub(crate) struct Ctx {
     pub services: BTreeMap<Service, ServiceState>,
     pub readers: BTreeMap<Topic, Reader>,
     pub contacts: Contacts,
+    pub grids: super::grids::Grids,
     pub status_dirty: bool,
     pub stopping: bool,
 }
@@ -142,12 +143,12 @@ impl Ctx {
         }
     }
 
-    /// The partition that holds a channel's log.
-    pub fn log_topic(&self, key: &str) -> Topic {
+    /// The partition of a grid that holds a channel's log.
+    pub fn log_topic(home: &super::config::Home, wire: &str) -> Topic {
         Topic {
-            cluster: self.cfg.home.cluster.clone(),
-            name: self.cfg.home.log.clone(),
-            partition: partition_of(key.as_bytes(), self.cfg.home.partitions),
+            cluster: home.cluster.clone(),
+            name: home.log.clone(),
+            partition: partition_of(wire.as_bytes(), home.partitions),
         }
     }
 
@@ -165,8 +166,25 @@ impl Ctx {
     }
 
     pub fn signal(&mut self, op: SignalOp, waiting: Waiting) {
+        let grid = self.cfg.home.cluster.clone();
+        self.signal_on(&grid, op, waiting);
+    }
+
+    /// Asks the signals of a grid.
+    pub fn signal_on(&mut self, grid: &str, op: SignalOp, waiting: Waiting) {
         let ticket = self.ticket(waiting);
-        self.out.push(Effect::Signal { ticket, op });
+        self.out.push(Effect::Signal { grid: grid.to_owned(), ticket, op });
+    }
+
+    /// A signal to a grid whose answer does not matter.
+    pub fn hint_on(&mut self, grid: &str, op: SignalOp) {
+        self.signal_on(grid, op, Waiting::Nothing);
+    }
+
+    /// Asks for a way to one's own grid for somebody new.
+    pub fn grant(&mut self, name: String, waiting: Waiting) {
+        let ticket = self.ticket(waiting);
+        self.out.push(Effect::Grant { ticket, name });
     }
 
     /// A signal whose answer does not matter.

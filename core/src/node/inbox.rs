@@ -18,6 +18,16 @@ pub(super) struct Position {
     pub incarnation: String,
 }
 
+/// How long a position that nothing hangs on may wait for a transaction that is made anyway, ms.
+const KEEP: Millis = 1_000;
+
+/// Positions that are not in the store yet.
+#[derive(Default)]
+pub(super) struct Read {
+    ahead: BTreeMap<String, Position>,
+    pub keep_by: Option<Millis>,
+}
+
 impl Node {
     pub(super) fn is_inbox(&self, topic: &Topic) -> bool {
         let a = self.cx.card.address();
@@ -34,20 +44,38 @@ impl Node {
     }
 
     pub(super) fn on_inbox(&mut self, topic: &Topic, record: &RawRecord) {
+        let mut sent = false;
         if let Ok(e) = Envelope::from_canonical(&record.value) {
+            sent = e.command == "SEND";
             self.on_mail(&e);
         }
-        let incarnation = self.positions.get(&position_key(topic)).cloned().unwrap_or_default();
+        let key = position_key(topic);
+        let incarnation = self.positions.get(&key).cloned().unwrap_or_default();
         let next = (record.offset + 1).to_string();
-        self.cx.put(Table::Position, position_key(topic), &Position { next, incarnation });
+        self.read.ahead.insert(key, Position { next, incarnation });
+        // What a leader relays it may read again after a crash: the log has it, and its author's count refuses it. So
+        // no transaction stands between a message and the log. All else is kept with what it brought.
+        let by = if sent { self.cx.now.mono + KEEP } else { self.cx.now.mono };
+        self.read.keep_by = Some(self.read.keep_by.map_or(by, |old| old.min(by)));
+    }
+
+    /// Keeps how far the own mailbox was read, in the transaction of this moment if there is one, or when it is due.
+    pub(super) fn keep_positions(&mut self) {
+        let due = self.read.keep_by.is_some_and(|by| self.cx.now.mono >= by) || self.cx.stopping;
+        if due || self.cx.out.iter().any(|e| matches!(e, Effect::Store(_))) {
+            self.read.keep_by = None;
+            for (key, position) in std::mem::take(&mut self.read.ahead) {
+                self.cx.put(Table::Position, key, &position);
+            }
+        }
     }
 
     fn on_mail(&mut self, e: &Envelope) {
         match e.command.as_str() {
             "SEND" => {
                 let Ok(send) = Send::parse(e) else { return };
-                let key = send.name.folded();
-                self.with_channel(&key, |c, cx| c.on_send(cx, send));
+                let wire = send.name.folded();
+                self.rooms(&wire, |c, cx| c.on_send(cx, send.clone()));
             }
             "WRAP" => self.for_channel(e, |c, cx| c.on_wrap(cx, e)),
             "KEYREQ" => self.for_channel(e, |c, cx| c.on_key_request(cx, e)),
@@ -55,6 +83,7 @@ impl Node {
             "NAK" => self.for_channel(e, |c, cx| c.on_nak(cx, e)),
             "ASK" => self.on_ask(e),
             "INVITED" => self.on_invited(e),
+            "WAY" => self.on_way(e),
             "ACCEPT" => self.on_accepted(e),
             "DM" => {
                 let Some((card, trust)) = introduce(&mut self.cx, e) else {
@@ -76,10 +105,17 @@ impl Node {
         }
     }
 
-    fn for_channel(&mut self, e: &Envelope, f: impl FnOnce(&mut Channel, &mut Ctx)) {
-        let key = e.meta_str("channel").and_then(|n| ChannelName::parse(n).ok()).map(|n| n.folded());
-        if let Some(key) = key {
-            self.with_channel(&key, f);
+    fn for_channel(&mut self, e: &Envelope, f: impl FnMut(&mut Channel, &mut Ctx)) {
+        let name = e.meta_str("channel").and_then(|n| ChannelName::parse(n).ok());
+        if let Some(name) = name {
+            self.rooms(name.as_folded(), f);
+        }
+    }
+
+    /// The channels of this name, of whichever grid: what was sent to one of them says nothing to the others.
+    fn rooms(&mut self, wire: &str, mut f: impl FnMut(&mut Channel, &mut Ctx)) {
+        for channel in self.channels.values_mut().filter(|c| c.wire == wire) {
+            f(channel, &mut self.cx);
         }
     }
 
@@ -97,11 +133,17 @@ impl Node {
         }
         let card: Card = (**card).clone();
         let name = inner.to.as_deref().and_then(|n| ChannelName::parse(n).ok());
-        let Some(key) = name.map(|n| n.folded()) else {
-            return;
-        };
+        let Some(name) = name else { return };
         self.cx.contacts.meet(&card);
-        self.with_channel(&key, |c, cx| c.on_ask(cx, id, inner, card));
+        if let Some(way) = inner.get("way") {
+            self.cx.learn(&card.address().cluster, from, false, way);
+        }
+        let channel = inner.meta_str("ch").unwrap_or_default().to_owned();
+        self.rooms(name.as_folded(), |c, cx| {
+            if c.replica.as_ref().is_some_and(|r| r.fold.channel.to_string() == channel) {
+                c.on_ask(cx, id, inner.clone(), card.clone());
+            }
+        });
     }
 
     /// Somebody invited us to a channel.
@@ -119,10 +161,17 @@ impl Node {
         let name = inner.params.first().and_then(|n| ChannelName::parse(n).ok());
         let Some(name) = name else { return };
         self.cx.contacts.meet(&card);
+        // On another grid than ours it is called by the contact whose grid it is.
+        let grid = inner.get("grid").and_then(Value::as_str).unwrap_or(&self.cx.cfg.home.cluster);
+        let owner = self.cx.contacts.list.values().find(|c| c.card.address().cluster == grid);
+        let called = match owner.filter(|_| grid != self.cx.cfg.home.cluster) {
+            Some(owner) => format!("{name}@{}", owner.card.nick()),
+            None => name.as_str().to_owned(),
+        };
         let mut shown = Envelope::new("INVITE")
             .from(card.nick().as_str())
             .to(self.cx.nick().as_str())
-            .param(name.as_str())
+            .param(called)
             .meta("actor", from.to_string());
         shown.id = inner.id.clone();
         shown.ts = inner.ts.clone();

@@ -7,7 +7,7 @@ use super::ctx::Origin;
 use super::start::of;
 use super::*;
 use crate::envelope::Domain;
-use crate::identity::{Card, Invite, PublicKeys};
+use crate::identity::{Card, Invite, OpenedInvite, PublicKeys};
 use crate::port::{StoreOp, Table};
 use serde_json::json;
 
@@ -17,18 +17,43 @@ const INVITE: Millis = 7 * 24 * 3600 * 1000;
 /// Invites that were made and not used, and those that were accepted.
 #[derive(Default)]
 pub(super) struct Invites {
-    /// By id: the secret and when it expires.
-    open: BTreeMap<String, (String, Millis)>,
+    /// By id: the secret, when it expires, and the user that was made for it.
+    open: BTreeMap<String, (String, Millis, Option<String>)>,
     used: BTreeMap<String, Millis>,
+    /// The users that were made for contacts.
+    granted: BTreeMap<ActorId, String>,
+    /// The way to our own mailbox that contacts know: its hash.
+    way_told: Option<String>,
+}
+
+/// What is done when there is a way for somebody new.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    origin: Origin,
+    name: String,
+    what: What,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Invite { keys: PublicKeys, life: Millis },
+    Accept(Box<OpenedInvite>),
 }
 
 impl Invites {
-    pub fn restore(values: &BTreeMap<(Table, String), Vec<u8>>) -> Self {
+    pub fn restore(values: &BTreeMap<(Table, String), Vec<u8>>, identity: &Identity) -> Self {
         let mut out = Self::default();
+        let told = values.get(&(Table::Setting, "way-told".into()));
+        out.way_told = told.and_then(|v| serde_json::from_slice(v).ok());
         for ((_, key), value) in of(values, Table::Setting) {
             if let Some(id) = key.strip_prefix("invite/") {
-                if let Ok(row) = serde_json::from_slice(value) {
+                let plain = identity.open_local(value).ok();
+                if let Some(row) = plain.and_then(|p| serde_json::from_slice(&p).ok()) {
                     out.open.insert(id.to_owned(), row);
+                }
+            } else if let Some(actor) = key.strip_prefix("granted/").and_then(|a| ActorId::parse(a).ok()) {
+                if let Ok(name) = serde_json::from_slice(value) {
+                    out.granted.insert(actor, name);
                 }
             } else if let Some(id) = key.strip_prefix("accepted/")
                 && let Ok(at) = serde_json::from_slice(value)
@@ -56,24 +81,64 @@ impl Node {
             Err(why) => return self.cx.error(origin, why),
         };
         let life = e.get("expires").and_then(Value::as_u64).unwrap_or(INVITE);
+        let name = self.grant_name();
+        let wish = Wish { origin: origin.clone(), name: name.clone(), what: What::Invite { keys, life } };
+        self.cx.grant(name, Waiting::Grant(Box::new(wish)));
+    }
+
+    /// A name for whoever is to be let to our mailbox. It says nothing of who that is.
+    fn grant_name(&mut self) -> String {
+        format!("kirc-{:016x}", self.cx.random())
+    }
+
+    /// There is a way for somebody new, or not.
+    pub(super) fn on_granted(&mut self, wish: Wish, result: Result<(Value, bool), PortError>) {
+        match wish.what {
+            What::Invite { keys, life } => match result {
+                Ok((way, own)) => self.make_invite(&wish.origin, &keys, life, way, own.then_some(wish.name)),
+                Err(why) => {
+                    let text = format!("No invite was made, since nobody new can be let to this grid: {why}");
+                    self.cx.error(&wish.origin, text);
+                }
+            },
+            What::Accept(opened) => {
+                let (way, name) = match result {
+                    Ok((way, own)) => (Some(way), own.then_some(wish.name)),
+                    Err(why) => {
+                        let text = format!(
+                            "{} is a contact now, but was not told how to reach your grid: {why}",
+                            opened.card.nick()
+                        );
+                        self.cx.error(&wish.origin, text);
+                        (None, None)
+                    }
+                };
+                if let Some(name) = name {
+                    self.granted(opened.card.actor(), name);
+                }
+                self.send_accepted(&wish.origin, *opened, way);
+            }
+        }
+    }
+
+    fn make_invite(
+        &mut self,
+        origin: &Origin,
+        keys: &PublicKeys,
+        life: Millis,
+        way: Value,
+        name: Option<String>,
+    ) {
         let now = self.cx.now.wall;
-        let mut grid = Map::new();
+        let mut grid = way.as_object().cloned().unwrap_or_default();
         grid.insert("cluster".into(), json!(self.cx.cfg.home.cluster));
-        grid.insert("kind".into(), json!("embedded"));
-        let made = Invite::create(
-            &self.cx.id,
-            &self.cx.card,
-            &keys,
-            grid,
-            now.saturating_add(life),
-            now,
-            &mut self.cx.rng,
-        );
+        let expires = now.saturating_add(life);
+        let made = Invite::create(&self.cx.id, &self.cx.card, keys, grid, expires, now, &mut self.cx.rng);
         match made {
             Ok(invite) => {
                 let id = invite.id.to_string();
-                let row = (invite.secret.expose().to_string(), invite.expires);
-                self.cx.put(Table::Setting, format!("invite/{id}"), &row);
+                let row = (invite.secret.expose().to_string(), invite.expires, name);
+                self.cx.put_sealed(Table::Setting, format!("invite/{id}"), &row);
                 self.invites.open.insert(id, row);
                 let answer = Envelope::new("INVITATION").param("create").field("text", invite.text);
                 self.cx.reply(origin, answer);
@@ -99,21 +164,41 @@ impl Node {
         self.invites.used.insert(id.clone(), self.cx.now.wall);
         let now = self.cx.now.wall;
         self.cx.put(Table::Setting, format!("accepted/{id}"), &now);
-        let card = opened.card;
-        let held = self.cx.contacts.rival(&card).is_some();
+        let card = &opened.card;
+        let held = self.cx.contacts.rival(card).is_some();
         let trust = if held { Trust::Held } else { Trust::Tofu };
-        self.keep_contact(Contact { card: card.clone(), trust, since: self.cx.now.wall });
+        self.keep_contact(Contact { card: card.clone(), trust, since: now });
+        let cluster = opened.card.address().cluster.clone();
+        if cluster == self.cx.cfg.home.cluster {
+            return self.send_accepted(origin, opened, None);
+        }
+        let way = Value::Object(opened.grid.clone());
+        self.cx.learn(&cluster, opened.card.actor(), true, &way);
+        if self.cx.place(&cluster).is_some() {
+            self.subscribe(&cluster);
+        }
+        let name = self.grant_name();
+        let wish = Wish { origin: origin.clone(), name: name.clone(), what: What::Accept(Box::new(opened)) };
+        self.cx.grant(name, Waiting::Grant(Box::new(wish)));
+    }
+
+    /// Shows the invite's secret to whoever made it, and gives our own card.
+    fn send_accepted(&mut self, origin: &Origin, opened: OpenedInvite, way: Option<Value>) {
+        let card = opened.card;
         let request = self.cx.new_id();
-        let inner = Envelope {
+        let mut inner = Envelope {
             id: Some(request.to_string()),
             ts: Some(self.cx.ts()),
             ..Envelope::new("ACCEPT")
                 .from(self.cx.me().to_string())
                 .to(card.actor().to_string())
                 .field("card", json!(self.cx.card.envelope()))
-                .field("invite", id)
+                .field("invite", opened.id.to_string())
                 .field("secret", opened.secret.expose().to_string())
         };
+        if let Some(way) = way {
+            inner = inner.field("way", way);
+        }
         let inner = inner.sign(Domain::Request, &self.cx.id);
         let bytes = self.cx.seal_to(&card, "ACCEPT", request, &inner, &[]);
         self.cx.append_rpc(&card, bytes, Waiting::Nothing);
@@ -123,6 +208,70 @@ impl Node {
             .field("actor", card.actor().to_string())
             .field("fingerprint", card.keys().fingerprint());
         self.cx.reply(origin, answer);
+    }
+
+    /// A user was made for a contact; one that it had before ends.
+    fn granted(&mut self, actor: ActorId, name: String) {
+        self.cx.put(Table::Setting, format!("granted/{actor}"), &name);
+        if let Some(old) = self.invites.granted.insert(actor, name) {
+            self.cx.out.push(Effect::Revoke { name: old });
+        }
+    }
+
+    /// What was granted to a contact ends.
+    pub(super) fn revoke(&mut self, actor: &ActorId) {
+        if let Some(name) = self.invites.granted.remove(actor) {
+            self.cx.store(StoreOp::Delete { table: Table::Setting, key: format!("granted/{actor}") });
+            self.cx.out.push(Effect::Revoke { name });
+        }
+    }
+
+    /// The password that all contacts share is another one: they are told, and so are the channels.
+    pub(super) fn tell_way(&mut self) {
+        let Some(way) = self.cx.cfg.peer_way.clone() else { return };
+        let mark = crate::ids::Hash::of("kirc.v1.way", &[way.to_string().as_bytes()]).to_string();
+        if self.invites.way_told.as_deref().is_none_or(|told| told == mark) {
+            // The first one goes out with each invite and each JOIN.
+            self.invites.way_told = Some(mark.clone());
+            self.cx.put(Table::Setting, "way-told", &mark);
+            return;
+        }
+        self.invites.way_told = Some(mark.clone());
+        self.cx.put(Table::Setting, "way-told", &mark);
+        for channel in self.channels.values_mut().filter(|c| c.phase == Phase::Joined) {
+            channel.tell_way(&mut self.cx);
+        }
+        let home = self.cx.cfg.home.cluster.clone();
+        let contacts: Vec<Card> = self.cx.contacts.list.values().map(|c| c.card.clone()).collect();
+        for card in contacts.into_iter().filter(|c| c.address().cluster != home) {
+            let id = self.cx.new_id();
+            let inner = Envelope {
+                id: Some(id.to_string()),
+                ts: Some(self.cx.ts()),
+                ..Envelope::new("WAY")
+                    .from(self.cx.me().to_string())
+                    .to(card.actor().to_string())
+                    .field("way", way.clone())
+            };
+            let inner = inner.sign(Domain::Request, &self.cx.id);
+            let bytes = self.cx.seal_to(&card, "WAY", id, &inner, &[]);
+            self.cx.append_rpc(&card, bytes, Waiting::Nothing);
+        }
+    }
+
+    /// A contact's grid is reached in another way from now on.
+    pub(super) fn on_way(&mut self, e: &Envelope) {
+        let Some((from, _, inner)) = self.cx.open_sealed(e) else {
+            return;
+        };
+        let Some(card) = self.cx.contacts.list.get(&from).map(|c| c.card.clone()) else {
+            return;
+        };
+        if inner.verify(Domain::Request, card.keys()).is_ok()
+            && let Some(way) = inner.get("way")
+        {
+            self.cx.learn(&card.address().cluster, from, true, way);
+        }
     }
 
     /// Somebody accepted an invite of ours: it works once.
@@ -138,7 +287,7 @@ impl Node {
             return;
         }
         let id = inner.get("invite").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let Some((secret, expires)) = self.invites.open.get(&id).cloned() else {
+        let Some((secret, expires, name)) = self.invites.open.get(&id).cloned() else {
             return;
         };
         let right = inner.get("secret").and_then(Value::as_str) == Some(secret.as_str());
@@ -151,6 +300,12 @@ impl Node {
         let trust = if held { Trust::Held } else { Trust::Tofu };
         let text = format!("{} accepted your invite and is a contact now", card.nick());
         let notice = Envelope::new("NOTICE").from("kirc").to(self.cx.nick().as_str()).line(text);
+        if let Some(way) = inner.get("way") {
+            self.cx.learn(&card.address().cluster, from, true, way);
+        }
+        if let Some(name) = name {
+            self.granted(from, name);
+        }
         self.keep_contact(Contact { card, trust, since: self.cx.now.wall });
         self.cx.broadcast(&notice, None);
     }

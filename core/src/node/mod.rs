@@ -7,6 +7,7 @@ mod config;
 mod contacts;
 mod ctx;
 mod direct;
+mod grids;
 mod inbox;
 mod introduce;
 mod invites;
@@ -63,6 +64,7 @@ pub struct Node {
     profile: profile::Profile,
     /// The life of each partition of the own mailbox in which its position counts.
     positions: BTreeMap<String, String>,
+    read: inbox::Read,
     people_at: Millis,
     status_at: Millis,
     stop_by: Option<Millis>,
@@ -107,7 +109,12 @@ impl Node {
                     self.on_signalled(waiting, result);
                 }
             }
-            Input::Published { channel, payload } => self.on_published(&channel, &payload),
+            Input::Published { grid, channel, payload } => self.on_published(&grid, &channel, &payload),
+            Input::Granted { ticket, result } => {
+                if let Some(Waiting::Grant(wish)) = self.cx.waiting.remove(&ticket) {
+                    self.on_granted(*wish, result);
+                }
+            }
             Input::Queried { ticket, result } => {
                 if let Some(waiting) = self.cx.waiting.remove(&ticket) {
                     self.on_queried(waiting, result);
@@ -120,6 +127,7 @@ impl Node {
         self.channels.retain(|_, c| c.phase != Phase::Left);
         self.show_status();
         self.cx.keep_last_id();
+        self.keep_positions();
         if mutant!(self.cx.cfg, PositionFirst) {
             self.delay_messages();
         }
@@ -138,7 +146,12 @@ impl Node {
     pub fn next_wake(&self) -> Option<Millis> {
         let channels = self.channels.values().filter_map(Channel::wake);
         let directs = self.directs.values().filter_map(Direct::wake);
-        let own = [Some(self.people_at), self.cx.status_dirty.then_some(self.status_at), self.stop_by];
+        let own = [
+            Some(self.people_at),
+            self.cx.status_dirty.then_some(self.status_at),
+            self.stop_by,
+            self.read.keep_by,
+        ];
         channels.chain(directs).chain(own.into_iter().flatten()).min()
     }
 
@@ -200,7 +213,7 @@ impl Node {
         reader.next = at;
         reader.end = end;
         reader.incarnation = Some(incarnation.clone());
-        if topic.name == self.cx.cfg.home.log {
+        if self.is_log(topic) {
             self.on_log_reading(topic, &incarnation, start, end, wanted);
         } else if self.is_inbox(topic) {
             self.on_inbox_reading(topic, &incarnation, start, at);
@@ -210,6 +223,12 @@ impl Node {
                 channel.on_gap_read(&mut self.cx, topic);
             }
         }
+    }
+
+    fn is_log(&self, topic: &Topic) -> bool {
+        let home = &self.cx.cfg.home;
+        (topic.name == home.log && topic.cluster == home.cluster)
+            || (topic.cluster != home.cluster && self.channels.values().any(|c| c.log == *topic))
     }
 
     /// The log is read from now on: is it the one that our positions speak of?
@@ -255,9 +274,11 @@ impl Node {
             return;
         }
         reader.next = record.offset + 1;
-        if topic.name == self.cx.cfg.home.log {
-            let key = String::from_utf8_lossy(&record.key).into_owned();
-            self.with_channel(&key, |c, cx| c.on_record(cx, record));
+        if self.is_log(topic) {
+            let of_this = |c: &&mut Channel| c.log == *topic && c.wire.as_bytes() == record.key;
+            if let Some(channel) = self.channels.values_mut().find(of_this) {
+                channel.on_record(&mut self.cx, record);
+            }
             self.on_progress(topic);
         } else if self.is_inbox(topic) {
             self.on_inbox(topic, &record);
@@ -312,13 +333,15 @@ impl Node {
         }
     }
 
-    fn on_published(&mut self, channel: &str, payload: &str) {
+    fn on_published(&mut self, grid: &str, channel: &str, payload: &str) {
         if channel == "presence" {
             self.cx.on_presence(payload);
         } else if channel == format!("direct:{}", self.cx.me()) {
             self.cx.on_direct_event(payload);
-        } else if let Some(key) = channel.strip_prefix("channel:").and_then(|c| c.strip_suffix(":events")) {
-            self.with_channel(key, |c, cx| c.on_event(cx, payload));
+        } else if let Some(wire) = channel.strip_prefix("channel:").and_then(|c| c.strip_suffix(":events"))
+            && let Some(channel) = self.channels.values_mut().find(|c| c.wire == wire && c.grid == grid)
+        {
+            channel.on_event(&mut self.cx, payload);
         }
     }
 
@@ -342,7 +365,8 @@ impl Node {
                 channel.pump(&mut self.cx);
             }
             if service == Service::Signals {
-                self.subscribe();
+                let home = self.cx.cfg.home.cluster.clone();
+                self.subscribe(&home);
             }
         }
     }

@@ -192,6 +192,7 @@ impl Node {
                     "reject" | "remove" => {
                         self.cx.store(StoreOp::Delete { table: Table::Contact, key: actor.to_string() });
                         self.cx.contacts.list.remove(&actor);
+                        self.revoke(&actor);
                         Vec::new()
                     }
                     other => {

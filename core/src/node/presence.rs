@@ -33,16 +33,16 @@ impl Ctx {
         let status = if away.is_some() { "away" } else { "online" };
         let payload = self.presence(status, away);
         let key = format!("presence:{}", self.me());
-        self.hint(SignalOp::Set { key, value: payload.clone(), ttl: Some(TTL) });
+        self.hint_all(&SignalOp::Set { key, value: payload.clone(), ttl: Some(TTL) });
         if tell {
-            self.hint(SignalOp::Publish { channel: "presence".into(), payload });
+            self.hint_all(&SignalOp::Publish { channel: "presence".into(), payload });
         }
     }
 
     pub fn say_goodbye(&mut self) {
         let payload = self.presence("offline", None);
-        self.hint(SignalOp::Delete { key: format!("presence:{}", self.me()) });
-        self.hint(SignalOp::Publish { channel: "presence".into(), payload });
+        self.hint_all(&SignalOp::Delete { key: format!("presence:{}", self.me()) });
+        self.hint_all(&SignalOp::Publish { channel: "presence".into(), payload });
     }
 
     /// Looks after the people one knows.
@@ -50,7 +50,11 @@ impl Ctx {
         let me = self.me();
         let people: std::collections::BTreeSet<ActorId> = people.filter(|a| *a != me).take(PEOPLE).collect();
         for actor in people {
-            self.signal(SignalOp::Get { key: format!("presence:{actor}") }, Waiting::Presence(actor));
+            // Where they live, if its signals are known; otherwise they come to ours, if they know those.
+            let grid = self.contacts.card(&actor).map(|c| c.address().cluster.clone());
+            let grid = grid.and_then(|c| self.place(&c)).map_or(self.cfg.home.cluster.clone(), |h| h.cluster);
+            let op = SignalOp::Get { key: format!("presence:{actor}") };
+            self.signal_on(&grid, op, Waiting::Presence(actor));
         }
     }
 
@@ -140,6 +144,6 @@ impl Ctx {
         };
         let e = String::from_utf8_lossy(&e.sign(Domain::Presence, &self.id).to_canonical()).into_owned();
         let payload = serde_json::json!({ "typing": e }).to_string();
-        self.hint(SignalOp::Publish { channel: format!("direct:{to}"), payload });
+        self.hint_all(&SignalOp::Publish { channel: format!("direct:{to}"), payload });
     }
 }

@@ -101,7 +101,7 @@ impl Ctx {
     }
 
     /// Tells somebody that it was invited.
-    pub fn tell_invited(&mut self, target: ActorId, name: &ChannelName, channel: &str) {
+    pub fn tell_invited(&mut self, target: ActorId, name: &ChannelName, grid: &str, channel: &str) {
         let Some(card) = self.contacts.card(&target).cloned() else {
             return;
         };
@@ -114,6 +114,7 @@ impl Ctx {
                 .to(target.to_string())
                 .param(name.as_str())
                 .meta("ch", channel)
+                .field("grid", grid)
                 .field("card", json!(self.card.envelope()))
         };
         let inner = inner.sign(Domain::Request, &self.id);

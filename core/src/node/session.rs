@@ -1,6 +1,7 @@
 //! What sessions say, sorted to the rooms that answer. It decides nothing about channels or keys.
 
 use super::channel::{Join, given_id};
+use super::config::Home;
 use super::ctx::Origin;
 use super::*;
 use crate::identity::Card;
@@ -95,11 +96,10 @@ impl Node {
                 return self.cx.numeric(origin, numeric::ERR_BADCHANMASK, &[&to], &why.to_string());
             }
         };
-        if name.contact().is_some() {
-            let text =
-                "Channels on a contact's grid come with the next release; join channels of this grid for now";
-            return self.cx.numeric(origin, numeric::ERR_NOSUCHCHANNEL, &[&to], text);
-        }
+        let (name, home) = match self.place_of(name) {
+            Ok(place) => place,
+            Err(text) => return self.cx.numeric(origin, numeric::ERR_NOSUCHCHANNEL, &[&to], &text),
+        };
         if self.cx.stopping {
             return self.cx.error(origin, "The node is ending: join again when it is back");
         }
@@ -112,9 +112,32 @@ impl Node {
             return self.cx.numeric(origin, numeric::ERR_TOOMANYCHANNELS, &[&to], "");
         }
         self.cx.sent_by(Some(origin));
-        let mut channel = Channel::new(&self.cx, name);
+        let mut channel = Channel::new(&home, name);
         channel.begin_join(&mut self.cx, Join::new(vec![origin.clone()], e.params.first().cloned()));
         self.channels.insert(key, channel);
+    }
+
+    /// The grid that a channel is on, and the name that it has here.
+    fn place_of(&self, name: ChannelName) -> Result<(ChannelName, Home), String> {
+        let Some(nick) = name.contact() else {
+            return Ok((name, self.cx.cfg.home.clone()));
+        };
+        let owner = self.cx.contacts.find(nick).and_then(|a| self.cx.contacts.card(&a));
+        let Some(owner) = owner else {
+            return Err(format!("{nick} is nobody you know: accept an invite by {nick} first"));
+        };
+        let cluster = &owner.address().cluster;
+        if *cluster == self.cx.cfg.home.cluster {
+            // It is the same grid: so is the channel.
+            let local = ChannelName::parse(name.local()).map_err(|e| e.to_string())?;
+            return Ok((local, self.cx.cfg.home.clone()));
+        }
+        match self.cx.place(cluster) {
+            Some(home) => Ok((name, home)),
+            None => {
+                Err(format!("How to reach the grid of {nick} is not known: accept an invite by {nick} first"))
+            }
+        }
     }
 
     fn say_to(&mut self, origin: &Origin, e: &Envelope) {

@@ -43,6 +43,12 @@ impl Node {
                 kept_logs.insert(id.to_owned(), kept);
             }
         }
+        let mut grids = grids::Grids::new();
+        for ((_, key), value) in of(values, Table::Credential) {
+            if let (Some(cluster), Some(grid)) = (key.strip_prefix("grid/"), grids::restore(&open(value)?)) {
+                grids.insert(cluster.to_owned(), grid);
+            }
+        }
         let profile = profile::Profile::restore(values, &identity);
         let rev = profile.card_rev(now.wall, &config);
         let card = Card::create(&identity, &config.nick, &config.address, profile.public(), rev);
@@ -64,6 +70,7 @@ impl Node {
             services: BTreeMap::new(),
             readers: BTreeMap::new(),
             contacts,
+            grids,
             status_dirty: false,
             stopping: false,
             id: identity,
@@ -73,7 +80,7 @@ impl Node {
         for ((_, key), value) in of(values, Table::Channel) {
             let plain = cx.id.open_local(value).map_err(|e| broken(e.to_string()))?;
             let state = serde_json::from_slice(&plain).map_err(|e| broken(format!("channel {key}: {e}")))?;
-            let channel = Channel::restore(&cx, state, values).map_err(broken)?;
+            let channel = Channel::restore(&cx, key, state, values).map_err(broken)?;
             channels.insert(channel.key.clone(), channel);
         }
         let mut directs = BTreeMap::new();
@@ -106,7 +113,7 @@ impl Node {
             }
         }
         let away = values.get(&(Table::Setting, "away".into())).and_then(|v| serde_json::from_slice(v).ok());
-        let invites = invites::Invites::restore(values);
+        let invites = invites::Invites::restore(values, &cx.id);
         Ok(Self {
             cx,
             channels,
@@ -116,6 +123,7 @@ impl Node {
             invites,
             profile,
             positions: BTreeMap::new(),
+            read: inbox::Read::default(),
             people_at: now.mono,
             status_at: now.mono,
             stop_by: None,
@@ -143,7 +151,10 @@ impl Node {
     }
 
     pub(super) fn start(&mut self) {
-        self.subscribe();
+        self.cx.tell_grids();
+        for grid in self.cx.signal_grids() {
+            self.subscribe(&grid);
+        }
         let count = self.cx.cfg.home.partitions;
         let address = self.cx.card.address().clone();
         for name in [&address.data_in, &address.rpc_in] {
@@ -161,6 +172,7 @@ impl Node {
         for (topic, next) in logs {
             self.cx.move_reader(&topic, From::At(next));
         }
+        self.tell_way();
         let peers: Vec<ActorId> = self.directs.keys().copied().collect();
         for peer in peers {
             self.pump_direct(&peer);
@@ -169,13 +181,13 @@ impl Node {
         self.cx.status_dirty = true;
     }
 
-    pub(super) fn subscribe(&mut self) {
-        self.cx.hint(SignalOp::Subscribe { channel: "presence".into() });
+    pub(super) fn subscribe(&mut self, grid: &str) {
+        self.cx.hint_on(grid, SignalOp::Subscribe { channel: "presence".into() });
         let own = format!("direct:{}", self.cx.me());
-        self.cx.hint(SignalOp::Subscribe { channel: own });
-        let keys: Vec<String> = self.channels.keys().cloned().collect();
-        for key in keys {
-            self.cx.hint(SignalOp::Subscribe { channel: format!("channel:{key}:events") });
+        self.cx.hint_on(grid, SignalOp::Subscribe { channel: own });
+        for channel in self.channels.values().filter(|c| c.grid == grid) {
+            let events = format!("channel:{}:events", channel.wire);
+            self.cx.hint_on(grid, SignalOp::Subscribe { channel: events });
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) enum Waiting {
     ListNames(Origin),
     /// One status hash, for LIST.
     ListEntry(u64, String),
+    /// A way to one's own grid for somebody new.
+    Grant(Box<super::invites::Wish>),
     /// A member's presence.
     Presence(ActorId),
     /// A public profile: who asked and what is done with it.

@@ -351,6 +351,8 @@ pub enum Input {
     },
     /// Somebody published.
     Published {
+        /// On which grid: a cluster's id.
+        grid: String,
         /// The pub/sub channel.
         channel: String,
         /// The payload.
@@ -362,6 +364,13 @@ pub enum Input {
         ticket: Ticket,
         /// The answer.
         result: Result<Answer, PortError>,
+    },
+    /// The outcome of [`Effect::Grant`]: how the grid is reached, and whether only by whom it was made for.
+    Granted {
+        /// Which.
+        ticket: Ticket,
+        /// The way, and whether the user is of that name alone.
+        result: Result<(serde_json::Value, bool), PortError>,
     },
     /// A service became reachable, or ceased to be.
     Service {
@@ -418,12 +427,33 @@ pub enum Effect {
         /// Which.
         topic: Topic,
     },
-    /// Ask the signal service. Outcome: [`Input::Signalled`].
+    /// Ask the signal service of a grid. Outcome: [`Input::Signalled`].
     Signal {
+        /// The grid: a cluster's id.
+        grid: String,
         /// Names the outcome.
         ticket: Ticket,
         /// What.
         op: SignalOp,
+    },
+    /// How another grid is reached, from now on: again at each start, and when it changes.
+    Reach {
+        /// The cluster's id.
+        cluster: String,
+        /// What its owner or a member said: `kafka`, perhaps `valkey` and `log`, perhaps with credentials.
+        way: serde_json::Value,
+    },
+    /// Make a way for somebody new to one's own grid. Outcome: [`Input::Granted`].
+    Grant {
+        /// Names the outcome.
+        ticket: Ticket,
+        /// A name for the new user, where each contact gets one.
+        name: String,
+    },
+    /// End what was granted under this name.
+    Revoke {
+        /// The name.
+        name: String,
     },
     /// Hand an envelope to a session.
     Deliver {

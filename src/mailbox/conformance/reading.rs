@@ -104,7 +104,7 @@ pub async fn a_reader_is_told_what_was_trimmed(rig: &dyn Rig) {
             }
         }
     }
-    assert_eq!(moved, 1);
+    assert!(moved == 1 || moved == 0 && rig.reads_ahead());
 }
 
 /// A topic that was deleted and made anew: readers are told, and begin again.

@@ -103,9 +103,9 @@ impl Channel {
             self.forget(cx);
             return;
         }
-        cx.hint(SignalOp::Subscribe { channel: events(&self.key) });
+        self.hint(cx, SignalOp::Subscribe { channel: events(&self.wire) });
         let member = cx.me().to_string();
-        cx.hint(SignalOp::Member { key: format!("channel:{}:members", self.key), member, add: true });
+        self.hint(cx, SignalOp::Member { key: format!("channel:{}:members", self.wire), member, add: true });
         let Some(replica) = &self.replica else { return };
         if replica.fold.leader == cx.me() && !replica.fold.resigned {
             if self.lead.is_none() {
@@ -132,9 +132,9 @@ impl Channel {
         self.elect.challenged = Some(cx.now.mono);
         let (channel, term) = (replica.fold.channel, replica.fold.term);
         let nonce = cx.random();
-        let bytes = LogRecord::challenge(&cx.id, &self.name, channel, term, nonce);
-        let (log, key) = (self.log.clone(), self.key.clone());
-        cx.append(log, key.as_bytes(), bytes, Waiting::Challenge(key.clone()));
+        let bytes = LogRecord::challenge(&cx.id, &self.room, channel, term, nonce);
+        let (log, key) = (self.log.clone(), self.wire.clone());
+        cx.append(log, key.as_bytes(), bytes, Waiting::Challenge(self.key.clone()));
     }
 
     pub fn on_challenge_appended(&mut self, cx: &mut Ctx, ok: bool) {
@@ -151,7 +151,11 @@ impl Channel {
         if self.elect.look_at.is_some_and(|at| cx.now.mono >= at) {
             self.elect.look_at = None;
             if !self.leading() {
-                cx.signal(SignalOp::Get { key: leader_key(&self.key) }, Waiting::LeaderKey(self.key.clone()));
+                self.signal(
+                    cx,
+                    SignalOp::Get { key: leader_key(&self.wire) },
+                    Waiting::LeaderKey(self.key.clone()),
+                );
             }
         }
         if self.elect.claim_at.is_some_and(|at| cx.now.mono >= at) {
@@ -172,14 +176,14 @@ impl Channel {
     /// Asks for the leader key: who has it tries first.
     pub fn take_key(&mut self, cx: &mut Ctx) {
         let op =
-            SignalOp::Claim { key: leader_key(&self.key), value: cx.me().to_string(), ttl: cx.cfg.lease };
-        cx.signal(op, Waiting::Lease(self.key.clone()));
+            SignalOp::Claim { key: leader_key(&self.wire), value: cx.me().to_string(), ttl: cx.cfg.lease };
+        self.signal(cx, op, Waiting::Lease(self.key.clone()));
     }
 
     pub fn release_key(&mut self, cx: &mut Ctx) {
-        cx.hint(SignalOp::Release { key: leader_key(&self.key), value: cx.me().to_string() });
+        self.hint(cx, SignalOp::Release { key: leader_key(&self.wire), value: cx.me().to_string() });
         let payload = json!({"event": "LEAD", "actor": ""}).to_string();
-        cx.hint(SignalOp::Publish { channel: events(&self.key), payload });
+        self.hint(cx, SignalOp::Publish { channel: events(&self.wire), payload });
     }
 
     /// The answer to [`Self::take_key`].
@@ -216,9 +220,9 @@ impl Channel {
         channel: Option<crate::ids::ChannelId>,
     ) -> crate::ids::Hash {
         let nonce = cx.random();
-        let bytes = LogRecord::claim(&cx.id, &cx.card, &self.name, term, prev, channel, nonce);
+        let bytes = LogRecord::claim(&cx.id, &cx.card, &self.room, term, prev, channel, nonce);
         let hash = super::read::claim_hash(&bytes);
-        let (log, key) = (self.log.clone(), self.key.clone());
+        let (log, key) = (self.log.clone(), self.wire.clone());
         cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
         hash
     }
@@ -243,16 +247,19 @@ impl Channel {
 
     pub fn renew_key(&mut self, cx: &mut Ctx) {
         let op =
-            SignalOp::Renew { key: leader_key(&self.key), value: cx.me().to_string(), ttl: cx.cfg.lease };
-        cx.signal(op, Waiting::Renewed(self.key.clone()));
+            SignalOp::Renew { key: leader_key(&self.wire), value: cx.me().to_string(), ttl: cx.cfg.lease };
+        self.signal(cx, op, Waiting::Renewed(self.key.clone()));
     }
 
     pub fn on_renewed(&mut self, cx: &mut Ctx, result: Result<SignalReply, PortError>) {
         if self.leading() && matches!(result, Ok(SignalReply::Renewed(false))) {
             // The service forgot, or somebody else is trying: the log decides, the key is only a hint.
-            let op =
-                SignalOp::Claim { key: leader_key(&self.key), value: cx.me().to_string(), ttl: cx.cfg.lease };
-            cx.hint(op);
+            let op = SignalOp::Claim {
+                key: leader_key(&self.wire),
+                value: cx.me().to_string(),
+                ttl: cx.cfg.lease,
+            };
+            self.hint(cx, op);
             self.publish_status(cx);
         }
     }
@@ -266,7 +273,7 @@ impl Channel {
         let modes = if hidden { String::new() } else { state.mode_string(false).0 };
         let members = if hidden { String::new() } else { state.members.len().to_string() };
         let fields = [
-            ("name", self.name.as_str().to_owned()),
+            ("name", self.room.as_str().to_owned()),
             ("leader", cx.me().to_string()),
             ("channel", replica.fold.channel.to_string()),
             ("topic", topic),
@@ -275,7 +282,7 @@ impl Channel {
             ("hidden", if hidden { "1".to_owned() } else { String::new() }),
         ];
         let fields = fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-        cx.hint(SignalOp::HashSet { key: format!("channel:{}:status", self.key), fields });
+        self.hint(cx, SignalOp::HashSet { key: format!("channel:{}:status", self.wire), fields });
     }
 
     /// Somebody published on the channel's events.
@@ -309,7 +316,7 @@ impl Channel {
         let Ok(actor) = ActorId::parse(&actor) else {
             return;
         };
-        if channel != self.key || actor == cx.me() || !replica.state.members.contains_key(&actor) {
+        if channel != self.wire || actor == cx.me() || !replica.state.members.contains_key(&actor) {
             return;
         }
         let e = Envelope::new("TYPING")
@@ -329,9 +336,9 @@ impl Channel {
             return;
         }
         self.typing_sent = (state == "active").then_some(cx.now.mono);
-        let what = (self.key.as_str(), cx.me().to_string(), state);
+        let what = (self.wire.as_str(), cx.me().to_string(), state);
         let token = key.encrypt(&serde_json::to_vec(&what).unwrap_or_default());
         let payload = json!({"event": "TYPING", "ct": token}).to_string();
-        cx.hint(SignalOp::Publish { channel: events(&self.key), payload });
+        self.hint(cx, SignalOp::Publish { channel: events(&self.wire), payload });
     }
 }

@@ -128,7 +128,7 @@ impl Channel {
             ..Envelope::new("FETCH")
                 .from(cx.me().to_string())
                 .to(card.actor().to_string())
-                .meta("channel", self.name.as_str())
+                .meta("channel", self.room.as_str())
                 .meta("ch", replica.fold.channel.to_string())
                 .meta("first", gap.have.0)
                 .meta("last", gap.until.0.saturating_sub(1))

@@ -84,7 +84,7 @@ impl Channel {
         self.join = Some(join);
         self.next = 0;
         self.past = Some(Offset::MAX);
-        cx.hint(SignalOp::Subscribe { channel: events(&self.key) });
+        self.hint(cx, SignalOp::Subscribe { channel: events(&self.wire) });
         let log = self.log.clone();
         cx.move_reader(&log, From::At(0));
         cx.status_dirty = true;
@@ -116,16 +116,27 @@ impl Channel {
 
     /// Our claim was the first: the channel is ours.
     pub(super) fn founded(&mut self, cx: &mut Ctx, claim: Hash, term: Term, time: Millis) {
-        let state = ChannelState::found(&self.name, &cx.card, MsgId::default());
+        let state = ChannelState::found(&self.room, &cx.card, MsgId::default());
         let fold = Fold::found(claim, cx.me(), term, time);
         self.replica = Some(Replica { fold, state });
         self.count_on(cx);
         self.past = None;
         self.entered(cx);
         self.begin_lead(cx);
+        self.tell_way(cx);
+    }
+
+    /// Tells the members how our mailbox is reached, if it is on another grid: a JOIN has said it, a founding claim
+    /// stands in the clear and has not; and it may change.
+    pub fn tell_way(&mut self, cx: &mut Ctx) {
+        if let Some(way) = self.own_way(cx) {
+            let act = Envelope::new("WAY").field("way", way);
+            self.submit(cx, act, None, super::OutKind::Kept, None);
+        }
     }
 
     pub(super) fn ask_leader(&mut self, cx: &mut Ctx, card: Card) {
+        let card = self.reachable(cx, card);
         let me = cx.me().to_string();
         let topic = cx.topic(card.address(), &card.address().rpc_out, me.as_bytes());
         let id = cx.new_id();
@@ -141,6 +152,15 @@ impl Channel {
         } else if !cx.readers.contains_key(&topic) {
             cx.move_reader(&topic, From::End);
         }
+    }
+
+    /// Who leads may live on a cluster that is not known here. Whoever the grid belongs to knows more.
+    fn reachable(&self, cx: &Ctx, card: Card) -> Card {
+        if cx.reaches(&card.address().cluster) {
+            return card;
+        }
+        let owner = self.name.contact().and_then(|nick| cx.contacts.find(nick));
+        owner.and_then(|o| cx.contacts.card(&o)).cloned().unwrap_or(card)
     }
 
     /// The answers of whom we ask are being read from now on.
@@ -172,11 +192,14 @@ impl Channel {
         };
         let mut act = kind.to_envelope();
         act.from = Some(cx.me().to_string());
-        act.to = Some(self.name.as_str().to_owned());
+        act.to = Some(self.room.as_str().to_owned());
         act.id = Some(id.to_string());
         act.ts = Some(cx.ts());
+        if let Some(way) = self.own_way(cx) {
+            act = act.field("way", way);
+        }
         let act = act.meta("ch", channel.to_string()).meta("n", 1).sign(Domain::Message, &cx.id);
-        let bytes = cx.seal_to(&card, "ASK", id, &act, &[("channel", json!(self.name.as_str()))]);
+        let bytes = cx.seal_to(&card, "ASK", id, &act, &[("channel", json!(self.room.as_str()))]);
         cx.append_rpc(&card, bytes, Waiting::Nothing);
     }
 
@@ -209,8 +232,12 @@ impl Channel {
             "REDIRECT" => {
                 let card =
                     answer.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
-                let card = card.and_then(|c| Card::parse(&c).ok());
-                if let Some(card) = card.filter(|c| c.actor() != cx.me()) {
+                let by = from.unwrap_or(cx.me());
+                let next = card.and_then(|c| Card::parse(&c).ok());
+                if let Some(card) = next.filter(|c| c.actor() != cx.me()) {
+                    if let Some(way) = answer.get("way") {
+                        cx.learn(&card.address().cluster, by, false, way);
+                    }
                     if let Some(join) = self.join.as_mut() {
                         join.tries += 1;
                     }
@@ -251,8 +278,13 @@ impl Channel {
             return;
         };
         let ours = state.members.get(&cx.me()).is_some_and(|m| m.card.keys() == cx.card.keys());
-        if !ours || state.name != self.name {
+        if !ours || state.name != self.room {
             return;
+        }
+        if let Some(by) = state.members.get(&fold.leader).map(|m| m.card.actor()) {
+            for (cluster, way) in get("ways").as_object().into_iter().flatten() {
+                cx.learn(cluster, by, false, way);
+            }
         }
         for key in get("keys").as_array().into_iter().flatten() {
             let epoch: Option<Epoch> = key.get("epoch").and_then(|e| serde_json::from_value(e.clone()).ok());
@@ -314,9 +346,9 @@ impl Channel {
         for (actor, _) in replica_members(&self.replica) {
             self.store_counter(cx, &actor);
         }
-        cx.hint(SignalOp::Subscribe { channel: events(&self.key) });
+        self.hint(cx, SignalOp::Subscribe { channel: events(&self.wire) });
         let member = cx.me().to_string();
-        cx.hint(SignalOp::Member { key: format!("channel:{}:members", self.key), member, add: true });
+        self.hint(cx, SignalOp::Member { key: format!("channel:{}:members", self.wire), member, add: true });
         if leave.is_some() {
             let part = ActKind::Part { reason: String::new() };
             self.submit(cx, part.to_envelope(), leave, super::OutKind::Kept, None);
@@ -406,7 +438,7 @@ impl Channel {
             return;
         }
         let payload = json!({"event": "WAIT"}).to_string();
-        cx.hint(SignalOp::Publish { channel: events(&self.key), payload });
+        self.hint(cx, SignalOp::Publish { channel: events(&self.wire), payload });
         if self.past.is_none() {
             self.scanned(cx);
         } else if let Some(join) = self.join.as_mut() {
@@ -427,7 +459,14 @@ impl Channel {
         }
         if let Some(leader) = replica.state.members.get(&replica.fold.leader) {
             let card = serde_json::to_value(leader.card.envelope()).unwrap_or_default();
-            let answer = Envelope::new("REDIRECT").field("card", card);
+            let mut answer = Envelope::new("REDIRECT").field("card", card);
+            // Only to whom we know: a way carries a credential of the leader's.
+            if cx.contacts.list.contains_key(&joiner.card.actor())
+                && self.grid != leader.card.address().cluster
+                && let Some(way) = cx.way_to(&leader.card.address().cluster)
+            {
+                answer = answer.field("way", way);
+            }
             self.answer(cx, &joiner, answer);
         }
     }

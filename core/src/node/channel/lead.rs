@@ -305,7 +305,7 @@ impl Channel {
         }
         lead.mode = Mode::Asking;
         lead.retry_at = None;
-        let (log, key) = (self.log.clone(), self.key.clone());
+        let (log, key) = (self.log.clone(), self.wire.clone());
         cx.end_of(log, Waiting::Resync(key));
         cx.status_dirty = true;
     }
@@ -365,6 +365,13 @@ impl Channel {
         body.insert("keys".into(), Value::Array(keys));
         body.insert("offset".into(), json!(at.to_string()));
         body.insert("incarnation".into(), json!(self.incarnation));
+        // Where members live that can't be reached by the channel's own grid.
+        let abroad = state.members.values().map(|m| &m.card.address().cluster).filter(|c| **c != self.grid);
+        let ways: serde_json::Map<String, Value> =
+            abroad.filter_map(|c| Some((c.clone(), cx.way_to(c)?))).collect();
+        if !ways.is_empty() {
+            body.insert("ways".into(), Value::Object(ways));
+        }
         for (_, joiner) in due {
             let answer =
                 Envelope { body: Some(crate::Body::Object(body.clone())), ..Envelope::new("WELCOME") };

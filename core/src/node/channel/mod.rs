@@ -25,14 +25,16 @@ pub(crate) use self::elect::Elect;
 pub(crate) use self::join::Join;
 pub(crate) use self::lead::Lead;
 pub(crate) use self::send::{Out, OutKind};
+use super::config::Home;
 use super::ctx::Ctx;
+use super::waiting::Waiting;
 use crate::channel::{ChannelState, Refusal};
 use crate::crypto::ChannelKey;
 use crate::ids::{ActorId, Count, Epoch, Hash, Millis, MsgId, Offset, Seq};
 use crate::keys::{EpochInfo, KeyRing};
 use crate::log::Fold;
 use crate::names::ChannelName;
-use crate::port::{RawRecord, StoreOp, Table, Topic};
+use crate::port::{RawRecord, SignalOp, StoreOp, Table, Topic};
 
 /// How far a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +55,16 @@ pub(crate) struct Replica {
 }
 
 pub(crate) struct Channel {
+    /// What people here call it: `#name`, or `#name@contact`.
     pub name: ChannelName,
+    /// The same, folded: its name in the store.
     pub key: String,
+    /// Its name on its own grid, as records say it.
+    pub room: ChannelName,
+    /// The same, folded: the key of its records, and its part in the names of signals.
+    pub wire: String,
+    /// The grid that it is on: a cluster's id.
+    pub grid: String,
     pub log: Topic,
     pub phase: Phase,
     pub replica: Option<Replica>,
@@ -104,6 +114,9 @@ struct HeadRow {
     kept: u64,
     #[serde(default)]
     lost: bool,
+    /// What people here call it, and its grid, if that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    abroad: Option<(ChannelName, String, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,12 +133,18 @@ struct KeyRow {
 }
 
 impl Channel {
-    pub fn new(cx: &Ctx, name: ChannelName) -> Self {
+    pub fn new(home: &Home, name: ChannelName) -> Self {
         let key = name.folded();
+        // Without its contact it is still a name: that was checked when the whole was.
+        let room = ChannelName::parse(name.local()).unwrap_or_else(|_| name.clone());
+        let wire = room.folded();
         Self {
-            log: cx.log_topic(&key),
+            log: Ctx::log_topic(home, &wire),
+            grid: home.cluster.clone(),
             name,
             key,
+            room,
+            wire,
             phase: Phase::Joining,
             replica: None,
             ring: KeyRing::default(),
@@ -155,13 +174,21 @@ impl Channel {
     /// A channel that one was in when the node ended.
     pub fn restore(
         cx: &Ctx,
+        key: &str,
         state: ChannelState,
         values: &BTreeMap<(Table, String), Vec<u8>>,
     ) -> Result<Self, String> {
-        let mut channel = Self::new(cx, state.name.clone());
-        let missing = || format!("the place in the log of {}", channel.name);
-        let head = values.get(&(Table::Head, channel.key.clone())).ok_or_else(missing)?;
+        let missing = || format!("the place in the log of {key}");
+        let head = values.get(&(Table::Head, key.to_owned())).ok_or_else(missing)?;
         let head: HeadRow = serde_json::from_slice(head).map_err(|e| e.to_string())?;
+        let mut channel = match &head.abroad {
+            None => Self::new(&cx.cfg.home, state.name.clone()),
+            Some((name, cluster, log)) => {
+                let partitions = cx.cfg.home.partitions;
+                let home = Home { cluster: cluster.clone(), log: log.clone(), partitions };
+                Self::new(&home, name.clone())
+            }
+        };
         channel.next = head.next.parse().map_err(|_| missing())?;
         channel.incarnation = head.incarnation;
         channel.kept = head.kept;
@@ -200,6 +227,21 @@ impl Channel {
         let epoch = name.parse().map_err(|_| format!("an epoch of {}", self.name))?;
         self.ring.restore(Epoch(epoch), row.info, row.key.map(ChannelKey::from_bytes));
         Ok(())
+    }
+
+    /// Asks the signals of the channel's grid.
+    pub fn signal(&self, cx: &mut Ctx, op: SignalOp, waiting: Waiting) {
+        cx.signal_on(&self.grid, op, waiting);
+    }
+
+    /// A signal to the channel's grid whose answer does not matter.
+    pub fn hint(&self, cx: &mut Ctx, op: SignalOp) {
+        cx.hint_on(&self.grid, op);
+    }
+
+    /// How members reach our mailbox, if they could not do so by the channel's own grid.
+    pub fn own_way(&self, cx: &Ctx) -> Option<serde_json::Value> {
+        cx.cfg.peer_way.clone().filter(|_| self.grid != cx.cfg.home.cluster)
     }
 
     pub fn me_in(&self, me: &ActorId) -> bool {
@@ -243,6 +285,8 @@ impl Channel {
             incarnation: self.incarnation.clone(),
             kept: self.kept,
             lost: self.lost,
+            abroad: (self.grid != cx.cfg.home.cluster)
+                .then(|| (self.name.clone(), self.grid.clone(), self.log.name.clone())),
         };
         cx.put(Table::Head, self.key.clone(), &row);
     }

@@ -54,7 +54,7 @@ impl Channel {
         let Some(replica) = self.replica.take() else {
             return true;
         };
-        let parsed = LogRecord::parse(&record.value, &self.name);
+        let parsed = LogRecord::parse(&record.value, &self.room);
         let Ok(parsed) = parsed else {
             // Garbage: it counts for nobody, and its place is passed.
             self.replica = Some(replica);

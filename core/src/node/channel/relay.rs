@@ -56,16 +56,9 @@ impl Channel {
         let (Some(key), Some(kid)) = (lead.key.as_ref(), lead.kid) else {
             return Ok(());
         };
-        let sealed = match token {
-            Some(token) => crate::log::SealedAct {
-                from: opened.act.author,
-                id: opened.act.id,
-                epoch: lead.epoch,
-                kid,
-                token,
-            },
-            None => seal_act(cx, &opened, &opened.envelope.to_canonical(), key, lead.epoch, kid),
-        };
+        let token = token.unwrap_or_else(|| seal_act(cx, &opened.envelope, key));
+        let (from, id, epoch) = (opened.act.author, opened.act.id, lead.epoch);
+        let sealed = crate::log::SealedAct { from, id, epoch, kid, token };
         if !matches!(opened.act.kind, ActKind::Join { .. })
             && opened.envelope.meta_u64("epoch") != Some(lead.epoch.0)
         {
@@ -73,7 +66,7 @@ impl Channel {
             return Ok(());
         }
         let term = self.replica.as_ref().map_or(Term(0), |r| r.fold.term);
-        let bytes = LogRecord::act(&cx.id, &self.name, term, lead.seq.next(), lead.head, &sealed);
+        let bytes = LogRecord::act(&cx.id, &self.room, term, lead.seq.next(), lead.head, &sealed);
         let change = lead.spec.apply(&opened.act);
         let asked = opened.act.kind.command() == "ROTATE";
         lead.epoch_acts += 1;
@@ -120,7 +113,7 @@ impl Channel {
 
     pub(super) fn append_log(&mut self, cx: &mut Ctx, bytes: Vec<u8>, opened: Option<Opened>) {
         let hash = hash_record(&bytes);
-        let (log, key) = (self.log.clone(), self.key.clone());
+        let (log, key) = (self.log.clone(), self.wire.clone());
         let ticket = cx.append(log, key.as_bytes(), bytes, Waiting::Relay(self.key.clone()));
         let Some(lead) = self.lead.as_mut() else {
             return;
@@ -168,16 +161,19 @@ impl Channel {
         let Some(lead) = self.lead.as_mut() else {
             return;
         };
-        let bytes = LogRecord::leader(envelope, &cx.id, &self.name, term, lead.seq.next(), lead.head);
+        let bytes = LogRecord::leader(envelope, &cx.id, &self.room, term, lead.seq.next(), lead.head);
         self.append_log(cx, bytes, None);
         for (card, _, bytes) in wraps {
             cx.append_rpc(&card, bytes, Waiting::Nothing);
         }
-        let name = self.key.clone();
-        cx.hint(crate::port::SignalOp::Publish {
-            channel: format!("rotation:{name}"),
-            payload: json!({"epoch": epoch.0, "kid": kid.to_string()}).to_string(),
-        });
+        let name = self.wire.clone();
+        self.hint(
+            cx,
+            crate::port::SignalOp::Publish {
+                channel: format!("rotation:{name}"),
+                payload: json!({"epoch": epoch.0, "kid": kid.to_string()}).to_string(),
+            },
+        );
     }
 
     /// Says goodbye in the log.
@@ -187,7 +183,7 @@ impl Channel {
         };
         let envelope = Envelope::new("RESIGN").field("empty", empty);
         let bytes =
-            LogRecord::leader(envelope, &cx.id, &self.name, replica.fold.term, lead.seq.next(), lead.head);
+            LogRecord::leader(envelope, &cx.id, &self.room, replica.fold.term, lead.seq.next(), lead.head);
         self.append_log(cx, bytes, None);
         self.release_key(cx);
     }

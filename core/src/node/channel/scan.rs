@@ -76,7 +76,7 @@ impl Channel {
         let Some(join) = self.join.as_mut() else {
             return;
         };
-        let Ok(parsed) = LogRecord::parse(&record.value, &self.name) else {
+        let Ok(parsed) = LogRecord::parse(&record.value, &self.room) else {
             return;
         };
         let fresh = match parsed {

@@ -9,7 +9,7 @@ use crate::channel::{Act, ActKind, Refusal, after};
 use crate::crypto::ChannelKey;
 use crate::envelope::{Domain, Envelope};
 use crate::ids::{ActorId, ChannelId, Count, Epoch, Hash, KeyId, Millis, MsgId, Seq};
-use crate::log::{Opened, SealedAct, Send};
+use crate::log::{Opened, SealedAct, Send, act_plaintext};
 use crate::node::ctx::{Ctx, Origin};
 use crate::node::waiting::Waiting;
 use crate::port::{MessageRow, OutboxRow, StoreOp};
@@ -69,20 +69,11 @@ pub(crate) fn sign_act(cx: &Ctx, name: &str, template: &Envelope, id: MsgId, sta
 }
 
 /// Encrypts a signed act.
-pub(crate) fn seal_act(
-    cx: &Ctx,
-    opened: &Opened,
-    canonical: &[u8],
-    key: &ChannelKey,
-    epoch: Epoch,
-    kid: KeyId,
-) -> SealedAct {
-    let token = if mutant!(cx.cfg, PlainBodies) {
-        String::from_utf8_lossy(canonical).into_owned()
-    } else {
-        key.encrypt(canonical)
-    };
-    SealedAct { from: opened.act.author, id: opened.act.id, epoch, kid, token }
+pub(crate) fn seal_act(cx: &Ctx, signed: &Envelope, key: &ChannelKey) -> String {
+    if mutant!(cx.cfg, PlainBodies) {
+        return String::from_utf8_lossy(&signed.to_canonical()).into_owned();
+    }
+    key.encrypt(&act_plaintext(signed))
 }
 
 impl Channel {
@@ -206,7 +197,7 @@ impl Channel {
             return;
         };
         let address = leader.card.address().clone();
-        let topic = cx.topic(&address, &address.data_in, self.key.as_bytes());
+        let topic = cx.topic(&address, &address.data_in, self.wire.as_bytes());
         let first = me.n;
         let sent = self.outbox.partition_point(|o| o.sent.is_some());
         let before = sent.checked_sub(1).and_then(|i| self.outbox.get(i));
@@ -220,18 +211,13 @@ impl Channel {
                 after: std::mem::replace(&mut before, out.id),
                 seen: (replica.fold.seq, replica.fold.head),
             };
-            let signed = sign_act(cx, self.name.as_str(), &out.template, out.id, &stamp);
-            let canonical = signed.to_canonical();
-            let token = if mutant!(cx.cfg, PlainBodies) {
-                String::from_utf8_lossy(&canonical).into_owned()
-            } else {
-                key.encrypt(&canonical)
-            };
+            let signed = sign_act(cx, self.room.as_str(), &out.template, out.id, &stamp);
+            let token = seal_act(cx, &signed, key);
             let act = SealedAct { from: cx.me(), id: out.id, epoch: stamp.epoch, kid, token };
-            let bytes = Send { name: self.name.clone(), act }.to_bytes();
+            let bytes = Send { name: self.room.clone(), act }.to_bytes();
             out.sent = Some(cx.now.mono);
             let waiting = Waiting::Send(self.key.clone(), out.id);
-            cx.append(topic.clone(), self.key.as_bytes(), bytes, waiting);
+            cx.append(topic.clone(), self.wire.as_bytes(), bytes, waiting);
         }
         if self.retry.is_none() {
             self.retry = Some(cx.now.mono + self.patience(cx));
@@ -250,7 +236,7 @@ impl Channel {
                 return;
             };
             let out = out.clone();
-            let envelope = sign_act(cx, self.name.as_str(), &out.template, out.id, &stamp);
+            let envelope = sign_act(cx, self.room.as_str(), &out.template, out.id, &stamp);
             match Act::parse(&envelope) {
                 Ok(act) => {
                     if let Some(out) = self.outbox.get_mut(i) {

@@ -18,6 +18,12 @@ impl Channel {
         let me = cx.me();
         let own = opened.act.author == me;
         let out = if own { self.settle(cx, opened.act.id) } else { None };
+        if let (false, Some(way)) = (own, opened.envelope.get("way"))
+            && let Some(member) = self.replica.as_ref().and_then(|r| r.state.members.get(&opened.act.author))
+        {
+            let cluster = member.card.address().cluster.clone();
+            cx.learn(&cluster, opened.act.author, false, way);
+        }
         let Some(e) = self.shown(cx, opened, change) else {
             self.settled(cx, out.as_ref(), opened);
             return;
@@ -108,7 +114,7 @@ impl Channel {
         }
         if let ActKind::Invite { target } = &opened.act.kind {
             let channel = self.target();
-            cx.tell_invited(*target, &self.name, &channel);
+            cx.tell_invited(*target, &self.room, &self.grid, &channel);
         }
         if opened.act.kind.command() == "ROTATE" {
             self.rotate_asked(cx, out.origin.as_ref());

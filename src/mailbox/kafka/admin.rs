@@ -1,0 +1,194 @@
+//! What an administrator does on a cluster: rules of who may do what, users with passwords.
+//!
+//! It owns the words for these. Which rules and users kirc needs is for others to say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kirc_core::port::PortError;
+use rdkafka::error::RDKafkaErrorCode as Code;
+use tokio::runtime::Handle;
+
+use super::asker::Asker;
+use super::pulse::Pulse;
+use super::raw::{self, Alteration, Failure};
+use super::settings::{KafkaSettings, Mechanism};
+use super::words;
+use crate::config::Secret;
+
+/// How long an order may take.
+const ORDER: Duration = Duration::from_secs(15);
+
+/// What a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Resource {
+    /// A topic.
+    Topic,
+    /// A consumer group.
+    Group,
+    /// The cluster; its name in rules is `kafka-cluster`.
+    Cluster,
+    /// A transactional id.
+    TransactionalId,
+}
+
+/// How a rule's name is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// As it stands; `*` stands for all.
+    Literal,
+    /// As the beginning of names.
+    Prefixed,
+}
+
+/// What a rule allows or forbids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // Kafka's words.
+pub enum Operation {
+    All,
+    Read,
+    Write,
+    Create,
+    Delete,
+    Alter,
+    Describe,
+    ClusterAction,
+    DescribeConfigs,
+    AlterConfigs,
+    IdempotentWrite,
+}
+
+/// Whether a rule allows or forbids. What is forbidden can't be allowed by another rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// It allows.
+    Allow,
+    /// It forbids.
+    Deny,
+}
+
+/// A rule of who may do what.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Acl {
+    /// What it is about.
+    pub resource: Resource,
+    /// Its name.
+    pub name: String,
+    /// How the name is meant.
+    pub pattern: Pattern,
+    /// Who: `User:name`, or `User:*`.
+    pub principal: String,
+    /// From where: an address, or `*`.
+    pub host: String,
+    /// What.
+    pub operation: Operation,
+    /// Yes or no.
+    pub permission: Permission,
+}
+
+impl Acl {
+    /// Allows a user something on a topic, from anywhere.
+    pub fn allow(user: &str, operation: Operation, topic: &str) -> Self {
+        Self {
+            resource: Resource::Topic,
+            name: topic.to_owned(),
+            pattern: Pattern::Literal,
+            principal: format!("User:{user}"),
+            host: "*".to_owned(),
+            operation,
+            permission: Permission::Allow,
+        }
+    }
+}
+
+/// An administrator's hand on a cluster.
+#[derive(Debug)]
+pub struct Admin(Arc<Asker>);
+
+impl Admin {
+    /// An administrator, as whom the settings log in. Called within a runtime; it connects when it is used.
+    pub fn open(settings: KafkaSettings) -> Result<Self, PortError> {
+        let runtime = Handle::try_current()
+            .map_err(|_| PortError("Kafka's administration is opened within a runtime".to_owned()))?;
+        let pulse = Pulse::new(&settings.bootstrap);
+        Ok(Self(Asker::new(Arc::new(settings), pulse, runtime)))
+    }
+
+    /// Makes rules. Brokers apply them a moment later.
+    pub async fn create_acls(&self, acls: &[Acl]) -> Result<(), PortError> {
+        if acls.is_empty() {
+            return Ok(());
+        }
+        let client = self.0.client().await?;
+        raw::create_acls(&client, acls, ORDER).await.map_err(|f| said("rules can't be made", &f))
+    }
+
+    /// Takes away just these rules; says how many of them there were.
+    pub async fn delete_acls(&self, acls: &[Acl]) -> Result<usize, PortError> {
+        if acls.is_empty() {
+            return Ok(0);
+        }
+        let client = self.0.client().await?;
+        raw::delete_acls(&client, acls, ORDER).await.map_err(|f| said("rules can't be taken away", &f))
+    }
+
+    /// The rules about a principal (`User:name`), or all rules.
+    pub async fn describe_acls(&self, principal: Option<&str>) -> Result<Vec<Acl>, PortError> {
+        let client = self.0.client().await?;
+        let found = raw::describe_acls(&client, principal, ORDER).await;
+        found.map_err(|f| said("rules can't be looked at", &f))
+    }
+
+    /// Gives a user a password, and makes the user if there is none. `iterations`: at least 4096.
+    pub async fn set_scram_user(
+        &self,
+        user: &str,
+        password: &Secret,
+        mechanism: Mechanism,
+        iterations: i32,
+    ) -> Result<(), PortError> {
+        self.alter(user, mechanism, Alteration::Set { user, password, mechanism, iterations }).await
+    }
+
+    /// Takes a user's password away; says whether there was one. Connections that stand are not cut.
+    pub async fn delete_scram_user(&self, user: &str, mechanism: Mechanism) -> Result<bool, PortError> {
+        let client = self.0.client().await?;
+        let changes = [Alteration::Delete { user, mechanism }];
+        match raw::alter_users(&client, &changes, ORDER).await {
+            Ok(()) => Ok(true),
+            Err(failure) if failure.code == Code::ResourceNotFound => Ok(false),
+            Err(failure) => Err(said(&format!("user {user} can't be taken away"), &failure)),
+        }
+    }
+
+    /// Users with passwords and how each can log in; all of them if none is named.
+    pub async fn scram_users(&self, users: &[String]) -> Result<Vec<(String, Vec<Mechanism>)>, PortError> {
+        let client = self.0.client().await?;
+        let found = raw::describe_users(&client, users, ORDER).await;
+        found.map_err(|f| said("users can't be looked at", &f))
+    }
+
+    async fn alter(&self, user: &str, mechanism: Mechanism, change: Alteration<'_>) -> Result<(), PortError> {
+        if mechanism == Mechanism::Plain {
+            return Err(PortError("Kafka keeps no users for PLAIN; use a SCRAM mechanism".to_owned()));
+        }
+        let client = self.0.client().await?;
+        let changes = [change];
+        let done = raw::alter_users(&client, &changes, ORDER).await;
+        done.map_err(|f| said(&format!("user {user} can't be changed"), &f))
+    }
+}
+
+fn said(what: &str, failure: &Failure) -> PortError {
+    let why = match failure.code {
+        code if words::is_refused(code) => {
+            "this Kafka user may not do that; use an administrator's (KIRC_KAFKA_ADMIN_USER)"
+        }
+        Code::SecurityDisabled => "this Kafka has no authorizer: everybody may do everything on it",
+        Code::OperationTimedOut | Code::RequestTimedOut | Code::BrokerTransportFailure => {
+            "Kafka did not answer; check its address and the login"
+        }
+        _ => &failure.text,
+    };
+    PortError(format!("{what}: {why}"))
+}

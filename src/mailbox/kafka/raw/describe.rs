@@ -1,0 +1,167 @@
+//! Questions about the cluster: its id, topics with their ids, offsets of partitions.
+//!
+//! It owns these three calls. It may not know what the answers are for.
+
+use std::ffi::CString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+use rdkafka::bindings::rd_kafka_admin_op_t as Op;
+
+use super::super::client::Client;
+use super::call::{Failure, call};
+use super::{c_text, copied, lent, outcome};
+
+/// What a topic is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct TopicInfo {
+    /// Kafka's id of this life of the topic.
+    pub(in super::super) id: String,
+    pub(in super::super) partitions: u32,
+}
+
+/// An offset that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Spec {
+    Start,
+    End,
+}
+
+/// A partition, and what was asked of it.
+pub(in super::super) type Place = (String, u32);
+
+/// The id that a cluster gave itself.
+pub(in super::super) async fn describe_cluster(
+    client: &Arc<Client>,
+    timeout: Duration,
+) -> Result<String, Failure> {
+    let event = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, timeout, |rk, options, queue| {
+        // SAFETY: all three live during the call.
+        unsafe { rd::rd_kafka_DescribeCluster(rk, options, queue) }
+    })
+    .answer()
+    .await?;
+    // SAFETY: the event lives until the end of this function; an event of another type gives null, which is looked for. The
+    // text is copied.
+    unsafe {
+        let result = rd::rd_kafka_event_DescribeCluster_result(event.ptr());
+        if result.is_null() {
+            return Ok(String::new());
+        }
+        Ok(copied(rd::rd_kafka_DescribeCluster_result_cluster_id(result)))
+    }
+}
+
+/// What topics are, one answer for each.
+pub(in super::super) async fn describe_topics(
+    client: &Arc<Client>,
+    names: &[String],
+    timeout: Duration,
+) -> Result<Vec<(String, Result<TopicInfo, Failure>)>, Failure> {
+    let texts = names.iter().map(|n| c_text(n)).collect::<Result<Vec<CString>, _>>()?;
+    let ask = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout, |rk, options, queue| {
+        let mut pointers: Vec<_> = texts.iter().map(|t| t.as_ptr()).collect();
+        // SAFETY: the collection copies the names, which live in `texts` during this call; it is destroyed once, after librdkafka
+        // copied it in turn.
+        unsafe {
+            let topics = rd::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+            rd::rd_kafka_DescribeTopics(rk, topics, options, queue);
+            rd::rd_kafka_TopicCollection_destroy(topics);
+        }
+    });
+    let event = ask.answer().await?;
+    let mut all = Vec::new();
+    // SAFETY: the event lives until the end of this function and everything read belongs to it: the array has as many
+    // descriptions as is told, and texts are copied. An event of another type gives null, which is looked for.
+    unsafe {
+        let result = rd::rd_kafka_event_DescribeTopics_result(event.ptr());
+        if result.is_null() {
+            return Ok(all);
+        }
+        let mut count = 0;
+        let topics = rd::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+        for &topic in lent(topics.cast_const(), count) {
+            let name = copied(rd::rd_kafka_TopicDescription_name(topic));
+            let info = outcome(rd::rd_kafka_TopicDescription_error(topic)).map(|()| {
+                let mut partitions = 0;
+                rd::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);
+                let id = rd::rd_kafka_TopicDescription_topic_id(topic);
+                TopicInfo { id: uuid(id), partitions: u32::try_from(partitions).unwrap_or(u32::MAX) }
+            });
+            all.push((name, info));
+        }
+    }
+    Ok(all)
+}
+
+/// A UUID in Kafka's way of writing.
+///
+/// # Safety
+/// `id` is null or a UUID that lives during the call.
+unsafe fn uuid(id: *const rd::rd_kafka_Uuid_t) -> String {
+    if id.is_null() {
+        return String::new();
+    }
+    // SAFETY: not null and alive, as the caller promises; both calls only read two numbers.
+    let (most, least) = unsafe {
+        (rd::rd_kafka_Uuid_most_significant_bits(id), rd::rd_kafka_Uuid_least_significant_bits(id))
+    };
+    format!("{most:016x}{least:016x}")
+}
+
+/// The first or the last offsets of partitions, one answer for each.
+pub(in super::super) async fn list_offsets(
+    client: &Arc<Client>,
+    places: &[Place],
+    spec: Spec,
+    timeout: Duration,
+) -> Result<Vec<(Place, Result<u64, Failure>)>, Failure> {
+    let mut texts = Vec::new();
+    for (topic, partition) in places {
+        texts.push((c_text(topic)?, i32::try_from(*partition).unwrap_or(i32::MAX)));
+    }
+    let spec = match spec {
+        Spec::Start => rd::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST,
+        Spec::End => rd::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST,
+    };
+    let ask = call(client, Op::RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout, |rk, options, queue| {
+        // SAFETY: the list is made, filled and destroyed here; adding copies the name and gives an element of the list, which is
+        // written before anything else is added. librdkafka copies the list.
+        unsafe {
+            let list = rd::rd_kafka_topic_partition_list_new(i32::try_from(texts.len()).unwrap_or(0));
+            for (topic, partition) in &texts {
+                let item = rd::rd_kafka_topic_partition_list_add(list, topic.as_ptr(), *partition);
+                (*item).offset = spec as i64;
+            }
+            rd::rd_kafka_ListOffsets(rk, list, options, queue);
+            rd::rd_kafka_topic_partition_list_destroy(list);
+        }
+    });
+    let event = ask.answer().await?;
+    let mut all = Vec::new();
+    // SAFETY: the event lives until the end of this function and everything read belongs to it; an event of another type
+    // gives null, which is looked for, as is a result without a partition.
+    unsafe {
+        let result = rd::rd_kafka_event_ListOffsets_result(event.ptr());
+        if result.is_null() {
+            return Ok(all);
+        }
+        let mut count = 0;
+        let infos = rd::rd_kafka_ListOffsets_result_infos(result, &raw mut count);
+        for &info in lent(infos.cast_const(), count) {
+            let Some(place) = rd::rd_kafka_ListOffsetsResultInfo_topic_partition(info).as_ref() else {
+                continue;
+            };
+            let name = (copied(place.topic), u32::try_from(place.partition).unwrap_or(u32::MAX));
+            let offset = if place.err == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                Ok(u64::try_from(place.offset).unwrap_or(0))
+            } else {
+                let text = copied(rd::rd_kafka_err2str(place.err));
+                Err(Failure { code: place.err.into(), text })
+            };
+            all.push((name, offset));
+        }
+    }
+    Ok(all)
+}

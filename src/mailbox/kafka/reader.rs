@@ -1,0 +1,308 @@
+//! One reader: a task that takes records out of a partition, hands them on, and goes on where it stood whatever happens.
+//!
+//! It owns the reader's place. New and hurried readers read with a prompt client; one that has been waiting at the end
+//! for a while moves to a quiet one, without losing or doubling a record: both read for as long as it takes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kirc_core::ids::Offset;
+use kirc_core::port::{RawRecord, Topic};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::Shared;
+use super::asker::Part;
+use super::raw::{Piece, Tap};
+use super::settings::Pace;
+use super::taps::Held;
+use super::watch::Watched;
+use crate::mailbox::{BATCH_BYTES, BATCH_RECORDS, Delivery, ReaderStart};
+
+/// How long a reader has had nothing to do when it moves to the quiet client.
+const CALM: Duration = Duration::from_secs(3);
+/// How long a hurried reader may have been held up before it is one that catches up.
+const HELD_UP: Duration = Duration::from_millis(200);
+/// How soon something is tried again that did not work; it doubles up to [`LATER`].
+const SOON: Duration = Duration::from_millis(50);
+const LATER: Duration = Duration::from_secs(5);
+/// How soon a topic that is gone is looked for again.
+const GONE: Duration = Duration::from_millis(250);
+
+/// Nobody listens any more, or the mailbox closes.
+struct Over;
+
+pub(super) struct Reader {
+    shared: Arc<Shared>,
+    topic: Topic,
+    to: mpsc::Sender<Delivery>,
+    /// Tells when somebody should look whether the partition is what it was.
+    watched: Watched,
+    life: String,
+    next: Offset,
+    prompt: Option<Held>,
+    quiet: Option<Held>,
+    /// Since when it has been at the end with nothing new.
+    calm: Option<Instant>,
+    pause: Duration,
+    ready: Vec<RawRecord>,
+    bytes: usize,
+}
+
+/// What woke the reader.
+enum Woken {
+    Records,
+    Doubt,
+    Calm,
+    Over,
+}
+
+async fn rung(held: Option<&Held>) {
+    match held.and_then(|h| h.as_ref()) {
+        Some(tap) => tap.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn after(since: Option<Instant>) {
+    match since {
+        Some(since) => sleep(CALM.saturating_sub(since.elapsed())).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Reader {
+    /// A reader that stands where it was told; the first delivery is sent already.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        topic: Topic,
+        to: mpsc::Sender<Delivery>,
+        part: &Part,
+        at: Offset,
+    ) -> Self {
+        let watched = shared.watch.add(&topic.name, &part.life);
+        Self {
+            shared,
+            topic,
+            to,
+            watched,
+            life: part.life.clone(),
+            next: at,
+            prompt: None,
+            quiet: None,
+            calm: None,
+            pause: SOON,
+            ready: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Reads until nobody listens.
+    pub(super) async fn run(mut self) {
+        while let Ok(()) = self.turn().await {}
+    }
+
+    async fn turn(&mut self) -> Result<(), Over> {
+        if self.prompt.is_none() && self.quiet.is_none() {
+            self.begin().await?;
+        }
+        let calm = self.calm.filter(|_| self.quiet.is_none());
+        let woken = tokio::select! {
+            biased;
+            () = self.to.closed() => Woken::Over,
+            () = self.shared.closing.cancelled() => Woken::Over,
+            () = self.watched.called() => Woken::Doubt,
+            () = rung(self.prompt.as_ref()) => Woken::Records,
+            () = rung(self.quiet.as_ref()) => Woken::Records,
+            () = after(calm) => Woken::Calm,
+        };
+        match woken {
+            Woken::Records => self.drain().await,
+            Woken::Doubt => self.look().await,
+            Woken::Calm => {
+                self.calm = None;
+                let held = self.shared.taps.hold(Pace::Quiet, &self.topic, self.next).await;
+                self.quiet = held.inspect_err(|error| tracing::debug!(error, "no quiet reader")).ok();
+                Ok(())
+            }
+            Woken::Over => Err(Over),
+        }
+    }
+
+    async fn begin(&mut self) -> Result<(), Over> {
+        match self.shared.taps.hold(Pace::Prompt, &self.topic, self.next).await {
+            Ok(held) => {
+                self.prompt = Some(held);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::debug!(topic = self.topic.name, error, "a topic can't be read");
+                self.rest().await
+            }
+        }
+    }
+
+    /// A pause that grows, until something works.
+    async fn rest(&mut self) -> Result<(), Over> {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LATER);
+        self.wait(pause).await
+    }
+
+    async fn wait(&self, pause: Duration) -> Result<(), Over> {
+        tokio::select! {
+            () = self.to.closed() => Err(Over),
+            () = self.shared.closing.cancelled() => Err(Over),
+            () = sleep(pause) => Ok(()),
+        }
+    }
+
+    /// Takes all that is there, and hands it on as fast as it is wanted.
+    async fn drain(&mut self) -> Result<(), Over> {
+        loop {
+            let prompt = take(self.prompt.as_ref());
+            let quiet = take(self.quiet.as_ref());
+            if prompt.is_empty() && quiet.is_empty() {
+                return self.flush().await;
+            }
+            self.shared.pulse.well();
+            for piece in prompt {
+                if let Some(trouble) = self.piece(piece, Pace::Prompt).await? {
+                    return self.trouble(trouble, Pace::Prompt).await;
+                }
+            }
+            for piece in quiet {
+                if let Some(trouble) = self.piece(piece, Pace::Quiet).await? {
+                    return self.trouble(trouble, Pace::Quiet).await;
+                }
+            }
+        }
+    }
+
+    async fn piece(
+        &mut self,
+        piece: Piece,
+        from: Pace,
+    ) -> Result<Option<rdkafka::error::RDKafkaErrorCode>, Over> {
+        let up_to = match piece {
+            Piece::Trouble(code) => return Ok(Some(code)),
+            Piece::End(offset) => {
+                self.pause = SOON;
+                if offset >= self.next {
+                    self.calm.get_or_insert_with(Instant::now);
+                }
+                offset
+            }
+            Piece::Record(record) => {
+                self.pause = SOON;
+                let offset = record.offset;
+                if offset >= self.next {
+                    self.calm = None;
+                    self.push(record).await?;
+                }
+                offset
+            }
+        };
+        // The quiet client has come to where the prompt one is: that one is not needed any more.
+        if from == Pace::Quiet && up_to >= self.next.saturating_sub(1) && self.prompt.is_some() {
+            let in_step = self.quiet.is_some() && up_to + 1 >= self.next;
+            if in_step {
+                self.prompt = None;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn push(&mut self, record: RawRecord) -> Result<(), Over> {
+        let bytes = record.key.len() + record.value.len();
+        if !self.ready.is_empty() && (self.ready.len() >= BATCH_RECORDS || self.bytes + bytes > BATCH_BYTES) {
+            self.flush().await?;
+        }
+        self.next = record.offset + 1;
+        self.bytes += bytes;
+        self.ready.push(record);
+        Ok(())
+    }
+
+    /// Hands on what was taken; waits while there is no room.
+    async fn flush(&mut self) -> Result<(), Over> {
+        if self.ready.is_empty() {
+            return Ok(());
+        }
+        let records = Delivery::Records(std::mem::take(&mut self.ready));
+        self.bytes = 0;
+        let since = Instant::now();
+        self.hand(records).await?;
+        if since.elapsed() > HELD_UP {
+            // The clients may have stopped to fetch meanwhile; the quiet one would take long to begin again.
+            self.quiet = None;
+        }
+        Ok(())
+    }
+
+    async fn hand(&self, delivery: Delivery) -> Result<(), Over> {
+        tokio::select! {
+            sent = self.to.send(delivery) => sent.map_err(|_| Over),
+            () = self.shared.closing.cancelled() => Err(Over),
+        }
+    }
+
+    async fn trouble(&mut self, code: rdkafka::error::RDKafkaErrorCode, from: Pace) -> Result<(), Over> {
+        tracing::debug!(topic = self.topic.name, partition = self.topic.partition, %code, "reading stopped");
+        self.flush().await?;
+        self.calm = None;
+        self.quiet = None;
+        if from == Pace::Prompt || self.prompt.is_none() {
+            self.prompt = None;
+        }
+        self.rest().await?;
+        self.look().await
+    }
+
+    /// Looks whether the partition is what it was, and moves if it is not.
+    async fn look(&mut self) -> Result<(), Over> {
+        let mut again = true;
+        loop {
+            match self.shared.asker.part(&self.topic, "read").await {
+                // A broker that has just begun to lead may not know yet how far the partition goes.
+                Ok(part) if part.life == self.life && part.end < self.next && again => {
+                    again = false;
+                    self.wait(GONE).await?;
+                }
+                Ok(part) => return self.settle(part).await,
+                Err(no) if no.missing => {
+                    (self.prompt, self.quiet, self.calm) = (None, None, None);
+                    self.wait(GONE).await?;
+                }
+                Err(no) => {
+                    tracing::debug!(error = %no.error, "a topic can't be looked at");
+                    self.rest().await?;
+                }
+            }
+        }
+    }
+
+    async fn settle(&mut self, part: Part) -> Result<(), Over> {
+        let same = part.life == self.life;
+        let at = if same { self.next.clamp(part.start, part.end) } else { part.start };
+        if same && at == self.next {
+            return Ok(());
+        }
+        self.flush().await?;
+        (self.prompt, self.quiet, self.calm) = (None, None, None);
+        self.next = at;
+        self.life.clone_from(&part.life);
+        self.watched.lives(&part.life);
+        self.hand(Delivery::Reading(ReaderStart {
+            incarnation: part.life,
+            start: part.start,
+            end: part.end,
+            at,
+        }))
+        .await
+    }
+}
+
+fn take(held: Option<&Held>) -> Vec<Piece> {
+    held.and_then(|h| h.as_ref()).map(Tap::take).unwrap_or_default()
+}

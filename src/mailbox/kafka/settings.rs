@@ -1,0 +1,347 @@
+//! How a Kafka cluster is reached and how topics are made on it.
+//!
+//! It owns the settings of one cluster and what librdkafka is told of them. It may not open a connection.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+use crate::config::Secret;
+
+/// How the connection is secured, and whether one logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Security {
+    /// Neither.
+    #[default]
+    Plaintext,
+    /// TLS, with a client certificate if there is one.
+    Ssl,
+    /// User and password without TLS.
+    SaslPlaintext,
+    /// User and password within TLS.
+    SaslSsl,
+}
+
+impl Security {
+    /// What is meant when nothing is said: user and password mean `sasl_ssl`, a certificate of any kind means `ssl`.
+    pub fn guess(user: &str, ca: &str, cert: &str) -> Self {
+        if !user.is_empty() {
+            Self::SaslSsl
+        } else if !ca.is_empty() || !cert.is_empty() {
+            Self::Ssl
+        } else {
+            Self::Plaintext
+        }
+    }
+
+    /// Its name in settings, which is librdkafka's.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plaintext => "plaintext",
+            Self::Ssl => "ssl",
+            Self::SaslPlaintext => "sasl_plaintext",
+            Self::SaslSsl => "sasl_ssl",
+        }
+    }
+
+    fn logs_in(self) -> bool {
+        matches!(self, Self::SaslPlaintext | Self::SaslSsl)
+    }
+
+    fn has_tls(self) -> bool {
+        matches!(self, Self::Ssl | Self::SaslSsl)
+    }
+}
+
+impl FromStr for Security {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Plaintext, Self::Ssl, Self::SaslPlaintext, Self::SaslSsl];
+        all.into_iter().find(|s| s.name().eq_ignore_ascii_case(text.trim())).ok_or_else(|| {
+            format!("{text:?} is no way to secure Kafka; use plaintext, ssl, sasl_plaintext or sasl_ssl")
+        })
+    }
+}
+
+/// How user and password are shown to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mechanism {
+    /// The password never travels; SHA-512.
+    #[default]
+    ScramSha512,
+    /// The password never travels; SHA-256.
+    ScramSha256,
+    /// The password travels: within TLS only.
+    Plain,
+}
+
+impl Mechanism {
+    /// Its name in settings, which is Kafka's.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ScramSha512 => "SCRAM-SHA-512",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::Plain => "PLAIN",
+        }
+    }
+}
+
+impl FromStr for Mechanism {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::ScramSha512, Self::ScramSha256, Self::Plain];
+        all.into_iter().find(|m| m.name().eq_ignore_ascii_case(text.trim())).ok_or_else(|| {
+            format!("{text:?} is no way to log in to Kafka; use SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
+        })
+    }
+}
+
+/// What records are packed with on their way and in the topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Nothing.
+    None,
+    /// Deflate: records are base64 in JSON and shrink to a half and less.
+    #[default]
+    Gzip,
+}
+
+/// One cluster: where it is, who we are there, how topics are made.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KafkaSettings {
+    /// `host:port`, several with commas between them.
+    pub bootstrap: String,
+    /// How the connection is secured.
+    pub security: Security,
+    /// How one logs in, where `security` says that one does.
+    pub mechanism: Mechanism,
+    /// Who logs in.
+    pub user: String,
+    /// With which password.
+    pub password: Secret,
+    /// The PEM text of the CA that the brokers' certificates are checked against; empty: the system's roots.
+    pub ca: String,
+    /// The PEM text of a client certificate; empty if there is none.
+    pub cert: String,
+    /// The PEM text of its key.
+    pub key: Secret,
+    /// Replicas of a topic; what the broker thinks right if nothing is said.
+    pub replication: Option<u16>,
+    /// How long a topic keeps its records.
+    pub retention: Duration,
+    /// What records are packed with.
+    pub compression: Compression,
+    /// The topics that hold logs, for which the broker's own time counts: names, or templates in which one
+    /// `{word}` stands for any text, as in `data-out-{channel}`.
+    pub logs: Vec<String>,
+}
+
+impl Default for KafkaSettings {
+    fn default() -> Self {
+        Self {
+            bootstrap: String::new(),
+            security: Security::default(),
+            mechanism: Mechanism::default(),
+            user: String::new(),
+            password: Secret::new(""),
+            ca: String::new(),
+            cert: String::new(),
+            key: Secret::new(""),
+            replication: None,
+            retention: Duration::from_secs(72 * 3600),
+            compression: Compression::default(),
+            logs: vec!["data-out".to_owned()],
+        }
+    }
+}
+
+impl fmt::Debug for KafkaSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSettings")
+            .field("bootstrap", &self.bootstrap)
+            .field("security", &self.security.name())
+            .field("mechanism", &self.mechanism.name())
+            .field("user", &self.user)
+            .field("replication", &self.replication)
+            .field("retention", &self.retention)
+            .field("logs", &self.logs)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The longest time that a fetch waits at the broker, for a client that is asked to be prompt and for one that is
+/// asked to be quiet. A fetch that waits answers at once when a record comes; but who is new on a connection
+/// has to wait for the fetch before it, so the two are kept apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Pace {
+    /// Readers that start, and readers that catch up.
+    Prompt,
+    /// Readers that wait. Each fetch names all of them, so an idle node makes as few as it can.
+    Quiet,
+}
+
+impl Pace {
+    fn wait(self) -> Duration {
+        match self {
+            Self::Prompt => Duration::from_millis(100),
+            Self::Quiet => Duration::from_secs(20),
+        }
+    }
+}
+
+/// How long an append is tried before it counts as failed.
+pub(super) const APPEND: Duration = Duration::from_secs(3);
+/// Bytes that may wait to be appended; more is refused, and the caller tries again.
+pub(super) const WAITING: usize = 32 << 20;
+
+impl KafkaSettings {
+    /// Whether the broker's own time counts on a topic.
+    pub fn is_log(&self, topic: &str) -> bool {
+        self.logs.iter().any(|pattern| matches(pattern, topic))
+    }
+
+    fn base(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("security.protocol", self.security.name())
+            .set("client.id", "kirc")
+            .set("socket.nagle.disable", "true")
+            .set("socket.keepalive.enable", "true")
+            .set("socket.timeout.ms", "10000")
+            .set("socket.connection.setup.timeout.ms", "10000")
+            .set("reconnect.backoff.ms", "100")
+            .set("reconnect.backoff.max.ms", "3000")
+            .set("log.connection.close", "false")
+            // A topic that is not there is an error, not something to wait for.
+            .set("topic.metadata.propagation.max.ms", "0")
+            .set("topic.metadata.refresh.interval.ms", "300000")
+            .set("topic.metadata.refresh.fast.interval.ms", "100")
+            .set("allow.auto.create.topics", "false")
+            // Nobody is told how we do.
+            .set("enable.metrics.push", "false")
+            .set_log_level(RDKafkaLogLevel::Info);
+        if self.security.logs_in() {
+            config
+                .set("sasl.mechanism", self.mechanism.name())
+                .set("sasl.username", &self.user)
+                .set("sasl.password", self.password.expose());
+        }
+        if self.security.has_tls() {
+            if !self.ca.is_empty() {
+                config.set("ssl.ca.pem", &self.ca);
+            }
+            if !self.cert.is_empty() {
+                config.set("ssl.certificate.pem", &self.cert).set("ssl.key.pem", self.key.expose());
+            }
+        }
+        config
+    }
+
+    /// A client that asks and administers.
+    pub(super) fn asker(&self) -> ClientConfig {
+        self.base()
+    }
+
+    /// A client that reads.
+    pub(super) fn reader(&self, pace: Pace) -> ClientConfig {
+        let mut config = self.base();
+        config
+            .set("fetch.wait.max.ms", pace.wait().as_millis().to_string())
+            .set("fetch.min.bytes", "1")
+            .set("fetch.message.max.bytes", "1048576")
+            .set("fetch.max.bytes", "4194304")
+            .set("fetch.error.backoff.ms", "100")
+            .set("fetch.queue.backoff.ms", "20")
+            // What waits for a slow reader in here, of each partition.
+            .set("queued.min.messages", "2000")
+            .set("queued.max.messages.kbytes", "4096")
+            .set("enable.partition.eof", "true")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // A place that is not there is ours to handle.
+            .set("auto.offset.reset", "error")
+            .set("check.crcs", "true")
+            .set("isolation.level", "read_uncommitted");
+        config
+    }
+
+    /// A client that appends.
+    pub(super) fn writer(&self) -> ClientConfig {
+        let mut config = self.base();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("max.in.flight.requests.per.connection", "5")
+            .set("linger.ms", "0")
+            .set("message.timeout.ms", APPEND.as_millis().to_string())
+            .set("request.timeout.ms", APPEND.as_millis().to_string())
+            .set("message.max.bytes", "1000000")
+            .set("retry.backoff.ms", "50")
+            .set("queue.buffering.max.messages", "100000")
+            .set("queue.buffering.max.kbytes", (2 * WAITING / 1024).to_string())
+            .set(
+                "compression.type",
+                match self.compression {
+                    Compression::None => "none",
+                    Compression::Gzip => "gzip",
+                },
+            );
+        config
+    }
+}
+
+/// Whether a name is what a template gives.
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((before, rest)) = pattern.split_once('{') else {
+        return pattern == name;
+    };
+    let after = rest.split_once('}').map_or("", |(_, after)| after);
+    name.len() > before.len() + after.len() && name.starts_with(before) && name.ends_with(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_are_known_by_their_names() {
+        let logs = vec!["data-out".to_owned(), "log-{channel}".to_owned()];
+        let settings = KafkaSettings { logs, ..KafkaSettings::default() };
+        for name in ["data-out", "log-net"] {
+            assert!(settings.is_log(name), "{name}");
+        }
+        for name in ["data-out-bob", "data-in", "log-", "xlog-net", ""] {
+            assert!(!settings.is_log(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_shows_a_secret() {
+        let settings = KafkaSettings {
+            user: "kirc".to_owned(),
+            password: Secret::new("hunter2"),
+            key: Secret::new("KEY-hunter2"),
+            security: Security::SaslSsl,
+            cert: "CERT".to_owned(),
+            ..KafkaSettings::default()
+        };
+        let shown = format!("{settings:?} {:?}", settings.writer());
+        assert!(shown.contains("kirc") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn words_of_settings_are_read() {
+        assert_eq!("SASL_SSL".parse(), Ok(Security::SaslSsl));
+        assert_eq!("scram-sha-256".parse(), Ok(Mechanism::ScramSha256));
+        assert!("tls".parse::<Security>().unwrap_err().contains("sasl_ssl"));
+        assert_eq!(Security::guess("", "", ""), Security::Plaintext);
+        assert_eq!(Security::guess("", "ca", ""), Security::Ssl);
+        assert_eq!(Security::guess("kirc", "ca", ""), Security::SaslSsl);
+    }
+}

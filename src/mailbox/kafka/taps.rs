@@ -1,0 +1,139 @@
+//! The clients that read, and which partitions each of them reads.
+//!
+//! It owns the clients: opened when a reader needs one, closed when nobody has for a while. A client reads a partition
+//! once, so a second reader of the same partition gets another client. It may not look into records.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kirc_core::ids::Offset;
+use kirc_core::port::Topic;
+use tokio::runtime::Handle;
+
+use super::client::Client;
+use super::pulse::Pulse;
+use super::raw::{Place, Tap};
+use super::settings::{KafkaSettings, Pace};
+
+/// A client and what it reads.
+#[derive(Debug)]
+struct Seat {
+    client: Arc<Client>,
+    busy: HashSet<Place>,
+    /// Since when it reads nothing, or when it last began to.
+    since: Instant,
+}
+
+/// All clients that read.
+#[derive(Debug)]
+pub(super) struct Taps {
+    settings: Arc<KafkaSettings>,
+    pulse: Arc<Pulse>,
+    runtime: Handle,
+    seats: Mutex<HashMap<Pace, Vec<Seat>>>,
+}
+
+/// A partition that is read, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Held {
+    tap: Option<Tap>,
+    place: Place,
+    pace: Pace,
+    taps: Arc<Taps>,
+}
+
+impl Taps {
+    pub(super) fn new(settings: Arc<KafkaSettings>, pulse: Arc<Pulse>, runtime: Handle) -> Arc<Self> {
+        Arc::new(Self { settings, pulse, runtime, seats: Mutex::default() })
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<Pace, Vec<Seat>>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads a partition from an offset.
+    pub(super) async fn hold(
+        self: &Arc<Self>,
+        pace: Pace,
+        topic: &Topic,
+        at: Offset,
+    ) -> Result<Held, String> {
+        let (me, place) = (self.clone(), (topic.name.clone(), topic.partition));
+        // Opening a client reads certificates.
+        let work = move || me.hold_now(pace, place, at);
+        self.runtime.spawn_blocking(work).await.map_err(|e| e.to_string())?
+    }
+
+    fn hold_now(self: Arc<Self>, pace: Pace, place: Place, at: Offset) -> Result<Held, String> {
+        let client = self.seat(pace, &place)?;
+        match Tap::start(&client, &place.0, place.1, at) {
+            Ok(tap) => Ok(Held { tap: Some(tap), place, pace, taps: self }),
+            Err(failure) => {
+                self.release(pace, &client, &place);
+                Err(failure.text)
+            }
+        }
+    }
+
+    /// A client that does not read this partition yet, and is taken to read it from now on.
+    fn seat(&self, pace: Pace, place: &Place) -> Result<Arc<Client>, String> {
+        let mut seats = self.seats();
+        let seats = seats.entry(pace).or_default();
+        if let Some(seat) = seats.iter_mut().find(|s| !s.busy.contains(place)) {
+            seat.busy.insert(place.clone());
+            return Ok(seat.client.clone());
+        }
+        let config = self.settings.reader(pace);
+        let client = Client::open(&config, self.pulse.clone(), &self.runtime).map_err(|e| e.to_string())?;
+        let busy = HashSet::from([place.clone()]);
+        seats.push(Seat { client: client.clone(), busy, since: Instant::now() });
+        Ok(client)
+    }
+
+    fn release(&self, pace: Pace, client: &Arc<Client>, place: &Place) {
+        let mut seats = self.seats();
+        let mine = seats.entry(pace).or_default().iter_mut().find(|s| Arc::ptr_eq(&s.client, client));
+        if let Some(seat) = mine {
+            seat.busy.remove(place);
+            seat.since = Instant::now();
+        }
+    }
+
+    /// Closes the clients that have had nothing to read for so long.
+    pub(super) fn rest(&self, idle: Duration) {
+        for seats in self.seats().values_mut() {
+            seats.retain(|s| !s.busy.is_empty() || s.since.elapsed() < idle);
+        }
+    }
+
+    /// How many clients are open.
+    #[cfg(test)]
+    pub(super) fn count(&self, pace: Pace) -> usize {
+        self.seats().get(&pace).map_or(0, Vec::len)
+    }
+}
+
+impl Deref for Held {
+    type Target = Option<Tap>;
+
+    fn deref(&self) -> &Option<Tap> {
+        &self.tap
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(tap) = self.tap.take() else {
+            return;
+        };
+        let (taps, pace, place) = (self.taps.clone(), self.pace, self.place.clone());
+        // Stopping waits for the library's threads.
+        self.taps.runtime.spawn_blocking(move || {
+            let client = tap.client().clone();
+            drop(tap);
+            taps.release(pace, &client, &place);
+        });
+    }
+}

@@ -1,0 +1,1 @@
+//! Rules and users on the real broker: what is allowed works, what is not is refused.

@@ -1,0 +1,1 @@
+//! What goes wrong with Kafka, and how the mailbox gets over it.

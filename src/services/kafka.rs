@@ -1,0 +1,79 @@
+//! Settings made into what the Kafka adapter takes. It connects to nothing.
+
+use std::time::Duration;
+
+use kirc_core::port::PortError;
+
+use super::{ca, pem};
+use crate::config::{self, Config, Secret};
+use crate::mailbox::{KafkaSettings, Mechanism, Security};
+
+/// As whom the owner of the mailbox logs in.
+pub fn owner(config: &Config) -> Result<KafkaSettings, PortError> {
+    let s = &config.settings;
+    user(config, s.kafka_user.as_deref(), s.kafka_password.as_ref())
+}
+
+/// As whom topics, users and rights are made: an administrator if one is set, the owner otherwise.
+pub fn admin(config: &Config) -> Result<KafkaSettings, PortError> {
+    let s = &config.settings;
+    match &s.kafka_admin_user {
+        Some(name) => user(config, Some(name), s.kafka_admin_password.as_ref()),
+        None => owner(config),
+    }
+}
+
+/// As whom contacts come: the shared user.
+pub fn peer(config: &Config) -> Result<Option<KafkaSettings>, PortError> {
+    let s = &config.settings;
+    let named = s.kafka_peer_user.as_deref();
+    named.map(|name| user(config, Some(name), s.kafka_peer_password.as_ref())).transpose()
+}
+
+fn user(config: &Config, name: Option<&str>, password: Option<&Secret>) -> Result<KafkaSettings, PortError> {
+    let s = &config.settings;
+    let file = |path: &Option<std::path::PathBuf>, name: &str| {
+        path.as_deref().map(|path| pem(path, name)).transpose().map(Option::unwrap_or_default)
+    };
+    let (cert, key) = (file(&s.kafka_cert, "KIRC_KAFKA_CERT")?, file(&s.kafka_key, "KIRC_KAFKA_KEY")?);
+    if cert.is_empty() != key.is_empty() {
+        let text = "KIRC_KAFKA_CERT and KIRC_KAFKA_KEY go together: one of them is missing";
+        return Err(PortError(text.to_owned()));
+    }
+    let name = name.unwrap_or_default();
+    let ca = ca(config)?.unwrap_or_default();
+    let security = match s.kafka_security {
+        Some(config::Security::Plaintext) => Security::Plaintext,
+        Some(config::Security::Ssl) => Security::Ssl,
+        Some(config::Security::SaslPlaintext) => Security::SaslPlaintext,
+        Some(config::Security::SaslSsl) => Security::SaslSsl,
+        None if !name.is_empty() => Security::SaslSsl,
+        None if !cert.is_empty() => Security::Ssl,
+        None => Security::Plaintext,
+    };
+    if matches!(security, Security::SaslSsl | Security::SaslPlaintext)
+        && (name.is_empty() || password.is_none())
+    {
+        let text = "Kafka is to be logged in to, and KIRC_KAFKA_USER or KIRC_KAFKA_PASSWORD is not set";
+        return Err(PortError(text.to_owned()));
+    }
+    let mechanism = match s.kafka_mechanism {
+        config::Mechanism::ScramSha512 => Mechanism::ScramSha512,
+        config::Mechanism::ScramSha256 => Mechanism::ScramSha256,
+        config::Mechanism::Plain => Mechanism::Plain,
+    };
+    Ok(KafkaSettings {
+        bootstrap: s.kafka.clone().unwrap_or_default(),
+        security,
+        mechanism,
+        user: name.to_owned(),
+        password: password.cloned().unwrap_or_else(|| Secret::new("")),
+        ca,
+        cert,
+        key: Secret::new(key),
+        replication: s.kafka_replication.and_then(|n| u16::try_from(n).ok()),
+        retention: Duration::from_millis(s.kafka_retention),
+        logs: vec![s.kafka_log.clone()],
+        ..KafkaSettings::default()
+    })
+}

@@ -1,0 +1,225 @@
+//! Several pipes in one channel that talk at full speed while something fails, and what must hold after it.
+//!
+//! A party is one life of a pipe: when it was killed, another one takes its place. Everything that any of them showed
+//! is compared at the end. It knows nothing of what fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// What a party has heard.
+#[derive(Default)]
+pub struct Heard {
+    /// Settled messages in the order in which they were shown: place, id, text.
+    pub lines: Vec<(u64, String, String)>,
+    /// Own messages that the node has taken in: shown as *sending*, so they must be settled whatever happens.
+    pub sending: BTreeSet<String>,
+    /// Who leads, as it believes.
+    pub leader: Option<String>,
+    /// Whether its JOIN was answered.
+    pub joined: bool,
+    /// Services that it says are away.
+    pub away: BTreeSet<String>,
+    /// Gaps it was told of.
+    pub gaps: Vec<String>,
+    /// Its output has ended.
+    pub ended: bool,
+}
+
+/// One life of a pipe in a channel.
+pub struct Party {
+    pub name: String,
+    pub child: Child,
+    /// How many messages were written to it.
+    pub flooded: usize,
+    stdin: Option<ChildStdin>,
+    heard: Arc<(Mutex<Heard>, Condvar)>,
+}
+
+impl Party {
+    /// Starts a pipe and lets it join.
+    pub fn start(mut command: Command, name: &str, channel: &str) -> Self {
+        let child = command
+            .args(["pipe", "--settle-timeout", "120s", "--caps", "status,state"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn();
+        let mut child = child.expect("kirc can be started");
+        let stdout = child.stdout.take().expect("stdout");
+        let heard: Arc<(Mutex<Heard>, Condvar)> = Arc::default();
+        let (shared, room) = (heard.clone(), channel.to_owned());
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let envelope: Value = serde_json::from_str(&line).expect("an envelope");
+                hear(&mut lock(&shared.0), &envelope, &room);
+                shared.1.notify_all();
+            }
+            lock(&shared.0).ended = true;
+            shared.1.notify_all();
+        });
+        let mut party = Self { name: name.to_owned(), stdin: child.stdin.take(), child, flooded: 0, heard };
+        party.say(&json!({"command": "JOIN", "to": channel}));
+        party
+    }
+
+    fn say(&mut self, envelope: &Value) {
+        let stdin = self.stdin.as_mut().expect("input has not ended");
+        writeln!(stdin, "{envelope}").expect("it reads");
+    }
+
+    /// Says so many messages, in a thread of its own, as fast as they are taken. Its input ends with them.
+    pub fn flood(&mut self, channel: &str, count: usize, from: usize) {
+        self.flooded += count;
+        let mut stdin = self.stdin.take().expect("input has not ended");
+        let (channel, name) = (channel.to_owned(), self.name.clone());
+        std::thread::spawn(move || {
+            for i in from..from + count {
+                let e =
+                    json!({"command": "PRIVMSG", "to": channel, "body": [format!("{name} says number {i}")]});
+                if writeln!(stdin, "{e}").is_err() {
+                    return;
+                }
+            }
+            // Held open: the pipe would leave at the end of its input.
+            let _ = stdin.flush();
+            std::mem::forget(stdin);
+        });
+    }
+
+    /// What it has heard so far.
+    pub fn heard(&self) -> MutexGuard<'_, Heard> {
+        lock(&self.heard.0)
+    }
+
+    /// Waits until what it has heard fits; gives how long that took.
+    pub fn until(&self, what: &str, within: Duration, mut fits: impl FnMut(&Heard) -> bool) -> Duration {
+        let begin = Instant::now();
+        let mut heard = self.heard();
+        while !fits(&heard) {
+            let left = within.checked_sub(begin.elapsed());
+            let Some(left) = left.filter(|_| !heard.ended) else {
+                panic!(
+                    "{}: not {what} after {:?}; it heard {} lines, leader {:?}, away {:?}, ended {}",
+                    self.name,
+                    begin.elapsed(),
+                    heard.lines.len(),
+                    heard.leader,
+                    heard.away,
+                    heard.ended
+                );
+            };
+            heard = self.heard.1.wait_timeout(heard, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        begin.elapsed()
+    }
+
+    /// Waits for so long at the most until what it has heard fits; gives whether it does.
+    pub fn wait(&self, within: Duration, mut fits: impl FnMut(&Heard) -> bool) -> bool {
+        let waited = self.heard.1.wait_timeout_while(self.heard(), within, |h| !fits(h));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Kills it, as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Sends its process a signal.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args([&format!("-{signal}"), &id]).status().expect("kill");
+        assert!(status.success());
+    }
+}
+
+impl Drop for Party {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn hear(heard: &mut Heard, e: &Value, room: &str) {
+    match e["command"].as_str().unwrap_or_default() {
+        "366" => heard.joined = true,
+        "PRIVMSG" if e["to"] == room => {
+            let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+            match e["meta"]["seq"].as_u64() {
+                Some(place) => heard.lines.push((place, text(&e["id"]), text(&e["body"][0]))),
+                None => {
+                    heard.sending.insert(text(&e["id"]));
+                }
+            }
+        }
+        "GAP" => heard.gaps.push(e.to_string()),
+        "STATUS" => {
+            heard.leader = e["body"]["channels"][room]["leader"].as_str().map(str::to_owned);
+            if let Some(services) = e["body"]["services"].as_object() {
+                heard.away =
+                    services.iter().filter(|(_, s)| s["up"] == false).map(|(n, _)| n.clone()).collect();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What must hold of all that several lives showed: one order, nothing twice, nothing left out in between, and whatever
+/// was shown as *sending* is in it. Gives how many messages there are.
+pub fn check(parties: &[Party]) -> usize {
+    let mut all: BTreeMap<u64, (String, String)> = BTreeMap::new();
+    for party in parties {
+        let heard = party.heard();
+        assert!(heard.gaps.is_empty(), "{}: {:?}", party.name, heard.gaps);
+        let mut last = 0;
+        for (place, id, text) in &heard.lines {
+            assert!(*place > last, "{} showed {place} ({text}) behind {last}", party.name);
+            last = *place;
+            let line = (id.clone(), text.clone());
+            let known = all.entry(*place).or_insert_with(|| line.clone());
+            assert_eq!(*known, line, "{} showed something else at {place}", party.name);
+        }
+    }
+    let ids: BTreeSet<&String> = all.values().map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), all.len(), "a message stands at two places");
+    for party in parties {
+        let heard = party.heard();
+        let shown: BTreeSet<u64> = heard.lines.iter().map(|l| l.0).collect();
+        if let (Some(first), Some(last)) = (shown.first(), shown.last()) {
+            let missing: Vec<_> = all.range(first..=last).filter(|(p, _)| !shown.contains(p)).collect();
+            assert!(missing.is_empty(), "{} left out {missing:?}", party.name);
+        }
+        let lost: Vec<_> = heard.sending.iter().filter(|id| !ids.contains(id)).collect();
+        assert!(lost.is_empty(), "{} had shown as sending, and nobody saw: {lost:?}", party.name);
+    }
+    all.len()
+}
+
+/// Waits until `reader` has shown everything that any life had shown as *sending*.
+pub fn settle(parties: &[Party], reader: usize, within: Duration) {
+    let wanted: BTreeSet<String> = parties.iter().flat_map(|p| p.heard().sending.clone()).collect();
+    let early: BTreeSet<String> = parties
+        .iter()
+        .flat_map(|p| p.heard().lines.iter().map(|l| l.1.clone()).collect::<Vec<_>>())
+        .collect();
+    let mut left: BTreeSet<&String> = wanted.iter().filter(|id| !early.contains(*id)).collect();
+    let mut read = 0;
+    if let Some(reader) = parties.get(reader) {
+        reader.until("all that was sent is settled", within, |h| {
+            for (_, id, _) in h.lines.iter().skip(read) {
+                left.remove(id);
+            }
+            read = h.lines.len();
+            left.is_empty()
+        });
+    }
+}
