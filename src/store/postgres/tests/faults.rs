@@ -162,18 +162,18 @@ async fn out_of_connections_is_survived() {
     let Some(admin) = service("KIRC_TEST_POSTGRES_ADMIN") else { return };
     let admin = PostgresSettings { uri: admin, ..rig.0.clone() };
     let admin = Link::open(&Place::new(&admin).unwrap(), "a test").await.unwrap();
-    // A user of its own, so that other tests keep theirs.
+    // A user of its own, so that other tests keep theirs. It may use the schema, and need not be allowed to make one.
     let name = own_name();
-    let database = Place::new(&rig.0).unwrap().database;
-    let make = format!(
-        "CREATE ROLE {name} LOGIN PASSWORD 'x' CONNECTION LIMIT 1; GRANT CREATE ON DATABASE \"{database}\" TO {name}"
-    );
+    let make = format!("CREATE ROLE {name} LOGIN PASSWORD 'x' CONNECTION LIMIT 1");
     admin.client.batch_execute(&make).await.unwrap();
+    let owner = rig.link().await;
+    let schema = Place::new(&rig.0).unwrap().quoted_schema();
+    let give = format!("CREATE SCHEMA {schema}; GRANT ALL ON SCHEMA {schema} TO {name}");
+    owner.client.batch_execute(&give).await.unwrap();
     let uri = rig.0.uri.expose();
     let at = &uri[uri.rfind('@').unwrap()..];
-    let schema = format!("{name} s");
-    let settings =
-        PostgresSettings { uri: Secret::new(format!("postgres://{name}:x{at}")), schema, ca: ca() };
+    let uri = Secret::new(format!("postgres://{name}:x{at}"));
+    let settings = PostgresSettings { uri, ..rig.0.clone() };
     let store = PostgresStore::open(&settings).unwrap();
     store.commit(vec![message("1")]).await.unwrap();
     let query = Query::History { target: "#a".to_owned(), before: None, limit: 10 };
@@ -187,7 +187,8 @@ async fn out_of_connections_is_survived() {
     assert!(error.0.contains("has no connection left"), "{error}");
     store.close().await.unwrap();
     is(&mut other.health(), true).await;
+    assert_eq!(other.load().await.unwrap().values.len(), 0);
     other.close().await.unwrap();
-    let remove = format!("DROP OWNED BY {name} CASCADE; DROP ROLE {name}");
-    admin.client.batch_execute(&remove).await.unwrap();
+    owner.client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    admin.client.batch_execute(&format!("DROP ROLE {name}")).await.unwrap();
 }
