@@ -4,6 +4,7 @@
 //! and credentials are sealed before they come here.
 
 mod embedded;
+mod postgres;
 mod sql;
 mod worker;
 
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use crate::ports::{Health, Pending};
 
 pub use embedded::EmbeddedStore;
+pub use postgres::{PostgresSettings, PostgresStore};
 
 /// A store. Work is done in the order of the calls; see [`Pending`].
 pub trait Store: Send + Sync + std::fmt::Debug {

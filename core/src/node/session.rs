@@ -242,7 +242,7 @@ impl Node {
             e.lines().first().map(|t| channel::cut(t, crate::limits::REASON)).filter(|t| !t.is_empty());
         self.away.clone_from(&text);
         match &text {
-            Some(text) => self.cx.put(Table::Setting, "away", text),
+            Some(text) => self.cx.put_sealed(Table::Setting, "away", text),
             None => self.cx.store(StoreOp::Delete { table: Table::Setting, key: "away".into() }),
         }
         let numeric = if text.is_some() { numeric::RPL_NOWAWAY } else { numeric::RPL_UNAWAY };

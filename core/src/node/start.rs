@@ -112,7 +112,11 @@ impl Node {
                 channel.outbox.push_back(out);
             }
         }
-        let away = values.get(&(Table::Setting, "away".into())).and_then(|v| serde_json::from_slice(v).ok());
+        let away = values.get(&(Table::Setting, "away".into())).and_then(|v| {
+            let plain = cx.id.open_local(v).ok();
+            // Earlier releases kept it unsealed.
+            serde_json::from_slice(plain.as_deref().unwrap_or(v)).ok()
+        });
         let invites = invites::Invites::restore(values, &cx.id);
         Ok(Self {
             cx,

@@ -20,16 +20,17 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::super::Published;
-use super::commands;
 use super::settings::Place;
+use super::{QUEUE, commands};
 use crate::tls;
 
 /// How long making a connection may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long an answer may take. Behind it the connection counts as lost.
 pub const ANSWER: Duration = Duration::from_secs(5);
-/// Commands that wait in the connection before others wait for them.
-const PIPELINE: usize = 1_024;
+/// Commands that have room in the connection: more than there ever are. A command that had to wait for room would be put
+/// in when its future is polled next, so not in the order of calls.
+const PIPELINE: usize = 2 * QUEUE;
 
 /// Who hears what is published.
 #[derive(Debug, Clone)]

@@ -57,8 +57,10 @@ impl Vital {
     }
 
     /// Another connection: what the one before refused is not known of it.
-    pub fn link_is_back(&mut self) {
+    pub fn begin_anew(&mut self) {
+        let link = self.trouble[Part::Link as usize].take();
         self.trouble = Default::default();
+        self.trouble[Part::Link as usize] = link;
         self.say();
     }
 

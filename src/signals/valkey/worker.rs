@@ -164,6 +164,7 @@ impl Worker {
 
     async fn connected(&mut self, mut link: Link, waiting: Waiting) -> End {
         let mut flying: FuturesUnordered<Flying> = FuturesUnordered::new();
+        self.vital.begin_anew();
         // First of all, listen again. What is asked for meanwhile comes behind it, on the same connection.
         let mut listening = Some(self.listen_again(&link));
         for (op, reply) in waiting {
@@ -202,7 +203,7 @@ impl Worker {
                 }
                 () = until(up_at), if up_at.is_some() => {
                     up_at = None;
-                    self.vital.link_is_back();
+                    self.vital.tell(Part::Link, Ok(()));
                 }
                 () = overflow.notified(), if flooded.is_none() => {
                     flooded = Some(Instant::now() + SEEN);

@@ -1,0 +1,87 @@
+//! The store on a PostgreSQL: a schema for each profile, three connections at the most.
+//!
+//! It owns the handle that others hold; `worker` does the work. It never sees a text: bodies and credentials are sealed before
+//! they come here. Sessions hold a lock, so a pooler that shares sessions between clients (transaction pooling) can't stand
+//! between.
+
+mod link;
+mod pipeline;
+mod plan;
+mod questions;
+mod settings;
+mod tables;
+mod words;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use kirc_core::port::{Answer, PortError, Query, Snapshot, StoreOp};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
+
+use super::Store;
+use crate::embedded::clock::random_name;
+use crate::embedded::vital::Vital;
+use crate::ports::{Health, Pending, Reply, pending, ready};
+use settings::Place;
+use worker::{Ask, Worker};
+
+pub use settings::PostgresSettings;
+
+/// Things to do that wait at the most; more are refused.
+const QUEUE: usize = 4_096;
+
+/// The store of a profile in a PostgreSQL.
+#[derive(Debug)]
+pub struct PostgresStore {
+    asks: mpsc::Sender<Ask>,
+    vital: Vital,
+}
+
+impl PostgresStore {
+    /// A store that connects when it is first asked for something; an error there says what is wrong. Only settings that make
+    /// no sense are an error here. Called inside a tokio runtime, on which the work is done.
+    pub fn open(settings: &PostgresSettings) -> Result<Self, PortError> {
+        let place = Place::new(settings)?;
+        let random =
+            random_name().map_err(|e| PortError(format!("the system gives no random numbers: {e}")))?;
+        let name = format!("kirc {} {random}", std::process::id());
+        let (asks, to_do) = mpsc::channel(QUEUE);
+        let vital = Vital::new(String::new());
+        tokio::spawn(Worker::new(place, name, to_do, vital.clone()).run());
+        Ok(Self { asks, vital })
+    }
+
+    fn ask<T: Send + 'static>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Pending<T> {
+        let (reply, answer) = pending("the store was closed");
+        match self.asks.try_send(ask(reply)) {
+            Err(TrySendError::Full(_)) => {
+                ready(Err(PortError(format!("PostgreSQL does not keep up: {QUEUE} things wait for it"))))
+            }
+            Ok(()) | Err(TrySendError::Closed(_)) => answer,
+        }
+    }
+}
+
+impl Store for PostgresStore {
+    fn load(&self) -> Pending<Snapshot> {
+        self.ask(Ask::Load)
+    }
+
+    fn commit(&self, ops: Vec<StoreOp>) -> Pending<()> {
+        self.ask(|reply| Ask::Commit(ops, reply))
+    }
+
+    fn query(&self, query: Query) -> Pending<Answer> {
+        self.ask(|reply| Ask::Query(query, reply))
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.vital.listen()
+    }
+
+    fn close(&self) -> Pending<()> {
+        self.ask(Ask::Close)
+    }
+}

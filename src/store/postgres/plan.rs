@@ -1,0 +1,132 @@
+//! What many changes come to: rows of each kind side by side, so that one statement takes all of a kind.
+//!
+//! It owns the reasoning that this is the same as one change after the other. It knows no SQL.
+//!
+//! Small things, messages, the outbox and logs never meet in one table, so their order among each other is nobody's to see.
+//! Of the changes to one key the last one counts. Doing all of it a second time changes nothing, so it may be repeated when
+//! nobody knows whether it was done: what is set is set to the same, what is gone is gone, and what is kept once is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kirc_core::port::{LogRow, MessageRow, OutboxRow, StoreOp, Table};
+
+/// Messages that are added, and then states that change.
+#[derive(Debug, Default)]
+pub struct Talk<'o> {
+    pub added: Vec<&'o MessageRow>,
+    /// By conversation and id.
+    pub states: BTreeMap<(&'o str, &'o str), &'o str>,
+}
+
+/// All that is to be done, in the order of the fields.
+#[derive(Debug, Default)]
+pub struct Plan<'o> {
+    pub cleared: Vec<(Table, &'o str)>,
+    /// What is put, or taken away, under a key.
+    pub entries: BTreeMap<(Table, &'o str), Option<&'o [u8]>>,
+    /// Nearly always one; more if a message comes behind a change of state that it must not get.
+    pub talks: Vec<Talk<'o>>,
+    /// What is put into the outbox, or settled, by id.
+    pub outbox: BTreeMap<&'o str, Option<&'o OutboxRow>>,
+    pub log: Vec<&'o LogRow>,
+}
+
+impl<'o> Plan<'o> {
+    /// The plan for changes in a row.
+    pub fn new(ops: impl IntoIterator<Item = &'o StoreOp>) -> Self {
+        let mut plan = Self::default();
+        let mut kept = BTreeSet::new();
+        for op in ops {
+            match op {
+                StoreOp::Put { table, key, value } => {
+                    plan.entries.insert((*table, key), Some(value));
+                }
+                StoreOp::Delete { table, key } => {
+                    plan.entries.insert((*table, key), None);
+                }
+                StoreOp::DeletePrefix { table, prefix } => {
+                    // What was put before it goes with it; what is put behind it is put when it is done.
+                    plan.entries.retain(|(t, key), _| t != table || !key.starts_with(prefix.as_str()));
+                    plan.cleared.push((*table, prefix));
+                }
+                StoreOp::Message(row) => plan.add(row),
+                StoreOp::MessageState { target, id, state } => {
+                    plan.last_talk().states.insert((target, id), state);
+                }
+                StoreOp::Outbox(row) => {
+                    plan.outbox.insert(&row.id, Some(row));
+                }
+                StoreOp::Settled { id } => {
+                    plan.outbox.insert(id, None);
+                }
+                StoreOp::Log(row) => {
+                    if kept.insert((row.channel.as_str(), row.index)) {
+                        plan.log.push(row);
+                    }
+                }
+            }
+        }
+        plan
+    }
+
+    fn last_talk(&mut self) -> &mut Talk<'o> {
+        if self.talks.is_empty() {
+            self.talks.push(Talk::default());
+        }
+        let last = self.talks.len() - 1;
+        &mut self.talks[last]
+    }
+
+    fn add(&mut self, row: &'o MessageRow) {
+        if self.last_talk().states.contains_key(&(row.target.as_str(), row.id.as_str())) {
+            self.talks.push(Talk::default());
+        }
+        self.last_talk().added.push(row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(key: &str) -> StoreOp {
+        StoreOp::Put { table: Table::Head, key: key.to_owned(), value: vec![1] }
+    }
+
+    #[test]
+    fn a_cleared_prefix_takes_what_came_before_and_leaves_what_comes_behind() {
+        let clear = |prefix: &str| StoreOp::DeletePrefix { table: Table::Head, prefix: prefix.to_owned() };
+        let other = StoreOp::Put { table: Table::Key, key: "ab".to_owned(), value: vec![] };
+        let ops = [put("ab"), put("b"), other, clear("a"), put("ac")];
+        let plan = Plan::new(&ops);
+        let keys: Vec<_> = plan.entries.keys().copied().collect();
+        assert_eq!(keys, [(Table::Head, "ac"), (Table::Head, "b"), (Table::Key, "ab")]);
+        assert_eq!(plan.cleared, [(Table::Head, "a")]);
+    }
+
+    #[test]
+    fn a_state_is_for_the_messages_before_it() {
+        let message = |author: &str| {
+            StoreOp::Message(MessageRow {
+                target: "#a".to_owned(),
+                id: "1".to_owned(),
+                author: author.to_owned(),
+                seq: 1,
+                ts: 1,
+                state: "sent".to_owned(),
+                sealed: vec![],
+            })
+        };
+        let state = |id: &str, state: &str| StoreOp::MessageState {
+            target: "#a".to_owned(),
+            id: id.to_owned(),
+            state: state.to_owned(),
+        };
+        let ops =
+            [message("ann"), state("2", "read"), state("1", "held"), state("1", "read"), message("bob")];
+        let plan = Plan::new(&ops);
+        assert_eq!(plan.talks.len(), 2);
+        assert_eq!(plan.talks[0].states[&("#a", "1")], "read");
+        assert_eq!((plan.talks[0].added.len(), plan.talks[1].added.len()), (1, 1));
+    }
+}

@@ -1,0 +1,206 @@
+//! Answers to questions, and all that a node needs to start.
+//!
+//! It owns the statements that only read, and the few connections for them: two at the most, made when they are needed. Where
+//! the server has none left, the connection that writes answers, too.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kirc_core::port::{Answer, LogRow, MessageRow, OutboxRow, Query, Snapshot, Table};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error, Row};
+
+use super::link::{Failure, Link};
+use super::settings::{PATIENCE, Place};
+use super::words::silent;
+use crate::embedded::db::{int, number};
+
+/// Connections for questions at the most.
+const READERS: usize = 2;
+/// Records of a log that are fetched at once.
+const PAGE: i64 = 200;
+
+/// Connections for questions.
+#[derive(Debug)]
+pub struct Readers {
+    free: Mutex<Vec<Link>>,
+    permits: Semaphore,
+}
+
+impl Default for Readers {
+    fn default() -> Self {
+        Self { free: Mutex::default(), permits: Semaphore::new(READERS) }
+    }
+}
+
+impl Readers {
+    /// Answers a question; `writer` helps out.
+    pub async fn answer(
+        &self,
+        place: &Place,
+        name: &str,
+        query: &Query,
+        writer: &Arc<Client>,
+    ) -> Result<Answer, Failure> {
+        // The semaphore is never closed; were it, there would be one connection more.
+        let _permit = self.permits.acquire().await;
+        let mut known = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        loop {
+            let used = known.is_some();
+            let link = match known.take() {
+                Some(link) => Ok(link),
+                None => Link::open(place, name).await,
+            };
+            let link = match link {
+                Ok(link) => link,
+                Err(failure) if failure.code == Some(SqlState::TOO_MANY_CONNECTIONS) => {
+                    return ask(place, writer, query).await;
+                }
+                Err(failure) => return Err(failure),
+            };
+            let result = ask(place, &link.client, query).await;
+            if result.is_ok() {
+                self.free.lock().unwrap_or_else(PoisonError::into_inner).push(link);
+            } else if used {
+                // It may have been dead for long. A question can be asked twice.
+                continue;
+            }
+            return result;
+        }
+    }
+
+    /// Ends the connections.
+    pub async fn close(&self) {
+        let links = std::mem::take(&mut *self.free.lock().unwrap_or_else(PoisonError::into_inner));
+        futures_util::future::join_all(links.into_iter().map(Link::close)).await;
+    }
+}
+
+async fn ask(place: &Place, client: &Client, query: &Query) -> Result<Answer, Failure> {
+    let answer = async {
+        match query {
+            Query::History { target, before, limit } => {
+                history(client, target, before.as_deref(), *limit).await
+            }
+            Query::Log { channel, from, to, limit } => {
+                log(client, channel, int(*from), int(*to), *limit).await
+            }
+        }
+    };
+    match timeout(PATIENCE, answer).await {
+        Ok(result) => result.map_err(|e| Failure::of(place, &e)),
+        Err(_) => Err(Failure::new(silent(place))),
+    }
+}
+
+/// Everything that a node needs to start.
+pub async fn load(client: &Client) -> Result<Snapshot, Error> {
+    let (entries, waiting) = tokio::try_join!(
+        client.query_typed("SELECT kind, key, value FROM entry", &[]),
+        client.query_typed("SELECT id, target, sealed FROM outbox ORDER BY id", &[]),
+    )?;
+    let mut snapshot = Snapshot::default();
+    for row in entries {
+        let kind: &str = row.try_get(0)?;
+        // A kind that is not known here is a newer program's; it stays where it is.
+        if let Some(table) = Table::ALL.into_iter().find(|table| table.name() == kind) {
+            snapshot.values.insert((table, text(&row, 1)?), row.try_get(2)?);
+        }
+    }
+    for row in waiting {
+        snapshot.outbox.push(OutboxRow {
+            id: text(&row, 0)?,
+            target: text(&row, 1)?,
+            sealed: row.try_get(2)?,
+        });
+    }
+    Ok(snapshot)
+}
+
+async fn history(client: &Client, target: &str, before: Option<&str>, limit: u32) -> Result<Answer, Error> {
+    let (key, most) = (target.as_bytes(), i64::from(limit) + 1);
+    let rows = match before {
+        None => {
+            let newest = "SELECT id, author, seq, ts, state, sealed FROM message WHERE target = $1 \
+                          ORDER BY seq DESC, id DESC, author DESC LIMIT $2";
+            client.query_typed(newest, &[(&key, Type::BYTEA), (&most, Type::INT8)]).await?
+        }
+        Some(id) => {
+            // Without such a message its place is unknown, and nothing stands before that.
+            let older = "SELECT id, author, seq, ts, state, sealed FROM message WHERE target = $1 AND (seq, id) < \
+                         ((SELECT min(seq) FROM message WHERE target = $1 AND id = $2), $2) \
+                         ORDER BY seq DESC, id DESC, author DESC LIMIT $3";
+            let id = id.as_bytes();
+            client.query_typed(older, &[(&key, Type::BYTEA), (&id, Type::BYTEA), (&most, Type::INT8)]).await?
+        }
+    };
+    let mut rows: Vec<MessageRow> = rows.iter().map(|row| message(target, row)).collect::<Result<_, _>>()?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > wanted;
+    rows.truncate(wanted);
+    rows.reverse();
+    Ok(Answer::History { rows, more })
+}
+
+fn message(target: &str, row: &Row) -> Result<MessageRow, Error> {
+    Ok(MessageRow {
+        target: target.to_owned(),
+        id: text(row, 0)?,
+        author: text(row, 1)?,
+        seq: number(row.try_get(2)?),
+        ts: number(row.try_get(3)?),
+        state: text(row, 4)?,
+        sealed: row.try_get(5)?,
+    })
+}
+
+/// Sequence numbers never fall from one kept record to the next, so those of a range stand side by side: its ends are two
+/// look-ups. What lies between is fetched in pages, until it is enough.
+async fn log(client: &Client, channel: &str, from: i64, to: i64, limit: u64) -> Result<Answer, Error> {
+    let key = channel.as_bytes();
+    let ends = "SELECT (SELECT idx FROM log WHERE channel = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq, idx LIMIT 1), \
+                (SELECT idx FROM log WHERE channel = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq DESC, idx DESC LIMIT 1)";
+    let row =
+        client.query_typed_one(ends, &[(&key, Type::BYTEA), (&from, Type::INT8), (&to, Type::INT8)]).await?;
+    let mut found = Vec::new();
+    let (Some(mut first), Some(last)) =
+        (row.try_get::<_, Option<i64>>(0)?, row.try_get::<_, Option<i64>>(1)?)
+    else {
+        return Ok(Answer::Log { rows: found });
+    };
+    let mut bytes = 0;
+    loop {
+        let page = "SELECT idx, seq, time, value FROM log WHERE channel = $1 AND idx BETWEEN $2 AND $3 \
+                    ORDER BY idx LIMIT $4";
+        let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] =
+            [(&key, Type::BYTEA), (&first, Type::INT8), (&last, Type::INT8), (&PAGE, Type::INT8)];
+        let rows = client.query_typed(page, &params).await?;
+        for row in &rows {
+            let index: i64 = row.try_get(0)?;
+            let row = LogRow {
+                channel: channel.to_owned(),
+                index: number(index),
+                seq: number(row.try_get(1)?),
+                time: number(row.try_get(2)?),
+                value: row.try_get(3)?,
+            };
+            bytes += row.value.len() as u64;
+            if bytes > limit && !found.is_empty() {
+                return Ok(Answer::Log { rows: found });
+            }
+            found.push(row);
+            first = index.saturating_add(1);
+        }
+        if (rows.len() as i64) < PAGE || first > last {
+            return Ok(Answer::Log { rows: found });
+        }
+    }
+}
+
+/// A text that is kept as bytes.
+fn text(row: &Row, column: usize) -> Result<String, Error> {
+    let bytes: &[u8] = row.try_get(column)?;
+    Ok(String::from_utf8_lossy(bytes).into_owned())
+}

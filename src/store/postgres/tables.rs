@@ -1,0 +1,187 @@
+//! The tables of a profile's schema, and the statements on them.
+//!
+//! It owns the layout. It knows no connection's life.
+//!
+//! All texts are kept as bytes: they sort and compare by their bytes whatever the database's encoding and collation are, as
+//! they do in SQLite, and there is none that can't be kept. What is small has one table for all kinds, so that one statement
+//! writes all of it.
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error, Statement};
+
+use super::pipeline::Pipeline;
+use super::plan::Plan;
+use crate::embedded::db::int;
+
+/// Steps from one layout to the next. They are only ever added to.
+pub const MIGRATIONS: &[&str] = &["
+    CREATE TABLE entry (
+        kind text COLLATE \"C\" NOT NULL,
+        key bytea NOT NULL,
+        value bytea NOT NULL,
+        PRIMARY KEY (kind, key)
+    );
+    CREATE TABLE outbox (id bytea PRIMARY KEY, target bytea NOT NULL, sealed bytea NOT NULL);
+    CREATE TABLE message (
+        target bytea NOT NULL,
+        id bytea NOT NULL,
+        author bytea NOT NULL,
+        seq bigint NOT NULL,
+        ts bigint NOT NULL,
+        state bytea NOT NULL,
+        sealed bytea NOT NULL,
+        PRIMARY KEY (target, id, author)
+    );
+    CREATE INDEX message_order ON message (target, seq, id, author);
+    CREATE TABLE log (
+        channel bytea NOT NULL,
+        idx bigint NOT NULL,
+        seq bigint NOT NULL,
+        time bigint NOT NULL,
+        value bytea NOT NULL,
+        PRIMARY KEY (channel, idx)
+    );
+    CREATE INDEX log_seq ON log (channel, seq, idx);
+"];
+
+/// The statements that change something, prepared on a connection.
+#[derive(Debug)]
+pub struct Changes {
+    clear: Statement,
+    delete: Statement,
+    put: Statement,
+    message: Statement,
+    state: Statement,
+    outbox: Statement,
+    settled: Statement,
+    log: Statement,
+}
+
+impl Changes {
+    /// Prepares them all in one go.
+    pub async fn prepare(client: &Client) -> Result<Self, Error> {
+        const B: Type = Type::BYTEA_ARRAY;
+        const T: Type = Type::TEXT_ARRAY;
+        const I: Type = Type::INT8_ARRAY;
+        let (clear, delete, put, message, state, outbox, settled, log) = tokio::try_join!(
+            client.prepare_typed(
+                "DELETE FROM entry USING unnest($1, $2) AS gone (kind, prefix) WHERE entry.kind = gone.kind \
+                 AND entry.key >= gone.prefix AND substring(entry.key FROM 1 FOR length(gone.prefix)) = gone.prefix",
+                &[T, B],
+            ),
+            client.prepare_typed(
+                "DELETE FROM entry USING unnest($1, $2) AS gone (kind, key) \
+                 WHERE entry.kind = gone.kind AND entry.key = gone.key",
+                &[T, B],
+            ),
+            client.prepare_typed(
+                "INSERT INTO entry (kind, key, value) SELECT * FROM unnest($1, $2, $3) \
+                 ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value",
+                &[T, B, B],
+            ),
+            client.prepare_typed(
+                "INSERT INTO message (target, id, author, seq, ts, state, sealed) \
+                 SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+                &[B, B, B, I, I, B, B],
+            ),
+            client.prepare_typed(
+                "UPDATE message SET state = new.state FROM unnest($1, $2, $3) AS new (target, id, state) \
+                 WHERE message.target = new.target AND message.id = new.id",
+                &[B, B, B],
+            ),
+            client.prepare_typed(
+                "INSERT INTO outbox (id, target, sealed) SELECT * FROM unnest($1, $2, $3) \
+                 ON CONFLICT (id) DO UPDATE SET target = excluded.target, sealed = excluded.sealed",
+                &[B, B, B],
+            ),
+            client.prepare_typed("DELETE FROM outbox WHERE id = ANY ($1)", &[B]),
+            client.prepare_typed(
+                "INSERT INTO log (channel, idx, seq, time, value) SELECT * FROM unnest($1, $2, $3, $4, $5) \
+                 ON CONFLICT DO NOTHING",
+                &[B, I, I, I, B],
+            ),
+        )?;
+        Ok(Self { clear, delete, put, message, state, outbox, settled, log })
+    }
+
+    /// Does what is planned, all of it or nothing: everything is sent at once, so it costs one round trip.
+    pub async fn carry_out(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
+        let mut to_do = Pipeline::new(client);
+        if !plan.cleared.is_empty() {
+            let (kinds, prefixes): (Vec<_>, Vec<_>) =
+                plan.cleared.iter().map(|(table, prefix)| (table.name(), prefix.as_bytes())).unzip();
+            to_do.add(&self.clear, [Box::new(kinds), Box::new(prefixes)]);
+        }
+        let (put, gone): (Vec<_>, Vec<_>) = plan.entries.iter().partition(|(_, value)| value.is_some());
+        if !gone.is_empty() {
+            let (kinds, keys): (Vec<_>, Vec<_>) =
+                gone.iter().map(|((table, key), _)| (table.name(), key.as_bytes())).unzip();
+            to_do.add(&self.delete, [Box::new(kinds), Box::new(keys)]);
+        }
+        if !put.is_empty() {
+            let kinds: Vec<_> = put.iter().map(|((table, _), _)| table.name()).collect();
+            let keys: Vec<_> = put.iter().map(|((_, key), _)| key.as_bytes()).collect();
+            let values: Vec<&[u8]> = put.iter().filter_map(|(_, value)| **value).collect();
+            to_do.add(&self.put, [Box::new(kinds), Box::new(keys), Box::new(values)]);
+        }
+        for talk in &plan.talks {
+            if !talk.added.is_empty() {
+                let rows = &talk.added;
+                let target = column(rows, |m| m.target.as_bytes());
+                let id = column(rows, |m| m.id.as_bytes());
+                let author = column(rows, |m| m.author.as_bytes());
+                let seq = column(rows, |m| int(m.seq));
+                let ts = column(rows, |m| int(m.ts));
+                let state = column(rows, |m| m.state.as_bytes());
+                let sealed = column(rows, |m| m.sealed.as_slice());
+                to_do.add(
+                    &self.message,
+                    [
+                        Box::new(target),
+                        Box::new(id),
+                        Box::new(author),
+                        Box::new(seq),
+                        Box::new(ts),
+                        Box::new(state),
+                        Box::new(sealed),
+                    ],
+                );
+            }
+            if !talk.states.is_empty() {
+                let target: Vec<_> = talk.states.keys().map(|(target, _)| target.as_bytes()).collect();
+                let id: Vec<_> = talk.states.keys().map(|(_, id)| id.as_bytes()).collect();
+                let state: Vec<_> = talk.states.values().map(|state| state.as_bytes()).collect();
+                to_do.add(&self.state, [Box::new(target), Box::new(id), Box::new(state)]);
+            }
+        }
+        let waiting: Vec<_> = plan.outbox.values().flatten().copied().collect();
+        if !waiting.is_empty() {
+            let id = column(&waiting, |o| o.id.as_bytes());
+            let target = column(&waiting, |o| o.target.as_bytes());
+            let sealed = column(&waiting, |o| o.sealed.as_slice());
+            to_do.add(&self.outbox, [Box::new(id), Box::new(target), Box::new(sealed)]);
+        }
+        let settled: Vec<_> =
+            plan.outbox.iter().filter(|(_, row)| row.is_none()).map(|(id, _)| id.as_bytes()).collect();
+        if !settled.is_empty() {
+            to_do.add(&self.settled, [Box::new(settled)]);
+        }
+        if !plan.log.is_empty() {
+            let rows = &plan.log;
+            let channel = column(rows, |r| r.channel.as_bytes());
+            let index = column(rows, |r| int(r.index));
+            let seq = column(rows, |r| int(r.seq));
+            let time = column(rows, |r| int(r.time));
+            let value = column(rows, |r| r.value.as_slice());
+            to_do.add(
+                &self.log,
+                [Box::new(channel), Box::new(index), Box::new(seq), Box::new(time), Box::new(value)],
+            );
+        }
+        to_do.commit().await
+    }
+}
+
+fn column<'r, R, C>(rows: &[&'r R], of: impl Fn(&'r R) -> C) -> Vec<C> {
+    rows.iter().map(|row| of(row)).collect()
+}
