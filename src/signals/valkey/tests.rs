@@ -20,7 +20,7 @@ struct Real(ValkeySettings);
 
 fn real(name: &str) -> Option<Real> {
     let prefix = format!("kirc:{}:", own_name());
-    Some(Real(ValkeySettings { url: service(name)?, prefix, ca: ca().map(crate::tls::Ca::File) }))
+    Some(Real(ValkeySettings { url: service(name)?, prefix, ca: ca() }))
 }
 
 impl Real {
@@ -213,15 +213,13 @@ async fn faults_are_sentences() {
             error
         }
     };
-    let wrong = failure(format!("valkeys://kirc:hidden@{at}"), ca().map(crate::tls::Ca::File), "kirc:").await;
+    let wrong = failure(format!("valkeys://kirc:hidden@{at}"), ca(), "kirc:").await;
     assert!(wrong.contains("check user and password") && !wrong.contains("hidden"), "{wrong}");
     let unknown = failure(url.clone(), None, "kirc:").await;
     assert!(unknown.contains("ca.pem"), "{unknown}");
     let plain = failure(url.replace("valkeys://", "valkey://"), None, "kirc:").await;
     assert!(plain.contains("valkeys://") || plain.contains("was cut"), "{plain}");
-    let name =
-        failure(format!("valkeys://kirc:hidden@127.0.0.2:{port}"), ca().map(crate::tls::Ca::File), "kirc:")
-            .await;
+    let name = failure(format!("valkeys://kirc:hidden@127.0.0.2:{port}"), ca(), "kirc:").await;
     assert!(name.contains("nobody listens") || name.contains("another name"), "{name}");
     let nobody = failure(s("valkey://u:hidden@127.0.0.1:1"), None, "kirc:").await;
     assert!(nobody.contains("nobody listens at 127.0.0.1:1"), "{nobody}");

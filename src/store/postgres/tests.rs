@@ -26,7 +26,7 @@ struct Real(PostgresSettings);
 
 fn real(name: &str) -> Option<Real> {
     let schema = format!("kirc \"{}", own_name());
-    Some(Real(PostgresSettings { uri: service(name)?, schema, ca: ca().map(crate::tls::Ca::File) }))
+    Some(Real(PostgresSettings { uri: service(name)?, schema, ca: ca() }))
 }
 
 impl Real {
