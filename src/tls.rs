@@ -192,13 +192,13 @@ mod tests {
     fn mistakes_in_the_ca_file_are_said() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ca.pem");
-        let error = |check| client(Some(&path), check).unwrap_err().0;
+        let error = |check| client(Some(&Ca::File(path.clone())), check).unwrap_err().0;
         assert!(error(Check::Full).contains("can't be read"));
         std::fs::write(&path, "hello").unwrap();
         assert!(error(Check::Chain).contains("holds no certificate"));
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
         assert!(error(Check::Full).contains("a certificate that is none"));
-        assert!(client(Some(&path), Check::Nothing).is_ok(), "it is not looked at");
+        assert!(client(Some(&Ca::File(path.clone())), Check::Nothing).is_ok(), "it is not looked at");
     }
 
     #[test]
