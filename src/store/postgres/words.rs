@@ -109,7 +109,7 @@ fn refusal(place: &Place, error: &DbError) -> String {
         }
         &SqlState::INSUFFICIENT_PRIVILEGE => format!(
             "the user {user} lacks rights in the database {database} at {at}: as its administrator say \
-             CREATE SCHEMA {schema} AUTHORIZATION \"{user}\", or GRANT CREATE ON DATABASE \"{database}\" TO \"{user}\""
+             CREATE SCHEMA {schema} AUTHORIZATION \"{user}\", or GRANT CONNECT, CREATE ON DATABASE \"{database}\" TO \"{user}\""
         ),
         &SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME => gone(place),
         &SqlState::DUPLICATE_TABLE => format!(

@@ -164,7 +164,10 @@ async fn out_of_connections_is_survived() {
     let admin = Link::open(&Place::new(&admin).unwrap(), "a test").await.unwrap();
     // A user of its own, so that other tests keep theirs. It may use the schema, and need not be allowed to make one.
     let name = own_name();
-    let make = format!("CREATE ROLE {name} LOGIN PASSWORD 'x' CONNECTION LIMIT 1");
+    let database = Place::new(&rig.0).unwrap().database;
+    let make = format!(
+        "CREATE ROLE {name} LOGIN PASSWORD 'x' CONNECTION LIMIT 1; GRANT CONNECT ON DATABASE \"{database}\" TO {name}"
+    );
     admin.client.batch_execute(&make).await.unwrap();
     let owner = rig.link().await;
     let schema = Place::new(&rig.0).unwrap().quoted_schema();
@@ -190,5 +193,5 @@ async fn out_of_connections_is_survived() {
     assert_eq!(other.load().await.unwrap().values.len(), 0);
     other.close().await.unwrap();
     owner.client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
-    admin.client.batch_execute(&format!("DROP ROLE {name}")).await.unwrap();
+    admin.client.batch_execute(&format!("DROP OWNED BY {name} CASCADE; DROP ROLE {name}")).await.unwrap();
 }

@@ -10,6 +10,7 @@ use kirc_core::node::{Config, Home, Node};
 use serde_json::Value;
 
 use super::*;
+use crate::abroad::HereOnly;
 use crate::driver::{self, Driver, Ports, now};
 use crate::embedded::{Grid, Settings};
 use crate::mailbox::Mailbox;
@@ -40,7 +41,7 @@ async fn node(dir: &Path, nick: &str, store: PostgresStore) -> (Driver, Session)
         signals: Arc::new(signals),
         published,
         store: Arc::new(store),
-        abroad: Arc::new(crate::abroad::HereOnly),
+        abroad: Arc::new(HereOnly),
     };
     let driver = driver::start(node, ports).unwrap();
     let session = driver.hub().attach(Kind::Inside).await.unwrap();
