@@ -268,7 +268,8 @@ impl Asker {
         partitions: u32,
     ) -> Result<Option<String>, PortError> {
         let client = self.client().await?;
-        let places: Vec<_> = names.iter().flat_map(|n| (0..partitions).map(move |p| (n.clone(), p))).collect();
+        let places: Vec<_> =
+            names.iter().flat_map(|n| (0..partitions).map(move |p| (n.clone(), p))).collect();
         let asked = raw::list_offsets(&client, &places, Spec::End, ASK).await;
         let answer = asked.map_err(|f| self.failed(&names.join(", "), "looked at", &f))?;
         let waits = |offset: &Result<Offset, Failure>| {
