@@ -12,9 +12,9 @@ use serde_json::Value;
 use super::*;
 use crate::driver::{self, Driver, Ports, now};
 use crate::embedded::{Grid, Settings};
-use crate::host::{LOG_TOPIC, PARTITIONS};
 use crate::mailbox::Mailbox;
 use crate::profile;
+use crate::services::{self, LOG_TOPIC, PARTITIONS};
 use crate::session::{Attach, Kind, Session};
 
 const CHANNEL: &str = "#plans";
@@ -29,14 +29,19 @@ async fn node(dir: &Path, nick: &str, store: PostgresStore) -> (Driver, Session)
     let mailbox: Arc<dyn Mailbox> = Arc::new(grid.mailbox().unwrap());
     let snapshot = store.load().await.unwrap();
     let home = Home { cluster: grid.id().to_owned(), log: LOG_TOPIC.to_owned(), partitions: PARTITIONS };
-    let address = profile::address(identity.actor(), grid.id());
+    let address = services::address(identity.actor(), grid.id(), "{kind}-{user}");
     let config = Config::new(Nick::parse(nick).unwrap(), address, home);
     for (name, partitions) in Node::topics(&config) {
         mailbox.create_topics(&[name], partitions).await.unwrap();
     }
     let node = Node::restore(config, identity, &snapshot, profile::seed().unwrap(), now()).unwrap();
-    let ports =
-        Ports { mailboxes: vec![mailbox], signals: Arc::new(signals), published, store: Arc::new(store) };
+    let ports = Ports {
+        mailbox,
+        signals: Arc::new(signals),
+        published,
+        store: Arc::new(store),
+        abroad: Arc::new(crate::abroad::HereOnly),
+    };
     let driver = driver::start(node, ports).unwrap();
     let session = driver.hub().attach(Kind::Inside).await.unwrap();
     let hello = Envelope::new("HELLO").meta("caps", Vec::<Value>::new());
