@@ -3,10 +3,9 @@
 //! It starts none: `scripts/services` does, and says by `KIRC_TEST_*` where they are.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use kirc::tls::{self, Check};
+use kirc::tls::{self, Ca, Check};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -133,7 +132,7 @@ impl Services {
         let uri = self.get(name).split('?').next().filter(|uri| !uri.is_empty())?;
         let mut config: tokio_postgres::Config = uri.parse().expect("the address of PostgreSQL");
         config.ssl_mode(tokio_postgres::config::SslMode::Require);
-        let tls = tls::client(Some(Path::new(self.get("KIRC_CA"))), Check::Full).expect("TLS");
+        let tls = tls::client(Some(&Ca::File(self.get("KIRC_CA").into())), Check::Full).expect("TLS");
         let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls);
         let (client, connection) = config.connect(tls).await.expect("PostgreSQL is there");
         tokio::spawn(connection);
