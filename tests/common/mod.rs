@@ -1,6 +1,7 @@
 //! Helpers of the whole-program tests: a folder for everything, profiles in it, pipes to talk through.
 #![allow(dead_code)]
 
+pub mod own_services;
 pub mod party;
 pub mod services;
 
@@ -24,13 +25,14 @@ pub struct World {
     services: Option<Services>,
     second: BTreeSet<String>,
     extra: BTreeMap<String, String>,
+    theirs_alone: bool,
 }
 
 impl World {
     /// An empty one.
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        Self { dir, services: None, second: BTreeSet::new(), extra: BTreeMap::new() }
+        Self { dir, services: None, second: BTreeSet::new(), extra: BTreeMap::new(), theirs_alone: false }
     }
 
     /// One on the real services that the environment names, with names of its own, which are gone when it is dropped.
@@ -43,6 +45,13 @@ impl World {
     pub fn on(services: Services) -> Self {
         let mut world = Self::new();
         world.services = Some(services);
+        world
+    }
+
+    /// One on services that nobody else uses, and that end with the test: nothing is tidied up.
+    pub fn alone_on(services: Services) -> Self {
+        let mut world = Self::on(services);
+        world.theirs_alone = true;
         world
     }
 
@@ -169,7 +178,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if let Some(services) = &self.services {
+        if let Some(services) = self.services.as_ref().filter(|_| !self.theirs_alone) {
             let second = (!self.second.is_empty()).then_some(Cluster::Second);
             let clusters: Vec<Cluster> = [Cluster::First].into_iter().chain(second).collect();
             services.tidy_up(&clusters);

@@ -255,7 +255,10 @@ async fn wrong_settings_are_said_in_words() {
     let good = sasl.settings.clone();
     let plain = plain.settings.bootstrap.clone();
     let wrong = [
-        (KafkaSettings { password: crate::config::Secret::new("hunter2"), ..good.clone() }, "user and password"),
+        (
+            KafkaSettings { password: crate::config::Secret::new("hunter2"), ..good.clone() },
+            "user and password",
+        ),
         (KafkaSettings { ca: String::new(), ..good.clone() }, "KIRC_CA"),
         (KafkaSettings { bootstrap: "nowhere.invalid:1".to_owned(), ..good.clone() }, "can't be found"),
         (KafkaSettings { bootstrap: plain, ..good.clone() }, "TLS"),
