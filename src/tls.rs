@@ -3,7 +3,7 @@
 //! It owns how a server's certificate is judged and in which words a failure is told. It may not know any service.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use kirc_core::port::PortError;
@@ -39,8 +39,17 @@ pub fn install() {
     let _ = aws_lc_rs::default_provider().install_default();
 }
 
+/// Certificates that are trusted besides the system's, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ca {
+    /// A file, which the user names.
+    File(PathBuf),
+    /// A text, which came with a way to another grid.
+    Text(String),
+}
+
 /// How to talk TLS: with the system's roots and those of a PEM file.
-pub fn client(ca: Option<&Path>, check: Check) -> Result<ClientConfig, PortError> {
+pub fn client(ca: Option<&Ca>, check: Check) -> Result<ClientConfig, PortError> {
     install();
     let builder = ClientConfig::builder_with_provider(PROVIDER.clone())
         .with_safe_default_protocol_versions()
@@ -53,14 +62,17 @@ pub fn client(ca: Option<&Path>, check: Check) -> Result<ClientConfig, PortError
     Ok(builder.dangerous().with_custom_certificate_verifier(judge).with_no_client_auth())
 }
 
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, PortError> {
+fn roots(ca: Option<&Ca>) -> Result<RootCertStore, PortError> {
     let mut roots = RootCertStore::empty();
     // What the system holds and can't be read is the system's; what the user names must be right.
     roots.add_parsable_certificates(SYSTEM.iter().cloned());
-    if let Some(path) = ca {
-        let name = path.display();
-        let pem = std::fs::read(path)
-            .map_err(|e| PortError(format!("the CA file {name} can't be read ({e}): see KIRC_CA")))?;
+    if let Some(ca) = ca {
+        let (name, pem) = match ca {
+            Ca::File(path) => (path.display().to_string(), std::fs::read(path)),
+            Ca::Text(text) => ("of the invite".to_owned(), Ok(text.clone().into_bytes())),
+        };
+        let pem =
+            pem.map_err(|e| PortError(format!("the CA file {name} can't be read ({e}): see KIRC_CA")))?;
         let mut any = false;
         for cert in CertificateDer::pem_slice_iter(&pem) {
             let cert =
@@ -180,13 +192,13 @@ mod tests {
     fn mistakes_in_the_ca_file_are_said() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ca.pem");
-        let error = |check| client(Some(&path), check).unwrap_err().0;
+        let error = |check| client(Some(&Ca::File(path.clone())), check).unwrap_err().0;
         assert!(error(Check::Full).contains("can't be read"));
         std::fs::write(&path, "hello").unwrap();
         assert!(error(Check::Chain).contains("holds no certificate"));
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
         assert!(error(Check::Full).contains("a certificate that is none"));
-        assert!(client(Some(&path), Check::Nothing).is_ok(), "it is not looked at");
+        assert!(client(Some(&Ca::File(path.clone())), Check::Nothing).is_ok(), "it is not looked at");
     }
 
     #[test]

@@ -22,7 +22,8 @@ use crate::config::{Config, write_private};
 use crate::embedded::{self, Grid};
 use crate::mailbox::{KafkaMailbox, Mailbox, cluster_id};
 use crate::signals::{Published, Signals, ValkeySettings, ValkeySignals};
-use crate::store::{EmbeddedStore, Store};
+use crate::store::{EmbeddedStore, PostgresSettings, PostgresStore, Store};
+use crate::tls::Ca;
 
 pub use abroad::RealAbroad;
 pub use way::Way;
@@ -82,7 +83,10 @@ pub async fn open(config: &Config, identity: &Identity) -> Result<Services, Serv
 
 /// The store alone.
 pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServicesError> {
-    Ok(Arc::new(EmbeddedStore::open(&config.paths.profile())?))
+    match postgres(config)? {
+        Some(settings) => Ok(Arc::new(PostgresStore::open(&settings)?)),
+        None => Ok(Arc::new(EmbeddedStore::open(&config.paths.profile())?)),
+    }
 }
 
 fn embedded_grid(config: &Config, actor: ActorId, store: Arc<dyn Store>) -> Result<Services, ServicesError> {
@@ -163,6 +167,10 @@ pub fn ca(config: &Config) -> Result<Option<String>, PortError> {
     config.settings.ca.as_deref().map(|path| pem(path, "KIRC_CA")).transpose()
 }
 
+fn ca_file(config: &Config) -> Option<Ca> {
+    config.settings.ca.clone().map(Ca::File)
+}
+
 /// A PEM file that a setting names.
 fn pem(path: &Path, name: &str) -> Result<String, PortError> {
     let text = std::fs::read_to_string(path)
@@ -181,5 +189,15 @@ pub fn valkey(config: &Config) -> Result<ValkeySettings, PortError> {
         let text = "KIRC_KAFKA is set and KIRC_VALKEY is not: a grid of real services needs both";
         return Err(PortError(text.to_owned()));
     };
-    Ok(ValkeySettings { url, prefix: config.settings.valkey_prefix.clone(), ca: config.settings.ca.clone() })
+    Ok(ValkeySettings { url, prefix: config.settings.valkey_prefix.clone(), ca: ca_file(config) })
+}
+
+/// What leads to the PostgreSQL, if there is one.
+pub fn postgres(config: &Config) -> Result<Option<PostgresSettings>, PortError> {
+    let Some(uri) = config.settings.postgres.clone() else {
+        return Ok(None);
+    };
+    let usual = || format!("kirc_{}", config.paths.profile_name());
+    let schema = config.settings.postgres_schema.clone().unwrap_or_else(usual);
+    Ok(Some(PostgresSettings { uri, schema, ca: ca_file(config) }))
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::config::Secret;
 use crate::mailbox::{KafkaSettings, Mechanism, Security};
 use crate::signals::ValkeySettings;
+use crate::tls::Ca;
 
 /// A way to a grid.
 #[derive(Serialize, Deserialize)]
@@ -65,8 +66,11 @@ impl Way {
 
     /// The same with the grid's signals and its log: whoever has it can be in the grid's channels.
     pub fn grid(settings: &KafkaSettings, valkey: &ValkeySettings, log: &str) -> Self {
-        let valkey =
-            Valkey { url: valkey.url.expose().to_owned(), prefix: valkey.prefix.clone(), ca: String::new() };
+        let valkey = Valkey {
+            url: valkey.url.expose().to_owned(),
+            prefix: valkey.prefix.clone(),
+            ca: settings.ca.clone(),
+        };
         Self { valkey: Some(valkey), log: Some(log.to_owned()), ..Self::mailbox(settings) }
     }
 
@@ -103,6 +107,11 @@ impl Way {
     /// What leads to its signals, if one may use them.
     pub fn valkey(&self) -> Option<ValkeySettings> {
         let v = self.valkey.as_ref()?;
-        Some(ValkeySettings { url: Secret::new(v.url.clone()), prefix: v.prefix.clone(), ca: None })
+        let ca = Some(v.ca.clone()).filter(|ca| !ca.is_empty());
+        Some(ValkeySettings {
+            url: Secret::new(v.url.clone()),
+            prefix: v.prefix.clone(),
+            ca: ca.map(Ca::Text),
+        })
     }
 }

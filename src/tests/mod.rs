@@ -4,7 +4,6 @@
 
 mod wire;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use wire::Wire;
@@ -26,8 +25,9 @@ pub fn service(name: &str) -> Option<Secret> {
 }
 
 /// The services' CA.
-pub fn ca() -> Option<PathBuf> {
-    std::env::var_os("KIRC_TEST_CA").filter(|path| !path.is_empty()).map(PathBuf::from)
+pub fn ca() -> Option<crate::tls::Ca> {
+    let path = std::env::var_os("KIRC_TEST_CA").filter(|path| !path.is_empty());
+    path.map(|path| crate::tls::Ca::File(path.into()))
 }
 
 /// A name that no other test has, in this process or another.

@@ -2,7 +2,9 @@
 #![allow(dead_code)]
 
 pub mod party;
+pub mod services;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
@@ -11,18 +13,63 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use services::{Cluster, Services};
+
 /// How long anything may take before a test gives up.
 pub const LONG: Duration = Duration::from_secs(30);
 
 /// A folder of one machine: profiles and the grid that they share.
 pub struct World {
     dir: tempfile::TempDir,
+    services: Option<Services>,
+    second: BTreeSet<String>,
+    extra: BTreeMap<String, String>,
 }
 
 impl World {
     /// An empty one.
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary folder") }
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        Self { dir, services: None, second: BTreeSet::new(), extra: BTreeMap::new() }
+    }
+
+    /// One on the real services that the environment names, with names of its own, which are gone when it is dropped.
+    /// Nothing where there are none; see [`Services::from_env`].
+    pub fn on_services(test: &str) -> Option<Self> {
+        Services::from_env(test).map(Self::on)
+    }
+
+    /// One on these services.
+    pub fn on(services: Services) -> Self {
+        let mut world = Self::new();
+        world.services = Some(services);
+        world
+    }
+
+    /// Moves a profile, before it is set up, to the second cluster.
+    pub fn on_second_cluster(&mut self, profile: &str) {
+        self.second.insert(profile.to_owned());
+    }
+
+    /// Sets something in the environment of all profiles.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.extra.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The real services that it is on.
+    pub fn services(&self) -> &Services {
+        self.services.as_ref().expect("a world on services")
+    }
+
+    /// The cluster that a profile is on.
+    pub fn cluster(&self, profile: &str) -> Cluster {
+        if self.second.contains(profile) { Cluster::Second } else { Cluster::First }
+    }
+
+    /// Where the services of a profile are, as settings; nothing on the embedded grid.
+    pub fn settings(&self, profile: &str) -> Vec<(String, String)> {
+        let cluster = self.cluster(profile);
+        self.services.as_ref().map(|s| s.settings(cluster, profile)).unwrap_or_default()
     }
 
     /// Where everything is.
@@ -35,8 +82,15 @@ impl World {
         self.path().join("profiles").join(name)
     }
 
-    /// `kirc` for a profile, with nothing of this machine's settings.
+    /// `kirc` for a profile, with nothing of this machine's settings, and with its services in the environment.
     pub fn kirc(&self, profile: &str) -> Command {
+        let mut command = self.bare(profile);
+        command.envs(self.settings(profile)).envs(&self.extra);
+        command
+    }
+
+    /// The same, with nothing but its `.env` to say where its services are.
+    pub fn bare(&self, profile: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kirc"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("KIRC_") {
@@ -68,7 +122,8 @@ impl World {
 
     /// Sets a profile up whose nick is its name.
     pub fn set_up(&self, profile: &str) {
-        self.ok(profile, &["setup", "--nick", profile, "--embedded", "--yes"]);
+        let grid: &[&str] = if self.services.is_some() { &[] } else { &["--embedded"] };
+        self.ok(profile, &[&["setup", "--nick", profile, "--yes"], grid].concat());
     }
 
     /// Starts a subcommand to talk to, line by line.
@@ -109,6 +164,16 @@ impl World {
             std::thread::sleep(Duration::from_millis(10));
         }
         node
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(services) = &self.services {
+            let second = (!self.second.is_empty()).then_some(Cluster::Second);
+            let clusters: Vec<Cluster> = [Cluster::First].into_iter().chain(second).collect();
+            services.tidy_up(&clusters);
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub(super) const ASK: Duration = Duration::from_secs(5);
 /// How long an order may take.
 const ORDER: Duration = Duration::from_secs(15);
 
+/// How soon something is asked again that is about to change.
+const MOMENT: Duration = Duration::from_millis(20);
+
 /// A partition as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
@@ -152,10 +155,19 @@ impl Asker {
 
     async fn offset(self: &Arc<Self>, topic: &Topic, spec: Spec) -> Result<Offset, Failure> {
         let none = |text: String| Failure { code: Code::OperationTimedOut, text };
-        let client = self.client().await.map_err(|e| none(e.0))?;
         let places = [(topic.name.clone(), topic.partition)];
-        let answer = raw::list_offsets(&client, &places, spec, ASK).await?;
-        answer.into_iter().next().map_or_else(|| Err(none("no answer".to_owned())), |(_, offset)| offset)
+        let begin = Instant::now();
+        loop {
+            let client = self.client().await.map_err(|e| none(e.0))?;
+            let answer = raw::list_offsets(&client, &places, spec, ASK).await?;
+            match answer.into_iter().next() {
+                Some((_, Err(f))) if words::is_passing(f.code) && begin.elapsed() < ASK => {
+                    tokio::time::sleep(MOMENT).await;
+                }
+                Some((_, offset)) => return offset,
+                None => return Err(none("no answer".to_owned())),
+            }
+        }
     }
 
     /// A client for orders. It is opened for a few of them at once, and its end waits for a thread.
@@ -224,7 +236,7 @@ impl Asker {
         self.failed(&names.join(", "), what, &Failure { code, text: error.to_string() })
     }
 
-    /// A topic that was made is not known to each broker at once.
+    /// A topic that was made is not known to each broker, nor led by one, at once.
     async fn until_there(self: &Arc<Self>, names: &[String], partitions: u32) -> Result<(), PortError> {
         let begin = Instant::now();
         loop {
@@ -234,15 +246,36 @@ impl Asker {
                 // It was made; we just may not see it.
                 Err(failure) => words::is_refused(failure.code),
             };
-            let lacks = told.iter().find(|(_, info)| !there(info));
+            let lacks = told.iter().find(|(_, info)| !there(info)).map(|(name, _)| name.clone());
+            let lacks = match lacks {
+                None => self.without_leader(names, partitions).await?,
+                some => some,
+            };
             match lacks {
                 None => return Ok(()),
-                Some((name, _)) if begin.elapsed() > ORDER => {
+                Some(name) if begin.elapsed() > ORDER => {
                     return Err(PortError(format!("topic {name} was made, but Kafka does not show it")));
                 }
-                Some(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Some(_) => tokio::time::sleep(MOMENT).await,
             }
         }
+    }
+
+    /// A topic with a partition that no broker leads yet.
+    async fn without_leader(
+        self: &Arc<Self>,
+        names: &[String],
+        partitions: u32,
+    ) -> Result<Option<String>, PortError> {
+        let client = self.client().await?;
+        let places: Vec<_> =
+            names.iter().flat_map(|n| (0..partitions).map(move |p| (n.clone(), p))).collect();
+        let asked = raw::list_offsets(&client, &places, Spec::End, ASK).await;
+        let answer = asked.map_err(|f| self.failed(&names.join(", "), "looked at", &f))?;
+        let waits = |offset: &Result<Offset, Failure>| {
+            offset.as_ref().is_err_and(|f| words::is_passing(f.code) || words::is_missing(f.code))
+        };
+        Ok(answer.into_iter().find(|(_, offset)| waits(offset)).map(|((name, _), _)| name))
     }
 
     /// Gives up the records before an offset.

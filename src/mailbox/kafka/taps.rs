@@ -110,8 +110,14 @@ impl Taps {
 
     /// How many clients are open.
     #[cfg(test)]
-    pub(super) fn count(&self, pace: Pace) -> usize {
-        self.seats().get(&pace).map_or(0, Vec::len)
+    pub(super) fn count(&self) -> usize {
+        self.seats().values().map(Vec::len).sum()
+    }
+
+    /// How many partitions are read at a pace.
+    #[cfg(test)]
+    pub(super) fn reading(&self, pace: Pace) -> usize {
+        self.seats().get(&pace).map_or(0, |seats| seats.iter().map(|s| s.busy.len()).sum())
     }
 }
 

@@ -17,6 +17,20 @@ pub(super) fn is_missing(code: Code) -> bool {
     )
 }
 
+/// Whether it will be otherwise in a moment: a broker begins to lead, or ceases to.
+pub(super) fn is_passing(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NotLeaderForPartition
+            | Code::LeaderNotAvailable
+            | Code::ReplicaNotAvailable
+            | Code::OffsetNotAvailable
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+            | Code::CoordinatorLoadInProgress
+    )
+}
+
 /// Whether we may not do it, or are not who we say.
 pub(super) fn is_refused(code: Code) -> bool {
     matches!(

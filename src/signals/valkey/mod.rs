@@ -45,7 +45,7 @@ impl ValkeySignals {
     pub fn open(settings: &ValkeySettings) -> Result<(Self, mpsc::Receiver<Published>), PortError> {
         let place = Place::parse(settings)?;
         let tls = match place.tls {
-            true => Some(Arc::new(tls::client(settings.ca.as_deref(), Check::Full)?)),
+            true => Some(Arc::new(tls::client(settings.ca.as_ref(), Check::Full)?)),
             false => None,
         };
         let (asks, to_do) = mpsc::channel(QUEUE);

@@ -2,11 +2,10 @@
 //!
 //! It owns the reading of its address. It may not open a connection.
 
-use std::path::PathBuf;
-
 use kirc_core::port::PortError;
 
 use crate::config::Secret;
+use crate::tls::Ca;
 use crate::uri::Uri;
 
 /// What leads to a Valkey.
@@ -17,7 +16,7 @@ pub struct ValkeySettings {
     /// Stands before every key and every pub/sub channel.
     pub prefix: String,
     /// A PEM file with the grid's CA, trusted besides the system's.
-    pub ca: Option<PathBuf>,
+    pub ca: Option<Ca>,
 }
 
 impl ValkeySettings {

@@ -2,7 +2,6 @@
 //!
 //! It owns the reading of its address. It may not open a connection.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use kirc_core::port::PortError;
@@ -11,7 +10,7 @@ use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::Secret;
-use crate::tls::{self, Check};
+use crate::tls::{self, Ca, Check};
 use crate::uri::{Uri, is_loopback};
 
 /// How long making a connection may take.
@@ -32,7 +31,7 @@ pub struct PostgresSettings {
     /// The schema that holds the tables; one for each profile. Made when it is missing.
     pub schema: String,
     /// A PEM file with the grid's CA, trusted besides the system's.
-    pub ca: Option<PathBuf>,
+    pub ca: Option<Ca>,
 }
 
 impl PostgresSettings {
@@ -89,7 +88,7 @@ impl Place {
         let (ssl, check) =
             judge(mode.as_deref(), settings.ca.is_some(), is_loopback(&uri.host)).map_err(bad)?;
         // Where nothing is checked no CA is read.
-        let client = tls::client(settings.ca.as_deref(), check)?;
+        let client = tls::client(settings.ca.as_ref(), check)?;
         let port = uri.port.unwrap_or(5432);
         config
             .host(&uri.host)

@@ -83,8 +83,14 @@ impl Kafka {
 
     /// A topic of its own, in a mailbox of its own.
     pub async fn topic(&self, mailbox: &KafkaMailbox, what: &str) -> Topic {
+        let what = format!("test-{what}");
+        self.topic_named(mailbox, &what).await
+    }
+
+    /// A topic of its own, with a beginning that its rights want.
+    pub async fn topic_named(&self, mailbox: &KafkaMailbox, what: &str) -> Topic {
         let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
-        let name = format!("test-{what}-{now}-{}", std::process::id());
+        let name = format!("{what}-{now}-{}", std::process::id());
         self.made.lock().unwrap().insert(name.clone());
         mailbox.create_topics(std::slice::from_ref(&name), 2).await.unwrap();
         Topic { cluster: mailbox.cluster().to_owned(), name, partition: 0 }
@@ -117,7 +123,9 @@ impl Drop for Kafka {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let pulse = Pulse::new(&settings.bootstrap);
             let asker = Asker::new(settings, pulse, runtime.handle().clone());
-            let done = runtime.block_on(tokio::time::timeout(Duration::from_secs(20), asker.delete(&names)));
+            let done = runtime.block_on(async {
+                tokio::time::timeout(Duration::from_secs(20), asker.delete(&names)).await
+            });
             if !matches!(done, Ok(Ok(()))) {
                 println!("left behind: {names:?}: {done:?}");
             }

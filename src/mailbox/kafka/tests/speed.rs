@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, ThreadedProducer};
 
 use super::rig::{Door, Kafka};
 use super::*;
@@ -53,7 +53,7 @@ async fn ours(kafka: &Kafka, what: &str) {
 fn bare(kafka: &Kafka, topic: &str, what: &str) {
     let mut config = kafka.settings.reader(Pace::Prompt);
     let consumer: BaseConsumer = config.set("group.id", "speed").create().unwrap();
-    let producer: BaseProducer = kafka.settings.writer().create().unwrap();
+    let producer: ThreadedProducer<DefaultProducerContext> = kafka.settings.writer().create().unwrap();
     let mut all = rdkafka::TopicPartitionList::new();
     all.add_partition_offset(topic, 0, rdkafka::Offset::End).unwrap();
     consumer.assign(&all).unwrap();
@@ -68,7 +68,6 @@ fn bare(kafka: &Kafka, topic: &str, what: &str) {
         producer.send(BaseRecord::to(topic).partition(0).key("key").payload(&record(i))).unwrap();
         while !matches!(consumer.poll(Duration::from_secs(1)), Some(Ok(_))) {}
         times.push(begin.elapsed());
-        producer.flush(Duration::from_secs(1)).unwrap();
     }
     report(&format!("{what}, rdkafka alone"), times);
 }

@@ -1,0 +1,185 @@
+//! Real services under a whole-program test: where they are, names that no other test has, and nothing left behind.
+//!
+//! It starts none: `scripts/services` does, and says by `KIRC_TEST_*` where they are.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
+
+use kirc::tls::{self, Ca, Check};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+/// How long tidying up may take.
+const TIDY: Duration = Duration::from_secs(20);
+
+/// Services, by the names of `scripts/services env --test` without `TEST_`: `KIRC_KAFKA`, `KIRC_KAFKA2_USER`, ….
+#[derive(Clone)]
+pub struct Services {
+    known: BTreeMap<String, String>,
+    /// Part of every name that this world makes on them.
+    pub random: String,
+}
+
+/// One of the clusters of the services, with a Valkey's user and a PostgreSQL of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cluster {
+    First,
+    Second,
+}
+
+impl Services {
+    /// Those that the environment names. Without them: nothing and a line that says so, or a failure where they are
+    /// required.
+    pub fn from_env(test: &str) -> Option<Self> {
+        let known: BTreeMap<String, String> = std::env::vars()
+            .filter_map(|(name, value)| Some((format!("KIRC_{}", name.strip_prefix("KIRC_TEST_")?), value)))
+            .collect();
+        if !known.contains_key("KIRC_KAFKA") || !known.contains_key("KIRC_VALKEY") {
+            let required = known.get("KIRC_SERVICES").is_some_and(|v| v == "required");
+            assert!(!required, "{test}: KIRC_TEST_KAFKA and others are not set: scripts/services env --test");
+            eprintln!("left out: {test}: there are no services (scripts/services env --test)");
+            return None;
+        }
+        Some(Self { known, random: random() })
+    }
+
+    /// Those of which `scripts/services env --test` prints this.
+    pub fn from_text(text: &str) -> Self {
+        let known = text.lines().filter_map(|line| {
+            let (name, value) = line.strip_prefix("export KIRC_TEST_")?.split_once('=')?;
+            Some((format!("KIRC_{name}"), value.replace('\\', "").trim_matches('\'').to_owned()))
+        });
+        Self { known: known.collect(), random: random() }
+    }
+
+    /// A setting, such as `KIRC_KAFKA_ADMIN_USER`.
+    pub fn get(&self, name: &str) -> &str {
+        self.known.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// The settings of a profile on a cluster, as they stand in its environment or `.env`.
+    pub fn settings(&self, cluster: Cluster, profile: &str) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        let mut set = |name: &str, value: String| {
+            if !value.is_empty() {
+                all.push((name.to_owned(), value));
+            }
+        };
+        let (kafka, valkey, postgres, prefix) = match cluster {
+            Cluster::First => ("KIRC_KAFKA", "KIRC_VALKEY", "KIRC_POSTGRES", "kirc:"),
+            Cluster::Second => ("KIRC_KAFKA2", "KIRC_VALKEY2", "KIRC_POSTGRES2", "kirc2:"),
+        };
+        set("KIRC_KAFKA", self.get(kafka).to_owned());
+        for name in ["SECURITY", "MECHANISM", "USER", "PASSWORD", "PEER_USER", "PEER_PASSWORD"] {
+            set(&format!("KIRC_KAFKA_{name}"), self.get(&format!("{kafka}_{name}")).to_owned());
+        }
+        set("KIRC_VALKEY", self.get(valkey).to_owned());
+        set("KIRC_POSTGRES", self.get(postgres).to_owned());
+        set("KIRC_CA", self.get("KIRC_CA").to_owned());
+        let random = &self.random;
+        set("KIRC_KAFKA_TOPICS", format!("{{kind}}-{random}-{{user}}"));
+        set("KIRC_KAFKA_LOG", format!("data-out-{random}"));
+        set("KIRC_VALKEY_PREFIX", format!("{prefix}{random}:"));
+        set("KIRC_POSTGRES_SCHEMA", format!("kirc_{random}_{profile}"));
+        all
+    }
+
+    /// A client's settings for a cluster: the administrator's login, or another one.
+    pub fn kafka(&self, cluster: Cluster, login: Option<(&str, &str)>) -> ClientConfig {
+        let kafka = if cluster == Cluster::First { "KIRC_KAFKA" } else { "KIRC_KAFKA2" };
+        let (user, password) =
+            (self.get(&format!("{kafka}_ADMIN_USER")), self.get(&format!("{kafka}_ADMIN_PASSWORD")));
+        let (user, password) = login.unwrap_or((user, password));
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", self.get(kafka))
+            .set("security.protocol", "sasl_ssl")
+            .set("sasl.mechanism", "SCRAM-SHA-512")
+            .set("sasl.username", user)
+            .set("sasl.password", password)
+            .set("ssl.ca.location", self.get("KIRC_CA"));
+        config
+    }
+
+    /// The topics of this world on a cluster.
+    pub fn topics(&self, cluster: Cluster) -> Vec<String> {
+        let consumer: BaseConsumer = self.kafka(cluster, None).create().expect("settings of Kafka");
+        let told = consumer.fetch_metadata(None, Duration::from_secs(10)).expect("Kafka's topics");
+        let ours = told.topics().iter().map(|t| t.name().to_owned());
+        ours.filter(|name| name.contains(&self.random)).collect()
+    }
+
+    /// An administrator of a cluster.
+    pub fn admin(&self, cluster: Cluster) -> AdminClient<DefaultClientContext> {
+        self.kafka(cluster, None).create().expect("settings of Kafka")
+    }
+
+    /// Deletes the topics of this world, as a cloud does that loses them.
+    pub async fn delete_topics(&self, cluster: Cluster) {
+        let names = self.topics(cluster);
+        if !names.is_empty() {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let done = self.admin(cluster).delete_topics(&names, &AdminOptions::new()).await;
+            done.expect("topics can be deleted");
+        }
+    }
+
+    /// A client of a PostgreSQL, as the profiles' user.
+    pub async fn postgres(&self, cluster: Cluster) -> Option<tokio_postgres::Client> {
+        let name = if cluster == Cluster::First { "KIRC_POSTGRES" } else { "KIRC_POSTGRES2" };
+        let uri = self.get(name).split('?').next().filter(|uri| !uri.is_empty())?;
+        let mut config: tokio_postgres::Config = uri.parse().expect("the address of PostgreSQL");
+        config.ssl_mode(tokio_postgres::config::SslMode::Require);
+        let tls = tls::client(Some(&Ca::File(self.get("KIRC_CA").into())), Check::Full).expect("TLS");
+        let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls);
+        let (client, connection) = config.connect(tls).await.expect("PostgreSQL is there");
+        tokio::spawn(connection);
+        Some(client)
+    }
+
+    /// The schemas of this world.
+    pub async fn schemas(&self, client: &tokio_postgres::Client) -> Vec<String> {
+        let like = format!("kirc\\_{}\\_%", self.random);
+        let all = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE $1";
+        let rows = client.query(all, &[&like]).await.expect("schemas");
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Takes away what a world made. Keys in a Valkey end by themselves.
+    async fn tidy(&self, cluster: Cluster) {
+        self.delete_topics(cluster).await;
+        if let Some(client) = self.postgres(cluster).await {
+            for schema in self.schemas(&client).await {
+                let done = client.batch_execute(&format!("DROP SCHEMA \"{schema}\" CASCADE")).await;
+                done.expect("a schema can be dropped");
+            }
+        }
+    }
+
+    /// The same from where one can't wait; trouble is told and no more.
+    pub fn tidy_up(&self, clusters: &[Cluster]) {
+        let (me, clusters) = (self.clone(), clusters.to_vec());
+        let work = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                for cluster in clusters {
+                    tokio::time::timeout(TIDY, me.tidy(cluster)).await?;
+                }
+                Ok::<_, std::io::Error>(())
+            })
+        };
+        if !matches!(std::thread::spawn(work).join(), Ok(Ok(()))) {
+            eprintln!("left behind: names with {} on the services", self.random);
+        }
+    }
+}
+
+/// Letters and digits that no other world has.
+fn random() -> String {
+    let nanos = UNIX_EPOCH.elapsed().map_or(0, |d| d.as_nanos());
+    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    format!("t{:x}x{:x}x{count}", nanos / 1000 % (1 << 36), std::process::id())
+}
