@@ -170,7 +170,7 @@ async fn scripts_that_are_gone_travel_again() {
     assert_eq!(signals.call(claim).await, Ok(SignalReply::Claimed(true)));
     let admin = ValkeySettings { url: admin, prefix: s(""), ca: ca() };
     let place = super::settings::Place::parse(&admin).unwrap();
-    let config = crate::tls::client(ca().as_deref(), crate::tls::Check::Full).unwrap();
+    let config = crate::tls::client(ca().as_ref(), crate::tls::Check::Full).unwrap();
     let (to, _) = tokio::sync::mpsc::channel(1);
     let events = super::connect::Events { to, prefix: "".into(), lost: Arc::default() };
     let tls = place.tls.then(|| Arc::new(config));
