@@ -54,7 +54,7 @@ impl Uri {
         let decode = |text: &str, part: &str| {
             decode(text).ok_or_else(|| bad(&format!("a % in the {part} is not followed by two digits")))
         };
-        let (host, port) = place_of(place).map_err(|why| bad(why))?;
+        let (host, port) = place_of(place).map_err(bad)?;
         let query = query
             .split('&')
             .filter(|pair| !pair.is_empty())

@@ -130,14 +130,15 @@ where
             events.push(&info);
             Ok::<(), ()>(())
         });
-    let (mut conn, driver) =
-        MultiplexedConnection::new_with_config(&info, stream, config).await.map_err(|e| words(place, &e))?;
+    let (mut conn, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
+        .await
+        .map_err(|e| login_words(place, &e))?;
     let task = tokio::spawn(driver);
     match commands::prepare(&mut conn).await {
         Ok(()) => Ok(Link { conn, task }),
         Err(error) => {
             task.abort();
-            Err(words(place, &error))
+            Err(login_words(place, &error))
         }
     }
 }
@@ -152,16 +153,23 @@ fn io_words(place: &Place, error: &std::io::Error) -> String {
         }
         std::io::ErrorKind::ConnectionReset
         | std::io::ErrorKind::UnexpectedEof
-        | std::io::ErrorKind::BrokenPipe => {
-            let hint = if place.tls {
-                "; does it speak TLS on this port?"
-            } else {
-                "; does it want TLS (valkeys://)?"
-            };
-            format!("Valkey at {place} hung up{hint}")
-        }
+        | std::io::ErrorKind::BrokenPipe => hung_up(place),
         _ => format!("Valkey at {place} can't be reached: {error}"),
     }
+}
+
+/// The connection was there and ended before anything was said.
+fn hung_up(place: &Place) -> String {
+    let hint = if place.tls { "does it speak TLS on this port?" } else { "does it want TLS (valkeys://)?" };
+    format!("Valkey at {place} hung up at once: {hint}")
+}
+
+/// An error while logging in.
+fn login_words(place: &Place, error: &RedisError) -> String {
+    if !error.is_timeout() && (error.is_connection_dropped() || error.is_io_error()) {
+        return hung_up(place);
+    }
+    words(place, error)
 }
 
 /// An error of Valkey as a sentence. What the server says is not repeated: it repeats what it was sent.

@@ -99,6 +99,8 @@ impl Worker {
                     }
                 }
                 Err(reason) => {
+                    // Told before anybody hears that a call failed.
+                    self.lost(&reason);
                     refuse(waiting, &reason);
                     reason
                 }

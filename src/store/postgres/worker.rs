@@ -180,7 +180,7 @@ impl Worker {
         let place = self.place.clone();
         let writer = self.writer().await?;
         let done = in_time(&place, load(&writer.link.client)).await;
-        self.outcome(done)
+        self.outcome(Side::Reads, done)
     }
 
     async fn commit(&mut self, ops: &[StoreOp]) -> Result<(), Failure> {
@@ -188,15 +188,15 @@ impl Worker {
         let writer = self.writer().await?;
         let plan = Plan::new(ops);
         let done = in_time(&place, writer.changes.carry_out(&writer.link.client, &plan)).await;
-        self.outcome(done)
+        self.outcome(Side::Writes, done)
     }
 
     /// Says how the store is; lets go of a connection on which an answer is still owed.
-    fn outcome<T>(&mut self, done: Result<T, Failure>) -> Result<T, Failure> {
+    fn outcome<T>(&mut self, side: Side, done: Result<T, Failure>) -> Result<T, Failure> {
         match &done {
-            Ok(_) => self.vital.tell(Side::Writes, Ok(())),
+            Ok(_) => self.vital.tell(side, Ok(())),
             Err(failure) => {
-                self.vital.tell(Side::Writes, Err(&failure.text));
+                self.vital.tell(side, Err(&failure.text));
                 let closed = self.writer.as_ref().is_none_or(|w| w.link.client.is_closed());
                 if closed || failure.code.is_none() {
                     self.writer = None;
