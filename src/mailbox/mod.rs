@@ -23,8 +23,8 @@ use crate::ports::{Health, Pending};
 
 pub use embedded::EmbeddedMailbox;
 pub use kafka::{
-    Acl, Admin, Compression, KafkaMailbox, KafkaSettings, Mechanism, Operation, Pattern, Permission, Resource,
-    Security, cluster_id,
+    Acl, Admin, Compression, KafkaMailbox, KafkaSettings, Mechanism, Operation, Pattern, Permission,
+    Resource, Security, cluster_id,
 };
 
 /// Records of one [`Delivery`] at the most.

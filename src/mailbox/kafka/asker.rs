@@ -111,7 +111,9 @@ impl Asker {
                 self.pulse.well();
                 Ok(id)
             }
-            Ok(_) => Err(PortError("this Kafka has no cluster id; it is older than version 0.10.1".to_owned())),
+            Ok(_) => {
+                Err(PortError("this Kafka has no cluster id; it is older than version 0.10.1".to_owned()))
+            }
             Err(_) => Err(PortError(self.pulse.reason())),
         }
     }
@@ -202,14 +204,17 @@ impl Asker {
         if !absent.is_empty() {
             let retention = self.settings.retention.as_millis().to_string();
             let new: Vec<_> = absent.iter().map(|name| self.topic(name, partitions, &retention)).collect();
-            let made = admin.create_topics(&new, &options).await.map_err(|e| self.order(&absent, "made", &e))?;
+            let made =
+                admin.create_topics(&new, &options).await.map_err(|e| self.order(&absent, "made", &e))?;
             answers(made, "made")?;
         }
         if !small.is_empty() {
             let count = usize::try_from(partitions).unwrap_or(usize::MAX);
             let new: Vec<_> = small.iter().map(|name| NewPartitions::new(name, count)).collect();
-            let made =
-                admin.create_partitions(&new, &options).await.map_err(|e| self.order(&small, "widened", &e))?;
+            let made = admin
+                .create_partitions(&new, &options)
+                .await
+                .map_err(|e| self.order(&small, "widened", &e))?;
             answers(made, "widened")?;
         }
         drop(orders);
@@ -263,7 +268,8 @@ impl Asker {
         partitions: u32,
     ) -> Result<Option<String>, PortError> {
         let client = self.client().await?;
-        let places: Vec<_> = names.iter().flat_map(|n| (0..partitions).map(move |p| (n.clone(), p))).collect();
+        let places: Vec<_> =
+            names.iter().flat_map(|n| (0..partitions).map(move |p| (n.clone(), p))).collect();
         let asked = raw::list_offsets(&client, &places, Spec::End, ASK).await;
         let answer = asked.map_err(|f| self.failed(&names.join(", "), "looked at", &f))?;
         let waits = |offset: &Result<Offset, Failure>| {

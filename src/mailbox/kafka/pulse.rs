@@ -65,6 +65,7 @@ impl Pulse {
             | Code::BrokerTransportFailure
             | Code::Authentication
             | Code::SSL
+            | Code::BadMessage
             | Code::OperationTimedOut => {
                 let said = words::of_connection(code, reason, &self.bootstrap);
                 *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);

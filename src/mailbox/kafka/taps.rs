@@ -54,7 +54,12 @@ impl Taps {
     }
 
     /// Reads a partition from an offset.
-    pub(super) async fn hold(self: &Arc<Self>, pace: Pace, topic: &Topic, at: Offset) -> Result<Held, String> {
+    pub(super) async fn hold(
+        self: &Arc<Self>,
+        pace: Pace,
+        topic: &Topic,
+        at: Offset,
+    ) -> Result<Held, String> {
         let (me, place) = (self.clone(), (topic.name.clone(), topic.partition));
         // Opening a client reads certificates.
         let work = move || me.hold_now(pace, place, at);
@@ -81,8 +86,7 @@ impl Taps {
             return Ok(seat.client.clone());
         }
         let config = self.settings.reader(pace);
-        let client =
-            Client::open(&config, self.pulse.clone(), &self.runtime).map_err(|e| e.to_string())?;
+        let client = Client::open(&config, self.pulse.clone(), &self.runtime).map_err(|e| e.to_string())?;
         let busy = HashSet::from([place.clone()]);
         seats.push(Seat { client: client.clone(), busy, since: Instant::now() });
         Ok(client)

@@ -46,12 +46,13 @@ pub(super) fn is_refused(code: Code) -> bool {
 /// What is wrong with the connection: `code` and `reason` as librdkafka tells them.
 pub(super) fn of_connection(code: Code, reason: &str, bootstrap: &str) -> String {
     let lower = reason.to_ascii_lowercase();
-    let away = "check the address; a free cloud service may be powered off and can be powered on in its console";
+    let away =
+        "check the address; a free cloud service may be powered off and can be powered on in its console";
     if code == Code::Resolve || lower.contains("failed to resolve") {
         return format!("Kafka's host ({bootstrap}) can't be found; {away}");
     }
     if code == Code::Authentication || lower.contains("authentication") {
-        let why = if lower.contains("mechanism") {
+        let why = if lower.contains("supported mechanism") || lower.contains("unsupported") {
             "it does not offer this way to log in; check KIRC_KAFKA_MECHANISM"
         } else {
             "check user and password"
@@ -74,11 +75,10 @@ pub(super) fn of_connection(code: Code, reason: &str, bootstrap: &str) -> String
     if lower.contains("connection refused") {
         return format!("nothing listens at {bootstrap}, where Kafka should be; {away}");
     }
-    if lower.contains("disconnected while requesting apiversion")
-        || lower.contains("disconnected") && lower.contains("security.protocol")
-    {
+    let protocol = ["requesting apiversion", "security.protocol", "invalid response size"];
+    if protocol.iter().any(|p| lower.contains(p)) {
         return format!(
-            "Kafka at {bootstrap} hangs up at once: it may expect TLS or a login where we use none, or the other \
+            "Kafka at {bootstrap} does not speak as we do: it may expect TLS or a login where we use none, or the other \
              way round; check KIRC_KAFKA_SECURITY"
         );
     }
@@ -104,7 +104,9 @@ pub(super) fn of_topic(topic: &str, what: &str, code: Option<Code>, error: &str)
             format!("topic {topic} can't be {what}: too few of Kafka's brokers are up")
         }
         Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize) => {
-            format!("topic {topic} can't be {what}: the record is too large for this broker; raise its max.message.bytes")
+            format!(
+                "topic {topic} can't be {what}: the record is too large for this broker; raise its max.message.bytes"
+            )
         }
         Some(Code::KafkaStorageError) => {
             format!("topic {topic} can't be {what}: the broker's disk is full or broken")
@@ -121,10 +123,19 @@ mod tests {
     fn a_lost_connection_is_said_in_words() {
         let cases = [
             (Code::Resolve, "Failed to resolve 'x:1': Name or service not known", "powered off"),
-            (Code::BrokerTransportFailure, "x:1: Connect to ipv4#127.0.0.1:1 failed: Connection refused", "listens"),
-            (Code::Authentication, "SASL authentication error: Authentication failed", "user and password"),
+            (
+                Code::BrokerTransportFailure,
+                "x:1: Connect to ipv4#127.0.0.1:1 failed: Connection refused",
+                "listens",
+            ),
+            (
+                Code::Authentication,
+                "... due to invalid credentials with SASL mechanism X",
+                "user and password",
+            ),
+            (Code::Authentication, "handshake failed: ...: broker's supported mechanisms: X", "MECHANISM"),
             (Code::SSL, "SSL handshake failed: ... certificate verify failed", "KIRC_CA"),
-            (Code::BrokerTransportFailure, "Disconnected while requesting ApiVersion: might be", "SECURITY"),
+            (Code::BrokerTransportFailure, "Disconnected: requesting ApiVersion: might be", "SECURITY"),
             (Code::AllBrokersDown, "1/1 brokers are down", "can't be reached"),
         ];
         for (code, reason, expected) in cases {

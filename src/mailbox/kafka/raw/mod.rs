@@ -59,8 +59,7 @@ unsafe fn outcome(error: *const rd::rd_kafka_error_t) -> Result<(), Failure> {
         return Ok(());
     }
     // SAFETY: not null and alive, as the caller promises; both calls only read it.
-    let (code, text) =
-        unsafe { (rd::rd_kafka_error_code(error), copied(rd::rd_kafka_error_string(error))) };
+    let (code, text) = unsafe { (rd::rd_kafka_error_code(error), copied(rd::rd_kafka_error_string(error))) };
     if code == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
         return Ok(());
     }

@@ -89,7 +89,9 @@ pub(in super::super) async fn alter_users(
         call(client, Op::RD_KAFKA_ADMIN_OP_ALTERUSERSCRAMCREDENTIALS, timeout, |rk, options, queue| {
             let all = &mut changes.0;
             // SAFETY: the array has as many changes as is told, and all live during the call, which copies them.
-            unsafe { rd::rd_kafka_AlterUserScramCredentials(rk, all.as_mut_ptr(), all.len(), options, queue) };
+            unsafe {
+                rd::rd_kafka_AlterUserScramCredentials(rk, all.as_mut_ptr(), all.len(), options, queue)
+            };
         })
     };
     let event = ask.answer().await?;
@@ -114,19 +116,20 @@ pub(in super::super) async fn describe_users(
     timeout: Duration,
 ) -> Result<Vec<(String, Vec<Mechanism>)>, Failure> {
     let texts = users.iter().map(|u| c_text(u)).collect::<Result<Vec<CString>, _>>()?;
-    let ask = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBEUSERSCRAMCREDENTIALS, timeout, |rk, options, queue| {
-        let mut pointers: Vec<_> = texts.iter().map(|t| t.as_ptr()).collect();
-        // SAFETY: the array has as many names as is told, and they live during the call, which copies them.
-        unsafe {
-            rd::rd_kafka_DescribeUserScramCredentials(
-                rk,
-                pointers.as_mut_ptr(),
-                pointers.len(),
-                options,
-                queue,
-            );
-        }
-    });
+    let ask =
+        call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBEUSERSCRAMCREDENTIALS, timeout, |rk, options, queue| {
+            let mut pointers: Vec<_> = texts.iter().map(|t| t.as_ptr()).collect();
+            // SAFETY: the array has as many names as is told, and they live during the call, which copies them.
+            unsafe {
+                rd::rd_kafka_DescribeUserScramCredentials(
+                    rk,
+                    pointers.as_mut_ptr(),
+                    pointers.len(),
+                    options,
+                    queue,
+                );
+            }
+        });
     let event = ask.answer().await?;
     let mut found = Vec::new();
     // SAFETY: as in `alter_users`; texts are copied, and an index is below the count that is told.

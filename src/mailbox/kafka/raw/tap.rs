@@ -63,8 +63,7 @@ impl Tap {
         let gone = || failed(RDKafkaErrorCode::BrokerDestroy);
         let rk = client.consumer().ok_or_else(gone)?.client().native_ptr();
         let queue = Queue::new(client).ok_or_else(gone)?;
-        let partition =
-            i32::try_from(partition).map_err(|_| failed(RDKafkaErrorCode::UnknownPartition))?;
+        let partition = i32::try_from(partition).map_err(|_| failed(RDKafkaErrorCode::UnknownPartition))?;
         let at = i64::try_from(at).map_err(|_| failed(RDKafkaErrorCode::InvalidArgument))?;
         // SAFETY: `rk` lives as long as the client, of which the queue keeps an `Arc`; the name is copied; without a
         // configuration of its own the topic takes the client's.

@@ -24,7 +24,8 @@ fn record(i: usize) -> Vec<u8> {
     let mut value = b"{\"v\":1,\"k\":\"".to_vec();
     while value.len() < 900 {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        value.push(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(seed >> 58) as usize]);
+        value
+            .push(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(seed >> 58) as usize]);
     }
     value
 }
@@ -57,7 +58,10 @@ fn bare(kafka: &Kafka, topic: &str, what: &str) {
     all.add_partition_offset(topic, 0, rdkafka::Offset::End).unwrap();
     consumer.assign(&all).unwrap();
     // The first end of the partition: it reads.
-    while !matches!(consumer.poll(Duration::from_secs(1)), Some(Err(rdkafka::error::KafkaError::PartitionEOF(_)))) {}
+    while !matches!(
+        consumer.poll(Duration::from_secs(1)),
+        Some(Err(rdkafka::error::KafkaError::PartitionEOF(_)))
+    ) {}
     let mut times = Vec::new();
     for i in 0..ROUNDS {
         let begin = Instant::now();
@@ -83,4 +87,44 @@ async fn append_to_reader() {
             tokio::task::block_in_place(|| bare(&kafka, &topic.name, &what));
         }
     }
+}
+
+/// What an idle node moves: as many partitions as one with 10 contacts and 3 channels reads. The kernel counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn idle() {
+    let Some(kafka) = Kafka::new(Door::Plain) else {
+        return;
+    };
+    let mailbox = kafka.mailbox();
+    let mut readers = Vec::new();
+    for what in ["data-in", "rpc-in", "rpc-out", "data-out"] {
+        let topic = kafka.topic(&mailbox, what).await;
+        for partition in 0..2 {
+            let topic = Topic { partition, ..topic.clone() };
+            let mut reader = mailbox.read(&topic, From::End).await.unwrap();
+            reader.recv().await.unwrap();
+            mailbox.append(&topic, vec![], vec![1]).await.unwrap();
+            readers.push(reader);
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let moved = || -> u64 {
+        let pid = format!("pid={},", std::process::id());
+        let out = std::process::Command::new("ss").args(["-tniOp"]).output().unwrap().stdout;
+        let text = String::from_utf8_lossy(&out).into_owned();
+        let count = |line: &str, word: &str| -> u64 {
+            line.split_once(word)
+                .map_or(0, |(_, rest)| rest.split_whitespace().next().unwrap_or("0").parse().unwrap_or(0))
+        };
+        let mine = text.lines().filter(|l| l.contains(&pid));
+        mine.map(|l| {
+            println!("{}", l.split_whitespace().take(5).collect::<Vec<_>>().join(" "));
+            count(l, "bytes_sent:") + count(l, "bytes_received:")
+        })
+        .sum()
+    };
+    let before = moved();
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    println!("idle: {} bytes a second, both ways", (moved() - before) / 120);
 }
