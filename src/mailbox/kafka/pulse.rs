@@ -77,6 +77,14 @@ impl Pulse {
         }
     }
 
+    /// A client logged a line. A broker that hangs up before it has said anything is told of in no other way.
+    pub(super) fn logged(&self, text: &str) {
+        if text.contains("Disconnected") && text.contains("APIVERSION_QUERY") {
+            let said = words::of_connection(Code::BrokerTransportFailure, text, &self.bootstrap);
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+        }
+    }
+
     /// Why Kafka can't be reached, as far as it is known.
     pub(super) fn reason(&self) -> String {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();

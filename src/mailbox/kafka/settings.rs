@@ -218,7 +218,6 @@ impl KafkaSettings {
             .set("socket.connection.setup.timeout.ms", "10000")
             .set("reconnect.backoff.ms", "100")
             .set("reconnect.backoff.max.ms", "3000")
-            .set("log.connection.close", "false")
             // A topic that is not there is an error, not something to wait for.
             .set("topic.metadata.propagation.max.ms", "0")
             .set("topic.metadata.refresh.interval.ms", "300000")

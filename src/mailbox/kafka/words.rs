@@ -75,7 +75,8 @@ pub(super) fn of_connection(code: Code, reason: &str, bootstrap: &str) -> String
     if lower.contains("connection refused") {
         return format!("nothing listens at {bootstrap}, where Kafka should be; {away}");
     }
-    let protocol = ["requesting apiversion", "security.protocol", "invalid response size"];
+    let protocol =
+        ["requesting apiversion", "apiversion_query", "security.protocol", "invalid response size"];
     if protocol.iter().any(|p| lower.contains(p)) {
         return format!(
             "Kafka at {bootstrap} does not speak as we do: it may expect TLS or a login where we use none, or the other \

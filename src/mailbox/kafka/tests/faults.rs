@@ -327,3 +327,59 @@ async fn a_producer_that_is_renewed_keeps_the_order() {
     }
     assert!(last.await.is_ok());
 }
+
+/// Kafka ends and comes back with its data, then without. The command is told which: `restart` or `wipe`; run by hand with, say,
+/// `KIRC_TEST_FAULT='./scripts/services $1 kafka --dir DIR'`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it disturbs all others on the same Kafka"]
+async fn kafka_comes_back_with_its_data_and_without() {
+    let (Some(kafka), Ok(command)) = (Kafka::new(Door::Plain), std::env::var("KIRC_TEST_FAULT")) else {
+        return;
+    };
+    let fault = |what: &'static str| {
+        let command = command.clone();
+        async move {
+            let mut shell = tokio::process::Command::new("sh");
+            let done = shell.args(["-c", &command, "sh", what]).output().await.unwrap();
+            assert!(done.status.success(), "{done:?}");
+        }
+    };
+    let mailbox = kafka.mailbox();
+    let topic = kafka.topic(&mailbox, "wiped").await;
+    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let old = start(&mut reader).await;
+    for i in 0..5 {
+        assert_eq!(mailbox.append(&topic, vec![], format!("{i}").into_bytes()).await, Ok(i));
+    }
+    values(&mut reader, 5).await;
+    let mut health = mailbox.health();
+    let (_, down) = tokio::join!(fault("restart"), async {
+        tokio::time::timeout(PATIENCE, health.wait_for(|h| !h.up)).await.map(|h| h.unwrap().reason.clone())
+    });
+    println!("while it was away: {down:?}");
+    let begin = Instant::now();
+    while let Err(error) = mailbox.append(&topic, vec![], b"again".to_vec()).await {
+        println!("{error}");
+        assert!(begin.elapsed() < PATIENCE, "{error}");
+    }
+    println!("appended {:?} after the restart", begin.elapsed());
+    assert_eq!(values(&mut reader, 1).await, ["again"]);
+    println!("read {:?} after the restart", begin.elapsed());
+    tokio::time::timeout(PATIENCE, mailbox.health().wait_for(|h| h.up)).await.unwrap().unwrap();
+
+    fault("wipe").await;
+    let begin = Instant::now();
+    while let Err(error) = mailbox.create_topics(std::slice::from_ref(&topic.name), 2).await {
+        println!("{error}");
+        assert!(begin.elapsed() < PATIENCE, "{error}");
+    }
+    while let Err(error) = mailbox.append(&topic, vec![], b"new".to_vec()).await {
+        println!("{error}");
+        assert!(begin.elapsed() < PATIENCE, "{error}");
+    }
+    println!("appended {:?} after the data was gone", begin.elapsed());
+    let new = start(&mut reader).await;
+    assert!(new.incarnation != old.incarnation && new.at == 0, "{new:?}");
+    assert_eq!(values(&mut reader, 1).await, ["new"]);
+    println!("read {:?} after the data was gone", begin.elapsed());
+}

@@ -2,6 +2,7 @@
 //!
 //! Run by hand: `cargo test -p kirc --lib kafka::tests::speed -- --ignored --nocapture`.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -109,22 +110,28 @@ async fn idle() {
         }
     }
     tokio::time::sleep(Duration::from_secs(100)).await;
-    let moved = || -> u64 {
+    let moved = || -> BTreeMap<String, u64> {
         let pid = format!("pid={},", std::process::id());
         let out = std::process::Command::new("ss").args(["-tniOp"]).output().unwrap().stdout;
         let text = String::from_utf8_lossy(&out).into_owned();
         let count = |line: &str, word: &str| -> u64 {
-            line.split_once(word)
-                .map_or(0, |(_, rest)| rest.split_whitespace().next().unwrap_or("0").parse().unwrap_or(0))
+            let rest = line.split_once(word).map_or("", |(_, rest)| rest);
+            rest.split_whitespace().next().unwrap_or("").parse().unwrap_or(0)
         };
         let mine = text.lines().filter(|l| l.contains(&pid));
         mine.map(|l| {
-            println!("{}", l.split_whitespace().take(5).collect::<Vec<_>>().join(" "));
-            count(l, "bytes_sent:") + count(l, "bytes_received:")
+            let door = l.split_whitespace().nth(3).unwrap_or("").to_owned();
+            (door, count(l, "bytes_sent:") + count(l, "bytes_received:"))
         })
-        .sum()
+        .collect()
     };
     let before = moved();
     tokio::time::sleep(Duration::from_secs(120)).await;
-    println!("idle: {} bytes a second, both ways", (moved() - before) / 120);
+    let mut all = 0;
+    for (door, bytes) in moved() {
+        let bytes = bytes - before.get(&door).copied().unwrap_or(0);
+        println!("{door}: {} bytes a second", bytes / 120);
+        all += bytes;
+    }
+    println!("idle: {} bytes a second, both ways", all / 120);
 }
