@@ -360,6 +360,8 @@ impl Node {
         let was = self.cx.service_up(service);
         self.cx.services.insert(service, ServiceState { up, reason });
         self.cx.status_dirty = true;
+        // At once: while the store is away nothing else may come for long.
+        self.status_at = self.cx.now.mono;
         if up && !was {
             for channel in self.channels.values_mut() {
                 channel.pump(&mut self.cx);

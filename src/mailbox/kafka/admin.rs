@@ -132,7 +132,8 @@ impl Admin {
         raw::delete_acls(&client, acls, ORDER).await.map_err(|f| said("rules can't be taken away", &f))
     }
 
-    /// The rules about a principal (`User:name`), or all rules.
+    /// The rules about a principal (`User:name`), or all rules. Who may not look is shown none: librdkafka drops the broker's
+    /// refusal.
     pub async fn describe_acls(&self, principal: Option<&str>) -> Result<Vec<Acl>, PortError> {
         let client = self.0.client().await?;
         let found = raw::describe_acls(&client, principal, ORDER).await;

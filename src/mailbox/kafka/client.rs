@@ -21,6 +21,7 @@ pub(super) struct Context(pub(super) Arc<Pulse>);
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         log(level, facility, text);
+        self.0.logged(text);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -62,7 +62,9 @@ impl ProducerContext for OutContext {
 
     fn delivery(&self, result: &DeliveryResult<'_>, ask: Box<Ask>) {
         let result = match result {
-            Ok(message) => Ok(u64::try_from(message.offset()).unwrap_or(0)),
+            // A record that was sent twice and landed once may come without its place.
+            Ok(message) => u64::try_from(message.offset())
+                .map_err(|_| (None, "it was appended, but Kafka does not say where".to_owned())),
             Err((error, _)) => Err((words::code(error), error.to_string())),
         };
         if let Some(writer) = self.writer.upgrade() {

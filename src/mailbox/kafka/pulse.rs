@@ -65,6 +65,7 @@ impl Pulse {
             | Code::BrokerTransportFailure
             | Code::Authentication
             | Code::SSL
+            | Code::BadMessage
             | Code::OperationTimedOut => {
                 let said = words::of_connection(code, reason, &self.bootstrap);
                 *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
@@ -73,6 +74,14 @@ impl Pulse {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A client logged a line. A broker that hangs up before it has said anything is told of in no other way.
+    pub(super) fn logged(&self, text: &str) {
+        if text.contains("Disconnected") && text.contains("APIVERSION_QUERY") {
+            let said = words::of_connection(Code::BrokerTransportFailure, text, &self.bootstrap);
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
         }
     }
 

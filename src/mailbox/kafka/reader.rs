@@ -26,8 +26,8 @@ const HELD_UP: Duration = Duration::from_millis(200);
 /// How soon something is tried again that did not work; it doubles up to [`LATER`].
 const SOON: Duration = Duration::from_millis(50);
 const LATER: Duration = Duration::from_secs(5);
-/// How soon a topic that is gone is looked for again.
-const GONE: Duration = Duration::from_millis(250);
+/// How soon it is asked again where a partition ends that seems to have become shorter.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// Nobody listens any more, or the mailbox closes.
 struct Over;
@@ -122,7 +122,13 @@ impl Reader {
             Woken::Calm => {
                 self.calm = None;
                 let held = self.shared.taps.hold(Pace::Quiet, &self.topic, self.next).await;
-                self.quiet = held.inspect_err(|error| tracing::debug!(error, "no quiet reader")).ok();
+                match held {
+                    Ok(held) => self.quiet = Some(held),
+                    Err(error) => {
+                        tracing::debug!(error, "no quiet reader");
+                        self.calm = Some(Instant::now());
+                    }
+                }
                 Ok(())
             }
             Woken::Over => Err(Over),
@@ -204,11 +210,8 @@ impl Reader {
             }
         };
         // The quiet client has come to where the prompt one is: that one is not needed any more.
-        if from == Pace::Quiet && up_to >= self.next.saturating_sub(1) && self.prompt.is_some() {
-            let in_step = self.quiet.is_some() && up_to + 1 >= self.next;
-            if in_step {
-                self.prompt = None;
-            }
+        if from == Pace::Quiet && up_to + 1 >= self.next {
+            self.prompt = None;
         }
         Ok(None)
     }
@@ -250,11 +253,12 @@ impl Reader {
     async fn trouble(&mut self, code: rdkafka::error::RDKafkaErrorCode, from: Pace) -> Result<(), Over> {
         tracing::debug!(topic = self.topic.name, partition = self.topic.partition, %code, "reading stopped");
         self.flush().await?;
-        self.calm = None;
         self.quiet = None;
-        if from == Pace::Prompt || self.prompt.is_none() {
+        if from == Pace::Prompt {
             self.prompt = None;
         }
+        // A prompt reader that goes on at the end is not told once more that it is there.
+        self.calm = self.prompt.is_some().then(Instant::now);
         self.rest().await?;
         self.look().await
     }
@@ -267,12 +271,12 @@ impl Reader {
                 // A broker that has just begun to lead may not know yet how far the partition goes.
                 Ok(part) if part.life == self.life && part.end < self.next && again => {
                     again = false;
-                    self.wait(GONE).await?;
+                    self.wait(AGAIN).await?;
                 }
                 Ok(part) => return self.settle(part).await,
                 Err(no) if no.missing => {
                     (self.prompt, self.quiet, self.calm) = (None, None, None);
-                    self.wait(GONE).await?;
+                    self.rest().await?;
                 }
                 Err(no) => {
                     tracing::debug!(error = %no.error, "a topic can't be looked at");

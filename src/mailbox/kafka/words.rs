@@ -52,7 +52,7 @@ pub(super) fn of_connection(code: Code, reason: &str, bootstrap: &str) -> String
         return format!("Kafka's host ({bootstrap}) can't be found; {away}");
     }
     if code == Code::Authentication || lower.contains("authentication") {
-        let why = if lower.contains("mechanism") {
+        let why = if lower.contains("supported mechanism") || lower.contains("unsupported") {
             "it does not offer this way to log in; check KIRC_KAFKA_MECHANISM"
         } else {
             "check user and password"
@@ -75,11 +75,11 @@ pub(super) fn of_connection(code: Code, reason: &str, bootstrap: &str) -> String
     if lower.contains("connection refused") {
         return format!("nothing listens at {bootstrap}, where Kafka should be; {away}");
     }
-    if lower.contains("disconnected while requesting apiversion")
-        || lower.contains("disconnected") && lower.contains("security.protocol")
-    {
+    let protocol =
+        ["requesting apiversion", "apiversion_query", "security.protocol", "invalid response size"];
+    if protocol.iter().any(|p| lower.contains(p)) {
         return format!(
-            "Kafka at {bootstrap} hangs up at once: it may expect TLS or a login where we use none, or the other \
+            "Kafka at {bootstrap} does not speak as we do: it may expect TLS or a login where we use none, or the other \
              way round; check KIRC_KAFKA_SECURITY"
         );
     }
@@ -129,9 +129,14 @@ mod tests {
                 "x:1: Connect to ipv4#127.0.0.1:1 failed: Connection refused",
                 "listens",
             ),
-            (Code::Authentication, "SASL authentication error: Authentication failed", "user and password"),
+            (
+                Code::Authentication,
+                "... due to invalid credentials with SASL mechanism X",
+                "user and password",
+            ),
+            (Code::Authentication, "handshake failed: ...: broker's supported mechanisms: X", "MECHANISM"),
             (Code::SSL, "SSL handshake failed: ... certificate verify failed", "KIRC_CA"),
-            (Code::BrokerTransportFailure, "Disconnected while requesting ApiVersion: might be", "SECURITY"),
+            (Code::BrokerTransportFailure, "Disconnected: requesting ApiVersion: might be", "SECURITY"),
             (Code::AllBrokersDown, "1/1 brokers are down", "can't be reached"),
         ];
         for (code, reason, expected) in cases {

@@ -2,6 +2,7 @@
 //!
 //! Run by hand: `cargo test -p kirc --lib kafka::tests::speed -- --ignored --nocapture`.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -87,4 +88,50 @@ async fn append_to_reader() {
             tokio::task::block_in_place(|| bare(&kafka, &topic.name, &what));
         }
     }
+}
+
+/// What an idle node moves: as many partitions as one with 10 contacts and 3 channels reads. The kernel counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn idle() {
+    let Some(kafka) = Kafka::new(Door::Plain) else {
+        return;
+    };
+    let mailbox = kafka.mailbox();
+    let mut readers = Vec::new();
+    for what in ["data-in", "rpc-in", "rpc-out", "data-out"] {
+        let topic = kafka.topic(&mailbox, what).await;
+        for partition in 0..2 {
+            let topic = Topic { partition, ..topic.clone() };
+            let mut reader = mailbox.read(&topic, From::End).await.unwrap();
+            reader.recv().await.unwrap();
+            mailbox.append(&topic, vec![], vec![1]).await.unwrap();
+            readers.push(reader);
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let moved = || -> BTreeMap<String, u64> {
+        let pid = format!("pid={},", std::process::id());
+        let out = std::process::Command::new("ss").args(["-tniOp"]).output().unwrap().stdout;
+        let text = String::from_utf8_lossy(&out).into_owned();
+        let count = |line: &str, word: &str| -> u64 {
+            let rest = line.split_once(word).map_or("", |(_, rest)| rest);
+            rest.split_whitespace().next().unwrap_or("").parse().unwrap_or(0)
+        };
+        let mine = text.lines().filter(|l| l.contains(&pid));
+        mine.map(|l| {
+            let door = l.split_whitespace().nth(3).unwrap_or("").to_owned();
+            (door, count(l, "bytes_sent:") + count(l, "bytes_received:"))
+        })
+        .collect()
+    };
+    let before = moved();
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let mut all = 0;
+    for (door, bytes) in moved() {
+        let bytes = bytes - before.get(&door).copied().unwrap_or(0);
+        println!("{door}: {} bytes a second", bytes / 120);
+        all += bytes;
+    }
+    println!("idle: {} bytes a second, both ways", all / 120);
 }
