@@ -95,3 +95,39 @@ fn a_request_to_join_that_is_played_again_ends_no_epoch() {
     world.run_until(22 * 60_000);
     assert_eq!(keys(&world), before);
 }
+
+#[test]
+fn a_direct_message_under_a_wrong_clock_is_marked() {
+    for (by, minutes) in [(HOUR, "59 minutes"), (-HOUR, "60 minutes")] {
+        let mut world = scene(2);
+        world.at(100, Event::Person(ALICE, Deed::Meet(BOB)));
+        world.at(100, Event::Person(BOB, Deed::Meet(ALICE)));
+        world.at(1_000, Event::Person(BOB, Deed::Tell(ALICE)));
+        world.run_until(5_000);
+        world.at(10_000, Event::Fault(Fault::Jump(BOB, by)));
+        for at in [11_000, 12_000] {
+            world.at(at, Event::Person(BOB, Deed::Tell(ALICE)));
+        }
+        world.run_until(20_000);
+        let shown = heard(&world, ALICE, "PRIVMSG");
+        let states: Vec<&str> = shown.iter().filter_map(|e| e.meta_str("state")).collect();
+        assert_eq!(states, ["sent", "unverified", "unverified"]);
+        assert!(shown[1].meta_str("reason").is_some_and(|r| r.contains(minutes)), "{:?}", shown[1]);
+        let alarms = heard(&world, ALICE, "ALARM");
+        assert_eq!(alarms.len(), 1, "{alarms:?}");
+        assert_eq!((alarms[0].to.as_deref(), alarms[0].params[0].as_str()), (Some("bob"), "clock"));
+    }
+}
+
+#[test]
+fn a_direct_message_that_waited_for_its_reader_is_as_good_as_any() {
+    let mut world = scene(2);
+    world.at(100, Event::Person(ALICE, Deed::Meet(BOB)));
+    world.at(100, Event::Person(BOB, Deed::Meet(ALICE)));
+    world.at(1_000, Event::Fault(Fault::Pause(ALICE, 3 * HOUR as u64)));
+    world.at(5_000, Event::Person(BOB, Deed::Tell(ALICE)));
+    world.run_until(4 * HOUR as u64);
+    let shown = heard(&world, ALICE, "PRIVMSG");
+    let states: Vec<&str> = shown.iter().filter_map(|e| e.meta_str("state")).collect();
+    assert_eq!(states, ["sent"]);
+}
