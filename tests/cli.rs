@@ -208,3 +208,27 @@ fn card_invite_and_contact() {
     world.ok("bob", &["contacts", "remove", "alice"]);
     drop(alice);
 }
+
+#[test]
+fn an_invite_ends_when_it_was_said_to() {
+    let world = World::new();
+    world.set_up("alice");
+    world.set_up("bob");
+    let file = |name: &str| world.path().join(name).to_str().unwrap().to_owned();
+    let (card, invite) = (file("bob.card"), file("bob.invite"));
+    world.ok("bob", &["identity", "export", "--out", &card]);
+    let create = |time: &str| {
+        world.run("alice", &["invite", "create", "--for", &card, "--out", &invite, "--expires", time])
+    };
+    // It has ended before the next program can have started.
+    assert!(create("1ms").status.success());
+    let refused = world.run("bob", &["invite", "accept", &invite]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(text(&refused.stderr).contains("expired"), "{refused:?}");
+    for (time, code) in [("0s", 1), ("366d", 1), ("365d", 0)] {
+        let made = create(time);
+        assert_eq!(made.status.code(), Some(code), "{time}: {made:?}");
+        assert!(code == 0 || text(&made.stderr).contains("at most 365 days"), "{time}: {made:?}");
+    }
+    world.ok("bob", &["invite", "accept", &invite]);
+}

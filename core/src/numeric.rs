@@ -19,6 +19,11 @@ pub fn by_code(code: &str) -> Option<&'static Numeric> {
     ALL.binary_search_by(|n| n.code.cmp(code)).ok().and_then(|i| ALL.get(i))
 }
 
+/// Whether a numeric says no: every door takes these for a refusal, and no other.
+pub fn refuses(code: &str) -> bool {
+    matches!(code.as_bytes(), [b'4' | b'5', b'0'..=b'9', b'0'..=b'9'])
+}
+
 /// A numeric reply to a nick: `command` is the code, `to` the nick, `body` the text (the usual one if `text` is
 /// empty; no body if that is empty as well).
 pub fn reply(n: Numeric, to: &str, params: &[&str], text: &str) -> Envelope {
@@ -199,6 +204,14 @@ mod tests {
             assert_eq!(by_code(n.code), Some(n));
         }
         assert_eq!(by_code("000"), None);
+    }
+
+    #[test]
+    fn errors_refuse_and_replies_do_not() {
+        for n in ALL.iter().filter(|n| n.code < "600") {
+            assert_eq!(refuses(n.code), n.name.starts_with("ERR_"), "{}", n.name);
+        }
+        assert!(!refuses("CLOCK") && !refuses("4x1") && !refuses("40"));
     }
 
     #[test]

@@ -193,9 +193,15 @@ impl World {
 
     /// Runs to the end.
     pub fn run(&mut self) {
-        let end = self.plan.active + self.plan.quiet;
-        while let Some(Reverse(due)) = self.queue.pop() {
-            if due.at > end || self.witness.spinning.is_some() {
+        self.run_until(self.plan.active + self.plan.quiet);
+    }
+
+    /// Runs to a moment.
+    pub fn run_until(&mut self, end: u64) {
+        while self.queue.peek().is_some_and(|Reverse(due)| due.at <= end)
+            && let Some(Reverse(due)) = self.queue.pop()
+        {
+            if self.witness.spinning.is_some() {
                 break;
             }
             self.now = due.at;

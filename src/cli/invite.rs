@@ -60,8 +60,7 @@ pub fn run(global: &Global, args: &InviteArgs) -> Outcome {
     let question = match &args.what {
         What::Create { whom, expires, .. } => {
             let mut body = files::card_or_key(whom)?;
-            let until = crate::driver::now().wall.saturating_add(*expires);
-            body.insert("expires".into(), until.into());
+            body.insert("expires".into(), (*expires).into());
             let mut question = Envelope::new("INVITATION").param("create");
             question.body = Some(Body::Object(body));
             question

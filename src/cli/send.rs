@@ -52,7 +52,7 @@ pub fn run(global: &Global, args: &SendArgs) -> Outcome {
     let lines = lines(args)?;
     let _log = super::starter::log_to_file(&config)?;
     block_on(async {
-        let mut talk = Talk::open(&config, &[]).await?;
+        let mut talk = Talk::open(&config, &["state"]).await?;
         let patience = Duration::from_millis(args.timeout.unwrap_or(config.settings.settle_timeout));
         let result = send(&mut talk, args, lines, patience).await;
         talk.close().await;

@@ -83,7 +83,7 @@ impl Talk {
         patience: Duration,
         mut last: impl FnMut(&Envelope) -> bool,
     ) -> Result<Envelope, Failure> {
-        let asked = question.command.clone();
+        let mut wait = Wait::of(&question);
         let label = self.say(question).await?;
         let answered = timeout(patience, async {
             loop {
@@ -91,6 +91,7 @@ impl Talk {
                 if heard.meta.contains_key("reattached") {
                     return Err(Failure::failed(format!("{} (try again)", text(&heard))));
                 }
+                wait.hear(&heard, &label);
                 if heard.meta_str("label") != Some(&label) {
                     continue;
                 }
@@ -102,9 +103,7 @@ impl Talk {
                 }
             }
         });
-        answered.await.unwrap_or_else(|_| {
-            Err(Failure::failed(format!("no answer to {asked} within {} s", patience.as_secs())))
-        })
+        answered.await.unwrap_or_else(|_| Err(Failure::failed(wait.given_up(patience))))
     }
 
     /// Asks for something that is answered by the same command.
@@ -145,6 +144,51 @@ impl Talk {
     }
 }
 
+/// What is heard while an answer is waited for: it says why none comes.
+struct Wait {
+    asked: String,
+    to: Option<String>,
+    /// The message's id, once the node has taken it in.
+    kept: Option<String>,
+    why: Option<String>,
+}
+
+impl Wait {
+    fn of(question: &Envelope) -> Self {
+        Self { asked: question.command.clone(), to: question.to.clone(), kept: None, why: None }
+    }
+
+    fn hear(&mut self, heard: &Envelope, label: &str) {
+        let ours = heard.meta_str("label") == Some(label);
+        let same = |a: &str, b: &str| kirc_core::names::casefold(a) == kirc_core::names::casefold(b);
+        let here = heard.to.as_deref().zip(self.to.as_deref()).is_some_and(|(a, b)| same(a, b));
+        let says = match heard.command.as_str() {
+            "ALARM" => here,
+            "STATE" => heard.id.is_some() && heard.id == self.kept,
+            // The node's own word on a JOIN that nobody answers.
+            "NOTICE" => ours && heard.from.as_deref() == Some("kirc"),
+            _ => false,
+        };
+        if says && !heard.lines().is_empty() {
+            self.why = Some(super::show::clean(&heard.lines().join(" ")));
+        }
+        if ours && matches!(heard.meta_str("state"), Some("sending" | "waiting")) {
+            self.kept.clone_from(&heard.id);
+        }
+    }
+
+    fn given_up(&self, patience: Duration) -> String {
+        let (asked, time) = (&self.asked, crate::config::duration_text(patience.as_millis() as u64));
+        let why = self.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        match self.kept {
+            Some(_) => format!(
+                "the message was not sent within {time}{why}. It is kept, and will be sent as soon as that is possible while a node of this profile runs (kirc tui, kirc node)"
+            ),
+            None => format!("no answer to {asked} within {time}{why}"),
+        }
+    }
+}
+
 /// Becomes the node or attaches to it.
 pub async fn open(config: &Config) -> Result<Link, Failure> {
     crate::profile::check(&config.paths)?;
@@ -161,8 +205,7 @@ pub fn is_channel(target: &str) -> bool {
 
 /// Whether an answer says no: an IRC error numeric, or `ERROR`.
 pub fn is_refusal(envelope: &Envelope) -> bool {
-    let command = envelope.command.as_bytes();
-    envelope.command == "ERROR" || (command.len() == 3 && matches!(command[0], b'4' | b'5'))
+    envelope.command == "ERROR" || kirc_core::numeric::refuses(&envelope.command)
 }
 
 /// The text of an answer.
@@ -178,4 +221,42 @@ pub fn text(envelope: &Envelope) -> String {
 
 fn gone() -> Failure {
     Failure::failed("the node has ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(state: &str) -> Envelope {
+        let e = Envelope::new("PRIVMSG").to("#net").line("hi").meta("state", state).meta("label", "cli-2");
+        Envelope { id: Some("one".into()), ..e }
+    }
+
+    #[test]
+    fn who_gives_up_says_why_and_what_becomes_of_the_message() {
+        let patience = Duration::from_secs(30);
+        let mut wait = Wait::of(&Envelope::new("PRIVMSG").to("#Net").line("hi"));
+        assert_eq!(wait.given_up(patience), "no answer to PRIVMSG within 30s");
+        wait.hear(&message("sending"), "cli-2");
+        assert!(wait.given_up(patience).contains("within 30s. It is kept"), "{}", wait.given_up(patience));
+        let alarm = |to: &str, text: &str| Envelope::new("ALARM").to(to).param("clock").line(text);
+        wait.hear(&alarm("#other", "elsewhere"), "cli-2");
+        wait.hear(&alarm("#net", "your clock is off"), "cli-2");
+        assert!(wait.given_up(patience).contains("(your clock is off). It is kept"));
+        let state = |id: &str| Envelope {
+            id: Some(id.into()),
+            ..Envelope::new("STATE").to("#net").param("waiting").line("no leader")
+        };
+        wait.hear(&state("two"), "cli-2");
+        assert!(wait.given_up(patience).contains("your clock is off"));
+        wait.hear(&state("one"), "cli-2");
+        assert!(wait.given_up(patience).contains("(no leader)"));
+    }
+
+    #[test]
+    fn a_join_that_nobody_answers_is_explained() {
+        let mut wait = Wait::of(&Envelope::new("JOIN").to("#net"));
+        wait.hear(&Envelope::new("NOTICE").from("kirc").to("#net").line("nobody").meta("label", "x"), "x");
+        assert_eq!(wait.given_up(Duration::from_secs(60)), "no answer to JOIN within 1m (nobody)");
+    }
 }

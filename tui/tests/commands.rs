@@ -106,6 +106,8 @@ async fn changes_of_a_channel_are_applied_and_told() {
     assert!(rig.shows("dave, erin, frank came · erin left"), "{}", rig.screen());
     rig.says(to_net("NICK", "dave").param("david")).await;
     assert!(rig.shows("dave is now david") && !rig.shows("│ dave"));
+    rig.says(to_net("INVITE", "bob").param("erin")).await;
+    assert!(rig.shows("bob invited erin") && !rig.shows("invites you"), "{}", rig.screen());
     rig.says(to_net("TOPIC", "bob").line("a new topic")).await;
     assert!(rig.row_of("#net").contains("a new topic"));
     rig.says(Envelope::new("GAP").to("#net").param("12").line("nobody here has them")).await;
@@ -118,6 +120,21 @@ async fn changes_of_a_channel_are_applied_and_told() {
     assert!(rig.shows("bob removed alice: enough") && rig.shows("not joined") && rig.shows("(#net)"));
     rig.types("hello\n").await;
     assert!(rig.shows("You are not in #net. /join #net"));
+}
+
+#[tokio::test]
+async fn a_new_name_of_ones_own_is_told_once_and_only_where_it_was_taken() {
+    let mut rig = in_net().await;
+    let own = |e: Envelope| e.from("alice").meta("self", true);
+    rig.says(own(Envelope::new("NICK").param("alice"))).await;
+    assert!(!rig.shows("alice is now alice"), "{}", rig.screen());
+    rig.says(own(Envelope::new("NICK").param("al"))).await;
+    assert!(!rig.shows("alice is now al"), "the channel has not taken it yet: {}", rig.screen());
+    rig.says(own(Envelope::new("NICK").to("#net").param("al"))).await;
+    let told = rig.screen().to_string().matches("alice is now al").count();
+    assert_eq!(told, 1, "{}", rig.screen());
+    rig.press("M-1").await;
+    assert!(rig.shows("You are now al."), "{}", rig.screen());
 }
 
 #[tokio::test]

@@ -319,4 +319,8 @@ async fn status_says_what_is_wrong() {
     assert!(rig.shows("no mailbox") && rig.shows("3 waiting"), "{}", rig.screen());
     rig.press("M-1").await;
     assert!(rig.shows("mailbox is not reachable: timed out"));
+    let full = |name: &str| format!("the disk that holds /home/al/{name}.db is full; free some space");
+    let full = json!({"mailbox": {"up": false, "reason": full("mailbox")}, "signals": {"up": false, "reason": full("signals")}});
+    rig.says(Envelope::new("STATUS").field("services", full)).await;
+    assert!(rig.shows("disk full"), "{}", rig.screen());
 }

@@ -2,6 +2,8 @@
 //!
 //! A stream is one sender's run of counted messages to one receiver: a sender that lost its store starts a new one.
 
+mod receipts;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +52,13 @@ struct DmOut {
     sent: Option<Millis>,
 }
 
+/// A message that arrived, and by how many minutes its author's clock is off, if by too many.
+struct Arrived {
+    inner: Envelope,
+    id: MsgId,
+    apart: Option<u64>,
+}
+
 /// A conversation with one peer.
 #[derive(Default)]
 pub(crate) struct Direct {
@@ -58,8 +67,10 @@ pub(crate) struct Direct {
     keys: BTreeMap<KeyId, ChannelKey>,
     order: VecDeque<KeyId>,
     out: VecDeque<DmOut>,
-    held: BTreeMap<(String, u64), (Envelope, MsgId)>,
+    held: BTreeMap<(String, u64), Arrived>,
     retry: Option<Millis>,
+    /// The user knows that the peer's clock is off.
+    clock_told: bool,
 }
 
 fn no_channel() -> ChannelId {
@@ -284,8 +295,8 @@ impl Direct {
         }
     }
 
-    /// A message arrived. `trust` says whether it may be shown.
-    pub fn receive(&mut self, cx: &mut Ctx, card: &Card, e: &Envelope, trust: Trust) {
+    /// A message arrived in the mailbox at this time of its log. `trust` says whether it may be shown.
+    pub fn receive(&mut self, cx: &mut Ctx, card: &Card, e: &Envelope, trust: Trust, at: Millis) {
         let peer = card.actor();
         let Some(kid) = e.meta_str("kid").and_then(|k| KeyId::parse(k).ok()) else {
             return;
@@ -330,39 +341,36 @@ impl Direct {
             self.receipt(cx, card, "delivered", &[id.to_string()]);
             return;
         }
+        let arrived = Arrived { apart: apart(cx, &inner, at), inner, id };
         if n > last + 1 {
             if self.held.len() < HELD {
-                self.held.insert((stream, n), (inner, id));
+                self.held.insert((stream, n), arrived);
             }
             return;
         }
-        self.take(cx, card, inner, id, &stream, n, trust);
+        self.take(cx, card, arrived, &stream, n, trust);
         let mut n = n + 1;
-        while let Some((inner, id)) = self.held.remove(&(stream.clone(), n)) {
-            self.take(cx, card, inner, id, &stream, n, trust);
+        while let Some(arrived) = self.held.remove(&(stream.clone(), n)) {
+            self.take(cx, card, arrived, &stream, n, trust);
             n += 1;
         }
         self.save(cx, &peer);
     }
 
-    #[allow(clippy::too_many_arguments)] // One message's parts; a struct for one call would say no more.
-    fn take(
-        &mut self,
-        cx: &mut Ctx,
-        card: &Card,
-        inner: Envelope,
-        id: MsgId,
-        stream: &str,
-        n: u64,
-        trust: Trust,
-    ) {
+    fn take(&mut self, cx: &mut Ctx, card: &Card, arrived: Arrived, stream: &str, n: u64, trust: Trust) {
+        let Arrived { inner, id, apart } = arrived;
         if self.row.seen.len() >= STREAMS && !self.row.seen.contains_key(stream) {
             self.row.seen.pop_first();
         }
         self.row.seen.insert(stream.to_owned(), n);
         self.row.arrivals += 1;
         let peer = card.actor();
-        let state = if trust == Trust::Held { "held" } else { "sent" };
+        let state = match (trust, apart) {
+            (Trust::Held, _) => "held",
+            // Its author has let go of it: to refuse it would lose it. It is shown for what it is.
+            (_, Some(_)) => "unverified",
+            _ => "sent",
+        };
         let mut shown = Envelope {
             body: inner.body.clone(),
             id: inner.id.clone(),
@@ -374,78 +382,24 @@ impl Direct {
             .meta("actor", peer.to_string())
             .meta("state", state)
             .meta("mention", true)
-            .meta("verified", trust == Trust::Verified);
+            .meta("verified", trust == Trust::Verified && apart.is_none());
+        if let Some(minutes) = apart {
+            let text = format!(
+                "the clock of {} and yours were {minutes} minutes apart when this was said",
+                card.nick()
+            );
+            shown = shown.meta("reason", text.as_str());
+            if !std::mem::replace(&mut self.clock_told, true) {
+                let what = "what it says is marked until one of you sets the clock";
+                cx.alarm(card.nick().as_str(), "clock", format!("{text}; {what}"));
+            }
+        }
         if let Some(row) = row(cx, &peer, peer, &shown, self.row.arrivals, state) {
             cx.store(StoreOp::Message(row));
         }
         if trust != Trust::Held {
             cx.broadcast(&shown, None);
             self.receipt(cx, card, "delivered", &[id.to_string()]);
-        }
-    }
-
-    /// Tells the peer that its messages came, or were read.
-    pub fn receipt(&mut self, cx: &mut Ctx, card: &Card, what: &str, ids: &[String]) {
-        let Some(kid) = self.order.iter().rev().find(|k| self.keys.contains_key(k)).copied() else {
-            return;
-        };
-        let Some(key) = self.keys.get(&kid) else {
-            return;
-        };
-        let inner = Envelope {
-            body: Some(crate::Body::Array(ids.iter().map(|i| json!(i)).collect())),
-            ts: Some(cx.ts()),
-            ..Envelope::new("RECEIPT").from(cx.me().to_string()).to(card.actor().to_string()).param(what)
-        };
-        let token = key.encrypt(&inner.sign(Domain::Request, &cx.id).to_canonical());
-        let e = Envelope::new("RECEIPT")
-            .from(cx.me().to_string())
-            .to(card.actor().to_string())
-            .meta("kid", kid.to_string())
-            .field("ct", token);
-        cx.append_rpc(card, e.to_canonical(), Waiting::Nothing);
-    }
-
-    /// A receipt arrived.
-    pub fn on_receipt(&mut self, cx: &mut Ctx, card: &Card, e: &Envelope) {
-        let Some(kid) = e.meta_str("kid").and_then(|k| KeyId::parse(k).ok()) else {
-            return;
-        };
-        let Some(key) = self.keys.get(&kid) else {
-            return;
-        };
-        let Some(token) = e.get("ct").and_then(Value::as_str) else {
-            return;
-        };
-        let Ok(plain) = key.decrypt(token) else {
-            return;
-        };
-        let Ok(inner) = Envelope::from_canonical(&plain) else {
-            return;
-        };
-        let ours = inner.from == e.from && inner.to.as_deref() == Some(cx.me().to_string().as_str());
-        if !ours || inner.verify(Domain::Request, card.keys()).is_err() {
-            return;
-        }
-        let what = match inner.params.first().map(String::as_str) {
-            Some("delivered") => "delivered",
-            Some("read") => "read",
-            _ => return,
-        };
-        let peer = card.actor();
-        if self.row.wrap.is_some() && self.row.kid == Some(kid) {
-            // It has our key: from now on it goes without the wrap.
-            self.row.wrap = None;
-            self.save(cx, &peer);
-        }
-        for id in inner.lines().into_iter().take(100) {
-            cx.store(StoreOp::MessageState {
-                target: target(&peer),
-                id: id.to_owned(),
-                state: what.to_owned(),
-            });
-            let e = Envelope::new("STATE").to(card.nick().as_str()).param(what);
-            cx.broadcast_cap("state", &Envelope { id: Some(id.to_owned()), ..e });
         }
     }
 }
@@ -463,6 +417,14 @@ fn unwrap_direct(cx: &Ctx, card: &Card, e: &Envelope, kid: KeyId) -> Option<Chan
     let label = crypto::wrap_label(&no_channel(), Epoch(0), &kid, &card.actor(), &cx.me());
     let key = crypto::unwrap(wrap.get("ct")?.as_str()?, &cx.id, &label).ok()?;
     (key.id(&cx.me().0, Epoch(0)) == kid).then_some(key)
+}
+
+/// By how many minutes a message's time is too far from when it came: ahead of now, or behind what its log says (a
+/// message may wait in there for days, and a log's clock may be ahead).
+fn apart(cx: &Ctx, inner: &Envelope, at: Millis) -> Option<u64> {
+    let ts = inner.ts.as_deref().and_then(crate::envelope::parse_ts).unwrap_or(0);
+    let apart = ts.saturating_sub(cx.now.wall).max(at.min(cx.now.wall).saturating_sub(ts));
+    (apart > cx.cfg.clock_skew).then_some(apart / 60_000)
 }
 
 fn own(cx: &Ctx, card: &Card, out: &DmOut, state: &str) -> Envelope {

@@ -47,7 +47,7 @@ impl Node {
         let mut sent = false;
         if let Ok(e) = Envelope::from_canonical(&record.value) {
             sent = e.command == "SEND";
-            self.on_mail(&e);
+            self.on_mail(&e, record.time);
         }
         let key = position_key(topic);
         let incarnation = self.positions.get(&key).cloned().unwrap_or_default();
@@ -70,7 +70,7 @@ impl Node {
         }
     }
 
-    fn on_mail(&mut self, e: &Envelope) {
+    fn on_mail(&mut self, e: &Envelope, at: Millis) {
         match e.command.as_str() {
             "SEND" => {
                 let Ok(send) = Send::parse(e) else { return };
@@ -90,7 +90,7 @@ impl Node {
                     return;
                 };
                 let direct = self.directs.entry(card.actor()).or_default();
-                direct.receive(&mut self.cx, &card, e, trust);
+                direct.receive(&mut self.cx, &card, e, trust, at);
             }
             "RECEIPT" => {
                 let Some(from) = e.from.as_deref().and_then(|f| ActorId::parse(f).ok()) else {

@@ -13,6 +13,8 @@ use serde_json::json;
 
 /// An invite's usual life, ms.
 const INVITE: Millis = 7 * 24 * 3600 * 1000;
+/// The longest, ms. A time of the day that is taken for a length is far beyond it.
+const LONGEST: Millis = 365 * 24 * 3600 * 1000;
 
 /// Invites that were made and not used, and those that were accepted.
 #[derive(Default)]
@@ -80,7 +82,17 @@ impl Node {
             Ok(keys) => keys,
             Err(why) => return self.cx.error(origin, why),
         };
-        let life = e.get("expires").and_then(Value::as_u64).unwrap_or(INVITE);
+        let life = match e.get("expires") {
+            None => INVITE,
+            Some(life) => match life.as_u64().filter(|life| (1..=LONGEST).contains(life)) {
+                Some(life) => life,
+                None => {
+                    let text =
+                        "No invite was made: it can be accepted for at least 1 ms and at most 365 days";
+                    return self.cx.error(origin, text);
+                }
+            },
+        };
         let name = self.grant_name();
         let wish = Wish { origin: origin.clone(), name: name.clone(), what: What::Invite { keys, life } };
         self.cx.grant(name, Waiting::Grant(Box::new(wish)));

@@ -30,6 +30,11 @@ impl Node {
             }
         }
         let old = self.cx.nick().as_str().to_owned();
+        if old == nick.as_str() {
+            // It has this name already: the asker is answered, and nobody else hears of it.
+            let said = Envelope::new("NICK").from(old).param(nick.as_str()).meta("self", true);
+            return self.cx.reply(origin, said.meta("actor", self.cx.me().to_string()));
+        }
         self.new_card(&nick);
         self.cx.put(Table::Setting, "nick", &nick);
         let said = Envelope::new("NICK").from(old).param(nick.as_str()).meta("self", true);

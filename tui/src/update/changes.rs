@@ -218,11 +218,17 @@ pub(super) fn nick(context: &mut Context<'_>, envelope: &Envelope) {
     let Some(new) = envelope.params.first().map(|n| clean_name(n)) else {
         return;
     };
+    if old == new {
+        return;
+    }
     let model = &mut *context.model;
-    let mine = same(&old, &model.me);
+    let own = envelope.meta.get("self").is_some_and(|v| v == true);
+    let mine = own || same(&old, &model.me);
     let named = envelope.to.as_deref().filter(|to| is_channel(to));
     let rooms: Vec<BufferId> = match named {
         Some(to) => channel(model, Some(to)).into_iter().collect(),
+        // The node's word on one's own name: each channel that takes it says so itself, and one may refuse it.
+        None if own => Vec::new(),
         None => model.buffers.iter().filter(|b| b.members.get(&old).is_some()).map(|b| b.id).collect(),
     };
     for id in rooms {
@@ -249,6 +255,17 @@ pub(super) fn nick(context: &mut Context<'_>, envelope: &Envelope) {
 
 pub(super) fn invite(context: &mut Context<'_>, envelope: &Envelope) {
     let name = clean_name(envelope.params.first().map_or("", String::as_str));
+    if envelope.to.as_deref().is_some_and(is_channel) {
+        // Somebody in a channel that we are in invited somebody else.
+        if let Some(id) = channel(context.model, envelope.to.as_deref()) {
+            let text = format!("{} invited {name}", from(envelope));
+            let line = line(context.model, envelope, Kind::Event, vec![text]);
+            if let Some(buffer) = context.model.buffers.get_mut(id) {
+                buffer.lines.insert(line);
+            }
+        }
+        return;
+    }
     let text = format!("{} invites you into {name}: /join {name}", from(envelope));
     let status = context.model.buffers.status();
     let current = context.model.buffers.current_id();

@@ -169,12 +169,28 @@ fn connection(model: &Model) -> Piece {
     if !model.node.heard {
         return piece("waiting for the node", "waiting", 1, Role::BarDim);
     }
-    let down: Vec<&str> = model.node.down().map(|(name, _)| name).collect();
+    let down: Vec<(&str, &str)> = model.node.down().collect();
     if down.is_empty() {
-        piece("connected", "up", 5, Role::BarDim)
-    } else {
-        piece(format!("no {}", down.join(", no ")), format!("no {}", down.join(",")), 1, Role::BarWarn)
+        return piece("connected", "up", 5, Role::BarDim);
     }
+    let names: Vec<&str> = down.iter().map(|(name, _)| *name).collect();
+    // One cause for all is what the user has to do something about.
+    let cause = in_short(down[0].1).filter(|c| down.iter().all(|(_, why)| in_short(why) == Some(*c)));
+    let why = cause.map(|c| format!(" ({c})")).unwrap_or_default();
+    let short = cause.map_or_else(|| format!("no {}", names.join(",")), str::to_owned);
+    piece(format!("no {}{why}", names.join(", no ")), short, 1, Role::BarWarn)
+}
+
+/// What a service's reason comes to, if it is one that the user can do something about.
+fn in_short(reason: &str) -> Option<&'static str> {
+    let causes = [
+        ("is full", "disk full"),
+        ("may not write", "no right to write"),
+        ("is locked", "locked"),
+        ("is damaged", "damaged"),
+        ("was moved or deleted", "file gone"),
+    ];
+    causes.into_iter().find(|(sign, _)| reason.contains(sign)).map(|(_, short)| short)
 }
 
 fn channel(model: &Model) -> Vec<Piece> {

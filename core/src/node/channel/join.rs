@@ -257,6 +257,10 @@ impl Channel {
             let mut e =
                 Envelope { meta: serde_json::Map::new(), from: None, id: None, ts: None, ..answer.clone() };
             e.to = Some(nick.clone());
+            if !numeric::refuses(&e.command) {
+                // An older leader's word for clocks that differ; or anything else that no door would take as a no.
+                e.command = numeric::ERR_UNAVAILRESOURCE.code.to_owned();
+            }
             cx.reply(&origin, e);
             cx.settled_by(Some(&origin));
         }

@@ -3,12 +3,13 @@
 //! It orders, it never vouches: members check everything again. It believes only the log: what it appended counts
 //! when it reads it back.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
+use super::send::CLOCK;
 use super::{Channel, OutKind, Phase};
-use crate::channel::{Act, Change, ChannelState, Order};
+use crate::channel::{Act, Change, ChannelState, Order, Refusal};
 use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
@@ -16,10 +17,15 @@ use crate::ids::{ActorId, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq};
 use crate::log::{Fold, Opened, Send};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
+use crate::numeric;
 use crate::port::Ticket;
 
 /// Acts and joiners that may wait while the leader reads its own records back.
 const BACKLOG: usize = 8_192;
+/// How often a member that has lost its place may begin an epoch, ms.
+const ANEW: Millis = 10_000;
+/// Of how many strangers it is remembered what they asked.
+const STRANGERS: usize = 4_096;
 
 /// What the leader does with what comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +80,14 @@ pub(crate) struct Lead {
     pub(super) retry_at: Option<Millis>,
     /// The place of the last record of ours that landed.
     pub(super) landed: Option<Offset>,
+    /// The last request of each who asked to be let in.
+    asks: BTreeMap<ActorId, Asked>,
+}
+
+/// What somebody asked last, and when (monotonic) a member was let in anew on its account.
+struct Asked {
+    id: MsgId,
+    anew: Option<Millis>,
 }
 
 impl Lead {
@@ -92,6 +106,22 @@ impl Lead {
 
     pub fn is_next(&self, hash: &Hash) -> bool {
         self.pending.front().is_some_and(|p| p.hash == *hash)
+    }
+
+    /// Whether somebody's request was heard before; if not, it is from now on.
+    fn heard(&mut self, actor: ActorId, id: MsgId) -> bool {
+        if self.asks.len() >= STRANGERS + self.spec.members.len() {
+            let members = &self.spec.members;
+            self.asks.retain(|actor, _| members.contains_key(actor));
+        }
+        match self.asks.get_mut(&actor) {
+            Some(asked) if id <= asked.id => true,
+            Some(asked) => {
+                asked.id = id;
+                false
+            }
+            None => self.asks.insert(actor, Asked { id, anew: None }).is_some(),
+        }
     }
 
     /// The channel as it is before a KEY record, if somebody waits to be let in.
@@ -123,6 +153,7 @@ impl Channel {
             renew_at: cx.now.mono,
             retry_at: None,
             landed: None,
+            asks: BTreeMap::new(),
         });
         self.resume_lead(cx);
         self.publish_status(cx);
@@ -224,17 +255,16 @@ impl Channel {
         if crate::log::verify_act(&envelope, &act, replica.fold.channel, &lead.spec, &cx.cfg).is_err() {
             return;
         }
+        if lead.heard(joiner.card.actor(), joiner.ask) {
+            // Played again: answered by nobody.
+            return;
+        }
         let known = lead.spec.members.get(&act.author);
         if known.is_some_and(|m| m.card.keys() == joiner.card.keys()) {
-            // It is in already and has lost its place: it gets a new one, at a new epoch.
-            let epoch = lead.epoch.next();
-            lead.joiners.retain(|(_, j)| j.card.actor() != joiner.card.actor());
-            lead.joiners.push((epoch, joiner));
-            self.rotate(cx, "join");
+            self.let_in_anew(cx, &act, joiner);
             return;
         }
         if lead.spec.order(&act) != Order::Next {
-            // Played again: answered by nobody.
             return;
         }
         let epoch = lead.epoch.next();
@@ -247,11 +277,43 @@ impl Channel {
                     lead.joiners.push((epoch, joiner));
                 }
             }
-            Err(refusal) => {
-                let answer = refusal.to_envelope(joiner.card.nick().as_str());
-                self.answer(cx, &joiner, answer);
-            }
+            Err(refusal) => self.turn_away(cx, &joiner, refusal),
         }
+    }
+
+    /// Who asks is in already and has lost its place: it gets a new one, at a new epoch. Not on an old request: whoever
+    /// kept one could end epochs with it as they like.
+    fn let_in_anew(&mut self, cx: &mut Ctx, act: &Act, joiner: Joiner) {
+        if let Some(refusal) = self.far_in_time(cx, act) {
+            return self.turn_away(cx, &joiner, refusal);
+        }
+        let now = cx.now.mono;
+        let Some(lead) = self.lead.as_mut() else { return };
+        let actor = joiner.card.actor();
+        if let Some((_, waiting)) = lead.joiners.iter_mut().find(|(_, j)| j.card.actor() == actor) {
+            // The epoch that it waits for has begun: the answer goes to what it asked last.
+            *waiting = joiner;
+            return;
+        }
+        let Some(asked) = lead.asks.get_mut(&actor) else { return };
+        if asked.anew.is_some_and(|at| now < at + ANEW) {
+            return;
+        }
+        asked.anew = Some(now);
+        let epoch = lead.epoch.next();
+        lead.joiners.push((epoch, joiner));
+        self.rotate(cx, "join");
+    }
+
+    /// Tells somebody why it is not let in.
+    fn turn_away(&mut self, cx: &mut Ctx, joiner: &Joiner, refusal: Refusal) {
+        let refusal = match refusal.code.as_str() {
+            // A message would wait until the clocks agree. Who joins asks again.
+            CLOCK => Refusal { code: numeric::ERR_UNAVAILRESOURCE.code.into(), ..refusal },
+            _ => refusal,
+        };
+        let answer = refusal.to_envelope(joiner.card.nick().as_str());
+        self.answer(cx, joiner, answer);
     }
 
     /// A record of this term came back (or one that we did not expect).

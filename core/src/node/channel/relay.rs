@@ -3,8 +3,8 @@
 //! What it appends is a proposal: it counts when the log gives it back.
 
 use super::Channel;
-use super::send::{Stamp, seal_act};
-use crate::channel::{ActKind, Change, Order, Refusal};
+use super::send::{CLOCK, Stamp, seal_act};
+use crate::channel::{Act, ActKind, Change, Order, Refusal};
 use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
@@ -44,15 +44,12 @@ impl Channel {
             Order::Next => {}
         }
         lead.spec.check(&opened.act)?;
-        if cx.now.wall.abs_diff(opened.act.ts) > cx.cfg.clock_skew {
-            let text = format!(
-                "your clock and that of {}, who leads {}, are {} minutes apart: set your clock; the message waits",
-                cx.nick(),
-                self.name,
-                cx.now.wall.abs_diff(opened.act.ts) / 60_000
-            );
-            return Err(Refusal { code: "CLOCK".into(), params: vec![self.name.as_str().to_owned()], text });
+        if let Some(refusal) = self.far_in_time(cx, &opened.act) {
+            return Err(refusal);
         }
+        let Some(lead) = self.lead.as_mut() else {
+            return Ok(());
+        };
         let (Some(key), Some(kid)) = (lead.key.as_ref(), lead.kid) else {
             return Ok(());
         };
@@ -77,6 +74,25 @@ impl Channel {
             self.rotate_for(cx, &change);
         }
         Ok(())
+    }
+
+    /// An act whose time is too far from ours is not taken in.
+    pub(super) fn far_in_time(&self, cx: &Ctx, act: &Act) -> Option<Refusal> {
+        let apart = cx.now.wall.abs_diff(act.ts);
+        if apart <= cx.cfg.clock_skew {
+            return None;
+        }
+        let then = match act.kind {
+            ActKind::Join { .. } => "set your clock and join again",
+            _ => "set your clock; the message waits",
+        };
+        let text = format!(
+            "your clock and that of {}, who leads {}, are {} minutes apart: {then}",
+            cx.nick(),
+            self.name,
+            apart / 60_000
+        );
+        Some(Refusal { code: CLOCK.into(), params: vec![self.name.as_str().to_owned()], text })
     }
 
     pub(super) fn rotate_for(&mut self, cx: &mut Ctx, change: &Change) {

@@ -14,6 +14,9 @@ use crate::node::ctx::{Ctx, Origin};
 use crate::node::waiting::Waiting;
 use crate::port::{MessageRow, OutboxRow, StoreOp};
 
+/// How a leader says that an author's clock is too far from its own. No numeric: the act waits.
+pub(super) const CLOCK: &str = "CLOCK";
+
 /// Whether an own act survives a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OutKind {
@@ -320,7 +323,7 @@ impl Channel {
         for later in self.outbox.iter_mut().skip(i) {
             later.sent = None;
         }
-        if refusal.code == "CLOCK" {
+        if refusal.code == CLOCK {
             if self.clock_wait.is_none() {
                 cx.alarm(self.name.as_str(), "clock", refusal.text.clone());
             }

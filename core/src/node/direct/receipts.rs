@@ -1,0 +1,70 @@
+//! Receipts of direct messages: what came is said to whoever sent it, and what it says of ours is told to the sessions.
+
+use super::*;
+
+impl Direct {
+    /// Tells the peer that its messages came, or were read.
+    pub fn receipt(&mut self, cx: &mut Ctx, card: &Card, what: &str, ids: &[String]) {
+        let Some(kid) = self.order.iter().rev().find(|k| self.keys.contains_key(k)).copied() else {
+            return;
+        };
+        let Some(key) = self.keys.get(&kid) else {
+            return;
+        };
+        let inner = Envelope {
+            body: Some(crate::Body::Array(ids.iter().map(|i| json!(i)).collect())),
+            ts: Some(cx.ts()),
+            ..Envelope::new("RECEIPT").from(cx.me().to_string()).to(card.actor().to_string()).param(what)
+        };
+        let token = key.encrypt(&inner.sign(Domain::Request, &cx.id).to_canonical());
+        let e = Envelope::new("RECEIPT")
+            .from(cx.me().to_string())
+            .to(card.actor().to_string())
+            .meta("kid", kid.to_string())
+            .field("ct", token);
+        cx.append_rpc(card, e.to_canonical(), Waiting::Nothing);
+    }
+
+    /// A receipt arrived.
+    pub fn on_receipt(&mut self, cx: &mut Ctx, card: &Card, e: &Envelope) {
+        let Some(kid) = e.meta_str("kid").and_then(|k| KeyId::parse(k).ok()) else {
+            return;
+        };
+        let Some(key) = self.keys.get(&kid) else {
+            return;
+        };
+        let Some(token) = e.get("ct").and_then(Value::as_str) else {
+            return;
+        };
+        let Ok(plain) = key.decrypt(token) else {
+            return;
+        };
+        let Ok(inner) = Envelope::from_canonical(&plain) else {
+            return;
+        };
+        let ours = inner.from == e.from && inner.to.as_deref() == Some(cx.me().to_string().as_str());
+        if !ours || inner.verify(Domain::Request, card.keys()).is_err() {
+            return;
+        }
+        let what = match inner.params.first().map(String::as_str) {
+            Some("delivered") => "delivered",
+            Some("read") => "read",
+            _ => return,
+        };
+        let peer = card.actor();
+        if self.row.wrap.is_some() && self.row.kid == Some(kid) {
+            // It has our key: from now on it goes without the wrap.
+            self.row.wrap = None;
+            self.save(cx, &peer);
+        }
+        for id in inner.lines().into_iter().take(100) {
+            cx.store(StoreOp::MessageState {
+                target: target(&peer),
+                id: id.to_owned(),
+                state: what.to_owned(),
+            });
+            let e = Envelope::new("STATE").to(card.nick().as_str()).param(what);
+            cx.broadcast_cap("state", &Envelope { id: Some(id.to_owned()), ..e });
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Scenes that were found in the field: few nodes, no chance, one thing that goes wrong.
+
+use kirc_core::Envelope;
+use kirc_core::port::Topic;
+use kirc_sim::dice::Dice;
+use kirc_sim::faults::Fault;
+use kirc_sim::host::LOG;
+use kirc_sim::people::Deed;
+use kirc_sim::plan::{Kind, Plan};
+use kirc_sim::world::{Event, World};
+
+const HOUR: i64 = 3_600_000;
+const ALICE: usize = 0;
+const BOB: usize = 1;
+
+/// A world in which nothing happens but what a scene says.
+fn scene(hosts: usize) -> World {
+    let mut dice = Dice::new(1);
+    let mut plan = Plan::draw(&mut dice, Some(Kind::Calm));
+    (plan.hosts, plan.channels, plan.active, plan.epoch_messages) = (hosts, 0, 100 * HOUR as u64, 5_000);
+    (plan.manners.messages, plan.manners.direct, plan.manners.acts) = (0, 0, 0);
+    World::new(1, plan, &mut dice, None, false)
+}
+
+/// What a person was shown: everything that the owner's session heard.
+fn heard(world: &World, host: usize, command: &str) -> Vec<Envelope> {
+    let all =
+        world.witness.heard.iter().filter(|h| h.host == host && h.main && h.envelope.command == command);
+    all.map(|h| h.envelope.clone()).collect()
+}
+
+/// Records of a command in a topic: where and what.
+fn records(world: &World, topic: &str, command: &str) -> Vec<(Topic, Vec<u8>, Vec<u8>)> {
+    let of_it = world.mailbox.partitions().filter(|(t, _)| t.name == topic);
+    let all =
+        of_it.flat_map(|(t, p)| p.records().iter().map(|r| (t.clone(), r.key.clone(), r.value.clone())));
+    all.filter(|(_, _, value)| serde_json::from_slice::<Envelope>(value).is_ok_and(|e| e.command == command))
+        .collect()
+}
+
+#[test]
+fn who_joins_with_a_wrong_clock_is_told() {
+    let mut world = scene(2);
+    world.at(100, Event::Person(ALICE, Deed::Join("#net")));
+    world.at(1_000, Event::Fault(Fault::Jump(BOB, HOUR)));
+    world.at(2_000, Event::Person(BOB, Deed::Join("#net")));
+    world.run_until(10_000);
+    let refused = heard(&world, BOB, "437");
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let text = refused[0].lines().concat();
+    assert!(text.contains(" minutes apart") && text.contains("join again"), "{text}");
+    assert!(!text.contains("waits"), "{text}");
+    world.at(11_000, Event::Fault(Fault::Jump(BOB, -HOUR)));
+    world.at(12_000, Event::Person(BOB, Deed::Join("#net")));
+    world.run_until(20_000);
+    assert_eq!(heard(&world, BOB, "366").len(), 1);
+}
+
+#[test]
+fn a_message_under_a_wrong_clock_waits_and_says_so() {
+    let mut world = scene(2);
+    world.at(100, Event::Person(ALICE, Deed::Join("#net")));
+    world.at(2_000, Event::Person(BOB, Deed::Join("#net")));
+    world.at(10_000, Event::Fault(Fault::Jump(BOB, HOUR)));
+    world.at(11_000, Event::Person(BOB, Deed::Say("#net")));
+    world.run_until(20_000);
+    assert_eq!(heard(&world, BOB, "ALARM").len(), 1);
+    assert!(heard(&world, ALICE, "PRIVMSG").is_empty());
+    world.at(21_000, Event::Fault(Fault::Jump(BOB, -HOUR)));
+    world.run_until(90_000);
+    assert_eq!(heard(&world, ALICE, "PRIVMSG").len(), 1);
+}
+
+#[test]
+fn a_request_to_join_that_is_played_again_ends_no_epoch() {
+    let mut world = scene(2);
+    world.at(100, Event::Person(ALICE, Deed::Join("#net")));
+    world.at(2_000, Event::Person(BOB, Deed::Join("#net")));
+    world.run_until(10_000);
+    assert_eq!(heard(&world, BOB, "366").len(), 1);
+    let keys = |world: &World| records(world, LOG, "KEY").len();
+    let before = keys(&world);
+    let (topic, key, ask) = records(&world, "rpc-in-alice", "ASK").remove(0);
+    for _ in 0..5 {
+        world.send(BOB, None, topic.clone(), key.clone(), ask.clone(), 0);
+    }
+    world.run_until(20_000);
+    assert_eq!(keys(&world), before);
+    // A leader that has never heard it (it leads anew) does not take it either, once it is old.
+    world.at(20 * 60_000, Event::Fault(Fault::Crash(ALICE)));
+    world.at(20 * 60_000 + 1, Event::Person(ALICE, Deed::Status));
+    world.run_until(21 * 60_000);
+    let before = keys(&world);
+    world.send(BOB, None, topic, key, ask, 0);
+    world.run_until(22 * 60_000);
+    assert_eq!(keys(&world), before);
+}
+
+#[test]
+fn a_direct_message_under_a_wrong_clock_is_marked() {
+    for (by, minutes) in [(HOUR, "59 minutes"), (-HOUR, "60 minutes")] {
+        let mut world = scene(2);
+        world.at(100, Event::Person(ALICE, Deed::Meet(BOB)));
+        world.at(100, Event::Person(BOB, Deed::Meet(ALICE)));
+        world.at(1_000, Event::Person(BOB, Deed::Tell(ALICE)));
+        world.run_until(5_000);
+        world.at(10_000, Event::Fault(Fault::Jump(BOB, by)));
+        for at in [11_000, 12_000] {
+            world.at(at, Event::Person(BOB, Deed::Tell(ALICE)));
+        }
+        world.run_until(20_000);
+        let shown = heard(&world, ALICE, "PRIVMSG");
+        let states: Vec<&str> = shown.iter().filter_map(|e| e.meta_str("state")).collect();
+        assert_eq!(states, ["sent", "unverified", "unverified"]);
+        assert!(shown[1].meta_str("reason").is_some_and(|r| r.contains(minutes)), "{:?}", shown[1]);
+        let alarms = heard(&world, ALICE, "ALARM");
+        assert_eq!(alarms.len(), 1, "{alarms:?}");
+        assert_eq!((alarms[0].to.as_deref(), alarms[0].params[0].as_str()), (Some("bob"), "clock"));
+    }
+}
+
+#[test]
+fn a_direct_message_that_waited_for_its_reader_is_as_good_as_any() {
+    let mut world = scene(2);
+    world.at(100, Event::Person(ALICE, Deed::Meet(BOB)));
+    world.at(100, Event::Person(BOB, Deed::Meet(ALICE)));
+    world.at(1_000, Event::Fault(Fault::Pause(ALICE, 3 * HOUR as u64)));
+    world.at(5_000, Event::Person(BOB, Deed::Tell(ALICE)));
+    world.run_until(4 * HOUR as u64);
+    let shown = heard(&world, ALICE, "PRIVMSG");
+    let states: Vec<&str> = shown.iter().filter_map(|e| e.meta_str("state")).collect();
+    assert_eq!(states, ["sent"]);
+}
