@@ -4,7 +4,9 @@
 //! It owns that choice and what follows from it: names of topics, the grid's id. It decides nothing about channels.
 
 mod abroad;
+pub mod address;
 pub mod kafka;
+pub mod probe;
 mod way;
 
 use std::path::Path;
