@@ -28,6 +28,7 @@ use crate::store::{EmbeddedStore, PostgresSettings, PostgresStore, Store};
 use crate::tls::Ca;
 
 pub use abroad::RealAbroad;
+pub(crate) use abroad::{ROUNDS, random_password};
 pub use way::Way;
 
 /// The topic of the embedded grid that holds the channels' logs.
