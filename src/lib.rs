@@ -6,6 +6,7 @@
 pub mod abroad;
 pub mod attach;
 pub mod bench;
+pub mod cert;
 pub mod cli;
 pub mod config;
 pub mod driver;

@@ -118,6 +118,18 @@ impl Config {
         }
     }
 
+    /// The same with other values, which win over all; an empty one means "not set".
+    pub fn with(&self, pairs: &[(&'static str, String)]) -> Result<Self, ConfigError> {
+        let sources = self.sources.with(pairs);
+        let mut mistakes = Vec::new();
+        match Settings::resolve(&sources, &mut mistakes) {
+            Some(settings) if mistakes.is_empty() => {
+                Ok(Self { settings, paths: self.paths.clone(), sources })
+            }
+            _ => Err(ConfigError { mistakes }),
+        }
+    }
+
     /// The folder of the embedded grid.
     pub fn grid(&self) -> std::path::PathBuf {
         self.settings.grid.clone().unwrap_or_else(|| self.paths.data_dir().join("grid"))

@@ -77,6 +77,21 @@ impl Sources {
         [flag, env, file].into_iter().flatten().find(|(value, _)| !value.is_empty())
     }
 
+    /// The same with other values, which win over all; an empty one means "not set".
+    pub(super) fn with(&self, pairs: &[(&'static str, String)]) -> Self {
+        let mut all = self.clone();
+        for (name, value) in pairs {
+            all.environment.remove(*name);
+            if let Some(file) = &mut all.file
+                && file.get(name).is_some()
+            {
+                file.set(name, "", "");
+            }
+            all.flags.insert(name, value.clone());
+        }
+        all
+    }
+
     /// A variable that is not ours (`HOME`, `XDG_DATA_HOME`, …).
     pub fn foreign(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(String::as_str).filter(|v| !v.is_empty())

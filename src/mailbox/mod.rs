@@ -24,7 +24,7 @@ use crate::ports::{Health, Pending};
 pub use embedded::EmbeddedMailbox;
 pub use kafka::{
     Acl, Admin, Compression, KafkaMailbox, KafkaSettings, Mechanism, Operation, Pattern, Permission,
-    Resource, Security, cluster_id,
+    Resource, Security, TopicTold, cluster_id, try_cluster,
 };
 
 /// Records of one [`Delivery`] at the most.

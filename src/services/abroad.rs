@@ -20,7 +20,7 @@ use crate::setup::rights;
 use crate::signals::{ValkeySettings, ValkeySignals};
 
 /// Rounds of PBKDF2 for a password (RFC 5802): it is random and long, so Kafka's least is enough.
-const ROUNDS: i32 = 4_096;
+pub(crate) const ROUNDS: i32 = 4_096;
 
 /// Grids of real services.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Abroad for RealAbroad {
 }
 
 /// 192 random bits.
-fn random_password() -> Result<Secret, PortError> {
+pub(crate) fn random_password() -> Result<Secret, PortError> {
     let mut bytes = zeroize::Zeroizing::new([0_u8; 24]);
     getrandom::fill(bytes.as_mut())
         .map_err(|e| PortError(format!("the system gives no random numbers: {e}")))?;

@@ -4,7 +4,9 @@
 //! It owns that choice and what follows from it: names of topics, the grid's id. It decides nothing about channels.
 
 mod abroad;
+pub mod address;
 pub mod kafka;
+pub mod probe;
 mod way;
 
 use std::path::Path;
@@ -26,6 +28,7 @@ use crate::store::{EmbeddedStore, PostgresSettings, PostgresStore, Store};
 use crate::tls::Ca;
 
 pub use abroad::RealAbroad;
+pub(crate) use abroad::{ROUNDS, random_password};
 pub use way::Way;
 
 /// The topic of the embedded grid that holds the channels' logs.

@@ -8,6 +8,7 @@ use super::doctor::Check;
 use crate::attach::{connect, holder};
 use crate::config::{Config, EnvFile, FileError, TABLE, check_private};
 use crate::profile::{self, ProfileError};
+use crate::services;
 use crate::store::{EmbeddedStore, Store};
 
 /// 2026-01-01: no kirc is older.
@@ -123,6 +124,9 @@ pub(super) async fn node(config: &Config) -> (Check, bool) {
 
 /// The store, unless a node has it open.
 pub(super) async fn store(config: &Config, running: bool) -> Check {
+    if config.settings.postgres.is_some() {
+        return tables(config, running).await;
+    }
     let path = config.paths.store();
     if running {
         return Check::ok("store", format!("{} is open in the running node", path.display()));
@@ -140,6 +144,42 @@ pub(super) async fn store(config: &Config, running: bool) -> Check {
             }
         }
         Err(error) => Check::wrong("store", error.to_string(), "do what it says"),
+    }
+}
+
+/// The store on PostgreSQL.
+async fn tables(config: &Config, running: bool) -> Check {
+    let wrong = |error: String| Check::wrong("store", error, "do what it says; KIRC_POSTGRES names it");
+    let told = match services::postgres(config) {
+        Ok(Some(settings)) => settings.probe().await,
+        Ok(None) => return Check::ok("store", "none is set"),
+        Err(error) => Err(error),
+    };
+    let told = match told {
+        Ok(told) => told,
+        Err(error) => return wrong(error.to_string()),
+    };
+    let place = format!(
+        "PostgreSQL {} at {}:{}, schema {} of the database {}, {} connections",
+        told.version, told.host, told.port, told.schema, told.database, told.connections
+    );
+    if !told.has_tables {
+        return Check::ok("store", format!("{place}; its tables are made when the node first starts"));
+    }
+    if running {
+        return Check::ok("store", format!("{place}; open in the running node"));
+    }
+    let loaded = match services::open_store(config) {
+        Ok(store) => {
+            let loaded = store.load().await;
+            let _ = store.close().await;
+            loaded.map(drop).map_err(|e| e.to_string())
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    match loaded {
+        Ok(()) => Check::ok("store", format!("{place}; it can be read")),
+        Err(error) => wrong(error),
     }
 }
 

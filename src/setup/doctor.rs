@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::checks;
+use super::{checks, grid_checks};
 use crate::config::{Config, ConfigError};
 
 /// How a check went.
@@ -71,7 +71,11 @@ pub async fn examine(config: Result<Config, ConfigError>) -> Vec<Check> {
     let (node, running) = checks::node(&config).await;
     found.push(node);
     found.push(checks::store(&config, running).await);
-    found.push(checks::grid(&config).await);
+    if config.settings.kafka.is_some() {
+        found.extend(grid_checks::all(&config).await);
+    } else {
+        found.push(checks::grid(&config).await);
+    }
     found.push(checks::clock(&config));
     found.push(checks::terminal());
     found

@@ -3,27 +3,44 @@
 //! It owns the order: folder, keys, `.env`, check. It asks nothing (the wizard does) and prints nothing.
 
 pub mod doctor;
+pub mod env;
+pub mod infra;
 pub mod rights;
 pub mod wizard;
 
 mod checks;
+mod cloud;
+mod grid_checks;
+mod peer;
+mod questions;
 
 use std::path::{Path, PathBuf};
 
 use kirc_core::names::Nick;
 
-use crate::config::{Config, EnvFile, EnvFileError, FileError, Secret, Setting, TABLE};
+use crate::config::{Config, ConfigError, EnvFileError, FileError, Secret};
 use crate::embedded::{self, Grid};
 use crate::mailbox::Mailbox;
 use crate::profile::{self, ProfileError};
+use crate::services::address::Pairs;
+use crate::services::probe;
+
+/// The grid of a profile.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// This machine: a folder, if it is not the usual one.
+    Embedded(Option<PathBuf>),
+    /// Real services: those of the settings, with these values, which `.env` is to hold.
+    Services(Pairs),
+}
 
 /// What is to be set up.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The nick.
     pub nick: Nick,
-    /// The folder of the embedded grid, if it is not the usual one.
-    pub grid: Option<PathBuf>,
+    /// Where others are met.
+    pub grid: Place,
     /// Seals the key file, if it is made now.
     pub passphrase: Option<Secret>,
 }
@@ -45,8 +62,8 @@ pub struct Report {
     pub env_file: PathBuf,
     /// The key file.
     pub key_file: PathBuf,
-    /// The grid's folder.
-    pub grid: PathBuf,
+    /// The grid: a folder, or its services.
+    pub grid: String,
 }
 
 /// Why a profile could not be set up. The text is a sentence for the user.
@@ -67,6 +84,12 @@ pub enum SetupError {
     /// A service of the grid.
     #[error(transparent)]
     Port(#[from] kirc_core::port::PortError),
+    /// The settings that were given.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Services that can't be used.
+    #[error("{} Nothing was written.", sentences(.0))]
+    Services(Vec<String>),
     /// What was written is not what is read.
     #[error("{0}")]
     Check(String),
@@ -75,6 +98,19 @@ pub enum SetupError {
 /// Sets a profile up. Run again, it keeps the keys and every line of `.env` that it does not have to change.
 pub async fn apply(config: &Config, plan: &Plan) -> Result<Report, SetupError> {
     let paths = &config.paths;
+    let mut pairs = vec![("KIRC_NICK", plan.nick.to_string())];
+    let told = match &plan.grid {
+        Place::Embedded(folder) => {
+            pairs.extend(folder.as_ref().map(|f| ("KIRC_GRID", f.to_string_lossy().into_owned())));
+            pairs.push(("KIRC_KAFKA", String::new()));
+            folder.clone().unwrap_or_else(|| config.grid()).display().to_string()
+        }
+        Place::Services(given) => {
+            pairs.extend(given.iter().cloned());
+            // What can't be reached is not written down.
+            try_services(&config.with(given)?).await?
+        }
+    };
     profile::prepare_folder(paths)?;
     let new_keys = !profile::exists(paths);
     let made = if new_keys {
@@ -83,7 +119,7 @@ pub async fn apply(config: &Config, plan: &Plan) -> Result<Report, SetupError> {
         profile::check(paths)?;
         None
     };
-    write_env(&paths.env_file(), plan)?;
+    env::write(&paths.env_file(), pairs.iter().map(|(name, value)| (*name, value.as_str())))?;
 
     // From here on nothing is believed that was not read back.
     let read = match profile::read_identity(&paths.identity(), plan.passphrase.as_ref()) {
@@ -99,9 +135,9 @@ pub async fn apply(config: &Config, plan: &Plan) -> Result<Report, SetupError> {
             paths.identity().display()
         )));
     }
-    let grid = plan.grid.clone().unwrap_or_else(|| config.grid());
-    check_env(&paths.env_file(), plan)?;
-    check_grid(&grid).await?;
+    if let Place::Embedded(folder) = &plan.grid {
+        check_grid(&folder.clone().unwrap_or_else(|| config.grid())).await?;
+    }
     let keys = read.as_ref().map(|r| r.public());
     Ok(Report {
         profile: paths.profile_name().to_owned(),
@@ -111,37 +147,27 @@ pub async fn apply(config: &Config, plan: &Plan) -> Result<Report, SetupError> {
         new_keys,
         env_file: paths.env_file(),
         key_file: paths.identity(),
-        grid,
+        grid: told,
     })
 }
 
-fn setting(name: &str) -> Option<&'static Setting> {
-    TABLE.iter().find(|s| s.name == name)
+fn sentences(wrong: &[String]) -> String {
+    wrong.iter().map(|text| format!("{text}.")).collect::<Vec<_>>().join(" ")
 }
 
-fn write_env(path: &Path, plan: &Plan) -> Result<(), SetupError> {
-    let mut file = EnvFile::read(path)?.unwrap_or_else(|| EnvFile::new(path));
-    let mut set = |name: &str, value: &str| {
-        let comment = setting(name).map(Setting::comment).unwrap_or_default();
-        file.set(name, value, &comment);
-    };
-    set("KIRC_NICK", plan.nick.as_str());
-    if let Some(grid) = &plan.grid {
-        set("KIRC_GRID", &grid.to_string_lossy());
+/// Visits all services; says in words which they are.
+async fn try_services(config: &Config) -> Result<String, SetupError> {
+    let probe = probe::all(config).await;
+    let wrong = probe.wrong();
+    if !wrong.is_empty() {
+        return Err(SetupError::Services(wrong));
     }
-    Ok(file.write()?)
-}
-
-fn check_env(path: &Path, plan: &Plan) -> Result<(), SetupError> {
-    let file = EnvFile::read(path)?
-        .ok_or_else(|| SetupError::Check(format!("{} was not written", path.display())))?;
-    let nick = file.get("KIRC_NICK").unwrap_or("");
-    let grid = file.get("KIRC_GRID").map(PathBuf::from);
-    if nick != plan.nick.as_str() || (plan.grid.is_some() && plan.grid != grid) {
-        return Err(SetupError::Check(format!("{} does not say what was written to it", path.display())));
-    }
-    crate::config::check_private(path)?;
-    Ok(())
+    let mut words = vec![format!("Kafka at {}", config.settings.kafka.as_deref().unwrap_or_default())];
+    words.extend(probe.valkey.iter().map(|v| format!("Valkey at {}:{}", v.host, v.port)));
+    words.extend(probe.postgres.iter().flatten().map(|p| {
+        format!("PostgreSQL at {}:{} (database {}, schema {})", p.host, p.port, p.database, p.schema)
+    }));
+    Ok(words.join(", "))
 }
 
 /// Opens the grid's services and lets go of them again.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kirc_core::identity::Address;
 
-use crate::mailbox::{self, Acl};
+use crate::mailbox::{self, Acl, Pattern, Permission, Resource};
 use crate::services::LOG_TOPIC;
 pub use crate::services::PARTITIONS;
 
@@ -29,6 +29,15 @@ impl Operation {
             Self::All => "All",
             Self::Read => "Read",
             Self::Write => "Write",
+        }
+    }
+
+    /// As rules and answers of Kafka have it.
+    pub const fn of_kafka(self) -> mailbox::Operation {
+        match self {
+            Self::All => mailbox::Operation::All,
+            Self::Read => mailbox::Operation::Read,
+            Self::Write => mailbox::Operation::Write,
         }
     }
 }
@@ -100,14 +109,7 @@ pub fn of_peer(user: &str, address: &Address, log: &str) -> Vec<Acl> {
         "rpc-out" => vec![address.rpc_out.clone()],
         _ => vec![log.to_owned()],
     };
-    let rule = |topic: String, operation: Operation| {
-        let operation = match operation {
-            Operation::All => mailbox::Operation::All,
-            Operation::Read => mailbox::Operation::Read,
-            Operation::Write => mailbox::Operation::Write,
-        };
-        Acl::allow(user, operation, &topic)
-    };
+    let rule = |topic: String, operation: Operation| Acl::allow(user, operation.of_kafka(), &topic);
     KINDS
         .iter()
         .flat_map(|kind| {
@@ -115,4 +117,123 @@ pub fn of_peer(user: &str, address: &Address, log: &str) -> Vec<Acl> {
         })
         .map(|(topic, operation)| rule(topic, operation))
         .collect()
+}
+
+/// A topic by its name, or all whose names begin so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The name, or its beginning.
+    pub name: String,
+    /// Which of the two.
+    pub pattern: Pattern,
+}
+
+/// The topics of a kind in a template of names, whoever the user is: nothing where the template begins with the user.
+pub fn named(kind: &str, template: &str) -> Option<Named> {
+    let text = template.replace("{kind}", kind);
+    let (name, pattern) = match text.split_once("{user}") {
+        None => (text.as_str(), Pattern::Literal),
+        Some((before, _)) => (before, Pattern::Prefixed),
+    };
+    (!name.is_empty()).then(|| Named { name: name.to_owned(), pattern })
+}
+
+/// The rules of the user that contacts share, at all mailboxes of a template and at the grid's log.
+pub fn of_shared_peer(user: &str, template: &str, log: &str) -> Vec<Acl> {
+    let at = |kind: &Kind| match kind.name {
+        LOG_TOPIC => Some(Named { name: log.to_owned(), pattern: Pattern::Literal }),
+        name => named(name, template),
+    };
+    let rules = KINDS.iter().filter_map(|kind| Some((kind, at(kind)?)));
+    rules.flat_map(|(kind, at)| kind.peer.iter().map(move |o| rule(user, *o, &at))).collect()
+}
+
+/// The rules of the owner of a mailbox: all with its own topics and with the grid's log.
+pub fn of_owner(user: &str, template: &str, log: &str) -> Vec<Acl> {
+    let log = Named { name: log.to_owned(), pattern: Pattern::Literal };
+    let mut all: Vec<Named> = KINDS.iter().filter_map(|kind| named(kind.name, template)).collect();
+    if !all.contains(&log) {
+        all.push(log);
+    }
+    all.iter().flat_map(|at| OWNER.iter().map(|o| rule(user, *o, at))).collect()
+}
+
+fn rule(user: &str, operation: Operation, at: &Named) -> Acl {
+    Acl { pattern: at.pattern, ..Acl::allow(user, operation.of_kafka(), &at.name) }
+}
+
+/// Whether a rule allows all that another one would.
+pub fn covers(rule: &Acl, wanted: &Acl) -> bool {
+    let name = match rule.pattern {
+        Pattern::Literal => {
+            rule.name == "*" || rule.name == wanted.name && wanted.pattern == Pattern::Literal
+        }
+        Pattern::Prefixed => wanted.name.starts_with(&rule.name),
+    };
+    name && rule.permission == Permission::Allow
+        && (rule.resource, wanted.resource) == (Resource::Topic, Resource::Topic)
+        && (rule.principal == wanted.principal || rule.principal == "User:*")
+        && rule.host == "*"
+        && (rule.operation == wanted.operation || rule.operation == mailbox::Operation::All)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(acls: &[Acl]) -> Vec<String> {
+        let one = |a: &Acl| format!("{:?} {:?} {}", a.operation, a.pattern, a.name);
+        acls.iter().map(one).collect()
+    }
+
+    #[test]
+    fn a_template_becomes_rules() {
+        let own = of_shared_peer("peer", "{kind}", "data-out");
+        let all = [
+            "Write Literal data-in",
+            "Read Literal data-out",
+            "Write Literal data-out",
+            "Write Literal rpc-in",
+            "Read Literal rpc-out",
+        ];
+        assert_eq!(shown(&own), all);
+        let shared = of_shared_peer("peer", "{kind}-{user}", "log");
+        let all = [
+            "Write Prefixed data-in-",
+            "Read Literal log",
+            "Write Literal log",
+            "Write Prefixed rpc-in-",
+            "Read Prefixed rpc-out-",
+        ];
+        assert_eq!(shown(&shared), all);
+        assert_eq!(of_shared_peer("peer", "{user}.{kind}", "log").len(), 2);
+        assert_eq!(
+            shown(&of_owner("o", "{kind}", "data-out"))[1..2],
+            ["All Literal data-out"],
+            "the log is one of the four and stands once"
+        );
+        assert_eq!(of_owner("o", "{kind}", "data-out").len(), 4);
+        assert_eq!(of_owner("o", "{kind}-{user}", "data-out").len(), 5);
+    }
+
+    #[test]
+    fn a_wider_rule_covers_a_narrower_one() {
+        let wanted = Acl::allow("a", mailbox::Operation::Read, "data-out");
+        let prefix =
+            |name: &str, operation| Acl { pattern: Pattern::Prefixed, ..Acl::allow("a", operation, name) };
+        assert!(covers(&wanted, &wanted));
+        assert!(covers(&prefix("data-", mailbox::Operation::All), &wanted));
+        assert!(covers(&Acl::allow("*", mailbox::Operation::All, "*"), &wanted));
+        for other in [
+            prefix("data-outer", mailbox::Operation::Read),
+            prefix("data-", mailbox::Operation::Write),
+            Acl::allow("b", mailbox::Operation::Read, "data-out"),
+            Acl { permission: Permission::Deny, ..wanted.clone() },
+            Acl { resource: Resource::Group, ..wanted.clone() },
+            Acl { host: "10.0.0.1".to_owned(), ..wanted.clone() },
+        ] {
+            assert!(!covers(&other, &wanted), "{other:?}");
+        }
+        assert!(!covers(&wanted, &prefix("data-out", mailbox::Operation::Read)));
+    }
 }

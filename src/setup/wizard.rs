@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use kirc_core::names::Nick;
 
-use super::Plan;
-use crate::config::Config;
+use super::{Place, Plan, SetupError, cloud, env, questions};
+use crate::config::{Config, Secret};
 use crate::profile::{self, ProfileError};
 
 /// Whether there is somebody to ask.
@@ -27,42 +27,63 @@ pub fn usual_nick() -> Option<Nick> {
 }
 
 /// Asks for everything. What is given already is offered as the default.
-pub fn ask(config: &Config, nick: Option<Nick>, grid: Option<PathBuf>) -> Result<Plan, ProfileError> {
-    let stopped = |_| ProfileError::Stopped;
+pub fn ask(config: &Config, nick: Option<Nick>, place: Option<Place>) -> Result<Plan, SetupError> {
     let first = !profile::exists(&config.paths);
     eprintln!("Profile \"{}\" in {}", config.paths.profile_name(), config.paths.profile().display());
     let default = nick.or_else(|| config.settings.nick.clone()).or_else(usual_nick);
-    let valid = |text: &str| {
-        Ok(match Nick::parse(text) {
-            Ok(_) => inquire::validator::Validation::Valid,
-            Err(error) => inquire::validator::Validation::Invalid(error.to_string().into()),
-        })
-    };
-    let mut question = inquire::Text::new("Your nick:")
-        .with_validator(valid)
-        .with_help_message("the name that others see; it can be changed at any time");
-    if let Some(default) = &default {
-        question = question.with_default(default.as_str());
-    }
-    let nick = question.prompt().map_err(stopped)?;
-    let nick = Nick::parse(&nick).map_err(|_| ProfileError::NoNick)?;
-
-    let usual = config.grid();
-    let shown = grid.as_ref().unwrap_or(&usual).display().to_string();
-    eprintln!("You meet others on a grid: here a folder of this machine, with nothing to install.");
-    let folder = inquire::Text::new("The grid's folder:")
-        .with_default(&shown)
-        .with_help_message("profiles that name the same folder meet each other; other grids come by invite")
-        .prompt()
-        .map_err(stopped)?;
-    let folder = PathBuf::from(folder);
-    let grid = (folder != usual).then_some(folder);
-
+    let nick = questions::nick(default.as_ref())?;
     let passphrase = if first && config.settings.passphrase.is_none() {
         let question = "Passphrase for your keys (empty: none):";
         profile::ask_new_passphrase(question)?
     } else {
         config.settings.passphrase.clone()
     };
+    let grid = match place {
+        Some(Place::Embedded(folder)) => embedded(config, folder)?,
+        Some(place) => place,
+        None => which(config, &nick, passphrase.as_ref())?,
+    };
     Ok(Plan { nick, grid, passphrase })
+}
+
+fn which(config: &Config, nick: &Nick, passphrase: Option<&Secret>) -> Result<Place, SetupError> {
+    eprintln!("You meet others on a grid; people on other grids come by invite.");
+    let choices = [
+        "this machine: a folder, nothing to install",
+        "services that are there: Kafka, Valkey, PostgreSQL",
+        "the cloud: the same on a free plan",
+    ];
+    let start = usize::from(config.settings.kafka.is_some());
+    let question = inquire::Select::new("Which grid?", choices.to_vec()).with_starting_cursor(start);
+    let choice = question.raw_prompt().map_err(|_| ProfileError::Stopped)?;
+    match choice.index {
+        0 => embedded(config, None),
+        1 => Ok(Place::Services(questions::services(config, env::from_elsewhere(config)?)?)),
+        _ => cloud::ask(config, nick, passphrase),
+    }
+}
+
+fn embedded(config: &Config, folder: Option<PathBuf>) -> Result<Place, SetupError> {
+    let usual = config.grid();
+    let shown = folder.as_ref().unwrap_or(&usual).display().to_string();
+    let help = "profiles that name the same folder meet each other";
+    let typed = questions::text("The grid's folder:", &shown, help)?;
+    let folder = if typed.is_empty() { usual.clone() } else { PathBuf::from(typed) };
+    let folder =
+        std::path::absolute(&folder).map_err(|e| SetupError::Check(format!("{}: {e}", folder.display())))?;
+    Ok(Place::Embedded((folder != usual).then_some(folder)))
+}
+
+/// Waits for a service: questions come from where nothing runs in the background.
+pub(super) fn wait<T>(future: impl Future<Output = T>) -> Result<T, SetupError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|e| SetupError::Check(format!("the runtime can't be started: {e}")))?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    Ok(result)
+}
+
+/// Whether what is missing on the services is to be made now.
+pub fn ask_infra() -> Result<bool, ProfileError> {
+    questions::yes("Make what is missing on the services now (topics, rights, tables)?", true)
 }

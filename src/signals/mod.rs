@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::ports::{Health, Pending};
 
 pub use embedded::EmbeddedSignals;
-pub use valkey::{ValkeySettings, ValkeySignals};
+pub use valkey::{ValkeySettings, ValkeySignals, ValkeyTold};
 
 /// Events that wait for a slow listener.
 pub const EVENTS: usize = 1_024;

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::ports::{Health, Pending};
 
 pub use embedded::EmbeddedStore;
-pub use postgres::{PostgresSettings, PostgresStore};
+pub use postgres::{PostgresSettings, PostgresStore, PostgresTold};
 
 /// A store. Work is done in the order of the calls; see [`Pending`].
 pub trait Store: Send + Sync + std::fmt::Debug {

@@ -17,7 +17,7 @@ use super::words;
 use crate::config::Secret;
 
 /// How long an order may take.
-const ORDER: Duration = Duration::from_secs(15);
+pub(super) const ORDER: Duration = Duration::from_secs(15);
 
 /// What a rule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,7 +103,7 @@ impl Acl {
 
 /// An administrator's hand on a cluster.
 #[derive(Debug)]
-pub struct Admin(Arc<Asker>);
+pub struct Admin(pub(super) Arc<Asker>);
 
 impl Admin {
     /// An administrator, as whom the settings log in. Called within a runtime; it connects when it is used.
@@ -180,7 +180,7 @@ impl Admin {
     }
 }
 
-fn said(what: &str, failure: &Failure) -> PortError {
+pub(super) fn said(what: &str, failure: &Failure) -> PortError {
     let why = match failure.code {
         code if words::is_refused(code) => {
             "this Kafka user may not do that; use an administrator's (KIRC_KAFKA_ADMIN_USER)"

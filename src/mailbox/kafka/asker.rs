@@ -171,7 +171,7 @@ impl Asker {
     }
 
     /// A client for orders. It is opened for a few of them at once, and its end waits for a thread.
-    async fn orders(self: &Arc<Self>) -> Result<Orders, PortError> {
+    pub(super) async fn orders(self: &Arc<Self>) -> Result<Orders, PortError> {
         let mut config = self.settings.asker();
         // Nobody takes up what this one says.
         config.set_log_level(RDKafkaLogLevel::Emerg);
@@ -344,13 +344,13 @@ fn answers(all: Vec<Result<String, (String, Code)>>, what: &str) -> Result<(), P
 }
 
 /// A client for orders, let go of by a thread that may wait.
-struct Orders {
+pub(super) struct Orders {
     admin: Option<AdminClient<DefaultClientContext>>,
     runtime: Handle,
 }
 
 impl Orders {
-    fn client(&self) -> Result<&AdminClient<DefaultClientContext>, PortError> {
+    pub(super) fn client(&self) -> Result<&AdminClient<DefaultClientContext>, PortError> {
         self.admin.as_ref().ok_or_else(|| PortError("Kafka's client was closed".to_owned()))
     }
 }

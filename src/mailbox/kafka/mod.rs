@@ -6,6 +6,7 @@
 mod admin;
 mod asker;
 mod client;
+mod look;
 mod produce;
 mod pulse;
 mod raw;
@@ -38,11 +39,15 @@ use super::{BATCHES, Delivery, Mailbox, ReaderStart};
 use crate::ports::{Health, Pending, pending, ready};
 
 pub use admin::{Acl, Admin, Operation, Pattern, Permission, Resource};
+pub use look::TopicTold;
 pub use settings::{Compression, KafkaSettings, Mechanism, Security};
 
 const GONE: &str = "the connection to Kafka was closed";
 /// How long what is on its way may take at the end.
 const CLOSE: Duration = Duration::from_millis(300);
+
+/// How long others are waited for when one address of a cluster does not work.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What all parts of a mailbox share.
 #[derive(Debug)]
@@ -68,6 +73,23 @@ pub async fn cluster_id(settings: &KafkaSettings, timeout: Duration) -> Result<S
     let pulse = Pulse::new(&settings.bootstrap);
     let asker = Asker::new(Arc::new(settings.clone()), pulse, Handle::current());
     asker.cluster(timeout).await
+}
+
+/// The same for somebody who waits for the answer: it does not try for long what was refused.
+pub async fn try_cluster(settings: &KafkaSettings, timeout: Duration) -> Result<String, PortError> {
+    let pulse = Pulse::new(&settings.bootstrap);
+    let asker = Asker::new(Arc::new(settings.clone()), pulse.clone(), Handle::current());
+    let asked = asker.cluster(timeout);
+    tokio::pin!(asked);
+    tokio::select! {
+        answer = &mut asked => return answer,
+        () = pulse.doubt.notified() => {}
+    }
+    // Of several addresses another one may be right.
+    match tokio::time::timeout(GRACE, asked).await {
+        Ok(Ok(id)) => Ok(id),
+        _ => Err(PortError(pulse.reason())),
+    }
 }
 
 impl KafkaMailbox {

@@ -5,6 +5,7 @@
 
 mod commands;
 mod connect;
+mod probe;
 mod settings;
 mod vital;
 mod worker;
@@ -27,6 +28,7 @@ use settings::Place;
 use vital::Vital;
 use worker::{Ask, Worker};
 
+pub use probe::ValkeyTold;
 pub use settings::ValkeySettings;
 
 /// Calls that wait at the most; more are refused.

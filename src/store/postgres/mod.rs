@@ -7,6 +7,7 @@
 mod link;
 mod pipeline;
 mod plan;
+mod probe;
 mod questions;
 mod settings;
 mod tables;
@@ -27,6 +28,7 @@ use crate::ports::{Health, Pending, Reply, pending, ready};
 use settings::Place;
 use worker::{Ask, Worker};
 
+pub use probe::PostgresTold;
 pub use settings::PostgresSettings;
 
 /// Things to do that wait at the most; more are refused.

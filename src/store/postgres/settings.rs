@@ -46,6 +46,8 @@ impl PostgresSettings {
 pub(super) struct Place {
     /// `host:port`.
     pub at: String,
+    pub host: String,
+    pub port: u16,
     pub user: String,
     pub database: String,
     pub schema: String,
@@ -109,7 +111,16 @@ impl Place {
         } else {
             format!("{}:{port}", uri.host)
         };
-        Ok(Self { at, user, database, schema, config, tls: MakeRustlsConnect::new(client) })
+        Ok(Self {
+            at,
+            host: uri.host,
+            port,
+            user,
+            database,
+            schema,
+            config,
+            tls: MakeRustlsConnect::new(client),
+        })
     }
 
     /// The schema as a quoted name.

@@ -56,6 +56,11 @@ fn back<A: Copy, B: Copy + PartialEq>(table: &[(A, B)], b: B) -> Option<A> {
     table.iter().find(|(_, x)| *x == b).map(|(a, _)| *a)
 }
 
+/// An operation of librdkafka's, if it is one that kirc knows.
+pub(super) fn operation(operation: RdOperation) -> Option<Operation> {
+    back(&OPERATIONS, operation)
+}
+
 /// The texts of a rule, as C wants them; they live for as long as librdkafka looks at them.
 struct Texts {
     name: CString,

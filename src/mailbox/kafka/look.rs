@@ -1,0 +1,89 @@
+//! Topics as they are: partitions, copies, settings, and what a user may do with them.
+//!
+//! It owns these questions, and changes one setting of a topic when told to. How topics should be is for others to say.
+
+use std::collections::BTreeMap;
+
+use kirc_core::port::PortError;
+use rdkafka::admin::{AdminOptions, AlterConfig, ConfigSource, ResourceSpecifier};
+
+use super::admin::{Admin, ORDER, Operation, said};
+use super::raw::{self, Failure};
+use super::words;
+
+/// A topic, as the one who asks sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicTold {
+    /// How many partitions it has.
+    pub partitions: u32,
+    /// How many copies of each partition there are.
+    pub copies: u32,
+    /// What who asks may do with it.
+    pub may: Vec<Operation>,
+}
+
+impl Admin {
+    /// Topics, one answer for each: nothing where there is none, or where one may not even know that.
+    pub async fn topics(&self, names: &[String]) -> Result<Vec<(String, Option<TopicTold>)>, PortError> {
+        let client = self.0.client().await?;
+        let asked = raw::shapes(&client, names, ORDER).await;
+        let mut all = Vec::new();
+        for (name, shape) in asked.map_err(|f| said("topics can't be looked at", &f))? {
+            let told = match shape {
+                Ok(raw::Shape { partitions, copies, may }) => Some(TopicTold { partitions, copies, may }),
+                Err(f) if words::is_missing(f.code) || words::is_refused(f.code) => None,
+                Err(f) => return Err(said(&format!("topic {name} can't be looked at"), &f)),
+            };
+            all.push((name, told));
+        }
+        Ok(all)
+    }
+
+    /// The settings of a topic by Kafka's names; those that were set for it alone are marked.
+    pub async fn settings(&self, topic: &str) -> Result<BTreeMap<String, (String, bool)>, PortError> {
+        let orders = self.0.orders().await?;
+        let options = AdminOptions::new().request_timeout(Some(ORDER));
+        let what = format!("the settings of topic {topic} can't be looked at");
+        let asked = [ResourceSpecifier::Topic(topic)];
+        let answers = orders.client()?.describe_configs(&asked, &options).await;
+        let answers = answers.map_err(|e| said(&what, &failure(&e)))?;
+        let mut all = BTreeMap::new();
+        for answer in answers {
+            let found = answer.map_err(|code| said(&what, &Failure { code, text: code.to_string() }))?;
+            let entries = found.entries.into_iter().filter(|e| !e.is_sensitive);
+            all.extend(entries.filter_map(|entry| {
+                Some((entry.name, (entry.value?, entry.source == ConfigSource::DynamicTopic)))
+            }));
+        }
+        Ok(all)
+    }
+
+    /// Changes one setting of a topic; all others stay.
+    pub async fn change_setting(&self, topic: &str, name: &str, value: &str) -> Result<(), PortError> {
+        // The call replaces all that was set for the topic.
+        let mut all: BTreeMap<String, String> = self
+            .settings(topic)
+            .await?
+            .into_iter()
+            .filter_map(|(name, (value, own))| own.then_some((name, value)))
+            .collect();
+        all.insert(name.to_owned(), value.to_owned());
+        let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (name, value) in &all {
+            change = change.set(name, value);
+        }
+        let orders = self.0.orders().await?;
+        let options = AdminOptions::new().request_timeout(Some(ORDER));
+        let what = format!("{name} of topic {topic} can't be changed");
+        let done = orders.client()?.alter_configs(&[change], &options).await;
+        for answer in done.map_err(|e| said(&what, &failure(&e)))? {
+            answer.map_err(|(_, code)| said(&what, &Failure { code, text: code.to_string() }))?;
+        }
+        Ok(())
+    }
+}
+
+fn failure(error: &rdkafka::error::KafkaError) -> Failure {
+    let code = words::code(error).unwrap_or(rdkafka::error::RDKafkaErrorCode::Fail);
+    Failure { code, text: error.to_string() }
+}

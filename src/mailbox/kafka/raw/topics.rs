@@ -1,0 +1,93 @@
+//! Topics as an administrator looks at them: partitions, copies, and what the client itself may do with them.
+//!
+//! It owns this call. It may not know which rights are the right ones.
+
+use std::ffi::CString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+use rdkafka::bindings::rd_kafka_admin_op_t as Op;
+
+use super::super::admin::Operation;
+use super::super::client::Client;
+use super::acl::operation;
+use super::call::{Failure, call};
+use super::{c_text, copied, lent, outcome};
+
+/// A topic, and what who asked may do with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Shape {
+    pub(in super::super) partitions: u32,
+    /// Of the partition that has the fewest.
+    pub(in super::super) copies: u32,
+    pub(in super::super) may: Vec<Operation>,
+}
+
+/// What topics are, one answer for each.
+pub(in super::super) async fn shapes(
+    client: &Arc<Client>,
+    names: &[String],
+    timeout: Duration,
+) -> Result<Vec<(String, Result<Shape, Failure>)>, Failure> {
+    let texts = names.iter().map(|n| c_text(n)).collect::<Result<Vec<CString>, _>>()?;
+    let ask = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout, |rk, options, queue| {
+        let mut pointers: Vec<_> = texts.iter().map(|t| t.as_ptr()).collect();
+        // SAFETY: the options are the call's own, made to be written until the call is made, and nobody else has them; what the
+        // setter gives back is null or an error of ours, which is destroyed. The collection copies the names, which live in
+        // `texts` during this call; it is destroyed once, after librdkafka copied it in turn.
+        unsafe {
+            let error = rd::rd_kafka_AdminOptions_set_include_authorized_operations(options.cast_mut(), 1);
+            if !error.is_null() {
+                rd::rd_kafka_error_destroy(error);
+            }
+            let topics = rd::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+            rd::rd_kafka_DescribeTopics(rk, topics, options, queue);
+            rd::rd_kafka_TopicCollection_destroy(topics);
+        }
+    });
+    let event = ask.answer().await?;
+    let mut all = Vec::new();
+    // SAFETY: the event lives until the end of this function and everything read belongs to it: each array has as many elements
+    // as is told, and texts are copied. An event of another type gives null, which is looked for.
+    unsafe {
+        let result = rd::rd_kafka_event_DescribeTopics_result(event.ptr());
+        if result.is_null() {
+            return Ok(all);
+        }
+        let mut count = 0;
+        let topics = rd::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+        for &topic in lent(topics.cast_const(), count) {
+            let name = copied(rd::rd_kafka_TopicDescription_name(topic));
+            let shape = outcome(rd::rd_kafka_TopicDescription_error(topic)).map(|()| shape(topic));
+            all.push((name, shape));
+        }
+    }
+    Ok(all)
+}
+
+/// # Safety
+/// `topic` is a description that lives during the call.
+unsafe fn shape(topic: *const rd::rd_kafka_TopicDescription_t) -> Shape {
+    let (mut count, mut rights) = (0, 0);
+    // SAFETY: the description is alive, as the caller promises, and what it lends lives as long; arrays have as many elements as
+    // is told. Operations are an array of numbers, null if there is none.
+    unsafe {
+        let partitions = rd::rd_kafka_TopicDescription_partitions(topic, &raw mut count);
+        let partitions = lent(partitions.cast_const(), count);
+        let copies = partitions.iter().map(|&partition| {
+            let mut copies = 0;
+            rd::rd_kafka_TopicPartitionInfo_replicas(partition, &raw mut copies);
+            copies
+        });
+        let copies = u32::try_from(copies.min().unwrap_or(0)).unwrap_or(u32::MAX);
+        let operations = rd::rd_kafka_TopicDescription_authorized_operations(topic, &raw mut rights);
+        let may = match operations.is_null() {
+            true => Vec::new(),
+            false => {
+                std::slice::from_raw_parts(operations, rights).iter().filter_map(|o| operation(*o)).collect()
+            }
+        };
+        Shape { partitions: u32::try_from(partitions.len()).unwrap_or(u32::MAX), copies, may }
+    }
+}
