@@ -3,6 +3,7 @@
 
 pub mod own_services;
 pub mod party;
+pub mod screen;
 pub mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
