@@ -232,3 +232,23 @@ fn an_invite_ends_when_it_was_said_to() {
     }
     world.ok("bob", &["invite", "accept", &invite]);
 }
+
+#[test]
+fn lost_keys_are_never_replaced_by_new_ones() {
+    let world = World::new();
+    world.set_up("alice");
+    world.ok("alice", &["send", "--join", "#net", "hello"]);
+    let key = world.profile("alice").join("identity.json");
+    let copy = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    for command in [&["send", "#net", "hi"][..], &["setup", "--nick", "alice", "--embedded", "--yes"]] {
+        let refused = world.run("alice", command);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(text(&refused.stderr).contains("put the copy of the key file back"), "{refused:?}");
+        assert!(!key.exists());
+    }
+    let report = world.run("alice", &["doctor"]);
+    assert!(text(&report.stdout).contains("put the copy of the key file back"), "{report:?}");
+    common::private(&key, &copy);
+    world.ok("alice", &["send", "#net", "again"]);
+}

@@ -92,6 +92,9 @@ pub(super) fn keys(config: &Config) -> Check {
     }
     match profile::read_identity(&path, config.settings.passphrase.as_ref()) {
         Ok(identity) => Check::ok("keys", format!("fingerprint {}", identity.public().fingerprint())),
+    if let Err(error) = profile::check_keys_there(&config.paths) {
+        return Check::wrong("keys", error.to_string(), "do what it says");
+    }
         Err(ProfileError::PassphraseNeeded) => {
             Check::ok("keys", "sealed by a passphrase (not opened here; KIRC_PASSPHRASE would)")
         }

@@ -75,6 +75,7 @@ pub enum SetupError {
 /// Sets a profile up. Run again, it keeps the keys and every line of `.env` that it does not have to change.
 pub async fn apply(config: &Config, plan: &Plan) -> Result<Report, SetupError> {
     let paths = &config.paths;
+    profile::check_keys_there(paths)?;
     profile::prepare_folder(paths)?;
     let new_keys = !profile::exists(paths);
     let made = if new_keys {
