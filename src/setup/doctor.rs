@@ -70,8 +70,12 @@ pub async fn examine(config: Result<Config, ConfigError>) -> Vec<Check> {
     found.push(checks::keys(&config));
     let (node, running) = checks::node(&config).await;
     found.push(node);
-    found.push(checks::store(&config, running).await);
-    found.push(checks::grid(&config).await);
+    if running {
+        found.extend(checks::told(&config).await);
+    }
+    let (store, home) = checks::store(&config, running).await;
+    found.push(store);
+    found.push(checks::grid(&config, home).await);
     found.push(checks::clock(&config));
     found.push(checks::terminal());
     found
