@@ -28,10 +28,23 @@ fn help_is_done_and_wrong_usage_is_two() {
         &["setup"],
         &["tui"],
         &["send", "--demo", "x", "y"],
+        &["pipe", "--caps", "state,nonsense"],
+        &["send", "#net", ""],
     ] {
         let output = world.run("x", wrong);
         assert_eq!(output.status.code(), Some(2), "{wrong:?}: {output:?}");
         assert!(!output.stderr.is_empty(), "{wrong:?}");
+    }
+    for (wrong, says) in [
+        (&["--profile", "../x", "identity", "show"][..], "--profile: \"../x\" is no profile name"),
+        (&["send", "", "hello"], "say whom you mean"),
+        (&["tail", ""], "say whom you mean"),
+        (&["history", "#a b"], "#a b"),
+        (&["send", "#a b", "hello"], "#a b"),
+    ] {
+        let output = world.run("x", wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {output:?}");
+        assert!(text(&output.stderr).contains(says), "{wrong:?}: {output:?}");
     }
 }
 
@@ -207,6 +220,16 @@ fn card_invite_and_contact() {
     assert_eq!(contact["trust"], "verified", "{contact}");
     world.ok("bob", &["contacts", "remove", "alice"]);
     drop(alice);
+}
+
+#[test]
+fn a_stranger_is_not_among_the_contacts() {
+    let world = World::new();
+    world.set_up("alice");
+    for command in ["verify", "show"] {
+        let refused = world.run("alice", &["contacts", command, "bob"]);
+        assert_eq!(text(&refused.stderr), "kirc: bob is not among your contacts\n", "{refused:?}");
+    }
 }
 
 #[test]
