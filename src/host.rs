@@ -67,7 +67,8 @@ impl NodeHost {
         let node_config = node_config(settings, nick, &services);
         let Services { mailbox, signals, published, store, abroad, .. } = services;
         let snapshot = store.load().await?;
-        make_topics(&mailbox, &node_config).await;
+        let stop = CancellationToken::new();
+        make_topics(&mailbox, &node_config, stop.clone()).await;
         let node = Node::restore(node_config, identity, &snapshot, seed, now())?;
         drop(snapshot);
         let ports = Ports { mailbox, signals, published, store, abroad };
@@ -80,7 +81,6 @@ impl NodeHost {
                 return Err(AttachError::Socket { path: socket, source }.into());
             }
         };
-        let stop = CancellationToken::new();
         let server = tokio::spawn(serve(listener, driver.hub(), stop.clone()));
         tracing::info!(profile = config.paths.profile_name(), "the node runs");
         Ok(Self { driver, stop, server, socket, lock })
@@ -123,20 +123,42 @@ fn node_config(settings: &Settings, nick: Nick, services: &Services) -> node::Co
     }
 }
 
-/// Makes the node's topics; if that takes long it goes on behind the start.
-async fn make_topics(mailbox: &Arc<dyn Mailbox>, config: &node::Config) {
+/// Makes the node's topics; if that takes long it goes on behind the start. A service that was away may have lost them
+/// (a cloud that was powered off), so they are made again whenever it comes back.
+async fn make_topics(mailbox: &Arc<dyn Mailbox>, config: &node::Config, stop: CancellationToken) {
     let topics = Node::topics(config);
-    let mailbox = mailbox.clone();
-    let mut making = tokio::spawn(async move {
-        let mut pause = Duration::from_millis(100);
-        for (name, partitions) in topics {
-            let names = [name];
-            while let Err(error) = mailbox.create_topics(&names, partitions).await {
-                tracing::warn!(topic = names[0], %error, "a topic can't be made");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(5));
+    let keeper = mailbox.clone();
+    let mut health = mailbox.health();
+    let (first, made) = tokio::sync::oneshot::channel();
+    let keep = async move {
+        make_all(&keeper, &topics).await;
+        let _ = first.send(());
+        let mut was_up = true;
+        while health.changed().await.is_ok() {
+            let up = health.borrow_and_update().up;
+            if up && !was_up {
+                make_all(&keeper, &topics).await;
             }
+            was_up = up;
+        }
+    };
+    tokio::spawn(async move {
+        tokio::select! {
+            () = keep => {}
+            () = stop.cancelled() => {}
         }
     });
-    let _ = tokio::time::timeout(TOPICS, &mut making).await;
+    let _ = tokio::time::timeout(TOPICS, made).await;
+}
+
+async fn make_all(mailbox: &Arc<dyn Mailbox>, topics: &[(String, u32)]) {
+    let mut pause = Duration::from_millis(100);
+    for (name, partitions) in topics {
+        let names = [name.clone()];
+        while let Err(error) = mailbox.create_topics(&names, *partitions).await {
+            tracing::warn!(topic = name, %error, "a topic can't be made");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
 }

@@ -20,6 +20,18 @@ pub enum ProfileError {
         /// Its name.
         name: String,
     },
+    /// It was set up and used, and its keys are not there any more.
+    #[error(
+        "{} is gone, and with it the keys of profile \"{name}\", whose store and messages are still there: put the copy of the key file back. New keys would make you somebody else, and could not open what is stored; if there is no copy, set up another profile (kirc setup --profile NAME), or move {} away",
+        path.display(),
+        path.parent().unwrap_or(path).display()
+    )]
+    KeyGone {
+        /// The key file.
+        path: PathBuf,
+        /// The profile.
+        name: String,
+    },
     /// A file can't be used.
     #[error(transparent)]
     File(#[from] FileError),
@@ -57,6 +69,15 @@ pub fn exists(paths: &Paths) -> bool {
     paths.identity().exists()
 }
 
+/// Refuses a profile that has lost its keys: a node has run in it, and may have left a store (here, or in a PostgreSQL).
+pub fn check_keys_there(paths: &Paths) -> Result<(), ProfileError> {
+    let used = [paths.store(), paths.lock(), paths.log()].iter().any(|path| path.exists());
+    if used && !exists(paths) {
+        return Err(ProfileError::KeyGone { path: paths.identity(), name: paths.profile_name().to_owned() });
+    }
+    Ok(())
+}
+
 /// Makes the profile's folder; refuses one that others can get at.
 pub fn prepare_folder(paths: &Paths) -> Result<(), ProfileError> {
     make_private_dir(&paths.profile())?;
@@ -66,6 +87,7 @@ pub fn prepare_folder(paths: &Paths) -> Result<(), ProfileError> {
 
 /// Refuses a profile that is not set up, or that others can get at.
 pub fn check(paths: &Paths) -> Result<(), ProfileError> {
+    check_keys_there(paths)?;
     if !exists(paths) {
         return Err(ProfileError::Missing { name: paths.profile_name().to_owned() });
     }

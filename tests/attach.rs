@@ -49,6 +49,23 @@ fn a_killed_node_leaves_a_stale_socket_that_does_not_matter() {
 }
 
 #[test]
+fn a_node_that_lost_its_lock_file_is_still_found() {
+    let world = World::new();
+    world.set_up("alice");
+    let mut node = world.node("alice");
+    world.ok("alice", &["send", "--join", "#net", "one"]);
+    std::fs::remove_file(world.profile("alice").join("kirc.lock")).unwrap();
+    for _ in 0..2 {
+        world.ok("alice", &["send", "#net", "two"]);
+    }
+    let report = world.ok("alice", &["doctor"]);
+    assert!(report.contains("was taken from it"), "{report}");
+    node.signal("TERM");
+    assert_eq!(node.wait(), Some(0));
+    world.ok("alice", &["send", "#net", "three"]);
+}
+
+#[test]
 fn many_at_once_are_one_node() {
     let world = World::new();
     world.set_up("alice");

@@ -28,10 +28,23 @@ fn help_is_done_and_wrong_usage_is_two() {
         &["setup"],
         &["tui"],
         &["send", "--demo", "x", "y"],
+        &["pipe", "--caps", "state,nonsense"],
+        &["send", "#net", ""],
     ] {
         let output = world.run("x", wrong);
         assert_eq!(output.status.code(), Some(2), "{wrong:?}: {output:?}");
         assert!(!output.stderr.is_empty(), "{wrong:?}");
+    }
+    for (wrong, says) in [
+        (&["--profile", "../x", "identity", "show"][..], "--profile: \"../x\" is no profile name"),
+        (&["send", "", "hello"], "say whom you mean"),
+        (&["tail", ""], "say whom you mean"),
+        (&["history", "#a b"], "#a b"),
+        (&["send", "#a b", "hello"], "#a b"),
+    ] {
+        let output = world.run("x", wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {output:?}");
+        assert!(text(&output.stderr).contains(says), "{wrong:?}: {output:?}");
     }
 }
 
@@ -210,6 +223,16 @@ fn card_invite_and_contact() {
 }
 
 #[test]
+fn a_stranger_is_not_among_the_contacts() {
+    let world = World::new();
+    world.set_up("alice");
+    for command in ["verify", "show"] {
+        let refused = world.run("alice", &["contacts", command, "bob"]);
+        assert_eq!(text(&refused.stderr), "kirc: bob is not among your contacts\n", "{refused:?}");
+    }
+}
+
+#[test]
 fn an_invite_ends_when_it_was_said_to() {
     let world = World::new();
     world.set_up("alice");
@@ -231,4 +254,95 @@ fn an_invite_ends_when_it_was_said_to() {
         assert!(code == 0 || text(&made.stderr).contains("at most 365 days"), "{time}: {made:?}");
     }
     world.ok("bob", &["invite", "accept", &invite]);
+}
+
+#[test]
+fn another_grid_than_before_is_noticed_and_may_be_meant() {
+    let world = World::new();
+    let grid = world.path().join("own-grid");
+    let setup = ["setup", "--nick", "alice", "--embedded", "--yes", "--grid", grid.to_str().unwrap()];
+    world.ok("alice", &setup);
+    world.ok("alice", &["send", "--join", "#net", "hello"]);
+    let env = world.profile("alice").join(".env");
+    let all = std::fs::read_to_string(&env).unwrap();
+    let cut: String = all.lines().filter(|l| !l.contains("KIRC_GRID")).map(|l| format!("{l}\n")).collect();
+    common::private(&env, cut.as_bytes());
+    let report = world.ok("alice", &["doctor"]);
+    assert!(!report.contains("has lived"), "nothing is there yet: {report}");
+
+    let mut pipe = world.start("alice", &["pipe"]);
+    let alarm = pipe.until("ALARM");
+    assert_eq!(alarm["params"][0], "other-grid", "{alarm}");
+    let report = world.ok("alice", &["doctor"]);
+    assert!(report.contains("lived on another grid until now"), "{report}");
+    assert_eq!(pipe.end(), Some(0));
+    let report = world.ok("alice", &["doctor"]);
+    assert!(report.contains("not the grid on which this profile has lived"), "{report}");
+    let log = std::fs::read_to_string(world.profile("alice").join("kirc.log")).unwrap();
+    assert!(log.contains("WARN") && log.contains("lived on another grid"), "{log}");
+
+    // Back to the old one: all is well. On to the new one, by joining there: that is meant.
+    common::private(&env, all.as_bytes());
+    assert!(!world.ok("alice", &["doctor"]).contains("has lived"));
+    common::private(&env, cut.as_bytes());
+    let mut pipe = world.start("alice", &["pipe"]);
+    pipe.until("ALARM");
+    pipe.join("#other");
+    assert_eq!(pipe.end(), Some(0));
+    assert!(!world.ok("alice", &["doctor"]).contains("has lived"));
+}
+
+#[test]
+fn what_can_not_be_read_is_counted() {
+    use kirc::mailbox::Mailbox;
+    let world = World::new();
+    world.set_up("alice");
+    let mut node = world.node("alice");
+    world.ok("alice", &["send", "--join", "#net", "hello"]);
+    let clean = world.ok("alice", &["doctor"]);
+    assert!(!clean.contains("not taken"), "{clean}");
+    let said: Value = serde_json::from_str(&world.ok("alice", &["identity", "show", "--json"])).unwrap();
+    let user: String = said["actor"].as_str().unwrap().chars().take(12).collect();
+    let grid = kirc::embedded::Grid::open(&world.path().join("grid"), Default::default()).unwrap();
+    let cluster = grid.id().to_owned();
+    let topic = kirc_core::port::Topic { cluster, name: format!("rpc-in-{user}"), partition: 0 };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mailbox = grid.mailbox().unwrap();
+        for _ in 0..3 {
+            mailbox.append(&topic, vec![], b"garbage".to_vec()).await.unwrap();
+        }
+        mailbox.close().await.unwrap();
+    });
+    // What is said behind it is heard behind it.
+    let begin = std::time::Instant::now();
+    let report = loop {
+        let report = world.ok("alice", &["doctor"]);
+        if report.contains("not taken") || begin.elapsed() > common::LONG {
+            break report;
+        }
+    };
+    assert!(report.contains(&format!("rpc-in-{user}")) && report.contains("not an envelope"), "{report}");
+    node.signal("TERM");
+    assert_eq!(node.wait(), Some(0));
+}
+
+#[test]
+fn lost_keys_are_never_replaced_by_new_ones() {
+    let world = World::new();
+    world.set_up("alice");
+    world.ok("alice", &["send", "--join", "#net", "hello"]);
+    let key = world.profile("alice").join("identity.json");
+    let copy = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    for command in [&["send", "#net", "hi"][..], &["setup", "--nick", "alice", "--embedded", "--yes"]] {
+        let refused = world.run("alice", command);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(text(&refused.stderr).contains("put the copy of the key file back"), "{refused:?}");
+        assert!(!key.exists());
+    }
+    let report = world.run("alice", &["doctor"]);
+    assert!(text(&report.stdout).contains("put the copy of the key file back"), "{report:?}");
+    common::private(&key, &copy);
+    world.ok("alice", &["send", "#net", "again"]);
 }

@@ -91,7 +91,7 @@ impl World {
                 self.after(delay, Event::End(index, life, ticket, topic));
             }
             Effect::Signal { grid: _, ticket, op } => self.signal(index, ticket, op),
-            Effect::Reach { .. } | Effect::Revoke { .. } => {}
+            Effect::Reach { .. } | Effect::Revoke { .. } | Effect::Warn { .. } => {}
             Effect::Grant { ticket, .. } => {
                 let result = Ok((serde_json::json!({"kafka": {}}), false));
                 self.after(0, Event::Input(index, life, Input::Granted { ticket, result }));

@@ -1,13 +1,14 @@
 //! Scenes that were found in the field: few nodes, no chance, one thing that goes wrong.
 
 use kirc_core::Envelope;
-use kirc_core::port::Topic;
+use kirc_core::port::{Input, StoreOp, Table, Topic};
 use kirc_sim::dice::Dice;
 use kirc_sim::faults::Fault;
 use kirc_sim::host::LOG;
 use kirc_sim::people::Deed;
 use kirc_sim::plan::{Kind, Plan};
 use kirc_sim::world::{Event, World};
+use serde_json::json;
 
 const HOUR: i64 = 3_600_000;
 const ALICE: usize = 0;
@@ -130,4 +131,114 @@ fn a_direct_message_that_waited_for_its_reader_is_as_good_as_any() {
     let shown = heard(&world, ALICE, "PRIVMSG");
     let states: Vec<&str> = shown.iter().filter_map(|e| e.meta_str("state")).collect();
     assert_eq!(states, ["sent"]);
+}
+
+/// Somebody types a command.
+fn says(world: &mut World, host: usize, envelope: Envelope) {
+    let (life, session) = (world.hosts[host].life, world.hosts[host].session);
+    world.arrive(host, life, Input::Command { session, envelope });
+}
+
+fn status(world: &mut World, host: usize) -> Envelope {
+    says(world, host, Envelope::new("STATUS").meta("label", "asked"));
+    heard(world, host, "STATUS").into_iter().rfind(|e| e.meta_str("label") == Some("asked")).unwrap()
+}
+
+#[test]
+fn records_that_can_not_be_taken_are_counted_by_topic_and_reason() {
+    let mut world = scene(2);
+    world.at(100, Event::Person(ALICE, Deed::Join("#net")));
+    world.at(100, Event::Person(ALICE, Deed::Meet(BOB)));
+    world.at(100, Event::Person(BOB, Deed::Meet(ALICE)));
+    world.at(2_000, Event::Person(BOB, Deed::Join("#net")));
+    world.at(3_000, Event::Person(BOB, Deed::Tell(ALICE)));
+    world.run_until(10_000);
+    assert_eq!(status(&mut world, ALICE).get("services").unwrap()["mailbox"]["refused"], json!({}));
+    let (direct, key, message) = records(&world, "data-in-alice", "DM").remove(0);
+    let mut forged: Envelope = serde_json::from_slice(&message).unwrap();
+    forged.id = Some("0190b6a8-7c00-7000-8000-000000000001".into());
+    let (log, room, _) = records(&world, LOG, "KEY").remove(0);
+    let rpc = Topic { name: "rpc-in-alice".into(), ..direct.clone() };
+    let sealed = records(&world, "rpc-in-alice", "ASK").remove(0).2;
+    let mut foreign: Envelope = serde_json::from_slice(&sealed).unwrap();
+    foreign.to = Some(world.hosts[BOB].identity.actor().to_string());
+    for (topic, key, value) in [
+        (&direct, &key, b"garbage".to_vec()),
+        (&direct, &key, forged.to_canonical()),
+        (&rpc, &key, Envelope::new("NONSENSE").to_canonical()),
+        (&rpc, &key, foreign.to_canonical()),
+        (&log, &room, b"garbage".to_vec()),
+    ] {
+        world.send(BOB, None, topic.clone(), key.clone(), value, 0);
+    }
+    world.run_until(20_000);
+    let counted = status(&mut world, ALICE).get("services").unwrap()["mailbox"]["refused"].clone();
+    let expected = json!({
+        "data-in-alice": {"not an envelope": 1, "not what stands around them": 1},
+        "rpc-in-alice": {"of a kind that is not known": 1, "not sealed to this node": 1},
+        "data-out-grid": {"not records of a log": 1},
+    });
+    assert_eq!(counted, expected);
+    // Nobody is the worse for it.
+    world.at(21_000, Event::Person(BOB, Deed::Say("#net")));
+    world.at(21_000, Event::Person(BOB, Deed::Tell(ALICE)));
+    world.run_until(30_000);
+    assert_eq!(heard(&world, ALICE, "PRIVMSG").len(), 3);
+}
+
+#[test]
+fn the_name_that_one_has_is_taken_again_without_a_word_to_others() {
+    let mut world = scene(2);
+    world.at(100, Event::Person(ALICE, Deed::Join("#net")));
+    world.at(2_000, Event::Person(BOB, Deed::Join("#net")));
+    world.run_until(10_000);
+    let before = world.witness.appended;
+    says(&mut world, BOB, Envelope::new("NICK").param("bob").meta("label", "x"));
+    world.run_until(12_000);
+    assert_eq!(heard(&world, BOB, "NICK").len(), 1);
+    assert!(heard(&world, ALICE, "NICK").is_empty());
+    assert_eq!(world.witness.appended, before);
+}
+
+#[test]
+fn a_node_says_when_it_has_read_what_came_before_it() {
+    let mut world = scene(2);
+    world.at(100, Event::Person(ALICE, Deed::Join("#net")));
+    world.at(2_000, Event::Person(BOB, Deed::Join("#net")));
+    world.run_until(10_000);
+    world.crash(BOB, "for the scene");
+    for at in [10_100, 10_200] {
+        world.at(at, Event::Person(ALICE, Deed::Say("#net")));
+    }
+    world.run_until(40_000);
+    let of_bob = world.witness.heard.iter().filter(|h| h.host == BOB && h.life == 1 && h.main);
+    let story: Vec<&Envelope> = of_bob.map(|h| &h.envelope).collect();
+    let when = |what: &dyn Fn(&Envelope) -> bool| story.iter().rposition(|e| what(e));
+    let first = story.iter().position(|e| e.get("caught_up").is_some_and(|v| v == true));
+    let last = when(&|e| e.command == "PRIVMSG");
+    assert!(first.is_some() && last.is_some() && first > last, "{story:#?}");
+    let begins = story.iter().find_map(|e| e.get("caught_up"));
+    assert_eq!(begins, Some(&json!(false)));
+}
+
+#[test]
+fn another_grid_than_before_is_told_until_somebody_joins_there() {
+    let mut world = scene(1);
+    world.run_until(1_000);
+    let home = |world: &World| {
+        let kept = world.hosts[ALICE].store.snapshot().values;
+        kept[&(Table::Setting, "home".to_owned())].clone()
+    };
+    assert_eq!(home(&world), br#""grid""#);
+    let value = br#""elsewhere""#.to_vec();
+    world.hosts[ALICE].store.commit(vec![StoreOp::Put { table: Table::Setting, key: "home".into(), value }]);
+    world.crash(ALICE, "for the scene");
+    world.run_until(30_000);
+    let alarms = heard(&world, ALICE, "ALARM");
+    assert_eq!(alarms.len(), 1, "{alarms:?}");
+    assert_eq!(alarms[0].params, ["other-grid"]);
+    assert_eq!(home(&world), br#""elsewhere""#);
+    world.at(31_000, Event::Person(ALICE, Deed::Join("#net")));
+    world.run_until(40_000);
+    assert_eq!(home(&world), br#""grid""#);
 }

@@ -26,7 +26,11 @@ pub async fn take(paths: &Paths) -> Result<Seat, AttachError> {
     let mut pause = Duration::from_millis(5);
     loop {
         if let Some(lock) = try_lock(&paths.lock())? {
-            return Ok(Seat::Host(lock));
+            // A node gives its socket up before its lock. One that still answers has lost its lock file, not its life.
+            return match connect(&paths.socket()).await {
+                Ok(stream) => Ok(Seat::Guest(stream)),
+                Err(_) => Ok(Seat::Host(lock)),
+            };
         }
         if let Ok(stream) = connect(&paths.socket()).await {
             return Ok(Seat::Guest(stream));

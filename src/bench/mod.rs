@@ -4,8 +4,12 @@
 //! about channels: three real nodes are driven as they always are, and their times are taken from outside.
 
 mod bare;
+mod crowd;
 mod folder;
+mod grid;
 mod idle;
+mod place;
+mod raw;
 mod report;
 mod signatures;
 mod stage;
@@ -15,6 +19,7 @@ mod way;
 use std::path::Path;
 
 pub use folder::Folder;
+pub use grid::{needs as grid_needs, run as run_grid};
 pub use report::{Report, Row, Spread};
 
 use bare::Hops;
@@ -51,7 +56,7 @@ pub async fn run(program: &Path, plan: Plan) -> anyhow::Result<Report> {
     // First: nothing else of this process runs then.
     report.rows.extend(idle::measure(program, plan.quiet)?);
 
-    let mut stage = Stage::open(folder.path()).await?;
+    let mut stage = Stage::open(&folder.path().into()).await?;
     let size = stage.record_size();
     let mut hops = Hops::open(&folder.path().join("hops.db"), size)?;
     let (mut ways, mut bare) = (Ways::default(), Vec::new());

@@ -98,6 +98,16 @@ impl Row {
     }
 }
 
+impl Row {
+    /// With a goal that the ratio is to reach.
+    #[must_use]
+    pub fn at_least(mut self, least: f64) -> Self {
+        self.met = Some(self.ratio.unwrap_or(self.p50) >= least);
+        self.goal = Some(format!("ratio ≥ {least}"));
+        self
+    }
+}
+
 /// A whole run.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {

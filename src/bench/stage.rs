@@ -1,7 +1,6 @@
 //! Three nodes on one grid: an author, a leader, a reader. Each has a store and connections of its own, as if it were
 //! a process of its own; each is driven by the real driver, which sees a clock around the node.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,19 +9,16 @@ use kirc_core::Envelope;
 use kirc_core::identity::Identity;
 use kirc_core::ids::Millis;
 use kirc_core::names::Nick;
-use kirc_core::node::{self, Home, Node};
+use kirc_core::node::{self, Node};
 use kirc_core::port::{Effect, Input, Now};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::abroad::HereOnly;
+use super::place::Place;
 use crate::driver::{self, Driver, Machine, Ports, now};
-use crate::embedded::{Grid, Settings};
-use crate::mailbox::Mailbox;
 use crate::profile;
-use crate::services::{self, LOG_TOPIC, PARTITIONS};
+use crate::services::Services;
 use crate::session::{Attach, Kind, Session};
-use crate::store::{EmbeddedStore, Store};
 
 /// The channel in which everything happens.
 pub const CHANNEL: &str = "#bench";
@@ -57,6 +53,7 @@ struct Timed {
     node: Node,
     part: Part,
     data_in: String,
+    log: String,
     times: Arc<Mutex<Times>>,
 }
 
@@ -65,7 +62,7 @@ impl Machine for Timed {
         let (counts, size) = match (&input, self.part) {
             (Input::Command { envelope, .. }, Part::Author) => (envelope.command == "PRIVMSG", 0),
             (Input::Record { topic, .. }, Part::Leader) => (topic.name == self.data_in, 0),
-            (Input::Record { topic, record }, Part::Reader) => (topic.name == LOG_TOPIC, record.value.len()),
+            (Input::Record { topic, record }, Part::Reader) => (topic.name == self.log, record.value.len()),
             _ => (false, 0),
         };
         let before = out.len();
@@ -110,12 +107,12 @@ pub struct Stage {
 
 impl Stage {
     /// Starts them; the leader founds the channel, the others join, and a few messages warm them up.
-    pub async fn open(dir: &Path) -> anyhow::Result<Self> {
+    pub async fn open(place: &Place) -> anyhow::Result<Self> {
         let times = Arc::new(Mutex::new(Times::default()));
         let mut drivers = Vec::new();
         let mut seats = Vec::new();
         for (part, nick) in [(Part::Leader, "leader"), (Part::Reader, "reader"), (Part::Author, "author")] {
-            let driver = start(dir, part, nick, times.clone()).await?;
+            let driver = start(place, part, nick, times.clone()).await?;
             seats.push(join(&driver, nick).await?);
             drivers.push(driver);
         }
@@ -152,32 +149,20 @@ impl Stage {
     }
 }
 
-async fn start(dir: &Path, part: Part, nick: &str, times: Arc<Mutex<Times>>) -> anyhow::Result<Driver> {
+async fn start(place: &Place, part: Part, nick: &str, times: Arc<Mutex<Times>>) -> anyhow::Result<Driver> {
     let identity = Identity::generate(&mut profile::rng()?, 2048);
-    let grid = Grid::open(&dir.join("grid"), Settings::default())?;
-    let (signals, published) = grid.signals()?;
-    let mailbox: Arc<dyn Mailbox> = Arc::new(grid.mailbox()?);
-    let folder = dir.join(nick);
-    crate::config::make_private_dir(&folder)?;
-    let store = EmbeddedStore::open(&folder)?;
+    let services = place.services(identity.actor(), nick).await?;
+    let Services { home, address, mailbox, signals, published, store, abroad, .. } = services;
     let snapshot = store.load().await?;
-    let home = Home { cluster: grid.id().to_owned(), log: LOG_TOPIC.to_owned(), partitions: PARTITIONS };
-    let address = services::address(identity.actor(), grid.id(), "{kind}-{user}");
-    let data_in = address.data_in.clone();
+    let (data_in, log) = (address.data_in.clone(), home.log.clone());
     let nick = Nick::parse(nick).map_err(|e| anyhow::anyhow!("{e}"))?;
     let config = node::Config::new(nick, address, home);
     for (name, partitions) in Node::topics(&config) {
         mailbox.create_topics(&[name], partitions).await?;
     }
     let node = Node::restore(config, identity, &snapshot, profile::seed()?, now())?;
-    let machine = Timed { node, part, data_in, times };
-    let ports = Ports {
-        mailbox,
-        signals: Arc::new(signals),
-        published,
-        store: Arc::new(store),
-        abroad: Arc::new(HereOnly),
-    };
+    let machine = Timed { node, part, data_in, log, times };
+    let ports = Ports { mailbox, signals, published, store, abroad };
     driver::start(machine, ports).context("the system gives no timer")
 }
 

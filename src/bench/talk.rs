@@ -12,7 +12,8 @@ use super::stage::{CHANNEL, Stage, Step};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn message(number: u64) -> Envelope {
-    let text = format!("{number:08} a line of the length that people write, more or less");
+    // 50 characters.
+    let text = format!("{number:08} a line of the length that people write it");
     Envelope::new("PRIVMSG").to(CHANNEL).line(text)
 }
 

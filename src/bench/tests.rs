@@ -24,7 +24,7 @@ fn bare_hops_and_appends_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_reach_the_reader_and_each_step_is_timed() {
     let folder = Folder::new().unwrap();
-    let mut stage = Stage::open(folder.path()).await.unwrap();
+    let mut stage = Stage::open(&folder.path().into()).await.unwrap();
     for _ in 0..3 {
         let (said, heard) = talk::single(&mut stage).await.unwrap();
         assert!(said < heard);

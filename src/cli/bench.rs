@@ -2,22 +2,39 @@
 
 use clap::Args;
 
-use super::{Failure, Outcome, block_on, show};
+use super::{Failure, Global, Outcome, block_on, show};
 use crate::bench::{self, Plan};
 
 const EXAMPLES: &str = "\
 Examples:
   kirc bench
   kirc bench --quick
+  kirc bench grid                    on the real services of the settings (KIRC_KAFKA, …)
+  kirc bench grid --members 200      and a kick in a channel of so many
   kirc bench --json | jq '.rows[] | select(.met == false)'
 
 It works in a temporary folder, with nodes and a grid of its own; no profile is touched. A full run takes half a minute or more.
 A goal that is missed is said, but is no failure: machines differ.";
 
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Where {
+    /// An embedded grid
+    Embedded,
+    /// The real services of the settings, beside rdkafka alone
+    Grid,
+}
+
 /// Flags of `kirc bench`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct BenchArgs {
+    /// Where
+    #[arg(value_enum, default_value = "embedded")]
+    place: Where,
+    /// Members of the large channel of `grid`; 0 leaves it out
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    members: usize,
     /// A short run
     #[arg(long)]
     quick: bool,
@@ -27,12 +44,19 @@ pub struct BenchArgs {
 }
 
 /// Runs it.
-pub fn run(args: &BenchArgs) -> Outcome {
+pub fn run(global: &Global, args: &BenchArgs) -> Outcome {
     let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
     let program =
         std::env::current_exe().map_err(|e| Failure::failed(format!("this program can't be found: {e}")))?;
+    let config = global.load()?;
+    if args.place == Where::Grid {
+        bench::grid_needs(&config).map_err(Failure::usage)?;
+    }
     let report = block_on(async {
-        let measured = bench::run(&program, plan).await;
+        let measured = match args.place {
+            Where::Embedded => bench::run(&program, plan).await,
+            Where::Grid => bench::run_grid(&config, plan, args.members).await,
+        };
         measured.map_err(|e| Failure::failed(format!("{e:#}")))
     })?;
     if args.json {

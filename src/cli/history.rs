@@ -18,6 +18,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct HistoryArgs {
     /// A channel, or a nick
+    #[arg(value_parser = super::talk::target)]
     target: String,
     /// Only what was said before the message with this id
     #[arg(long, value_name = "ID")]

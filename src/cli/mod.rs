@@ -176,7 +176,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Contacts(args) => contacts::run(global, &args),
         Command::Profile(args) => profile::run(global, &args),
         Command::Doctor(args) => doctor::run(global, &args),
-        Command::Bench(args) => bench::run(&args),
+        Command::Bench(args) => bench::run(global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -32,7 +32,8 @@ pub struct PipeArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     settle_timeout: Option<u64>,
     /// What is wanted beyond answers and messages: state, typing, presence, replay, status
-    #[arg(long, value_name = "CAP", value_delimiter = ',')]
+    #[arg(long, value_name = "CAP", value_delimiter = ',', hide_possible_values = true,
+        value_parser = ["state", "typing", "presence", "replay", "status"])]
     caps: Vec<String>,
 }
 

@@ -22,6 +22,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct SendArgs {
     /// A channel, or a nick
+    #[arg(value_parser = super::talk::target)]
     target: String,
     /// What to say; - reads it from stdin, a line each
     #[arg(required = true, trailing_var_arg = true)]
@@ -62,7 +63,11 @@ pub fn run(global: &Global, args: &SendArgs) -> Outcome {
 
 fn lines(args: &SendArgs) -> Result<Vec<String>, Failure> {
     if args.text != ["-"] {
-        return Ok(args.text.join(" ").lines().map(str::to_owned).collect());
+        let lines: Vec<String> = args.text.join(" ").lines().map(str::to_owned).collect();
+        if lines.iter().all(String::is_empty) {
+            return Err(Failure::usage("the text is empty: nothing was sent"));
+        }
+        return Ok(lines);
     }
     let mut text = String::new();
     std::io::stdin()

@@ -10,11 +10,25 @@ use super::{Failure, Outcome};
 pub fn clean(text: &str) -> String {
     let harmless = |c: char| match c {
         '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c if c.is_control() || turns(c) => '\u{fffd}',
         c => c,
     };
-    text.chars().map(harmless).collect()
+    text.chars().filter(|c| !hides(*c)).map(harmless).collect()
+}
+
+/// Marks that turn the direction of what follows, and ends of a line that no other program takes for one.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Characters that show nothing: two texts that look the same are the same without them. Joiners stay, scripts need them.
+fn hides(c: char) -> bool {
+    matches!(c,
+        '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}'..='\u{2065}'
+        | '\u{206a}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The local time of an envelope, in a form such as `%H:%M:%S`.
@@ -33,7 +47,13 @@ pub fn lines(envelope: &Envelope, with_date: bool) -> Vec<String> {
     let time = time(envelope, form);
     let from = clean(envelope.from.as_deref().unwrap_or("?"));
     let to = clean(envelope.to.as_deref().unwrap_or(""));
-    let text: Vec<String> = envelope.lines().into_iter().map(clean).collect();
+    let mut text: Vec<String> = envelope.lines().into_iter().map(clean).collect();
+    if envelope.meta_str("state") == Some("unverified")
+        && let Some(last) = text.last_mut()
+    {
+        let why = envelope.meta_str("reason").unwrap_or("the author's key has changed");
+        last.push_str(&format!(" [unverified: {}]", clean(why)));
+    }
     let first = text.first().map(String::as_str).unwrap_or("");
     let param = |i: usize| clean(envelope.params.get(i).map(String::as_str).unwrap_or(""));
     let reason = || match first {
@@ -100,5 +120,17 @@ mod tests {
         let said = Envelope::new("PRIVMSG").from("bob").to("#net").line("\u{1b}[2Jhello\u{202e}\r\nworld");
         let shown = lines(&said, false).join("|");
         assert!(shown.ends_with("<bob> \u{fffd}[2Jhello\u{fffd}\u{fffd}\u{fffd}world"), "{shown}");
+    }
+    #[test]
+    fn what_nobody_sees_is_left_out() {
+        let hidden = "pay\u{200b}pal\u{feff} a\u{e0041}b\u{2028}c\u{2029}d";
+        assert_eq!(clean(hidden), "paypal ab\u{fffd}c\u{fffd}d");
+        assert_eq!(clean("\u{1f468}\u{200d}\u{1f469} \u{0646}\u{200c}\u{0647}").chars().count(), 7);
+    }
+
+    #[test]
+    fn what_is_doubtful_says_so() {
+        let said = Envelope::new("PRIVMSG").from("bob").to("al").line("hi").meta("state", "unverified");
+        assert!(lines(&said.meta("reason", "clocks"), false)[0].ends_with("<bob> hi [unverified: clocks]"));
     }
 }

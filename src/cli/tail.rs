@@ -19,6 +19,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct TailArgs {
     /// A channel, or a nick
+    #[arg(value_parser = super::talk::target)]
     target: String,
     /// How much of what was said before is shown first
     #[arg(long, short = 'n', value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=500))]

@@ -17,6 +17,10 @@ use crate::session::Session;
 
 /// How long a node may take to greet.
 const GREETING: Duration = Duration::from_secs(15);
+/// How long a node that just began may take to read what came while none ran.
+const CATCH_UP: Duration = Duration::from_secs(3);
+/// How long the node may take to say what is wrong.
+const TROUBLE: Duration = Duration::from_secs(1);
 /// How long an answer may take that needs the node only.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -32,9 +36,17 @@ pub struct Talk {
 impl Talk {
     /// Becomes the node or attaches to it, and says `HELLO`.
     pub async fn open(config: &Config, caps: &[&str]) -> Result<Self, Failure> {
-        let (session, rest) = open(config).await?.split();
+        let link = open(config).await?;
+        let hosting = link.hosting();
+        let (session, rest) = link.split();
         let mut talk = Self { session, rest, labels: 0, nick: String::new() };
-        match talk.greet(caps).await {
+        let begun = async {
+            if hosting {
+                talk.catch_up().await?;
+            }
+            talk.greet(caps).await
+        };
+        match begun.await {
             Ok(()) => Ok(talk),
             Err(failure) => {
                 talk.close().await;
@@ -45,19 +57,58 @@ impl Talk {
 
     async fn greet(&mut self, caps: &[&str]) -> Result<(), Failure> {
         let caps: Vec<Value> = caps.iter().map(|c| Value::from(*c)).collect();
-        self.say(Envelope::new("HELLO").meta("caps", caps)).await?;
+        let label = self.say(Envelope::new("HELLO").meta("caps", caps)).await?;
+        let mut wait = Wait::of(&Envelope::new("HELLO"));
         let greeted = timeout(GREETING, async {
             loop {
                 let heard = self.hear().await?;
-                if heard.command == "001" {
+                wait.hear(&heard, &label);
+                if heard.command == "001" && heard.meta_str("label") == Some(&label) {
                     return Ok(heard);
                 }
             }
         });
-        let greeting: Result<Envelope, Failure> =
-            greeted.await.unwrap_or_else(|_| Err(Failure::failed("the node does not answer")));
+        let greeted = greeted.await;
+        if greeted.is_err() && wait.why.is_none() {
+            wait.why = self.trouble().await;
+        }
+        let greeting: Result<Envelope, Failure> = greeted.unwrap_or_else(|_| {
+            Err(Failure::failed(match &wait.why {
+                Some(why) => format!("the node of this profile runs, but does not answer: {why}"),
+                None => "the node does not answer".to_owned(),
+            }))
+        });
         self.nick = greeting?.to.unwrap_or_default();
         Ok(())
+    }
+
+    /// The node that just began here has read what came while none ran; or that takes too long.
+    async fn catch_up(&mut self) -> Result<(), Failure> {
+        self.say(Envelope::new("HELLO").meta("caps", vec!["status"])).await?;
+        let read = timeout(CATCH_UP, async {
+            while self.hear().await?.get("caught_up").and_then(Value::as_bool) != Some(true) {}
+            Ok(())
+        });
+        read.await.unwrap_or(Ok(()))
+    }
+
+    /// What is wrong with a service of the node, in its own words.
+    async fn trouble(&mut self) -> Option<String> {
+        let label = self.say(Envelope::new("STATUS")).await.ok()?;
+        let status = timeout(TROUBLE, async {
+            loop {
+                let heard = self.hear().await.ok()?;
+                if heard.meta_str("label") == Some(&label) {
+                    return Some(heard);
+                }
+            }
+        });
+        let status = status.await.ok()??;
+        // The node's own word that it waits comes under the label too.
+        let own = (status.command == "NOTICE").then(|| text(&status));
+        let services = status.get("services").and_then(Value::as_object).into_iter().flatten();
+        let mut down = services.filter(|(_, service)| service["up"] == false);
+        own.or_else(|| down.next().map(|(_, s)| super::show::clean(s["reason"].as_str().unwrap_or_default())))
     }
 
     /// Says something; gives the label that its answers carry.
@@ -103,7 +154,16 @@ impl Talk {
                 }
             }
         });
-        answered.await.unwrap_or_else(|_| Err(Failure::failed(wait.given_up(patience))))
+        match answered.await {
+            Ok(answered) => answered,
+            Err(_) => {
+                wait.why = match wait.why.take() {
+                    None => self.trouble().await,
+                    why => why,
+                };
+                Err(Failure::failed(wait.given_up(patience)))
+            }
+        }
     }
 
     /// Asks for something that is answered by the same command.
@@ -172,7 +232,7 @@ impl Wait {
         if says && !heard.lines().is_empty() {
             self.why = Some(super::show::clean(&heard.lines().join(" ")));
         }
-        if ours && matches!(heard.meta_str("state"), Some("sending" | "waiting")) {
+        if ours && heard.id.is_some() && matches!(heard.meta_str("state"), Some("sending" | "waiting")) {
             self.kept.clone_from(&heard.id);
         }
     }
@@ -198,6 +258,19 @@ pub async fn open(config: &Config) -> Result<Link, Failure> {
     Ok(link)
 }
 
+/// Reads whom something is said to: a channel, or somebody by nick or by actor id.
+pub fn target(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("say whom you mean: a channel (#net), or a nick".to_owned());
+    }
+    if is_channel(text) {
+        kirc_core::names::ChannelName::parse(text).map_err(|e| e.to_string())?;
+    } else if kirc_core::ids::ActorId::parse(text).is_err() {
+        kirc_core::names::Nick::parse(text).map_err(|e| e.to_string())?;
+    }
+    Ok(text.to_owned())
+}
+
 /// Whether this is a channel's name.
 pub fn is_channel(target: &str) -> bool {
     target.starts_with('#')
@@ -213,9 +286,9 @@ pub fn text(envelope: &Envelope) -> String {
     let lines = envelope.lines();
     let about = envelope.params.first().filter(|_| is_refusal(envelope));
     let said = super::show::clean(&lines.join(" "));
-    match about {
-        Some(about) => format!("{}: {said}", super::show::clean(about)),
-        None => said,
+    match about.map(|about| super::show::clean(about)) {
+        Some(about) if !said.starts_with(&about) => format!("{about}: {said}"),
+        _ => said,
     }
 }
 

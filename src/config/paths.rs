@@ -40,7 +40,11 @@ impl Paths {
     pub(super) fn resolve(sources: &Sources, env_file: Option<PathBuf>, mistakes: &mut Vec<Mistake>) -> Self {
         let profile = match sources.get("KIRC_PROFILE") {
             Some((text, origin)) => ProfileName::parse(text).unwrap_or_else(|why| {
-                mistakes.push(Mistake { what: format!("KIRC_PROFILE (from {})", origin.text()), why });
+                let what = match origin {
+                    super::Origin::Flag => "--profile".to_owned(),
+                    _ => format!("KIRC_PROFILE (from {})", origin.text()),
+                };
+                mistakes.push(Mistake { what, why });
                 ProfileName("default".into())
             }),
             None => ProfileName("default".into()),

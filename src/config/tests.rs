@@ -49,7 +49,7 @@ fn all_mistakes_are_reported_at_once() {
     .unwrap_err();
     assert_eq!(error.mistakes.len(), 5, "{error}");
     let text = error.to_string();
-    for name in ["KIRC_PROFILE", "KIRC_LEASE", "KIRC_PATIENCE", "KIRC_RSA_BITS", "KIRC_READ_RECEIPTS"] {
+    for name in ["--profile", "KIRC_LEASE", "KIRC_PATIENCE", "KIRC_RSA_BITS", "KIRC_READ_RECEIPTS"] {
         assert!(text.contains(name), "{text}");
     }
 }

@@ -3,17 +3,20 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use kirc_core::port::{Effect, Input, Service, StoreOp};
+use kirc_core::Envelope;
+use kirc_core::port::{Effect, Input, Service, SessionId, StoreOp};
 use tokio::time::sleep;
 
-use super::Machine;
 use super::clock::now;
 use super::engine::Engine;
+use super::hub::Event;
+use super::{EVENTS, Machine};
 use crate::ports::Health;
 
 impl<M: Machine> Engine<M> {
     /// Commits, and tries until it works. `false` only if the node is to end and the store still fails.
-    pub(super) async fn commit(&mut self, mut ops: Vec<StoreOp>) -> bool {
+    /// What doors say meanwhile is told that it waits, and why; it is taken into `inputs`.
+    pub(super) async fn commit(&mut self, mut ops: Vec<StoreOp>, inputs: &mut Vec<Input>) -> bool {
         let mut pause = Duration::from_millis(20);
         let mut failed = false;
         loop {
@@ -41,9 +44,20 @@ impl<M: Machine> Engine<M> {
                 ops.extend(self.while_down(input).await);
             }
             let stopping = self.stop.is_cancelled();
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = self.stop.cancelled(), if !stopping => {}
+            let nap = sleep(pause);
+            tokio::pin!(nap);
+            loop {
+                tokio::select! {
+                    () = &mut nap => break,
+                    () = self.stop.cancelled(), if !stopping => break,
+                    Some(event) = self.inbox.recv(), if inputs.len() < EVENTS => {
+                        let said = waits(&event, &error.0);
+                        self.event(event, inputs);
+                        if let Some((session, said)) = said {
+                            self.sessions.deliver(session, said).await;
+                        }
+                    }
+                }
             }
             if stopping && pause >= Duration::from_millis(320) {
                 tracing::error!(%error, "the store fails, and the node is to end");
@@ -68,6 +82,20 @@ impl<M: Machine> Engine<M> {
         }
         ops
     }
+}
+
+/// What a door is told that says something while the store fails.
+fn waits(event: &Event, reason: &str) -> Option<(SessionId, Envelope)> {
+    let Event::Say(session, said) = event else { return None };
+    let label = said.meta.get("label");
+    if label.is_none() && said.command != "HELLO" {
+        return None;
+    }
+    let mut note = Envelope::new("NOTICE").from("kirc").line(format!("the node can't go on now: {reason}"));
+    // No answer yet: what was said is done when the store is well.
+    note.meta.insert("state".into(), "waiting".into());
+    note.to.clone_from(&said.to);
+    Some((*session, label.iter().fold(note, |note, label| note.meta("label", (*label).clone()))))
 }
 
 /// Takes the store's effects out of a list; the others keep their order.

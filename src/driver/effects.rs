@@ -77,6 +77,7 @@ impl<M: Machine> Engine<M> {
                     }
                 });
             }
+            Effect::Warn { text } => tracing::warn!("{text}"),
             Effect::Stopped => self.stopped = true,
         }
     }

@@ -192,7 +192,7 @@ impl<M: Machine> Engine<M> {
         }
     }
 
-    fn event(&mut self, event: Event, inputs: &mut Vec<Input>) {
+    pub(super) fn event(&mut self, event: Event, inputs: &mut Vec<Input>) {
         match event {
             Event::Attach { session, kind, out, ended } => {
                 self.sessions.add(session, kind, out, ended);
@@ -244,7 +244,7 @@ impl<M: Machine> Engine<M> {
                 self.handle(input);
             }
             let ops = take_store(&mut self.effects);
-            if !ops.is_empty() && !self.commit(ops).await {
+            if !ops.is_empty() && !self.commit(ops, inputs).await {
                 self.stopped = true;
                 return;
             }

@@ -131,6 +131,11 @@ impl Stage {
     }
 }
 
+/// The next thing that a door hears, if it comes in time.
+async fn hears(door: &mut Session) -> Option<Envelope> {
+    timeout(Duration::from_secs(20), door.from_node.recv()).await.expect("nothing was said")
+}
+
 fn topic(cluster: &str, partition: u32) -> Topic {
     Topic { cluster: cluster.to_owned(), name: "t".to_owned(), partition }
 }
@@ -277,6 +282,41 @@ async fn while_the_store_fails_nothing_else_happens_and_sessions_are_told() {
         Some(seen.iter().filter(told).count())
     };
     assert_eq!(stage.until(told).await, 2);
+    stage.driver.stop().await;
+}
+
+/// Who comes while the store fails hears why nothing happens, and what it said is done when the store is well.
+#[tokio::test]
+async fn doors_that_come_while_the_store_fails_are_told_why() {
+    let stage = Stage::new([], |_| {
+        Box::new(move |input, out| {
+            if let Input::Command { session, envelope } = input {
+                out.push(put(7));
+                let envelope = Envelope::new("DONE").param(envelope.command.clone());
+                out.push(Effect::Deliver { session: *session, envelope });
+            }
+        })
+    })
+    .await;
+    let mut first = stage.door(Kind::Inside).await;
+    stage.store.failing.store(true, Ordering::Relaxed);
+    first.to_node.send(Envelope::new("GO")).await.unwrap();
+    while stage.store.tries.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut late = stage.door(Kind::Guest).await;
+    late.to_node.send(Envelope::new("HELLO")).await.unwrap();
+    late.to_node.send(Envelope::new("PRIVMSG").to("#net").meta("label", "x")).await.unwrap();
+    for label in [None, Some("x")] {
+        let told = hears(&mut late).await.unwrap();
+        assert_eq!((told.command.as_str(), told.meta_str("label")), ("NOTICE", label));
+        assert!(told.lines()[0].contains("the disk is full"), "{told:?}");
+    }
+    stage.store.failing.store(false, Ordering::Relaxed);
+    assert_eq!(hears(&mut first).await.unwrap().params, ["GO"]);
+    for command in ["HELLO", "PRIVMSG"] {
+        assert_eq!(hears(&mut late).await.unwrap().params, [command]);
+    }
     stage.driver.stop().await;
 }
 

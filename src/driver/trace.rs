@@ -65,6 +65,7 @@ pub(super) fn effect(effect: &Effect) -> String {
         Effect::Reach { cluster, .. } => format!("reach {cluster}"),
         Effect::Grant { ticket, .. } => format!("grant {}", ticket.0),
         Effect::Revoke { .. } => "revoke".into(),
+        Effect::Warn { .. } => "warn".into(),
         Effect::Stopped => "stopped".into(),
     }
 }

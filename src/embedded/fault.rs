@@ -34,6 +34,18 @@ impl Fault {
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged(_))
     }
+
+    /// What was noticed, in words, as it stands in a sentence about the file.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Damaged(why) | Self::Denied(why) | Self::Other(why) => why.clone(),
+            Self::Full => "the disk is full".to_owned(),
+            Self::Busy => "it is locked".to_owned(),
+            Self::Gone => "it was moved or deleted".to_owned(),
+            Self::Newer(..) => "a newer kirc wrote it".to_owned(),
+            Self::InUse => "another kirc uses it".to_owned(),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Fault {

@@ -175,6 +175,10 @@ impl Place {
     fn ready(&self) -> Result<Option<(Connection, FileId)>, Fault> {
         match std::fs::metadata(&self.path) {
             Ok(meta) if meta.len() > 0 => {}
+            // Somebody emptied it. Others may have it open with its log and its index: a new one is another file.
+            Ok(_) if db::companions(&self.path).iter().any(|path| path.exists()) => {
+                return Err(Fault::Damaged("it was emptied".to_owned()));
+            }
             _ => return Ok(None),
         }
         let conn = db::connect(&self.path)?;

@@ -9,6 +9,7 @@ use kirc_core::port::{From, SignalOp, SignalReply, StoreOp, Table, Topic};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::db::FileId;
 use super::{Grid, Settings};
 use crate::mailbox::{Delivery, EmbeddedMailbox, Mailbox, ReaderStart};
 use crate::signals::Signals;
@@ -151,11 +152,53 @@ async fn a_mailbox_that_is_overwritten_in_use_begins_a_new_life() {
     fill(&one, &topic, 1).await;
     fill(&two, &topic, 1).await;
     for mailbox in [&one, &two, &three] {
+        let said = mailbox.health().borrow().reason.clone();
+        assert!(!said.contains("Damaged("), "{said}");
         assert_eq!(mailbox.end(&topic).await, Ok(3));
         let (start, _) = read(mailbox, &topic).await;
         assert_eq!(start.incarnation, new.incarnation);
     }
     assert!(!aside(dir.path()).is_empty());
+}
+
+/// Two processes use it; somebody empties the file. It is set aside whole, and nobody writes into its old index.
+#[tokio::test]
+async fn a_mailbox_that_is_emptied_in_use_begins_a_new_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, topic) = mailbox(dir.path()).await;
+    let (two, _) = mailbox(dir.path()).await;
+    fill(&one, &topic, 3_000).await;
+    let (old, mut reader) = read(&two, &topic).await;
+    let file = dir.path().join("mailbox.db");
+    fs::write(&file, "").unwrap();
+    let emptied = FileId::of(&file);
+    let (three, _) = mailbox(dir.path()).await;
+    assert_ne!(FileId::of(&file), emptied);
+    assert!(aside(dir.path()).iter().any(|name| name.starts_with("mailbox.db.damaged-")));
+    fill(&three, &topic, 1).await;
+    let new = started(&mut reader).await;
+    assert_ne!(new.incarnation, old.incarnation);
+    fill(&one, &topic, 1).await;
+    fill(&two, &topic, 1).await;
+    for mailbox in [&one, &two, &three] {
+        assert_eq!(mailbox.end(&topic).await, Ok(3));
+    }
+}
+
+#[tokio::test]
+async fn signals_that_are_emptied_in_use_begin_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = |i: u32| SignalOp::Set { key: format!("presence:{i}"), value: "x".repeat(100), ttl: None };
+    let get = |i: u32| SignalOp::Get { key: format!("presence:{i}") };
+    let (one, _) = grid(dir.path()).signals().unwrap();
+    one.call(set(1)).await.unwrap();
+    let file = dir.path().join("signals.db");
+    fs::write(&file, "").unwrap();
+    let emptied = FileId::of(&file);
+    let (two, _) = grid(dir.path()).signals().unwrap();
+    assert_ne!(FileId::of(&file), emptied);
+    two.call(set(2)).await.unwrap();
+    assert_eq!(one.call(get(2)).await, Ok(SignalReply::Value(Some(("x".repeat(100), None)))));
 }
 
 #[tokio::test]

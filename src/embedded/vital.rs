@@ -27,6 +27,9 @@ pub struct Vital {
 impl Vital {
     /// All is well; `note` says what happened before.
     pub fn new(note: String) -> Self {
+        if !note.is_empty() {
+            tracing::warn!("{note}");
+        }
         let (health, _) = watch::channel(Health { up: true, reason: note });
         Self { health, trouble: Arc::default() }
     }

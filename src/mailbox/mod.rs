@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use crate::ports::{Health, Pending};
 
 pub use embedded::EmbeddedMailbox;
+pub(crate) use kafka::Pace;
 pub use kafka::{
     Acl, Admin, Compression, KafkaMailbox, KafkaSettings, Mechanism, Operation, Pattern, Permission,
     Resource, Security, TopicTold, cluster_id, try_cluster,

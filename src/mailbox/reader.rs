@@ -167,7 +167,7 @@ impl Reader {
         let Some(open) = self.open.take().filter(|_| fault.is_damage()) else {
             return self.ensure_open();
         };
-        let why = format!("{fault:?}");
+        let why = fault.why();
         let (open, opened) = self.place.reopen(open.file, &why).map_err(|e| e.fault)?;
         self.take_up(open, opened);
         Ok(())

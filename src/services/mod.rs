@@ -93,7 +93,16 @@ pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServicesError> {
 }
 
 fn embedded_grid(config: &Config, actor: ActorId, store: Arc<dyn Store>) -> Result<Services, ServicesError> {
-    let grid = Grid::open(&config.grid(), embedded::Settings::default())?;
+    embedded_on(&config.grid(), actor, store)
+}
+
+/// An embedded grid and a store in these folders.
+pub fn embedded_at(grid: &Path, profile: &Path, actor: ActorId) -> Result<Services, ServicesError> {
+    embedded_on(grid, actor, Arc::new(EmbeddedStore::open(profile)?))
+}
+
+fn embedded_on(grid: &Path, actor: ActorId, store: Arc<dyn Store>) -> Result<Services, ServicesError> {
+    let grid = Grid::open(grid, embedded::Settings::default())?;
     let (signals, published) = grid.signals()?;
     let home = Home { cluster: grid.id().to_owned(), log: LOG_TOPIC.to_owned(), partitions: PARTITIONS };
     Ok(Services {
@@ -113,10 +122,26 @@ async fn real_grid(
     actor: ActorId,
     store: Arc<dyn Store>,
 ) -> Result<Services, ServicesError> {
+    // What the settings lack is said before anything is asked.
+    valkey(config)?;
+    let cluster = cluster(config, &kafka::owner(config)?).await?;
+    real_on(config, actor, cluster, store)
+}
+
+/// The services of these settings, on a cluster whose id is known.
+pub fn real_at(config: &Config, actor: ActorId, cluster: String) -> Result<Services, ServicesError> {
+    real_on(config, actor, cluster, open_store(config)?)
+}
+
+fn real_on(
+    config: &Config,
+    actor: ActorId,
+    cluster: String,
+    store: Arc<dyn Store>,
+) -> Result<Services, ServicesError> {
     let settings = &config.settings;
     let owner = kafka::owner(config)?;
     let valkey = valkey(config)?;
-    let cluster = cluster(config, &owner).await?;
     let home = Home { cluster: cluster.clone(), log: settings.kafka_log.clone(), partitions: PARTITIONS };
     let address = address(actor, &cluster, &settings.kafka_topics);
     let (signals, published) = ValkeySignals::open(&valkey)?;
@@ -144,6 +169,11 @@ async fn cluster(config: &Config, owner: &crate::mailbox::KafkaSettings) -> Resu
     let id = cluster_id(owner, FIRST).await?;
     write_private(&path, format!("{}\n{id}\n", owner.bootstrap).as_bytes())?;
     Ok(id)
+}
+
+/// Asks the cluster of these settings for its id; nothing is kept.
+pub async fn ask_cluster(config: &Config) -> Result<String, PortError> {
+    cluster_id(&kafka::owner(config)?, FIRST).await
 }
 
 fn read_cluster(path: &Path) -> Option<(String, String)> {

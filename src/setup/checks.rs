@@ -4,9 +4,14 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use kirc_core::Envelope;
+use kirc_core::port::Table;
+use tokio::io::{AsyncWriteExt, BufReader};
+
 use super::doctor::Check;
-use crate::attach::{connect, holder};
+use crate::attach::{connect, holder, line, next_envelope};
 use crate::config::{Config, EnvFile, FileError, TABLE, check_private};
+use crate::embedded::{self, Grid};
 use crate::profile::{self, ProfileError};
 use crate::services;
 use crate::store::{EmbeddedStore, Store};
@@ -88,6 +93,9 @@ pub(super) fn rights(config: &Config) -> Vec<Check> {
 /// The key file.
 pub(super) fn keys(config: &Config) -> Check {
     let path = config.paths.identity();
+    if let Err(error) = profile::check_keys_there(&config.paths) {
+        return Check::wrong("keys", error.to_string(), "do what it says");
+    }
     if !path.exists() {
         return Check::wrong("keys", format!("{} is not there", path.display()), "run: kirc setup");
     }
@@ -108,7 +116,11 @@ pub(super) fn keys(config: &Config) -> Check {
 pub(super) async fn node(config: &Config) -> (Check, bool) {
     let lock = config.paths.lock();
     let Some(pid) = holder(&lock) else {
-        return (Check::ok("node", "none runs for this profile"), false);
+        if connect(&config.paths.socket()).await.is_err() {
+            return (Check::ok("node", "none runs for this profile"), false);
+        }
+        let found = format!("one runs and answers, but {} was taken from it", lock.display());
+        return (Check::warning("node", found, "end the node and start it again"), true);
     };
     let answer = tokio::time::timeout(Duration::from_secs(2), connect(&config.paths.socket())).await;
     let check = match answer {
@@ -122,28 +134,72 @@ pub(super) async fn node(config: &Config) -> (Check, bool) {
     (check, true)
 }
 
-/// The store, unless a node has it open.
-pub(super) async fn store(config: &Config, running: bool) -> Check {
+/// What a running node says of itself: of its grid, and of what it could not take.
+pub(super) async fn told(config: &Config) -> Vec<Check> {
+    let heard = tokio::time::timeout(Duration::from_secs(2), listen(config)).await;
+    let mut found = Vec::new();
+    for said in heard.ok().and_then(Result::ok).unwrap_or_default() {
+        if said.command == "ALARM" {
+            found.push(Check::warning("node", said.lines().join(" "), "do what it says"));
+        }
+        let refused = said.get("services").map(|services| services["mailbox"]["refused"].clone());
+        for (topic, reasons) in refused.as_ref().and_then(|r| r.as_object()).into_iter().flatten() {
+            let each = reasons.as_object().into_iter().flatten().map(|(why, n)| format!("{n} {why}"));
+            let what = format!(
+                "{topic} brought records that were not taken: {}",
+                each.collect::<Vec<_>>().join(", ")
+            );
+            let todo =
+                "a few do no harm; if they grow, somebody who may write there writes garbage: see kirc.log";
+            found.push(Check::warning("records", what, todo));
+        }
+    }
+    found
+}
+
+/// What the node says at once: up to its first STATUS.
+async fn listen(config: &Config) -> std::io::Result<Vec<Envelope>> {
+    let mut stream = connect(&config.paths.socket()).await?;
+    let hello = Envelope::new("HELLO").meta("caps", vec!["status"]);
+    stream.write_all(&line(&hello)).await?;
+    let mut read = BufReader::new(stream);
+    let mut heard = Vec::new();
+    while let Some(Ok(said)) = next_envelope(&mut read).await {
+        let last = said.command == "STATUS";
+        heard.push(said);
+        if last {
+            break;
+        }
+    }
+    Ok(heard)
+}
+
+/// The store, unless a node has it open; and the grid that it speaks of.
+pub(super) async fn store(config: &Config, running: bool) -> (Check, Option<String>) {
     if config.settings.postgres.is_some() {
-        return tables(config, running).await;
+        return (tables(config, running).await, None);
     }
     let path = config.paths.store();
     if running {
-        return Check::ok("store", format!("{} is open in the running node", path.display()));
+        return (Check::ok("store", format!("{} is open in the running node", path.display())), None);
     }
     if !path.exists() {
-        return Check::ok("store", format!("{} is made when the node first starts", path.display()));
+        return (Check::ok("store", format!("{} is made when the node first starts", path.display())), None);
     }
     match EmbeddedStore::open(&config.paths.profile()) {
         Ok(store) => {
             let loaded = store.load().await;
             let _ = store.close().await;
             match loaded {
-                Ok(_) => Check::ok("store", format!("{} can be read", path.display())),
-                Err(error) => Check::wrong("store", error.to_string(), "do what it says"),
+                Ok(snapshot) => {
+                    let home = snapshot.values.get(&(Table::Setting, "home".to_owned()));
+                    let home = home.and_then(|home| serde_json::from_slice(home).ok());
+                    (Check::ok("store", format!("{} can be read", path.display())), home)
+                }
+                Err(error) => (Check::wrong("store", error.to_string(), "do what it says"), None),
             }
         }
-        Err(error) => Check::wrong("store", error.to_string(), "do what it says"),
+        Err(error) => (Check::wrong("store", error.to_string(), "do what it says"), None),
     }
 }
 
@@ -183,8 +239,8 @@ async fn tables(config: &Config, running: bool) -> Check {
     }
 }
 
-/// The grid.
-pub(super) async fn grid(config: &Config) -> Check {
+/// The grid, and whether it is the one on which the profile has lived.
+pub(super) async fn grid(config: &Config, home: Option<String>) -> Check {
     let dir = config.grid();
     if !dir.exists() {
         return Check::warning(
@@ -194,7 +250,19 @@ pub(super) async fn grid(config: &Config) -> Check {
         );
     }
     match super::check_grid(&dir).await {
-        Ok(()) => Check::ok("grid", format!("{} works", dir.display())),
+        Ok(()) => match Grid::open(&dir, embedded::Settings::default()) {
+            Ok(grid) if home.is_some_and(|home| home != grid.id()) && config.settings.kafka.is_none() => {
+                Check::warning(
+                    "grid",
+                    format!(
+                        "{} works, but it is not the grid on which this profile has lived",
+                        dir.display()
+                    ),
+                    "set KIRC_GRID as it was before; or, if another grid is meant, join a channel there",
+                )
+            }
+            _ => Check::ok("grid", format!("{} works", dir.display())),
+        },
         Err(error) => Check::wrong("grid", error.to_string(), "do what it says, or set KIRC_GRID"),
     }
 }

@@ -70,11 +70,15 @@ pub async fn examine(config: Result<Config, ConfigError>) -> Vec<Check> {
     found.push(checks::keys(&config));
     let (node, running) = checks::node(&config).await;
     found.push(node);
-    found.push(checks::store(&config, running).await);
+    if running {
+        found.extend(checks::told(&config).await);
+    }
+    let (store, home) = checks::store(&config, running).await;
+    found.push(store);
     if config.settings.kafka.is_some() {
         found.extend(grid_checks::all(&config).await);
     } else {
-        found.push(checks::grid(&config).await);
+        found.push(checks::grid(&config, home).await);
     }
     found.push(checks::clock(&config));
     found.push(checks::terminal());

@@ -98,6 +98,7 @@ pub enum SetupError {
 /// Sets a profile up. Run again, it keeps the keys and every line of `.env` that it does not have to change.
 pub async fn apply(config: &Config, plan: &Plan) -> Result<Report, SetupError> {
     let paths = &config.paths;
+    profile::check_keys_there(paths)?;
     let mut pairs = vec![("KIRC_NICK", plan.nick.to_string())];
     let told = match &plan.grid {
         Place::Embedded(folder) => {

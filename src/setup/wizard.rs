@@ -28,6 +28,7 @@ pub fn usual_nick() -> Option<Nick> {
 
 /// Asks for everything. What is given already is offered as the default.
 pub fn ask(config: &Config, nick: Option<Nick>, place: Option<Place>) -> Result<Plan, SetupError> {
+    profile::check_keys_there(&config.paths)?;
     let first = !profile::exists(&config.paths);
     eprintln!("Profile \"{}\" in {}", config.paths.profile_name(), config.paths.profile().display());
     let default = nick.or_else(|| config.settings.nick.clone()).or_else(usual_nick);

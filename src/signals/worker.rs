@@ -278,7 +278,7 @@ impl Worker {
     fn recover(&mut self, fault: &Fault) -> Result<(), Fault> {
         let damaged = self.open.take().filter(|_| fault.is_damage());
         let (open, opened) = match damaged {
-            Some(open) => self.place.reopen(open.file, &format!("{fault:?}")),
+            Some(open) => self.place.reopen(open.file, &fault.why()),
             None => self.place.open(),
         }
         .map_err(|e| e.fault)?;

@@ -84,13 +84,18 @@ fn open(dir: &Path, path: &Path) -> Result<(Connection, Files), Fault> {
         Err(rustix::io::Errno::WOULDBLOCK) => return Err(Fault::InUse),
         result => result?,
     }
-    let empty = std::fs::metadata(path).map_or(0, |m| m.len()) == 0;
+    let there = std::fs::metadata(path).map(|meta| meta.len()).ok();
     let [wal, _] = db::companions(path);
-    if empty && std::fs::metadata(&wal).is_ok_and(|m| m.len() > 0) {
+    if there.unwrap_or(0) == 0 && std::fs::metadata(&wal).is_ok_and(|m| m.len() > 0) {
         // SQLite would begin anew and delete the log, with all that was not taken over yet.
         return Err(Fault::Damaged("it is empty or missing, but its write-ahead log is there".to_owned()));
     }
-    db::make_file(path)?;
+    match there {
+        // What is made here is never empty: what stood in it is gone, and a new one would hide that.
+        Some(0) => return Err(Fault::Damaged("it is empty".to_owned())),
+        Some(_) => db::make_file(path)?,
+        None => make(dir, path)?,
+    }
     let mut conn = db::connect(path)?;
     // One process, one connection: the log's index can be in memory, and no other program writes behind our back.
     conn.execute_batch("PRAGMA locking_mode=EXCLUSIVE")?;
@@ -104,6 +109,25 @@ fn open(dir: &Path, path: &Path) -> Result<(Connection, Files), Fault> {
     let file = FileId::of(path).ok_or(Fault::Gone)?;
     let path = path.to_owned();
     Ok((conn, Files { path, file, _lock: lock }))
+}
+
+/// Makes the file under another name: under its own it is whole or not there.
+fn make(dir: &Path, path: &Path) -> Result<(), Fault> {
+    let new = path.with_extension("db.new");
+    let mut journal = new.as_os_str().to_owned();
+    journal.push("-journal");
+    for old in [new.clone(), PathBuf::from(journal)] {
+        match std::fs::remove_file(old) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
+            _ => {}
+        }
+    }
+    db::make_file(&new)?;
+    let mut conn = db::connect(&new)?;
+    db::migrate(&mut conn, &SCHEMA)?;
+    conn.close().map_err(|(_, e)| e)?;
+    std::fs::rename(&new, path)?;
+    Ok(File::open(dir)?.sync_all()?)
 }
 
 impl Store for EmbeddedStore {

@@ -191,6 +191,14 @@ impl Drop for World {
     }
 }
 
+/// Writes a file that only its owner may read.
+pub fn private(path: &Path, bytes: &[u8]) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path).expect("a file");
+    file.write_all(bytes).expect("room for it");
+}
+
 /// A process that says lines and hears lines.
 pub struct Talker {
     name: String,

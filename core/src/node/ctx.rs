@@ -80,6 +80,7 @@ pub(crate) struct Ctx {
     pub readers: BTreeMap<Topic, Reader>,
     pub contacts: Contacts,
     pub grids: super::grids::Grids,
+    pub refused: super::refused::Refused,
     pub status_dirty: bool,
     pub stopping: bool,
 }

@@ -295,58 +295,57 @@ impl Direct {
         }
     }
 
-    /// A message arrived in the mailbox at this time of its log. `trust` says whether it may be shown.
-    pub fn receive(&mut self, cx: &mut Ctx, card: &Card, e: &Envelope, trust: Trust, at: Millis) {
-        let peer = card.actor();
-        let Some(kid) = e.meta_str("kid").and_then(|k| KeyId::parse(k).ok()) else {
-            return;
-        };
+    /// Opens a message: the signed envelope, its id, its stream and its number there.
+    fn open(
+        &mut self,
+        cx: &mut Ctx,
+        card: &Card,
+        e: &Envelope,
+    ) -> Result<(Envelope, MsgId, String, u64), &'static str> {
+        const FORM: &str = "not of their form";
+        let kid = e.meta_str("kid").and_then(|k| KeyId::parse(k).ok()).ok_or(FORM)?;
         if !self.keys.contains_key(&kid) {
-            let Some(key) = unwrap_direct(cx, card, e, kid) else {
-                return;
-            };
-            self.keep_key(cx, &peer, kid, key);
+            let key = unwrap_direct(cx, card, e, kid).ok_or("without a key that fits")?;
+            self.keep_key(cx, &card.actor(), kid, key);
         }
-        let Some(key) = self.keys.get(&kid) else {
-            return;
-        };
-        let Some(token) = e.get("ct").and_then(Value::as_str) else {
-            return;
-        };
-        let Ok(plain) = key.decrypt(token) else {
-            return;
-        };
-        let Ok(inner) = Envelope::from_canonical(&plain) else {
-            return;
-        };
+        let key = self.keys.get(&kid).ok_or("without a key that fits")?;
+        let token = e.get("ct").and_then(Value::as_str).ok_or(FORM)?;
+        let plain = key.decrypt(token).map_err(|_| "not encrypted under their key")?;
+        let inner = Envelope::from_canonical(&plain).map_err(|_| FORM)?;
         let same = inner.from == e.from && inner.to == e.to && inner.id == e.id;
         if !same || inner.meta_str("kid") != e.meta_str("kid") {
-            return;
+            return Err("not what stands around them");
         }
         if inner.verify(Domain::Message, card.keys()).is_err() && !mutant!(cx.cfg, TrustLeader) {
-            return;
+            return Err("not signed by their author");
         }
-        let Some(id) = inner.id.as_deref().and_then(|i| MsgId::parse(i).ok()) else {
-            return;
-        };
-        let (Some(stream), Some(n)) = (inner.meta_str("stream").map(str::to_owned), inner.meta_u64("n"))
-        else {
-            return;
-        };
-        if stream.len() != 16 {
-            return;
-        }
+        let id = inner.id.as_deref().and_then(|i| MsgId::parse(i).ok()).ok_or(FORM)?;
+        let stream = inner.meta_str("stream").filter(|s| s.len() == 16).ok_or(FORM)?.to_owned();
+        let n = inner.meta_u64("n").ok_or(FORM)?;
+        Ok((inner, id, stream, n))
+    }
+
+    /// A message arrived in the mailbox at this time of its log. `trust` says whether it may be shown.
+    pub fn receive(
+        &mut self,
+        cx: &mut Ctx,
+        card: &Card,
+        e: &Envelope,
+        trust: Trust,
+        at: Millis,
+    ) -> Result<(), &'static str> {
+        let (inner, id, stream, n) = self.open(cx, card, e)?;
         let last = self.row.seen.get(&stream).copied().unwrap_or(0);
         if n <= last {
             self.receipt(cx, card, "delivered", &[id.to_string()]);
-            return;
+            return Ok(());
         }
         let arrived = Arrived { apart: apart(cx, &inner, at), inner, id };
         if n > last + 1 {
             if self.held.len() < HELD {
                 self.held.insert((stream, n), arrived);
             }
-            return;
+            return Ok(());
         }
         self.take(cx, card, arrived, &stream, n, trust);
         let mut n = n + 1;
@@ -354,7 +353,8 @@ impl Direct {
             self.take(cx, card, arrived, &stream, n, trust);
             n += 1;
         }
-        self.save(cx, &peer);
+        self.save(cx, &card.actor());
+        Ok(())
     }
 
     fn take(&mut self, cx: &mut Ctx, card: &Card, arrived: Arrived, stream: &str, n: u64, trust: Trust) {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::introduce::introduce;
+use super::rpc::Sealed;
 use super::*;
 use crate::channel::{Act, ActKind};
 use crate::envelope::Domain;
@@ -45,9 +46,15 @@ impl Node {
 
     pub(super) fn on_inbox(&mut self, topic: &Topic, record: &RawRecord) {
         let mut sent = false;
-        if let Ok(e) = Envelope::from_canonical(&record.value) {
-            sent = e.command == "SEND";
-            self.on_mail(&e, record.time);
+        let taken = match Envelope::from_canonical(&record.value) {
+            Ok(e) => {
+                sent = e.command == "SEND";
+                self.on_mail(&e, record.time)
+            }
+            Err(_) => Err("not an envelope"),
+        };
+        if let Err(why) = taken {
+            self.cx.refuse(&topic.name, why);
         }
         let key = position_key(topic);
         let incarnation = self.positions.get(&key).cloned().unwrap_or_default();
@@ -70,10 +77,11 @@ impl Node {
         }
     }
 
-    fn on_mail(&mut self, e: &Envelope, at: Millis) {
+    /// Sorts a record to the room that it is for; or says why it is not taken.
+    fn on_mail(&mut self, e: &Envelope, at: Millis) -> Result<(), &'static str> {
         match e.command.as_str() {
             "SEND" => {
-                let Ok(send) = Send::parse(e) else { return };
+                let send = Send::parse(e).map_err(|_| "not of their form")?;
                 let wire = send.name.folded();
                 self.rooms(&wire, |c, cx| c.on_send(cx, send.clone()));
             }
@@ -81,28 +89,31 @@ impl Node {
             "KEYREQ" => self.for_channel(e, |c, cx| c.on_key_request(cx, e)),
             "FETCH" => self.for_channel(e, |c, cx| c.on_fetch(cx, e)),
             "NAK" => self.for_channel(e, |c, cx| c.on_nak(cx, e)),
-            "ASK" => self.on_ask(e),
-            "INVITED" => self.on_invited(e),
-            "WAY" => self.on_way(e),
-            "ACCEPT" => self.on_accepted(e),
+            "ASK" | "INVITED" | "WAY" | "ACCEPT" => {
+                let sealed = self.cx.open_sealed(e).ok_or("not sealed to this node")?;
+                match e.command.as_str() {
+                    "ASK" => self.on_ask(sealed),
+                    "INVITED" => self.on_invited(sealed),
+                    "WAY" => self.on_way(sealed),
+                    _ => self.on_accepted(sealed),
+                }
+            }
             "DM" => {
-                let Some((card, trust)) = introduce(&mut self.cx, e) else {
-                    return;
-                };
+                let (card, trust) = introduce(&mut self.cx, e).ok_or("by nobody who is known")?;
                 let direct = self.directs.entry(card.actor()).or_default();
-                direct.receive(&mut self.cx, &card, e, trust, at);
+                direct.receive(&mut self.cx, &card, e, trust, at)?;
             }
             "RECEIPT" => {
-                let Some(from) = e.from.as_deref().and_then(|f| ActorId::parse(f).ok()) else {
-                    return;
-                };
+                let from = e.from.as_deref().and_then(|f| ActorId::parse(f).ok());
+                let from = from.ok_or("not of their form")?;
                 let card = self.cx.contacts.card(&from).cloned();
                 if let (Some(direct), Some(card)) = (self.directs.get_mut(&from), card) {
                     direct.on_receipt(&mut self.cx, &card, e);
                 }
             }
-            _ => {}
+            _ => return Err("of a kind that is not known"),
         }
+        Ok(())
     }
 
     fn for_channel(&mut self, e: &Envelope, f: impl FnMut(&mut Channel, &mut Ctx)) {
@@ -120,10 +131,7 @@ impl Node {
     }
 
     /// Somebody asks to be let into a channel.
-    fn on_ask(&mut self, e: &Envelope) {
-        let Some((from, id, inner)) = self.cx.open_sealed(e) else {
-            return;
-        };
+    fn on_ask(&mut self, (from, id, inner): Sealed) {
         let Ok(act) = Act::parse(&inner) else { return };
         let ActKind::Join { card, .. } = &act.kind else {
             return;
@@ -147,10 +155,7 @@ impl Node {
     }
 
     /// Somebody invited us to a channel.
-    fn on_invited(&mut self, e: &Envelope) {
-        let Some((from, _, inner)) = self.cx.open_sealed(e) else {
-            return;
-        };
+    fn on_invited(&mut self, (from, _, inner): Sealed) {
         let card = inner.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
         let Some(card) = card.and_then(|c| Card::parse(&c).ok()).filter(|c| c.actor() == from) else {
             return;

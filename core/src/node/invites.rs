@@ -4,6 +4,7 @@
 
 use super::contacts::{Contact, Trust};
 use super::ctx::Origin;
+use super::rpc::Sealed;
 use super::start::of;
 use super::*;
 use crate::envelope::Domain;
@@ -272,10 +273,7 @@ impl Node {
     }
 
     /// A contact's grid is reached in another way from now on.
-    pub(super) fn on_way(&mut self, e: &Envelope) {
-        let Some((from, _, inner)) = self.cx.open_sealed(e) else {
-            return;
-        };
+    pub(super) fn on_way(&mut self, (from, _, inner): Sealed) {
         let Some(card) = self.cx.contacts.list.get(&from).map(|c| c.card.clone()) else {
             return;
         };
@@ -287,10 +285,7 @@ impl Node {
     }
 
     /// Somebody accepted an invite of ours: it works once.
-    pub(super) fn on_accepted(&mut self, e: &Envelope) {
-        let Some((from, _, inner)) = self.cx.open_sealed(e) else {
-            return;
-        };
+    pub(super) fn on_accepted(&mut self, (from, _, inner): Sealed) {
         let card = inner.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
         let Some(card) = card.and_then(|c| Card::parse(&c).ok()).filter(|c| c.actor() == from) else {
             return;

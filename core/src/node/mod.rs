@@ -8,12 +8,14 @@ mod contacts;
 mod ctx;
 mod direct;
 mod grids;
+mod home;
 mod inbox;
 mod introduce;
 mod invites;
 mod people;
 mod presence;
 mod profile;
+mod refused;
 mod rpc;
 mod session;
 mod start;
@@ -65,6 +67,10 @@ pub struct Node {
     /// The life of each partition of the own mailbox in which its position counts.
     positions: BTreeMap<String, String>,
     read: inbox::Read,
+    /// The grid that it lived on before, if that is another one.
+    other_home: Option<String>,
+    /// Whether all that was there at the start has been read.
+    caught_up: bool,
     people_at: Millis,
     status_at: Millis,
     stop_by: Option<Millis>,
@@ -124,6 +130,8 @@ impl Node {
             Input::Shutdown => self.shutdown(),
         }
         self.tick();
+        self.cx.tell_refused();
+        self.look_whether_caught_up();
         self.channels.retain(|_, c| c.phase != Phase::Left);
         self.show_status();
         self.cx.keep_last_id();
@@ -151,6 +159,7 @@ impl Node {
             self.cx.status_dirty.then_some(self.status_at),
             self.stop_by,
             self.read.keep_by,
+            self.cx.refused.wake(),
         ];
         channels.chain(directs).chain(own.into_iter().flatten()).min()
     }
@@ -223,6 +232,15 @@ impl Node {
                 channel.on_gap_read(&mut self.cx, topic);
             }
         }
+    }
+
+    /// Whether each reader has come to where its topic ended when it began.
+    fn look_whether_caught_up(&mut self) {
+        if self.caught_up || self.cx.readers.is_empty() {
+            return;
+        }
+        self.caught_up = self.cx.readers.values().all(|r| !r.moving && r.next >= r.end);
+        self.cx.status_dirty |= self.caught_up;
     }
 
     fn is_log(&self, topic: &Topic) -> bool {

@@ -111,7 +111,8 @@ impl Node {
         let nick = e.to.clone().unwrap_or_default();
         let card = self.cx.contacts.find(&nick).and_then(|a| self.cx.contacts.card(&a).cloned());
         let Some(card) = card else {
-            return self.cx.numeric(origin, numeric::ERR_NOSUCHNICK, &[&nick], "");
+            let text = format!("{nick} is not among your contacts");
+            return self.cx.numeric(origin, numeric::ERR_NOSUCHNICK, &[&nick], &text);
         };
         let trust = match e.params.first().map(String::as_str) {
             None => None,

@@ -20,6 +20,9 @@ fn label(command: &str, from: &ActorId, to: &ActorId) -> Vec<u8> {
     format!("kirc.v1.{command} {from} {to}").into_bytes()
 }
 
+/// What was sealed to us: the sender as it says, the request's id, the signed envelope.
+pub(super) type Sealed = (ActorId, MsgId, Envelope);
+
 impl Ctx {
     /// A record for somebody's `rpc-in` that only it can read. `inner` is signed already.
     pub fn seal_to(
@@ -42,8 +45,8 @@ impl Ctx {
         Envelope { id: Some(id.to_string()), ..e }.to_canonical()
     }
 
-    /// Opens what [`Self::seal_to`] made for us: the sender as it says, the request's id, the signed envelope.
-    pub fn open_sealed(&self, e: &Envelope) -> Option<(ActorId, MsgId, Envelope)> {
+    /// Opens what [`Self::seal_to`] made for us.
+    pub fn open_sealed(&self, e: &Envelope) -> Option<Sealed> {
         let from = ActorId::parse(e.from.as_deref()?).ok()?;
         let id = MsgId::parse(e.id.as_deref()?).ok()?;
         if e.to.as_deref() != Some(self.me().to_string().as_str()) {

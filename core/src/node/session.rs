@@ -76,6 +76,7 @@ impl Node {
         let welcome = numeric::reply(numeric::RPL_WELCOME, &nick, &[], &format!("Welcome to kirc, {nick}"));
         let welcome = welcome.meta("actor", self.cx.me().to_string());
         self.cx.reply(origin, welcome);
+        self.tell_home(origin);
         if status {
             let e = self.status();
             self.cx.deliver(origin.session, e);
@@ -112,6 +113,9 @@ impl Node {
             return self.cx.numeric(origin, numeric::ERR_TOOMANYCHANNELS, &[&to], "");
         }
         self.cx.sent_by(Some(origin));
+        if home.cluster == self.cx.cfg.home.cluster {
+            self.settle_home();
+        }
         let mut channel = Channel::new(&home, name);
         channel.begin_join(&mut self.cx, Join::new(vec![origin.clone()], e.params.first().cloned()));
         self.channels.insert(key, channel);

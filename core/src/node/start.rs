@@ -71,6 +71,7 @@ impl Node {
             readers: BTreeMap::new(),
             contacts,
             grids,
+            refused: refused::Refused::default(),
             status_dirty: false,
             stopping: false,
             id: identity,
@@ -118,6 +119,7 @@ impl Node {
             serde_json::from_slice(plain.as_deref().unwrap_or(v)).ok()
         });
         let invites = invites::Invites::restore(values, &cx.id);
+        let other_home = home::other(values, &cx.cfg.home.cluster);
         Ok(Self {
             cx,
             channels,
@@ -128,6 +130,8 @@ impl Node {
             profile,
             positions: BTreeMap::new(),
             read: inbox::Read::default(),
+            other_home,
+            caught_up: false,
             people_at: now.mono,
             status_at: now.mono,
             stop_by: None,
@@ -155,6 +159,7 @@ impl Node {
     }
 
     pub(super) fn start(&mut self) {
+        self.begin_at_home();
         self.cx.tell_grids();
         for grid in self.cx.signal_grids() {
             self.subscribe(&grid);

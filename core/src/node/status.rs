@@ -15,6 +15,10 @@ impl Node {
             let state = self.cx.services.get(&s);
             json!({"up": state.is_none_or(|s| s.up), "reason": state.map(|s| s.reason.as_str()).unwrap_or_default()})
         };
+        let mut mailbox = service(Service::Mailbox);
+        if let Some(mailbox) = mailbox.as_object_mut() {
+            mailbox.insert("refused".into(), self.cx.refused.to_json());
+        }
         let channels: Map<String, Value> =
             self.channels.values().map(|c| (c.name.as_str().to_owned(), c.status(&self.cx))).collect();
         let waiting: usize = self.channels.values().map(|c| c.outbox.len()).sum::<usize>()
@@ -32,13 +36,14 @@ impl Node {
             .field(
                 "services",
                 json!({
-                    "mailbox": service(Service::Mailbox),
+                    "mailbox": mailbox,
                     "signals": service(Service::Signals),
                     "store": service(Service::Store),
                 }),
             )
             .field("channels", Value::Object(channels))
             .field("outbox", waiting)
+            .field("caught_up", self.caught_up)
     }
 
     /// Pushes a STATUS to those who asked for it, if something changed, and not too often.

@@ -462,6 +462,11 @@ pub enum Effect {
         /// The envelope.
         envelope: Envelope,
     },
+    /// Something that who looks after the node should find in its log. No text of anybody's is in it.
+    Warn {
+        /// The sentence.
+        text: String,
+    },
     /// The shutdown is complete.
     Stopped,
 }

@@ -114,6 +114,11 @@ impl Admin {
         Ok(Self(Asker::new(Arc::new(settings), pulse, runtime)))
     }
 
+    /// Deletes topics, with all that is in them.
+    pub async fn delete_topics(&self, names: &[String]) -> Result<(), PortError> {
+        self.0.delete(names).await
+    }
+
     /// Makes rules. Brokers apply them a moment later.
     pub async fn create_acls(&self, acls: &[Acl]) -> Result<(), PortError> {
         if acls.is_empty() {

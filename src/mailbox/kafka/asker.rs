@@ -302,7 +302,6 @@ impl Asker {
     }
 
     /// Deletes a topic and waits until it is gone.
-    #[cfg(test)]
     pub(super) async fn delete(self: &Arc<Self>, names: &[String]) -> Result<(), PortError> {
         let orders = self.orders().await?;
         let all: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -40,6 +40,7 @@ use crate::ports::{Health, Pending, pending, ready};
 
 pub use admin::{Acl, Admin, Operation, Pattern, Permission, Resource};
 pub use look::TopicTold;
+pub(crate) use settings::Pace;
 pub use settings::{Compression, KafkaSettings, Mechanism, Security};
 
 const GONE: &str = "the connection to Kafka was closed";

@@ -121,7 +121,7 @@ impl Reader {
             Woken::Doubt => self.look().await,
             Woken::Calm => {
                 self.calm = None;
-                let held = self.shared.taps.hold(Pace::Quiet, &self.topic, self.next).await;
+                let held = self.shared.taps.hold(Pace::Quiet, &self.topic, &self.life, self.next).await;
                 match held {
                     Ok(held) => self.quiet = Some(held),
                     Err(error) => {
@@ -136,7 +136,7 @@ impl Reader {
     }
 
     async fn begin(&mut self) -> Result<(), Over> {
-        match self.shared.taps.hold(Pace::Prompt, &self.topic, self.next).await {
+        match self.shared.taps.hold(Pace::Prompt, &self.topic, &self.life, self.next).await {
             Ok(held) => {
                 self.prompt = Some(held);
                 Ok(())
@@ -267,7 +267,9 @@ impl Reader {
     async fn look(&mut self) -> Result<(), Over> {
         let mut again = true;
         loop {
-            match self.shared.asker.part(&self.topic, "read").await {
+            let found = self.shared.asker.part(&self.topic, "read").await;
+            tracing::debug!(topic = self.topic.name, life = self.life, next = self.next, ?found, "looked");
+            match found {
                 // A broker that has just begun to lead may not know yet how far the partition goes.
                 Ok(part) if part.life == self.life && part.end < self.next && again => {
                     again = false;
@@ -278,10 +280,7 @@ impl Reader {
                     (self.prompt, self.quiet, self.calm) = (None, None, None);
                     self.rest().await?;
                 }
-                Err(no) => {
-                    tracing::debug!(error = %no.error, "a topic can't be looked at");
-                    self.rest().await?;
-                }
+                Err(_) => self.rest().await?,
             }
         }
     }

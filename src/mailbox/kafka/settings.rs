@@ -178,7 +178,7 @@ impl fmt::Debug for KafkaSettings {
 /// asked to be quiet. A fetch that waits answers at once when a record comes; but who is new on a connection
 /// has to wait for the fetch before it, so the two are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Pace {
+pub(crate) enum Pace {
     /// Readers that start, and readers that catch up.
     Prompt,
     /// Readers that wait. Each fetch names all of them, so an idle node makes as few as it can.
@@ -249,7 +249,7 @@ impl KafkaSettings {
     }
 
     /// A client that reads.
-    pub(super) fn reader(&self, pace: Pace) -> ClientConfig {
+    pub(crate) fn reader(&self, pace: Pace) -> ClientConfig {
         let mut config = self.base();
         config
             .set("fetch.wait.max.ms", pace.wait().as_millis().to_string())
@@ -272,7 +272,7 @@ impl KafkaSettings {
     }
 
     /// A client that appends.
-    pub(super) fn writer(&self) -> ClientConfig {
+    pub(crate) fn writer(&self) -> ClientConfig {
         let mut config = self.base();
         config
             .set("enable.idempotence", "true")

@@ -22,6 +22,9 @@ use super::settings::{KafkaSettings, Pace};
 struct Seat {
     client: Arc<Client>,
     busy: HashSet<Place>,
+    /// The topics that it has read, and which life of each. librdkafka takes what it hears of a new life for old news, if its leader
+    /// has changed less often than that of the life before, and waits for ever: no client reads two lives of a topic.
+    known: HashMap<String, String>,
     /// Since when it reads nothing, or when it last began to.
     since: Instant,
 }
@@ -53,21 +56,23 @@ impl Taps {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads a partition from an offset.
+    /// Reads a partition of this life of its topic from an offset.
     pub(super) async fn hold(
         self: &Arc<Self>,
         pace: Pace,
         topic: &Topic,
+        life: &str,
         at: Offset,
     ) -> Result<Held, String> {
         let (me, place) = (self.clone(), (topic.name.clone(), topic.partition));
+        let life = life.to_owned();
         // Opening a client reads certificates.
-        let work = move || me.hold_now(pace, place, at);
+        let work = move || me.hold_now(pace, place, &life, at);
         self.runtime.spawn_blocking(work).await.map_err(|e| e.to_string())?
     }
 
-    fn hold_now(self: Arc<Self>, pace: Pace, place: Place, at: Offset) -> Result<Held, String> {
-        let client = self.seat(pace, &place)?;
+    fn hold_now(self: Arc<Self>, pace: Pace, place: Place, life: &str, at: Offset) -> Result<Held, String> {
+        let client = self.seat(pace, &place, life)?;
         match Tap::start(&client, &place.0, place.1, at) {
             Ok(tap) => Ok(Held { tap: Some(tap), place, pace, taps: self }),
             Err(failure) => {
@@ -78,17 +83,21 @@ impl Taps {
     }
 
     /// A client that does not read this partition yet, and is taken to read it from now on.
-    fn seat(&self, pace: Pace, place: &Place) -> Result<Arc<Client>, String> {
+    fn seat(&self, pace: Pace, place: &Place, life: &str) -> Result<Arc<Client>, String> {
         let mut seats = self.seats();
         let seats = seats.entry(pace).or_default();
-        if let Some(seat) = seats.iter_mut().find(|s| !s.busy.contains(place)) {
+        let fits =
+            |s: &Seat| !s.busy.contains(place) && s.known.get(&place.0).is_none_or(|known| known == life);
+        if let Some(seat) = seats.iter_mut().find(|s| fits(s)) {
             seat.busy.insert(place.clone());
+            seat.known.insert(place.0.clone(), life.to_owned());
             return Ok(seat.client.clone());
         }
         let config = self.settings.reader(pace);
         let client = Client::open(&config, self.pulse.clone(), &self.runtime).map_err(|e| e.to_string())?;
         let busy = HashSet::from([place.clone()]);
-        seats.push(Seat { client: client.clone(), busy, since: Instant::now() });
+        let known = HashMap::from([(place.0.clone(), life.to_owned())]);
+        seats.push(Seat { client: client.clone(), busy, known, since: Instant::now() });
         Ok(client)
     }
 

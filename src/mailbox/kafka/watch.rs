@@ -144,7 +144,9 @@ async fn look(shared: &Arc<Shared>) {
     if topics.is_empty() {
         return;
     }
-    if let Ok(told) = shared.asker.describe(&topics).await {
+    let told = shared.asker.describe(&topics).await;
+    tracing::debug!(?told, "topics");
+    if let Ok(told) = told {
         for (topic, info) in told {
             shared.watch.told(&topic, info.ok().map(|i| i.id).as_deref());
         }

@@ -253,10 +253,12 @@ impl Writer {
             }
             Err((code, text)) => {
                 self.fail(ask, code, &text);
+                // One that runs out of time may be waiting for a leader that it can't know any more.
                 matches!(
                     code,
                     Some(
                         Code::Fatal
+                            | Code::MessageTimedOut
                             | Code::OutOfOrderSequenceNumber
                             | Code::UnknownProducerId
                             | Code::InvalidProducerEpoch

@@ -58,6 +58,8 @@ impl Channel {
         let Ok(parsed) = parsed else {
             // Garbage: it counts for nobody, and its place is passed.
             self.replica = Some(replica);
+            let topic = self.log.name.clone();
+            cx.refuse(&topic, "not records of a log");
             self.pass(cx, record.offset);
             return true;
         };

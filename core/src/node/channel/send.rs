@@ -162,6 +162,9 @@ impl Channel {
             return;
         }
         if let Some(why) = self.obstacle(cx) {
+            let reason =
+                cx.services.get(&crate::port::Service::Mailbox).filter(|s| !s.up && !s.reason.is_empty());
+            let why = reason.map_or_else(|| why.to_owned(), |s| format!("{why}: {}", s.reason));
             let e = Envelope::new("STATE").to(self.name.as_str()).param("waiting").line(why);
             let e = Envelope { id: Some(id.to_string()), ..e };
             cx.broadcast_cap("state", &e);

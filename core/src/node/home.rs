@@ -1,0 +1,53 @@
+//! The grid that this profile lives on: whether it is the one that it lived on before, and how the user hears of it.
+//!
+//! It refuses nothing: a grid may be made anew on purpose.
+
+use super::ctx::Origin;
+use super::*;
+use crate::port::Table;
+
+const KEY: &str = "home";
+
+/// The grid that the store speaks of, if it is another one than ours.
+pub(super) fn other(values: &BTreeMap<(Table, String), Vec<u8>>, ours: &str) -> Option<String> {
+    let kept = values.get(&(Table::Setting, KEY.to_owned()))?;
+    serde_json::from_slice(kept).ok().filter(|kept: &String| kept != ours)
+}
+
+impl Node {
+    /// The node begins: the log hears of another grid, and one that is the first is kept.
+    pub(super) fn begin_at_home(&mut self) {
+        match self.other_grid() {
+            Some(text) => self.cx.out.push(Effect::Warn { text }),
+            None => self.keep_home(),
+        }
+    }
+
+    /// A session begins: its user hears of another grid.
+    pub(super) fn tell_home(&mut self, origin: &Origin) {
+        if let Some(text) = self.other_grid() {
+            let alarm = Envelope::new("ALARM").to(self.cx.nick().as_str()).param("other-grid").line(text);
+            self.cx.deliver(origin.session, alarm);
+        }
+    }
+
+    /// The user settles on the grid that is there: from now on it is home.
+    pub(super) fn settle_home(&mut self) {
+        if self.other_home.take().is_some() {
+            self.keep_home();
+        }
+    }
+
+    fn keep_home(&mut self) {
+        let home = self.cx.cfg.home.cluster.clone();
+        self.cx.put(Table::Setting, KEY, &home);
+    }
+
+    fn other_grid(&self) -> Option<String> {
+        let other = self.other_home.as_ref()?;
+        let ours = &self.cx.cfg.home.cluster;
+        Some(format!(
+            "this profile lived on another grid until now ({other}; this one is {ours}), and its channels and people are still there: if that is not meant, set KIRC_GRID or KIRC_KAFKA as before; if it is, join a channel here, and this is not said again"
+        ))
+    }
+}

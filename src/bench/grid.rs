@@ -1,0 +1,92 @@
+//! Measures on real services: a message beside two bare rdkafka hops, a stream beside a bare producer and consumer, bytes in
+//! the topic, and the time that a kick takes in a large channel.
+
+use anyhow::{Context, bail};
+
+use super::crowd;
+use super::place::Place;
+use super::raw::RawHops;
+use super::stage::Stage;
+use super::way::Ways;
+use super::{BLOCK, Plan, Report, Row, Spread, signatures, talk};
+use crate::config::Config;
+use crate::services::kafka;
+
+/// How much slower a message may be than two bare hops.
+const P50_GOAL: f64 = 1.25;
+/// The same for the slow end.
+const P99_GOAL: f64 = 2.0;
+/// Bytes of a 50-character message in the log.
+const BYTES_GOAL: f64 = 1_000.0;
+/// Seconds until the last of a large channel has the new key after a kick.
+const KICK_GOAL: f64 = 2.0;
+
+/// Measures on the services of these settings. `members`: of the large channel; 0 leaves it out.
+pub async fn run(config: &Config, plan: Plan, members: usize) -> anyhow::Result<Report> {
+    let place = Place::real(config).await?;
+    let measured = measure(&place, plan, members).await;
+    let cleared = place.clear().await;
+    let report = measured?;
+    cleared.context("topics of the measurement were left behind")?;
+    Ok(report)
+}
+
+async fn measure(place: &Place, plan: Plan, members: usize) -> anyhow::Result<Report> {
+    let Some(config) = place.real_config() else { bail!("there are no real services") };
+    let mut report = Report::default();
+    let mut stage = Stage::open(place).await?;
+    let size = stage.record_size();
+    let [first, second] = place.quiet_topics().await?;
+    let mut hops = RawHops::open(&kafka::owner(config)?, [&first, &second], size)?;
+    let (mut ways, mut bare) = (Ways::default(), Vec::new());
+    for _ in 0..20 {
+        tokio::task::block_in_place(|| hops.hop())?;
+    }
+    while bare.len() < plan.singles {
+        let block = BLOCK.min(plan.singles - bare.len());
+        for _ in 0..block {
+            let way = talk::single(&mut stage).await?;
+            ways.add(way, &stage.take_times());
+        }
+        for _ in 0..block {
+            bare.push(tokio::task::block_in_place(|| hops.hop())?);
+        }
+    }
+    let signed = signatures::measure(plan.singles, size);
+    let (messages, stretches) = ways.report(signed);
+    let bare = Spread::of(bare);
+    let p50 = Row::micros("author to reader", messages).beside("two bare rdkafka hops", bare.p50 / 1e3);
+    report.rows.push(p50.goal("ratio ≤", P50_GOAL));
+    let p99 = Row::value("  its p99", "µs", messages.p99 / 1e3).beside("their p99", bare.p99 / 1e3);
+    report.rows.push(p99.goal("ratio ≤", P99_GOAL));
+    report.rows.extend(stretches);
+    report.rows.push(Row::micros("two bare rdkafka hops", bare));
+
+    let rate = talk::flood(&mut stage, plan.flood).await?;
+    let raw = tokio::task::block_in_place(|| hops.stream(plan.flood))?;
+    let limit = 1e9 / signed.p50;
+    report
+        .rows
+        .push(Row::rate("messages through one leader", rate).beside("a bare producer and consumer", raw));
+    let lower = (raw / 2.0).min(limit);
+    let least = Row::rate("  the same", rate).beside("half of that, or one core's signatures", lower);
+    report.rows.push(least.at_least(1.0));
+    stage.close().await;
+    // What was said has 50 characters.
+    report.rows.push(Row::value("a 50-character message in the log", "B", size as f64).goal("≤", BYTES_GOAL));
+    if members > 0 {
+        let took = crowd::kick(place, members).await?;
+        let what = format!("kick in a channel of {members}, until the last has the new key");
+        report.rows.push(Row::value(&what, "s", took.as_secs_f64()).goal("≤", KICK_GOAL));
+    }
+    report.record_bytes = size;
+    Ok(report)
+}
+
+/// What is not there that a measurement needs.
+pub fn needs(config: &Config) -> Result<(), String> {
+    match config.settings.kafka {
+        Some(_) => Ok(()),
+        None => Err("KIRC_KAFKA is not set: kirc bench grid measures real services".to_owned()),
+    }
+}

@@ -1,0 +1,117 @@
+//! Where the three nodes of a measurement meet: an embedded grid of their own, or names of their own on real services.
+//!
+//! It owns these names and takes them away again. It measures nothing.
+
+use std::path::{Path, PathBuf};
+
+use kirc_core::ids::ActorId;
+use tokio::sync::Mutex;
+
+use crate::config::Config;
+use crate::mailbox::Admin;
+use crate::services::{self, Services, kafka};
+
+/// A place to meet.
+#[derive(Debug)]
+pub enum Place {
+    /// A folder.
+    Embedded(PathBuf),
+    /// Real services.
+    Real(Box<Real>),
+}
+
+/// Real services, under names that nobody else has.
+#[derive(Debug)]
+pub struct Real {
+    config: Config,
+    cluster: String,
+    random: String,
+    topics: Mutex<Vec<String>>,
+}
+
+impl Place {
+    /// The services of these settings.
+    pub async fn real(config: &Config) -> anyhow::Result<Self> {
+        let mut bytes = [0; 5];
+        getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
+        let random: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        let cluster = services::ask_cluster(config).await?;
+        let mut config = config.clone();
+        let settings = &mut config.settings;
+        settings.kafka_topics = format!("{{kind}}-bench{random}-{{user}}");
+        settings.kafka_log = format!("data-out-bench{random}");
+        settings.valkey_prefix = format!("{}bench{random}:", settings.valkey_prefix);
+        Ok(Self::Real(Box::new(Real { config, cluster, random, topics: Mutex::default() })))
+    }
+
+    /// The services of a node, with connections of its own.
+    pub async fn services(&self, actor: ActorId, nick: &str) -> anyhow::Result<Services> {
+        match self {
+            Self::Embedded(dir) => {
+                let folder = dir.join(nick);
+                crate::config::make_private_dir(&folder)?;
+                Ok(services::embedded_at(&dir.join("grid"), &folder, actor)?)
+            }
+            Self::Real(real) => {
+                let mut config = real.config.clone();
+                config.settings.postgres_schema = Some(format!("kirc_bench_{}_{nick}", real.random));
+                let services = services::real_at(&config, actor, real.cluster.clone())?;
+                let a = &services.address;
+                let names = [&a.data_in, &a.data_out, &a.rpc_in, &a.rpc_out, &services.home.log];
+                let mut topics = real.topics.lock().await;
+                topics.extend(names.into_iter().cloned());
+                topics.sort();
+                topics.dedup();
+                Ok(services)
+            }
+        }
+    }
+
+    /// Takes away what was made on real services.
+    pub async fn clear(&self) -> anyhow::Result<()> {
+        let Self::Real(real) = self else { return Ok(()) };
+        Admin::open(kafka::admin(&real.config)?)?.delete_topics(&real.topics.lock().await).await?;
+        Ok(())
+    }
+
+    /// Two topics that nobody reads while three nodes talk.
+    pub async fn quiet_topics(&self) -> anyhow::Result<[String; 2]> {
+        let Self::Real(real) = self else { anyhow::bail!("there are no real services") };
+        let topics = real.topics.lock().await;
+        let mut quiet =
+            topics.iter().filter(|t| t.starts_with("data-out-") && **t != real.config.settings.kafka_log);
+        match (quiet.next(), quiet.next()) {
+            (Some(first), Some(second)) => Ok([first.clone(), second.clone()]),
+            _ => anyhow::bail!("the nodes have made no topics"),
+        }
+    }
+
+    /// Takes note of topics that are to go with the measurement.
+    pub async fn made(&self, names: impl IntoIterator<Item = String>) {
+        if let Self::Real(real) = self {
+            real.topics.lock().await.extend(names);
+        }
+    }
+
+    /// The cluster of the real services.
+    pub fn cluster(&self) -> Option<&str> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::Real(real) => Some(&real.cluster),
+        }
+    }
+
+    /// The settings of the real services.
+    pub fn real_config(&self) -> Option<&Config> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::Real(real) => Some(&real.config),
+        }
+    }
+}
+
+impl From<&Path> for Place {
+    fn from(dir: &Path) -> Self {
+        Self::Embedded(dir.to_owned())
+    }
+}
