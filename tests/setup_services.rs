@@ -3,15 +3,422 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use common::World;
+use common::screen::Screen;
+use common::services::Cluster;
+use kirc::config::EnvFile;
+use kirc::mailbox::{Acl, Operation};
+use rdkafka::admin::{
+    AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::types::RDKafkaErrorCode as Code;
+use rdkafka::{Offset, TopicPartitionList};
+use serde_json::Value;
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn env_file(world: &World, profile: &str) -> PathBuf {
+    world.profile(profile).join(".env")
+}
+
+fn read_env(world: &World, profile: &str, name: &str) -> String {
+    let file = EnvFile::read(&env_file(world, profile)).unwrap().expect("an .env");
+    file.get(name).unwrap_or_default().to_owned()
+}
+
+/// A world whose Kafka has an administrator and no user for contacts yet.
+fn with_admin(test: &str) -> Option<World> {
+    let mut world = World::on_services(test)?;
+    let get = |name: &str| world.services().get(name).to_owned();
+    let (user, password) = (get("KIRC_KAFKA_ADMIN_USER"), get("KIRC_KAFKA_ADMIN_PASSWORD"));
+    world.set("KIRC_KAFKA_ADMIN_USER", &user);
+    world.set("KIRC_KAFKA_ADMIN_PASSWORD", &password);
+    world.set("KIRC_KAFKA_PEER_USER", "");
+    world.set("KIRC_KAFKA_PEER_PASSWORD", "");
+    Some(world)
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(future)
+}
 
 #[test]
-fn a_profile_is_set_up_on_the_services_and_talks() {
-    let Some(world) = World::on_services("a_profile_is_set_up_on_the_services_and_talks") else { return };
+fn what_came_from_the_environment_then_stands_in_env() {
+    let Some(world) = World::on_services("what_came_from_the_environment_then_stands_in_env") else { return };
     world.set_up("alice");
-    let mut alice = world.pipe("alice");
+    let mode = std::fs::metadata(env_file(&world, "alice")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    for (name, value) in world.settings("alice") {
+        assert_eq!(read_env(&world, "alice", &name), value, "{name}");
+    }
+    // Nothing in the environment but where the profile is.
+    let mut alice = world.talker(world.bare("alice"), "alice", &["pipe", "--caps", "state"]);
+    alice.until("001");
     alice.join("#net");
     alice.message("#net", "hello");
     alice.hears("hello");
     assert_eq!(alice.end(), Some(0));
+    // It was on the cluster and not on a grid of this machine.
+    let topics = world.services().topics(Cluster::First);
+    assert!(topics.contains(&read_env(&world, "alice", "KIRC_KAFKA_LOG")), "{topics:?}");
+    assert!(!world.path().join("grid").exists() && !world.profile("alice").join("store.db").exists());
+}
+
+#[test]
+fn two_profiles_share_the_services() {
+    let Some(world) = World::on_services("two_profiles_share_the_services") else { return };
+    world.set_up("alice");
+    world.set_up("bob");
+    let (mut alice, mut bob) = (world.pipe("alice"), world.pipe("bob"));
+    alice.join("#net");
+    bob.join("#net");
+    alice.message("#net", "hello bob");
+    bob.hears("hello bob");
+    bob.message("#net", "hello alice");
+    alice.hears("hello alice");
+    assert_eq!((alice.end(), bob.end()), (Some(0), Some(0)));
+    let services = world.services();
+    let schemas = run(async {
+        match services.postgres(Cluster::First).await {
+            Some(client) => services.schemas(&client).await.len(),
+            None => 2,
+        }
+    });
+    assert_eq!(schemas, 2, "a schema for each");
+}
+
+#[test]
+fn a_wrong_password_is_said_and_nothing_is_written() {
+    let Some(world) = World::on_services("a_wrong_password_is_said_and_nothing_is_written") else { return };
+    let bad = |name: &str| {
+        let uri = world.services().get(name);
+        let (start, rest) = uri.split_once("://").unwrap();
+        let (login, place) = rest.rsplit_once('@').unwrap();
+        format!("{start}://{}:wrong-secret@{place}", login.split(':').next().unwrap())
+    };
+    let (valkey, postgres) = (bad("KIRC_VALKEY"), bad("KIRC_POSTGRES"));
+    for (name, value, said) in [
+        ("KIRC_KAFKA_PASSWORD", "wrong-secret", "refused the login: check user and password"),
+        ("KIRC_KAFKA_PEER_PASSWORD", "wrong-secret", "(as KIRC_KAFKA_PEER_USER)"),
+        ("KIRC_VALKEY", &valkey, "check user and password in KIRC_VALKEY"),
+        ("KIRC_POSTGRES", &postgres, "check user and password in KIRC_POSTGRES"),
+        ("KIRC_KAFKA", "127.0.0.1:1", "nothing listens at 127.0.0.1:1"),
+        ("KIRC_CA", "/nowhere/ca.pem", "/nowhere/ca.pem can't be read"),
+        ("KIRC_VALKEY", "", "KIRC_VALKEY is not"),
+    ] {
+        let mut kirc = world.kirc("alice");
+        let output = kirc.env(name, value).args(["setup", "--nick", "alice", "--yes"]).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}: {text}");
+        assert!(text.contains(said) && text.contains("Nothing was written"), "{name}: {text}");
+        assert!(!text.contains("wrong-secret"), "{text}");
+        assert!(!world.profile("alice").exists(), "{name}");
+    }
+    // What was there stays as it was.
+    world.set_up("alice");
+    let before = std::fs::read(env_file(&world, "alice")).unwrap();
+    let mut kirc = world.kirc("alice");
+    kirc.env("KIRC_KAFKA_PASSWORD", "wrong-secret").args(["setup", "--nick", "other", "--yes"]);
+    assert_eq!(kirc.output().unwrap().status.code(), Some(1));
+    assert_eq!(std::fs::read(env_file(&world, "alice")).unwrap(), before);
+}
+
+#[test]
+fn the_embedded_grid_can_still_be_had() {
+    let Some(world) = World::on_services("the_embedded_grid_can_still_be_had") else { return };
+    world.set_up("alice");
+    let setup = ["setup", "--nick", "alice", "--embedded", "--yes"];
+    let output = world.bare("alice").args(setup).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(read_env(&world, "alice", "KIRC_KAFKA"), "");
+    assert!(world.path().join("grid").exists());
+    let output = world.run("alice", &setup);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("wins over the embedded grid"));
+}
+
+#[test]
+fn infra_makes_what_is_missing_and_then_nothing() {
+    let Some(world) = with_admin("infra_makes_what_is_missing_and_then_nothing") else { return };
+    // Before there is a nick or keys.
+    let first = world.ok("alice", &["setup", "infra"]);
+    let log = world.settings("alice").into_iter().find(|(n, _)| n == "KIRC_KAFKA_LOG").unwrap().1;
+    for said in
+        [&format!("made   topic {log}"), "made   contacts: user kirc-peer-", "made   rule: kirc-peer-"]
+    {
+        assert!(first.contains(said), "{said}: {first}");
+    }
+    assert_eq!(world.services().topics(Cluster::First), [log.clone()]);
+    let user = read_env(&world, "alice", "KIRC_KAFKA_PEER_USER");
+    let password = read_env(&world, "alice", "KIRC_KAFKA_PEER_PASSWORD");
+    assert!(user.starts_with("kirc-peer-") && password.len() > 20);
+    assert!(!first.contains(&password));
+
+    world.set_up("alice");
+    assert_eq!(read_env(&world, "alice", "KIRC_KAFKA_PEER_PASSWORD"), password);
+    let second = world.ok("alice", &["setup", "infra"]);
+    assert_eq!(second.matches("made   topic").count(), 4, "{second}");
+    let third = world.ok("alice", &["setup", "infra"]);
+    assert!(!third.lines().any(|line| line.starts_with("made") || line.starts_with("WRONG")), "{third}");
+    assert_eq!(read_env(&world, "alice", "KIRC_KAFKA_PEER_PASSWORD"), password);
+
+    // The owner alone can't make users: it says so, and that is no failure.
+    let mut kirc = world.bare("alice");
+    kirc.env("KIRC_KAFKA_ADMIN_USER", "").args(["setup", "infra", "--json"]);
+    let env = std::fs::read_to_string(env_file(&world, "alice")).unwrap();
+    let env: String = env.lines().filter(|l| !l.contains("_ADMIN_")).map(|l| format!("{l}\n")).collect();
+    std::fs::write(env_file(&world, "alice"), env).unwrap();
+    let output = kirc.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let steps: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert!(
+        steps.iter().any(|s| s["state"] == "note" && s["text"].as_str().unwrap().contains("made kirc-peer-"))
+    );
+}
+
+#[test]
+fn infra_mends_settings_that_the_doctor_complains_of() {
+    let Some(world) = with_admin("infra_mends_settings_that_the_doctor_complains_of") else { return };
+    world.set_up("alice");
+    world.ok("alice", &["setup", "infra"]);
+    let doctor = |code: i32| -> Vec<Value> {
+        let output = world.run("alice", &["doctor", "--json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{report:#}");
+        report["checks"].as_array().unwrap().clone()
+    };
+    let complaints = |checks: &[Value]| -> Vec<String> {
+        let of_grid = |c: &&Value| c["state"] != "ok" && c["name"] != "terminal" && c["name"] != "tls";
+        checks.iter().filter(of_grid).map(|c| format!("{} -> {}", c["found"], c["todo"])).collect()
+    };
+    let well = doctor(0);
+    assert_eq!(complaints(&well), Vec::<String>::new());
+    for name in ["kafka", "valkey", "store", "tls", "topics", "contacts", "clocks"] {
+        assert!(well.iter().any(|c| c["name"] == name), "{name}: {well:#?}");
+    }
+    let log = read_env(&world, "alice", "KIRC_KAFKA_LOG");
+    let user = read_env(&world, "alice", "KIRC_KAFKA_PEER_USER");
+    run(async {
+        let hand = world.services().hand(Cluster::First);
+        hand.change_setting(&log, "message.timestamp.type", "CreateTime").await.unwrap();
+        hand.change_setting(&log, "retention.ms", "1000000").await.unwrap();
+        let settings = hand.settings(&log).await.unwrap();
+        assert_eq!(settings["message.timestamp.type"], ("CreateTime".to_owned(), true), "the other stays");
+        hand.delete_acls(&[Acl::allow(&user, Operation::Read, &log)]).await.unwrap();
+    });
+    let ill = complaints(&doctor(1)).join("\n");
+    for said in ["CreateTime", "keeps records 1000s", &format!("may not Read {log}"), "kirc setup infra"] {
+        assert!(ill.contains(said), "{said}: {ill}");
+    }
+    let mended = world.ok("alice", &["setup", "infra"]);
+    assert!(mended.contains("message.timestamp.type is LogAppendTime now"), "{mended}");
+    assert_eq!(complaints(&doctor(0)), Vec::<String>::new());
+
+    // More than contacts need is worse than less.
+    run(async {
+        let hand = world.services().hand(Cluster::First);
+        hand.create_acls(&[Acl::allow(&user, Operation::Delete, &log)]).await.unwrap();
+    });
+    let ill = complaints(&doctor(1)).join("\n");
+    assert!(ill.contains(&format!("may Delete {log}, which contacts must not")), "{ill}");
+}
+
+#[test]
+fn the_shared_users_password_can_be_changed() {
+    let Some(world) = with_admin("the_shared_users_password_can_be_changed") else { return };
+    world.set_up("alice");
+    world.ok("alice", &["setup", "infra"]);
+    let user = read_env(&world, "alice", "KIRC_KAFKA_PEER_USER");
+    let old = read_env(&world, "alice", "KIRC_KAFKA_PEER_PASSWORD");
+    let said = world.ok("alice", &["setup", "infra", "--rotate-peer"]);
+    let new = read_env(&world, "alice", "KIRC_KAFKA_PEER_PASSWORD");
+    assert!(said.contains("has a new password") && !said.contains(&new), "{said}");
+    assert_ne!(old, new);
+    assert_eq!(read_env(&world, "alice", "KIRC_KAFKA_PEER_USER"), user);
+    let (services, log) = (world.services(), read_env(&world, "alice", "KIRC_KAFKA_LOG"));
+    run(async {
+        let names = [log];
+        let told = services.hand_of(Cluster::First, &user, &new).topics(&names).await.unwrap();
+        assert!(told[0].1.is_some());
+        services.hand_of(Cluster::First, &user, &old).topics(&names).await.unwrap_err();
+    });
+}
+
+/// Tries to append a record.
+async fn append(config: &ClientConfig, topic: &str) -> Result<(), KafkaError> {
+    let producer: FutureProducer = config.clone().set("message.timeout.ms", "8000").create()?;
+    let record = FutureRecord::to(topic).key("k").payload("not kirc's").partition(0);
+    producer.send(record, SOON).await.map(drop).map_err(|(error, _)| error)
+}
+
+/// Tries to read a partition from its beginning; gives whether it came to a record or to the end.
+fn read(config: &ClientConfig, topic: &str) -> Result<(), KafkaError> {
+    let consumer: BaseConsumer = config.clone().set("enable.partition.eof", "true").create()?;
+    let mut places = TopicPartitionList::new();
+    places.add_partition_offset(topic, 0, Offset::Beginning)?;
+    consumer.assign(&places)?;
+    match consumer.poll(SOON) {
+        Some(Ok(_)) | Some(Err(KafkaError::PartitionEOF(_))) => Ok(()),
+        Some(Err(error)) => Err(error),
+        None => panic!("Kafka neither gives nor refuses {topic}"),
+    }
+}
+
+fn refused(what: &str, code: Option<Code>) {
+    let refusals =
+        [Code::TopicAuthorizationFailed, Code::ClusterAuthorizationFailed, Code::GroupAuthorizationFailed];
+    assert!(code.is_some_and(|c| refusals.contains(&c)), "{what}: {code:?}");
+}
+
+#[test]
+fn contacts_can_do_what_they_need_and_nothing_else() {
+    let Some(world) = with_admin("contacts_can_do_what_they_need_and_nothing_else") else { return };
+    world.set_up("alice");
+    world.ok("alice", &["setup", "infra"]);
+    let (user, password) = (
+        read_env(&world, "alice", "KIRC_KAFKA_PEER_USER"),
+        read_env(&world, "alice", "KIRC_KAFKA_PEER_PASSWORD"),
+    );
+    let (services, log) = (world.services(), read_env(&world, "alice", "KIRC_KAFKA_LOG"));
+    let topics = services.topics(Cluster::First);
+    let own = |kind: &str| topics.iter().find(|t| t.starts_with(kind) && **t != log).unwrap().as_str();
+    let all = ["data-in", "data-out", "rpc-in", "rpc-out"].map(own).into_iter().chain([log.as_str()]);
+    let all: Vec<&str> = all.collect();
+    let may_append = [own("data-in"), own("rpc-in"), &log];
+    let may_read = [own("rpc-out"), &log];
+    let peer = services.kafka(Cluster::First, Some((&user, &password)));
+    let options = AdminOptions::new().request_timeout(Some(SOON));
+
+    run(async {
+        for topic in &all {
+            match append(&peer, topic).await {
+                Ok(()) => assert!(may_append.contains(topic), "{topic} was appended to"),
+                Err(error) if may_append.contains(topic) => panic!("{topic}: {error}"),
+                Err(error) => refused(topic, error.rdkafka_error_code()),
+            }
+        }
+        let admin: rdkafka::admin::AdminClient<_> = peer.create().unwrap();
+        let new = NewTopic::new("data-in-of-mine", 1, TopicReplication::Fixed(1));
+        let made = admin.create_topics([&new], &options).await.unwrap();
+        refused("making a topic", made[0].as_ref().err().map(|(_, code)| *code));
+        for topic in &all {
+            let done = admin.delete_topics(&[topic], &options).await.unwrap();
+            refused(&format!("deleting {topic}"), done[0].as_ref().err().map(|(_, code)| *code));
+            let more = NewPartitions::new(topic, 7);
+            let done = admin.create_partitions([&more], &options).await.unwrap();
+            refused(&format!("widening {topic}"), done[0].as_ref().err().map(|(_, code)| *code));
+            // Of these two the crate does not tell the refusal.
+            let place = ResourceSpecifier::Topic(topic);
+            let asked = admin.describe_configs([&place], &options).await.unwrap();
+            assert!(
+                asked[0].as_ref().is_ok_and(|found| found.entries.is_empty()),
+                "settings of {topic} are seen"
+            );
+            let change = AlterConfig::new(place).set("retention.ms", "1");
+            let _ = admin.alter_configs([&change], &options).await;
+            let settings = services.hand(Cluster::First).settings(topic).await.unwrap();
+            assert_ne!(settings["retention.ms"].0, "1", "settings of {topic} were changed");
+            let mut places = TopicPartitionList::new();
+            places.add_partition_offset(topic, 0, Offset::End).unwrap();
+            let done = admin.delete_records(&places, &options).await;
+            let code = match &done {
+                Ok(places) => places.elements()[0].error().err().and_then(|e| e.rdkafka_error_code()),
+                // It can't even be seen.
+                Err(KafkaError::AdminOp(Code::NoEnt)) if *topic == own("data-out") => continue,
+                Err(error) => error.rdkafka_error_code(),
+            };
+            refused(&format!("records of {topic}"), code);
+        }
+        let hand = services.hand_of(Cluster::First, &user, &password);
+        assert_eq!(hand.cluster_rights().await, Ok(Vec::new()));
+        let refused = hand.create_acls(&[Acl::allow(&user, Operation::All, &log)]).await.unwrap_err();
+        assert!(refused.0.contains("may not"), "{refused}");
+        let new = kirc::config::Secret::new("of my own choice");
+        let mechanism = kirc::mailbox::Mechanism::ScramSha512;
+        let refused = hand.set_scram_user("kirc-owner", &new, mechanism, 4096).await.unwrap_err();
+        assert!(refused.0.contains("may not"), "{refused}");
+    });
+    for topic in &all {
+        match read(&peer, topic) {
+            Ok(()) => assert!(may_read.contains(topic), "{topic} was read"),
+            Err(error) if may_read.contains(topic) => panic!("{topic}: {error}"),
+            Err(error) => refused(topic, error.rdkafka_error_code()),
+        }
+    }
+    // A group would be a place to leave something behind.
+    let consumer: BaseConsumer = peer.clone().set("group.id", "of-mine").create().unwrap();
+    consumer.subscribe(&[&log]).unwrap();
+    match consumer.poll(SOON) {
+        Some(Err(error)) => refused("a group", error.rdkafka_error_code()),
+        other => panic!("a group was joined: {other:?}"),
+    }
+    // Of all the topics on the cluster it sees its own.
+    let consumer: BaseConsumer = peer.create().unwrap();
+    let told = consumer.fetch_metadata(None, SOON).unwrap();
+    let mut seen: Vec<&str> = told.topics().iter().map(|t| t.name()).collect();
+    let mut may: Vec<&str> = all.iter().copied().filter(|t| *t != own("data-out")).collect();
+    seen.sort_unstable();
+    may.sort_unstable();
+    assert_eq!(seen, may);
+}
+
+#[test]
+fn the_wizard_tries_what_is_pasted_and_keeps_what_was_typed() {
+    let Some(services) = World::on_services("the_wizard_tries_what_is_pasted_and_keeps_what_was_typed")
+    else {
+        return;
+    };
+    let get = |name: &str| services.services().get(name).to_owned();
+    let (kafka, ca, valkey) = (get("KIRC_KAFKA"), get("KIRC_CA"), get("KIRC_VALKEY"));
+    let (user, password) = (get("KIRC_KAFKA_USER"), get("KIRC_KAFKA_PASSWORD"));
+    let world = World::new();
+    let mut screen = Screen::start(&world, "alice", &["setup"]);
+    screen.shows("Your nick:");
+    screen.types("alice\r");
+    screen.shows("Passphrase");
+    screen.types("\r");
+    screen.shows("Which grid?");
+    screen.types("\x1b[B\r");
+    screen.shows("Kafka:");
+    let (start, last) = kafka.split_at(kafka.len() - 1);
+    screen.types(&format!("kafka+ssl://{user}:{password}@{start}\r"));
+    screen.shows("CA file:");
+    screen.types(&format!("{ca}\r"));
+    screen.shows("That does not work");
+    // Both stand there again: the one lacks its last digit, the other is right.
+    screen.types(&format!("{last}\r"));
+    screen.types("\r");
+    screen.shows("Kafka answers");
+    screen.shows("Valkey:");
+    screen.types("postgres://u:p@h/x\r");
+    screen.shows("of a PostgreSQL, not of a Valkey");
+    screen.types(&"\x7f".repeat(20));
+    screen.types(&format!("{valkey}\r"));
+    screen.shows("can be used");
+    screen.shows("PostgreSQL:");
+    screen.types("\r");
+    screen.shows("Make what is missing");
+    assert!(!screen.text().contains("WRONG"));
+    screen.types("n\r");
+    assert_eq!(screen.ends(), 0);
+    for (name, value) in [
+        ("KIRC_NICK", "alice"),
+        ("KIRC_KAFKA", &kafka),
+        ("KIRC_KAFKA_SECURITY", "sasl_ssl"),
+        ("KIRC_KAFKA_USER", &user),
+        ("KIRC_KAFKA_PASSWORD", &password),
+        ("KIRC_VALKEY", &valkey),
+        ("KIRC_POSTGRES", ""),
+        ("KIRC_CA", &ca),
+    ] {
+        assert_eq!(read_env(&world, "alice", name), value, "{name}");
+    }
 }

@@ -241,9 +241,8 @@ async fn contacts(config: &Config, owner: &KafkaSettings, probe: &Probe, names: 
         let there = told.is_some() || topic == &config.settings.kafka_log;
         lacks.extend(should.iter().filter(|o| there && !may.contains(o)).map(of));
     }
-    if hand.describe_acls(None).await.is_ok() {
-        more.push("look at all rules of the cluster".to_owned());
-    }
+    let cluster = hand.cluster_rights().await.unwrap_or_default();
+    more.extend(cluster.iter().map(|o| format!("{o:?} the cluster")));
     match (more.as_slice(), lacks.as_slice()) {
         ([], []) => Check::ok(name, format!("{user} may do what contacts need and nothing else")),
         ([], lacks) => {

@@ -57,21 +57,25 @@ fn get<'p>(pairs: &'p Pairs, name: &str) -> &'p str {
     pairs.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
 }
 
+/// What was answered, or else set before.
+fn known(config: &Config, pairs: &Pairs, name: &str) -> String {
+    match pairs.iter().find(|(known, _)| *known == name) {
+        Some((_, value)) => value.clone(),
+        None => config.sources.get(name).map(|(value, _)| value.to_owned()).unwrap_or_default(),
+    }
+}
+
 /// Asks for the three services; `pairs` is known already.
 pub(super) fn services(config: &Config, mut pairs: Pairs) -> Result<Pairs, SetupError> {
-    let known = |name: &str| config.sources.get(name).map(|(value, _)| value.to_owned()).unwrap_or_default();
-    let mut typed = known("KIRC_KAFKA");
+    let mut typed = known(config, &pairs, "KIRC_KAFKA");
     loop {
         typed = text("Kafka:", &typed, Kind::Kafka.example())?;
-        match one_kafka(config, &pairs, &typed) {
-            Ok(found) => {
-                pairs = found;
-                break;
-            }
+        match one_kafka(config, &mut pairs, &typed) {
+            Ok(()) => break,
             Err(error) => again(error)?,
         }
     }
-    let mut typed = known("KIRC_VALKEY");
+    let mut typed = known(config, &pairs, "KIRC_VALKEY");
     loop {
         typed = text("Valkey:", &typed, Kind::Valkey.example())?;
         let tried = address(Kind::Valkey, &typed, &pairs).and_then(|found| {
@@ -88,7 +92,7 @@ pub(super) fn services(config: &Config, mut pairs: Pairs) -> Result<Pairs, Setup
             Err(error) => again(error)?,
         }
     }
-    let mut typed = known("KIRC_POSTGRES");
+    let mut typed = known(config, &pairs, "KIRC_POSTGRES");
     loop {
         let help = format!("{}; empty: a file in the profile's folder", Kind::Postgres.example());
         typed = text("PostgreSQL:", &typed, &help)?;
@@ -128,41 +132,38 @@ fn address(kind: Kind, typed: &str, pairs: &Pairs) -> Result<Pairs, SetupError> 
     Ok(all)
 }
 
-fn one_kafka(config: &Config, pairs: &Pairs, typed: &str) -> Result<Pairs, SetupError> {
-    let known = |name: &str| config.sources.get(name).map(|(value, _)| value.to_owned()).unwrap_or_default();
-    let mut all = address(Kind::Kafka, typed, pairs)?;
+/// Asks for what belongs to the address, and tries it. What is answered goes into `pairs` also if it does not work.
+fn one_kafka(config: &Config, pairs: &mut Pairs, typed: &str) -> Result<(), SetupError> {
+    let (user, password) =
+        (known(config, pairs, "KIRC_KAFKA_USER"), known(config, pairs, "KIRC_KAFKA_PASSWORD"));
+    let security = known(config, pairs, "KIRC_KAFKA_SECURITY");
+    *pairs = address(Kind::Kafka, typed, pairs)?;
     if !typed.contains("://") {
         // An address without a scheme says nothing of security: what was set before counts.
-        let before = pairs.iter().find(|(name, _)| *name == "KIRC_KAFKA_SECURITY");
-        let security = before.map_or_else(|| known("KIRC_KAFKA_SECURITY"), |(_, value)| value.clone());
-        set(&mut all, vec![("KIRC_KAFKA_SECURITY", security)]);
+        set(pairs, vec![("KIRC_KAFKA_SECURITY", security)]);
+        if get(pairs, "KIRC_KAFKA_USER").is_empty() {
+            let user = text("  its user:", &user, "empty: nobody logs in")?;
+            set(pairs, vec![("KIRC_KAFKA_USER", user)]);
+        }
     }
-    if get(&all, "KIRC_KAFKA_USER").is_empty() && !typed.contains("://") {
-        let user = text("  its user:", &known("KIRC_KAFKA_USER"), "empty: nobody logs in")?;
-        set(&mut all, vec![("KIRC_KAFKA_USER", user)]);
-    }
-    if !get(&all, "KIRC_KAFKA_USER").is_empty() && get(&all, "KIRC_KAFKA_PASSWORD").is_empty() {
-        let kept = known("KIRC_KAFKA_PASSWORD");
-        let hint = if kept.is_empty() { "" } else { " (empty: as before)" };
+    if !get(pairs, "KIRC_KAFKA_USER").is_empty() && get(pairs, "KIRC_KAFKA_PASSWORD").is_empty() {
+        let hint = if password.is_empty() { "" } else { " (empty: as before)" };
         let given = profile::ask_passphrase(&format!("  its password{hint}:"))?;
-        let password = if given.is_empty() { kept } else { given.expose().to_owned() };
-        set(&mut all, vec![("KIRC_KAFKA_PASSWORD", password)]);
+        let password = if given.is_empty() { password } else { given.expose().to_owned() };
+        set(pairs, vec![("KIRC_KAFKA_PASSWORD", password)]);
     }
-    let security = get(&all, "KIRC_KAFKA_SECURITY");
+    let security = get(pairs, "KIRC_KAFKA_SECURITY");
     let tls = matches!(security, "ssl" | "sasl_ssl")
-        || security.is_empty() && !get(&all, "KIRC_KAFKA_USER").is_empty();
+        || security.is_empty() && !get(pairs, "KIRC_KAFKA_USER").is_empty();
     if tls {
-        let before = pairs.iter().find(|(name, _)| *name == "KIRC_CA");
-        let before = before.map_or_else(|| known("KIRC_CA"), |(_, value)| value.clone());
         let help = "a PEM file that the services' certificates are signed by; empty: those of the system";
-        let ca = text("  CA file:", &before, help)?;
-        set(&mut all, vec![("KIRC_CA", whole("KIRC_CA", &ca)?)]);
+        let ca = text("  CA file:", &known(config, pairs, "KIRC_CA"), help)?;
+        set(pairs, vec![("KIRC_CA", whole("KIRC_CA", &ca)?)]);
     }
-    let trial = config.with(&all)?;
-    let owner = kafka::owner(&trial)?;
+    let owner = kafka::owner(&config.with(pairs)?)?;
     let cluster = wizard::wait(probe::cluster(Ok(owner)))?.map_err(SetupError::Check)?;
     eprintln!("  Kafka answers: cluster {cluster}.");
-    Ok(all)
+    Ok(())
 }
 
 /// Asks for the user that contacts share, where somebody else made it.

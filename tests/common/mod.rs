@@ -3,6 +3,7 @@
 
 pub mod own_services;
 pub mod party;
+pub mod screen;
 pub mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,8 +138,12 @@ impl World {
 
     /// Starts a subcommand to talk to, line by line.
     pub fn start(&self, profile: &str, arguments: &[&str]) -> Talker {
-        let mut child = self
-            .kirc(profile)
+        self.talker(self.kirc(profile), profile, arguments)
+    }
+
+    /// The same with a `kirc` of its own, such as [`World::bare`].
+    pub fn talker(&self, mut kirc: Command, profile: &str, arguments: &[&str]) -> Talker {
+        let mut child = kirc
             .args(arguments)
             .stdin(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -2,9 +2,11 @@
 //!
 //! It starts none: `scripts/services` does, and says by `KIRC_TEST_*` where they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
 
+use kirc::config::Secret;
+use kirc::mailbox::{Acl, Admin, KafkaSettings, Mechanism, Security};
 use kirc::tls::{self, Ca, Check};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -133,6 +135,43 @@ impl Services {
         }
     }
 
+    /// An administrator of a cluster, as kirc has one.
+    pub fn hand(&self, cluster: Cluster) -> Admin {
+        let kafka = if cluster == Cluster::First { "KIRC_KAFKA" } else { "KIRC_KAFKA2" };
+        self.hand_of(
+            cluster,
+            self.get(&format!("{kafka}_ADMIN_USER")),
+            self.get(&format!("{kafka}_ADMIN_PASSWORD")),
+        )
+    }
+
+    /// The same as somebody else.
+    pub fn hand_of(&self, cluster: Cluster, user: &str, password: &str) -> Admin {
+        let kafka = if cluster == Cluster::First { "KIRC_KAFKA" } else { "KIRC_KAFKA2" };
+        let settings = KafkaSettings {
+            bootstrap: self.get(kafka).to_owned(),
+            security: Security::SaslSsl,
+            user: user.to_owned(),
+            password: Secret::new(password),
+            ca: std::fs::read_to_string(self.get("KIRC_CA")).expect("the CA"),
+            ..KafkaSettings::default()
+        };
+        Admin::open(settings).expect("settings of Kafka")
+    }
+
+    /// Takes away the rules at topics of this world, and users that kirc made for contacts.
+    async fn delete_users(&self, cluster: Cluster) {
+        let hand = self.hand(cluster);
+        let rules = hand.describe_acls(None).await.expect("rules");
+        let ours: Vec<Acl> = rules.into_iter().filter(|acl| acl.name.contains(&self.random)).collect();
+        hand.delete_acls(&ours).await.expect("rules can be deleted");
+        let users = ours.iter().filter_map(|acl| acl.principal.strip_prefix("User:kirc-peer-"));
+        for user in users.collect::<BTreeSet<_>>() {
+            let done = hand.delete_scram_user(&format!("kirc-peer-{user}"), Mechanism::ScramSha512).await;
+            done.expect("a user can be deleted");
+        }
+    }
+
     /// A client of a PostgreSQL, as the profiles' user.
     pub async fn postgres(&self, cluster: Cluster) -> Option<tokio_postgres::Client> {
         let name = if cluster == Cluster::First { "KIRC_POSTGRES" } else { "KIRC_POSTGRES2" };
@@ -157,6 +196,7 @@ impl Services {
     /// Takes away what a world made. Keys in a Valkey end by themselves.
     async fn tidy(&self, cluster: Cluster) {
         self.delete_topics(cluster).await;
+        self.delete_users(cluster).await;
         if let Some(client) = self.postgres(cluster).await {
             for schema in self.schemas(&client).await {
                 let done = client.batch_execute(&format!("DROP SCHEMA \"{schema}\" CASCADE")).await;

@@ -140,9 +140,12 @@ impl Admin {
     /// The rules about a principal (`User:name`), or all rules. Who may not look is shown none: librdkafka drops the broker's
     /// refusal.
     pub async fn describe_acls(&self, principal: Option<&str>) -> Result<Vec<Acl>, PortError> {
+        let what = "rules can't be looked at";
+        // librdkafka 2.12 takes a refusal for an answer without rules.
+        self.needs(Operation::Describe, what).await?;
         let client = self.0.client().await?;
         let found = raw::describe_acls(&client, principal, ORDER).await;
-        found.map_err(|f| said("rules can't be looked at", &f))
+        found.map_err(|f| said(what, &f))
     }
 
     /// Gives a user a password, and makes the user if there is none. `iterations`: at least 4096.
@@ -169,9 +172,28 @@ impl Admin {
 
     /// Users with passwords and how each can log in; all of them if none is named.
     pub async fn scram_users(&self, users: &[String]) -> Result<Vec<(String, Vec<Mechanism>)>, PortError> {
+        let what = "users can't be looked at";
+        // librdkafka 2.12 frees what is not its own when this is refused.
+        self.needs(Operation::Describe, what).await?;
         let client = self.0.client().await?;
         let found = raw::describe_users(&client, users, ORDER).await;
-        found.map_err(|f| said("users can't be looked at", &f))
+        found.map_err(|f| said(what, &f))
+    }
+
+    /// What one may do with the cluster itself.
+    pub async fn cluster_rights(&self) -> Result<Vec<Operation>, PortError> {
+        let client = self.0.client().await?;
+        let asked = raw::cluster_rights(&client, ORDER).await;
+        asked.map_err(|f| said("rights on the cluster can't be asked for", &f))
+    }
+
+    /// Refuses what the broker would refuse.
+    async fn needs(&self, operation: Operation, what: &str) -> Result<(), PortError> {
+        if self.cluster_rights().await?.contains(&operation) {
+            return Ok(());
+        }
+        let code = Code::ClusterAuthorizationFailed;
+        Err(said(what, &Failure { code, text: code.to_string() }))
     }
 
     async fn alter(&self, user: &str, mechanism: Mechanism, change: Alteration<'_>) -> Result<(), PortError> {

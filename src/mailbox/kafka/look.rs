@@ -3,13 +3,18 @@
 //! It owns these questions, and changes one setting of a topic when told to. How topics should be is for others to say.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use kirc_core::port::PortError;
 use rdkafka::admin::{AdminOptions, AlterConfig, ConfigSource, ResourceSpecifier};
+use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::admin::{Admin, ORDER, Operation, said};
 use super::raw::{self, Failure};
 use super::words;
+
+/// How long a change may take to be seen.
+const SEEN: Duration = Duration::from_secs(3);
 
 /// A topic, as the one who asks sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +60,11 @@ impl Admin {
                 Some((entry.name, (entry.value?, entry.source == ConfigSource::DynamicTopic)))
             }));
         }
+        // The crate does not tell that one may not look; there are always some.
+        if all.is_empty() {
+            let code = Code::TopicAuthorizationFailed;
+            return Err(said(&what, &Failure { code, text: code.to_string() }));
+        }
         Ok(all)
     }
 
@@ -79,11 +89,24 @@ impl Admin {
         for answer in done.map_err(|e| said(&what, &failure(&e)))? {
             answer.map_err(|(_, code)| said(&what, &Failure { code, text: code.to_string() }))?;
         }
-        Ok(())
+        // A refusal is not told here either.
+        let begin = Instant::now();
+        loop {
+            match self.settings(topic).await?.get(name) {
+                Some((now, _)) if now == value => return Ok(()),
+                _ if begin.elapsed() > SEEN => {
+                    let code = Code::PolicyViolation;
+                    let text = "Kafka did not take it: this user may not do that, or the service fixes it"
+                        .to_owned();
+                    return Err(said(&what, &Failure { code, text }));
+                }
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
     }
 }
 
 fn failure(error: &rdkafka::error::KafkaError) -> Failure {
-    let code = words::code(error).unwrap_or(rdkafka::error::RDKafkaErrorCode::Fail);
+    let code = words::code(error).unwrap_or(Code::Fail);
     Failure { code, text: error.to_string() }
 }

@@ -24,7 +24,7 @@ pub(super) use call::Failure;
 pub(super) use describe::{Place, Spec, TopicInfo, describe_cluster, describe_topics, list_offsets};
 pub(super) use scram::{Alteration, alter_users, describe_users};
 pub(super) use tap::{Piece, Tap};
-pub(super) use topics::{Shape, shapes};
+pub(super) use topics::{Shape, cluster_rights, shapes};
 
 /// Whether anything waits in a client's main queue (and, for one that appends, is on its way).
 pub(super) fn has_events<C: ClientContext>(client: &Client<C>) -> bool {

@@ -130,7 +130,7 @@ pub(in super::super) async fn describe_users(
                 );
             }
         });
-    let event = ask.answer().await?;
+    let event = ask.answer_without_text().await?;
     let mut found = Vec::new();
     // SAFETY: as in `alter_users`; texts are copied, and an index is below the count that is told.
     unsafe {

@@ -1,6 +1,7 @@
-//! Topics as an administrator looks at them: partitions, copies, and what the client itself may do with them.
+//! Topics as an administrator looks at them: partitions, copies, and what the client itself may do with them and with the
+//! cluster.
 //!
-//! It owns this call. It may not know which rights are the right ones.
+//! It owns these calls. It may not know which rights are the right ones.
 
 use std::ffi::CString;
 use std::sync::Arc;
@@ -33,14 +34,10 @@ pub(in super::super) async fn shapes(
     let texts = names.iter().map(|n| c_text(n)).collect::<Result<Vec<CString>, _>>()?;
     let ask = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout, |rk, options, queue| {
         let mut pointers: Vec<_> = texts.iter().map(|t| t.as_ptr()).collect();
-        // SAFETY: the options are the call's own, made to be written until the call is made, and nobody else has them; what the
-        // setter gives back is null or an error of ours, which is destroyed. The collection copies the names, which live in
-        // `texts` during this call; it is destroyed once, after librdkafka copied it in turn.
+        // SAFETY: the options are alive and the call's own. The collection copies the names, which live in `texts` during this
+        // call; it is destroyed once, after librdkafka copied it in turn.
         unsafe {
-            let error = rd::rd_kafka_AdminOptions_set_include_authorized_operations(options.cast_mut(), 1);
-            if !error.is_null() {
-                rd::rd_kafka_error_destroy(error);
-            }
+            ask_for_rights(options);
             let topics = rd::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
             rd::rd_kafka_DescribeTopics(rk, topics, options, queue);
             rd::rd_kafka_TopicCollection_destroy(topics);
@@ -82,12 +79,58 @@ unsafe fn shape(topic: *const rd::rd_kafka_TopicDescription_t) -> Shape {
         });
         let copies = u32::try_from(copies.min().unwrap_or(0)).unwrap_or(u32::MAX);
         let operations = rd::rd_kafka_TopicDescription_authorized_operations(topic, &raw mut rights);
-        let may = match operations.is_null() {
-            true => Vec::new(),
-            false => {
-                std::slice::from_raw_parts(operations, rights).iter().filter_map(|o| operation(*o)).collect()
-            }
-        };
+        let may = known(operations, rights);
         Shape { partitions: u32::try_from(partitions.len()).unwrap_or(u32::MAX), copies, may }
     }
+}
+
+/// What the client may do with the cluster.
+pub(in super::super) async fn cluster_rights(
+    client: &Arc<Client>,
+    timeout: Duration,
+) -> Result<Vec<Operation>, Failure> {
+    let event = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, timeout, |rk, options, queue| {
+        // SAFETY: all three live during the call, and the options are the call's own.
+        unsafe {
+            ask_for_rights(options);
+            rd::rd_kafka_DescribeCluster(rk, options, queue);
+        }
+    })
+    .answer()
+    .await?;
+    // SAFETY: the event lives until the end of this function, and the operations belong to it; an event of another type gives
+    // null, which is looked for.
+    unsafe {
+        let result = rd::rd_kafka_event_DescribeCluster_result(event.ptr());
+        if result.is_null() {
+            return Ok(Vec::new());
+        }
+        let mut count = 0;
+        let operations = rd::rd_kafka_DescribeCluster_result_authorized_operations(result, &raw mut count);
+        Ok(known(operations, count))
+    }
+}
+
+/// # Safety
+/// `options` are alive, were made to be written (they are lent as const only so that no call keeps them), and nobody else has
+/// them.
+unsafe fn ask_for_rights(options: *const rd::rd_kafka_AdminOptions_t) {
+    // SAFETY: as the caller promises; what the setter gives back is null or an error that is ours to destroy.
+    unsafe {
+        let error = rd::rd_kafka_AdminOptions_set_include_authorized_operations(options.cast_mut(), 1);
+        if !error.is_null() {
+            rd::rd_kafka_error_destroy(error);
+        }
+    }
+}
+
+/// # Safety
+/// `operations` is null or points to `count` operations that live during the call.
+unsafe fn known(operations: *const rd::rd_kafka_AclOperation_t, count: usize) -> Vec<Operation> {
+    if operations.is_null() || count == 0 {
+        return Vec::new();
+    }
+    // SAFETY: not null, and what the caller promises.
+    let all = unsafe { std::slice::from_raw_parts(operations, count) };
+    all.iter().filter_map(|o| operation(*o)).collect()
 }

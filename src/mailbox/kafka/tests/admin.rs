@@ -88,7 +88,8 @@ async fn a_user_can_do_what_rules_allow_and_nothing_else() {
         ] {
             assert!(refused.0.contains("may not"), "{refused}");
         }
-        assert_eq!(not_admin.describe_acls(None).await, Ok(Vec::new()));
+        assert!(not_admin.describe_acls(None).await.unwrap_err().0.contains("may not"));
+        assert!(not_admin.scram_users(&[]).await.unwrap_err().0.contains("may not"));
     }
     assert!(owner.end(&inbox).await.unwrap() >= 2);
     assert_eq!(owner.end(&outbox).await, Ok(0));

@@ -1,0 +1,89 @@
+//! A terminal with `kirc` in it.
+
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use super::{LONG, World};
+
+/// A terminal of 100 columns and 30 rows with `kirc` in it.
+pub struct Screen {
+    parser: Arc<Mutex<vt100::Parser>>,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    _master: Box<dyn MasterPty + Send>,
+}
+
+impl Screen {
+    /// Starts it.
+    pub fn start(world: &World, profile: &str, arguments: &[&str]) -> Self {
+        let size = PtySize { rows: 30, cols: 100, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_kirc"));
+        command.env_clear();
+        command.env("TERM", "xterm-256color");
+        command.env("LANG", "C.UTF-8");
+        command.env("HOME", world.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("KIRC_DATA_DIR", world.path());
+        command.env("KIRC_PROFILE", profile);
+        command.args(arguments);
+        let child = pair.slave.spawn_command(command).unwrap();
+        let mut output = pair.master.try_clone_reader().unwrap();
+        let keys = pair.master.take_writer().unwrap();
+        let parser =
+            Arc::new(Mutex::new(vt100::Parser::new(30.try_into().unwrap(), 100.try_into().unwrap(), 0)));
+        let drawn = parser.clone();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count) = output.read(&mut bytes) {
+                if count == 0 {
+                    break;
+                }
+                drawn.lock().unwrap().process(&bytes[..count]);
+            }
+        });
+        Self { parser, keys, child, _master: pair.master }
+    }
+
+    /// What stands there.
+    pub fn text(&self) -> String {
+        self.parser.lock().unwrap().screen().contents()
+    }
+
+    /// Waits until something stands there.
+    pub fn shows(&self, what: &str) {
+        let begin = Instant::now();
+        while !self.text().contains(what) {
+            assert!(begin.elapsed() < LONG, "{what:?} is not shown:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Types.
+    pub fn types(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Waits for its end; gives the exit code.
+    pub fn ends(&mut self) -> u32 {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            assert!(begin.elapsed() < LONG, "it does not end:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
