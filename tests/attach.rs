@@ -65,6 +65,31 @@ fn a_node_that_lost_its_lock_file_is_still_found() {
     world.ok("alice", &["send", "#net", "three"]);
 }
 
+/// A command that becomes the node itself answers with what came while none ran.
+#[test]
+fn who_looks_right_after_the_start_sees_what_came_meanwhile() {
+    let world = World::new();
+    for profile in ["alice", "bob"] {
+        world.set_up(profile);
+    }
+    let mut alice = world.node("alice");
+    world.ok("alice", &["send", "--join", "#net", "first"]);
+    world.ok("bob", &["send", "--join", "#net", "hello"]);
+    world.ok("bob", &["send", "alice", "so that alice knows me"]);
+    for round in 0..3 {
+        for i in 0..30 {
+            world.ok("alice", &["send", "#net", &format!("{round}/{i}")]);
+        }
+        world.ok("alice", &["send", "bob", &format!("direct {round}")]);
+        let history = world.ok("bob", &["history", "#net"]);
+        assert!(history.trim_end().ends_with(&format!("{round}/29")), "{history}");
+        let direct = world.ok("bob", &["history", "alice"]);
+        assert!(direct.trim_end().ends_with(&format!("direct {round}")), "{direct}");
+    }
+    alice.signal("TERM");
+    assert_eq!(alice.wait(), Some(0));
+}
+
 #[test]
 fn many_at_once_are_one_node() {
     let world = World::new();

@@ -38,6 +38,8 @@ impl Place {
         let cluster = services::ask_cluster(config).await?;
         let mut config = config.clone();
         let settings = &mut config.settings;
+        // What the services can do is measured, not what is allowed.
+        settings.budget = 0;
         settings.kafka_topics = format!("{{kind}}-bench{random}-{{user}}");
         settings.kafka_log = format!("data-out-bench{random}");
         settings.valkey_prefix = format!("{}bench{random}:", settings.valkey_prefix);

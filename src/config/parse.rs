@@ -109,6 +109,27 @@ impl FromText for Mechanism {
     }
 }
 
+/// A number of bytes: `125KiB`, `1MiB`, `500`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bytes(pub u64);
+
+impl FromText for Bytes {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, unit) = text.split_at(digits);
+        let factor = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "kb" => 1_000,
+            "kib" | "k" => 1_024,
+            "mb" => 1_000_000,
+            "mib" | "m" => 1 << 20,
+            _ => 0,
+        };
+        let bytes = number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).filter(|_| factor > 0);
+        bytes.map(Bytes).ok_or_else(|| format!("\"{text}\" is no number of bytes such as 125KiB, 1MiB or 0"))
+    }
+}
+
 /// A length of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span(pub Millis);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use kirc_core::ids::Millis;
 use kirc_core::names::Nick;
 
-use super::parse::{FromText, Span};
+use super::parse::{Bytes, FromText, Span};
 use super::{Mistake, Secret, Sources};
 
 /// How log lines look.
@@ -132,6 +132,12 @@ settings! {
     kafka_replication: Option<usize> = "KIRC_KAFKA_REPLICATION", "";
     /// How long the service keeps records.
     kafka_retention: Millis = "KIRC_KAFKA_RETENTION", "72h", via Span, |s| between(s, 3_600_000, 3650 * 86_400_000);
+    /// How many bytes a second are written to it at the most, people's messages first: 125KiB suits a cloud's free plan.
+    /// 0: no limit.
+    budget: u64 = "KIRC_BUDGET", "125KiB", via Bytes, |b| match b.0 {
+        1..=9_999 => Err("less than 10 KB a second would hold up every key".to_owned()),
+        bytes => Ok(bytes),
+    };
     /// The user that contacts are given in an invite, where the service allows no user for each.
     kafka_peer_user: Option<String> = "KIRC_KAFKA_PEER_USER", "";
     /// Its password.

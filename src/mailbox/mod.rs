@@ -6,6 +6,7 @@
 mod asks;
 mod embedded;
 mod kafka;
+mod paced;
 mod reader;
 mod sql;
 mod writer;
@@ -27,6 +28,7 @@ pub use kafka::{
     Acl, Admin, Compression, KafkaMailbox, KafkaSettings, Mechanism, Operation, Pattern, Permission,
     Resource, Security, TopicTold, cluster_id, try_cluster,
 };
+pub use paced::Paced;
 
 /// Records of one [`Delivery`] at the most.
 pub const BATCH_RECORDS: usize = 500;

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use crate::abroad::{Abroad, HereOnly};
 use crate::config::{Config, write_private};
 use crate::embedded::{self, Grid};
-use crate::mailbox::{KafkaMailbox, Mailbox, cluster_id};
+use crate::mailbox::{KafkaMailbox, Mailbox, Paced, cluster_id};
 use crate::signals::{Published, Signals, ValkeySettings, ValkeySignals};
 use crate::store::{EmbeddedStore, PostgresSettings, PostgresStore, Store};
 use crate::tls::Ca;
@@ -148,7 +148,7 @@ fn real_on(
     let abroad = RealAbroad::new(config, home.clone(), address.clone())?;
     Ok(Services {
         peer_way: abroad.peer_way(),
-        mailbox: Arc::new(KafkaMailbox::open(owner, cluster)?),
+        mailbox: paced(Arc::new(KafkaMailbox::open(owner, cluster)?), settings.budget, &address),
         home,
         address,
         signals: Arc::new(signals),
@@ -156,6 +156,16 @@ fn real_on(
         store,
         abroad: Arc::new(abroad),
     })
+}
+
+/// The mailbox service at the pace of the budget. Keys, requests and answers wait for what people say.
+fn paced(mailbox: Arc<dyn Mailbox>, budget: u64, address: &Address) -> Arc<dyn Mailbox> {
+    let cluster = address.cluster.clone();
+    let awake = kirc_core::port::Topic { cluster, name: address.data_out.clone(), partition: 0 };
+    match budget {
+        0 => mailbox,
+        rate => Paced::new(mailbox, rate, &["rpc-"], awake),
+    }
 }
 
 /// The grid's id: what the cluster calls itself. It is asked once and kept, so that a start needs no broker; a cluster

@@ -22,6 +22,8 @@ pub struct Services {
     known: BTreeMap<String, String>,
     /// Part of every name that this world makes on them.
     pub random: String,
+    /// Whether profiles may make users and rights.
+    pub admin: bool,
 }
 
 /// One of the clusters of the services, with a Valkey's user and a PostgreSQL of its own.
@@ -44,7 +46,7 @@ impl Services {
             eprintln!("left out: {test}: there are no services (scripts/services env --test)");
             return None;
         }
-        Some(Self { known, random: random() })
+        Some(Self { known, random: random(), admin: false })
     }
 
     /// Those of which `scripts/services env --test` prints this.
@@ -53,7 +55,7 @@ impl Services {
             let (name, value) = line.strip_prefix("export KIRC_TEST_")?.split_once('=')?;
             Some((format!("KIRC_{name}"), value.replace('\\', "").trim_matches('\'').to_owned()))
         });
-        Self { known: known.collect(), random: random() }
+        Self { known: known.collect(), random: random(), admin: false }
     }
 
     /// A setting, such as `KIRC_KAFKA_ADMIN_USER`.
@@ -77,9 +79,14 @@ impl Services {
         for name in ["SECURITY", "MECHANISM", "USER", "PASSWORD", "PEER_USER", "PEER_PASSWORD"] {
             set(&format!("KIRC_KAFKA_{name}"), self.get(&format!("{kafka}_{name}")).to_owned());
         }
+        for name in ["ADMIN_USER", "ADMIN_PASSWORD"].into_iter().filter(|_| self.admin) {
+            set(&format!("KIRC_KAFKA_{name}"), self.get(&format!("{kafka}_{name}")).to_owned());
+        }
         set("KIRC_VALKEY", self.get(valkey).to_owned());
         set("KIRC_POSTGRES", self.get(postgres).to_owned());
         set("KIRC_CA", self.get("KIRC_CA").to_owned());
+        // Tests are not to wait for a budget; the one about it sets it.
+        set("KIRC_BUDGET", "0".to_owned());
         let random = &self.random;
         set("KIRC_KAFKA_TOPICS", format!("{{kind}}-{random}-{{user}}"));
         set("KIRC_KAFKA_LOG", format!("data-out-{random}"));
@@ -222,4 +229,18 @@ fn random() -> String {
     static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     format!("t{:x}x{:x}x{count}", nanos / 1000 % (1 << 36), std::process::id())
+}
+
+/// A hand on users and rules of a cluster, through the adapter.
+pub fn administration(services: &Services, cluster: Cluster) -> kirc::mailbox::Admin {
+    let kafka = if cluster == Cluster::First { "KIRC_KAFKA" } else { "KIRC_KAFKA2" };
+    let settings = kirc::mailbox::KafkaSettings {
+        bootstrap: services.get(kafka).to_owned(),
+        security: kirc::mailbox::Security::SaslSsl,
+        user: services.get(&format!("{kafka}_ADMIN_USER")).to_owned(),
+        password: kirc::config::Secret::new(services.get(&format!("{kafka}_ADMIN_PASSWORD"))),
+        ca: std::fs::read_to_string(services.get("KIRC_CA")).expect("the CA"),
+        ..kirc::mailbox::KafkaSettings::default()
+    };
+    kirc::mailbox::Admin::open(settings).expect("an administrator")
 }
