@@ -131,7 +131,7 @@ fn infra_makes_what_is_missing_and_then_nothing() {
     {
         assert!(first.contains(said), "{said}: {first}");
     }
-    assert_eq!(world.services().topics(Cluster::First), [log.clone()]);
+    assert_eq!(world.services().topics(Cluster::First), std::slice::from_ref(&log));
     let user = read_env(&world, "alice", "KIRC_KAFKA_PEER_USER");
     let password = read_env(&world, "alice", "KIRC_KAFKA_PEER_PASSWORD");
     assert!(user.starts_with("kirc-peer-") && password.len() > 20);
