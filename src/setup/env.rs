@@ -17,6 +17,7 @@ pub(super) fn is_of_services(name: &str) -> bool {
         || name == "KIRC_VALKEY"
         || name == "KIRC_POSTGRES"
         || name == "KIRC_CA"
+        || name == "KIRC_BUDGET"
         || ["KIRC_KAFKA_", "KIRC_VALKEY_", "KIRC_POSTGRES_"].iter().any(|p| name.starts_with(p))
 }
 
