@@ -79,7 +79,7 @@ pub struct Services {
 pub async fn open(config: &Config, identity: &Identity) -> Result<Services, ServicesError> {
     let store = open_store(config)?;
     if config.settings.kafka.is_none() {
-        return Ok(embedded_grid(config, identity.actor(), store)?);
+        return embedded_grid(config, identity.actor(), store);
     }
     real_grid(config, identity.actor(), store).await
 }
