@@ -56,6 +56,18 @@ impl World {
         world
     }
 
+    /// The same, where `kirc setup infra` may make users and rules, and there is no user for contacts yet.
+    pub fn with_admin(test: &str) -> Option<Self> {
+        let mut world = Self::on_services(test)?;
+        for name in ["KIRC_KAFKA_ADMIN_USER", "KIRC_KAFKA_ADMIN_PASSWORD"] {
+            let value = world.services().get(name).to_owned();
+            world.set(name, &value);
+        }
+        world.set("KIRC_KAFKA_PEER_USER", "");
+        world.set("KIRC_KAFKA_PEER_PASSWORD", "");
+        Some(world)
+    }
+
     /// Moves a profile, before it is set up, to the second cluster.
     pub fn on_second_cluster(&mut self, profile: &str) {
         self.second.insert(profile.to_owned());
