@@ -85,8 +85,12 @@ async fn measure(place: &Place, plan: Plan, members: usize) -> anyhow::Result<Re
 
 /// What is not there that a measurement needs.
 pub fn needs(config: &Config) -> Result<(), String> {
-    match config.settings.kafka {
-        Some(_) => Ok(()),
-        None => Err("KIRC_KAFKA is not set: kirc bench grid measures real services".to_owned()),
+    if config.settings.kafka.is_none() {
+        return Err("KIRC_KAFKA is not set: kirc bench grid measures real services".to_owned());
     }
+    // Without one the three nodes would keep what they say in the store of the profile.
+    if config.settings.postgres.is_none() {
+        return Err("KIRC_POSTGRES is not set: kirc bench grid keeps its nodes' stores there".to_owned());
+    }
+    Ok(())
 }

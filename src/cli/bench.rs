@@ -1,4 +1,4 @@
-//! `kirc bench`: how fast this program is on this machine.
+//! `kirc bench`: how fast this program is on this machine, or on real services.
 
 use clap::Args;
 
@@ -9,11 +9,12 @@ const EXAMPLES: &str = "\
 Examples:
   kirc bench
   kirc bench --quick
-  kirc bench grid                    on the real services of the settings (KIRC_KAFKA, …)
+  kirc bench grid                    on the real services of the settings (KIRC_KAFKA, KIRC_VALKEY, KIRC_POSTGRES)
   kirc bench grid --members 200      and a kick in a channel of so many
   kirc bench --json | jq '.rows[] | select(.met == false)'
 
 It works in a temporary folder, with nodes and a grid of its own; no profile is touched. A full run takes half a minute or more.
+On real services it uses names of its own, takes its topics away at the end, and does not keep to KIRC_BUDGET.
 A goal that is missed is said, but is no failure: machines differ.";
 
 /// What is measured.
@@ -29,7 +30,7 @@ pub enum Where {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct BenchArgs {
-    /// Where
+    /// Where it is measured
     #[arg(value_enum, default_value = "embedded")]
     place: Where,
     /// Members of the large channel of `grid`; 0 leaves it out

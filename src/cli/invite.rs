@@ -15,7 +15,8 @@ Examples:
   kirc invite accept bob.invite
   kirc invite accept - < bob.invite
 
-The invitee gives you a card first (kirc identity export). An invite works once, and only for that card.";
+The invitee gives you a card first (kirc identity export). An invite works once, and only for that card.
+On real services it holds the way to your grid: whoever accepts it finds your #net as #net@you.";
 
 /// Flags of `kirc invite`.
 #[derive(Debug, Args)]

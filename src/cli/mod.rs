@@ -39,6 +39,7 @@ Examples:
   kirc                                    the terminal UI (set up first, if need be)
   kirc --demo                             the terminal UI with made-up data, without a network
   kirc setup --nick alice --embedded --yes
+  kirc setup infra                        topics, rights and tables that are missing on real services
   kirc send '#net' hello everybody
   kirc tail '#net' --json | jq -r '.body[]'
   echo '{\"command\":\"JOIN\",\"to\":\"#net\"}' | kirc pipe
@@ -81,7 +82,7 @@ pub struct Global {
 pub enum Command {
     /// The terminal UI
     Tui(tui::TuiArgs),
-    /// Set a profile up: nick, grid, keys; can be run again without losing anything
+    /// Set a profile up: nick, grid, keys, and what is missing on services; can be run again without losing anything
     Setup(setup::SetupArgs),
     /// Run the node without a terminal, for other kirc processes to attach to
     Node(node::NodeArgs),
@@ -103,7 +104,7 @@ pub enum Command {
     Profile(profile::ProfileArgs),
     /// Look for what is wrong, and say what to do
     Doctor(doctor::DoctorArgs),
-    /// Measure this program on this machine
+    /// Measure this program on this machine, or on real services
     Bench(bench::BenchArgs),
     /// Make a completion script for a shell
     Completions(completions::CompletionsArgs),

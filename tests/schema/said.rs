@@ -191,6 +191,7 @@ fn what_authors_sign_fits_its_schemas() {
         ActKind::Invite { target: me.actor() },
         ActKind::Nothing { command: "ROTATE".into() },
         ActKind::Nothing { command: "PONG".into() },
+        ActKind::Nothing { command: "WAY".into() },
     ];
     let id = MsgId::generate(1_790_000_000_000, 1, MsgId::default());
     let kid = kirc_core::crypto::ChannelKey::generate(&mut rng).id(b"#net", Epoch(2));
@@ -198,6 +199,9 @@ fn what_authors_sign_fits_its_schemas() {
         let mut e = act.to_envelope().from(me.actor().to_string()).to("#net");
         if matches!(act, ActKind::Message | ActKind::Notice) {
             e = e.line("hello");
+        }
+        if act.command() == "WAY" {
+            e = e.field("way", json!({"kafka": {"servers": "kafka.example:9092", "security": "ssl"}}));
         }
         e.id = Some(id.to_string());
         e.ts = Some(format_ts(1_790_000_000_000));
