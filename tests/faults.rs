@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::World;
@@ -23,6 +24,8 @@ fn messages() -> usize {
 
 /// Three people in a channel on services of their own.
 struct Stage {
+    // One fault at a time: the services of seven would starve each other.
+    _turn: MutexGuard<'static, ()>,
     // In this order: the world tidies up on services that are still there.
     lives: Vec<Party>,
     world: World,
@@ -31,6 +34,8 @@ struct Stage {
 
 impl Stage {
     fn new(test: &str) -> Option<Self> {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let own = OwnServices::start(test, 1)?;
         let world = World::alone_on(own.services());
         let mut lives = Vec::new();
@@ -40,7 +45,7 @@ impl Stage {
             party.until("joined", LONG, |h| h.joined && h.leader.is_some());
             lives.push(party);
         }
-        Some(Self { lives, world, own })
+        Some(Self { _turn: turn, lives, world, own })
     }
 
     /// Everybody begins to talk, and some of it has been shown.

@@ -27,6 +27,10 @@ pub(crate) struct Grid {
     owned: bool,
     /// What the program needs: `kafka`, perhaps `valkey`, `log`.
     way: Map<String, Value>,
+    /// What was said inside a channel, and so for all its members: this may be handed on. What came in an invite is for
+    /// us alone.
+    #[serde(default)]
+    shared: Option<Value>,
 }
 
 /// What is known of other grids, by the cluster's id.
@@ -74,11 +78,17 @@ impl Ctx {
         if known.is_none() && self.grids.len() >= GRIDS {
             return;
         }
-        let mut new = Grid { by, owned, way: way.clone() };
+        let shared = way.get("kafka").filter(|_| !owned).cloned();
+        let mut new = Grid { by, owned, way: way.clone(), shared };
         if let Some(old) = known {
             let may = old.by == by || (owned && !old.owned);
             if !may {
                 return;
+            }
+            new.shared = new.shared.or_else(|| old.shared.clone());
+            if old.owned && !owned {
+                // One's own user is kept: what all members share is for handing on.
+                new.way.clone_from(&old.way);
             }
             new.owned |= old.owned;
             for (name, value) in &old.way {
@@ -107,8 +117,7 @@ impl Ctx {
         if cluster == self.cfg.home.cluster {
             return self.cfg.peer_way.clone();
         }
-        let grid = self.grids.get(cluster)?;
-        let kafka = grid.way.get("kafka")?;
+        let kafka = self.grids.get(cluster)?.shared.as_ref()?;
         Some(serde_json::json!({ "kafka": kafka }))
     }
 }

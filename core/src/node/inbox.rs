@@ -171,7 +171,14 @@ impl Node {
         let owner = self.cx.contacts.list.values().find(|c| c.card.address().cluster == grid);
         let called = match owner.filter(|_| grid != self.cx.cfg.home.cluster) {
             Some(owner) => format!("{name}@{}", owner.card.nick()),
-            None => name.as_str().to_owned(),
+            None if grid == self.cx.cfg.home.cluster => name.as_str().to_owned(),
+            None => {
+                let nick = card.nick().as_str().to_owned();
+                let text = format!(
+                    "{nick} invites you to {name} on a grid that is not known here: ask whom it belongs to for an invite"
+                );
+                return self.cx.alarm(&nick, "unknown-grid", text);
+            }
         };
         let mut shown = Envelope::new("INVITE")
             .from(card.nick().as_str())

@@ -39,7 +39,7 @@ pub(crate) struct Wish {
 
 #[derive(Debug, Clone)]
 enum What {
-    Invite { keys: PublicKeys, life: Millis },
+    Invite { keys: Box<PublicKeys>, life: Millis },
     Accept(Box<OpenedInvite>),
 }
 
@@ -95,7 +95,11 @@ impl Node {
             },
         };
         let name = self.grant_name();
-        let wish = Wish { origin: origin.clone(), name: name.clone(), what: What::Invite { keys, life } };
+        let wish = Wish {
+            origin: origin.clone(),
+            name: name.clone(),
+            what: What::Invite { keys: Box::new(keys), life },
+        };
         self.cx.grant(name, Waiting::Grant(Box::new(wish)));
     }
 
@@ -256,7 +260,10 @@ impl Node {
         }
         let home = self.cx.cfg.home.cluster.clone();
         let contacts: Vec<Card> = self.cx.contacts.list.values().map(|c| c.card.clone()).collect();
-        for card in contacts.into_iter().filter(|c| c.address().cluster != home) {
+        // Who has a user of its own keeps it.
+        let shares = |c: &Card| c.address().cluster != home && !self.invites.granted.contains_key(&c.actor());
+        let contacts: Vec<Card> = contacts.into_iter().filter(shares).collect();
+        for card in contacts {
             let id = self.cx.new_id();
             let inner = Envelope {
                 id: Some(id.to_string()),

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rdkafka::bindings as rd;
 use rdkafka::bindings::rd_kafka_admin_op_t as Op;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::RDKafkaErrorCode;
 
 use super::super::client::Client;
 use super::call::{Failure, call};
@@ -31,11 +33,34 @@ pub(in super::super) enum Spec {
 /// A partition, and what was asked of it.
 pub(in super::super) type Place = (String, u32);
 
+/// Waits until a broker knows brokers. One that has just started may answer without any, and librdkafka 2.12 ends the process
+/// when such an answer comes to DescribeCluster or DescribeTopics (`rd_kafka_admin_response_parse` finds neither a result
+/// nor an error). The plain question for metadata takes the same answer as an error.
+async fn brokers_known(client: &Arc<Client>, timeout: Duration) -> Result<(), Failure> {
+    let asks = client.clone();
+    let asked = tokio::task::spawn_blocking(move || {
+        let consumer = asks.consumer()?;
+        // No topic of this name is there, and none is made: the answer is brokers and little else.
+        Some(consumer.fetch_metadata(Some("__kirc_none"), timeout).map(|told| told.brokers().is_empty()))
+    });
+    let failed = |code, text: String| Err(Failure { code, text });
+    match asked.await {
+        Ok(Some(Ok(false))) => Ok(()),
+        Ok(Some(Ok(true))) => failed(RDKafkaErrorCode::Partial, "the broker knows no brokers yet".to_owned()),
+        Ok(Some(Err(error))) => {
+            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+            failed(code, error.to_string())
+        }
+        Ok(None) | Err(_) => failed(RDKafkaErrorCode::Fail, "the client is gone".to_owned()),
+    }
+}
+
 /// The id that a cluster gave itself.
 pub(in super::super) async fn describe_cluster(
     client: &Arc<Client>,
     timeout: Duration,
 ) -> Result<String, Failure> {
+    brokers_known(client, timeout).await?;
     let event = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, timeout, |rk, options, queue| {
         // SAFETY: all three live during the call.
         unsafe { rd::rd_kafka_DescribeCluster(rk, options, queue) }
@@ -60,6 +85,7 @@ pub(in super::super) async fn describe_topics(
     timeout: Duration,
 ) -> Result<Vec<(String, Result<TopicInfo, Failure>)>, Failure> {
     let texts = names.iter().map(|n| c_text(n)).collect::<Result<Vec<CString>, _>>()?;
+    brokers_known(client, timeout).await?;
     let ask = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout, |rk, options, queue| {
         let mut pointers: Vec<_> = texts.iter().map(|t| t.as_ptr()).collect();
         // SAFETY: the collection copies the names, which live in `texts` during this call; it is destroyed once, after librdkafka
