@@ -1,6 +1,6 @@
 //! What goes wrong, and when. After the quiet begins nothing does any more, and all that was broken is mended.
 
-use kirc_core::port::{Input, Service, Topic};
+use kirc_core::port::{From, Input, Service, Topic};
 
 use crate::dice::Dice;
 use crate::host::LOG;
@@ -26,6 +26,8 @@ pub enum Fault {
     Mend(usize, Service),
     /// The signal service forgets everything.
     Flush,
+    /// The mailbox service comes back without its records. For scenes: the checks of a run hold against one life of a log.
+    Vanish,
     /// The signal service forgets one key.
     Forget,
     /// A wall clock jumps by so many ms.
@@ -95,6 +97,19 @@ pub fn schedule(world: &mut World, dice: &mut Dice) {
 }
 
 impl World {
+    /// The mailbox loses its records; readers find their places anew.
+    fn vanish(&mut self) {
+        self.mailbox.vanish();
+        for index in 0..self.hosts.len() {
+            let life = self.hosts[index].life;
+            let readers: Vec<_> =
+                self.hosts[index].readers.iter().map(|(topic, r)| (topic.clone(), r.id, r.next)).collect();
+            for (topic, id, next) in readers {
+                self.after(50, Event::Place(index, life, topic, id, From::At(next)));
+            }
+        }
+    }
+
     /// Something goes wrong.
     pub fn fail(&mut self, fault: Fault) {
         if self.quiet && !matches!(fault, Fault::Mend(..) | Fault::Resume(..) | Fault::Kill(..)) {
@@ -131,6 +146,7 @@ impl World {
                 }
             }
             Fault::Flush => self.signals.flush(),
+            Fault::Vanish => self.vanish(),
             Fault::Forget => {
                 let key = self.signals.forget_one(&mut self.dice);
                 self.note(|_| format!("forgotten: {key:?}"));

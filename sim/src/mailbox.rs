@@ -11,7 +11,7 @@ use kirc_core::port::{RawRecord, Topic};
 pub struct Partition {
     /// The id of this life of the log.
     pub incarnation: String,
-    /// The first offset that is still held. (A log that vanishes would raise it, or change the incarnation.)
+    /// The first offset that is still held.
     pub start: Offset,
     records: Vec<RawRecord>,
     time: Millis,
@@ -52,6 +52,14 @@ impl Mailbox {
             self.partitions.insert(topic.clone(), Partition::new(&name));
         }
         self.partitions.get_mut(topic).expect("it was put there")
+    }
+
+    /// All records are gone, and every topic begins a new life: a service that was off and came back.
+    pub fn vanish(&mut self) {
+        for partition in self.partitions.values_mut() {
+            partition.records.clear();
+            partition.incarnation.push('+');
+        }
     }
 
     /// Takes a record in. The log's time never runs backwards.

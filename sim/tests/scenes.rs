@@ -242,3 +242,61 @@ fn another_grid_than_before_is_told_until_somebody_joins_there() {
     world.run_until(40_000);
     assert_eq!(home(&world), br#""grid""#);
 }
+
+/// What stands in a channel, as somebody was shown it: ids in their order.
+fn shown(world: &World, host: usize) -> Vec<String> {
+    let settled = |e: &Envelope| e.meta.get("seq").is_some();
+    heard(world, host, "PRIVMSG").into_iter().filter(settled).filter_map(|e| e.id).collect()
+}
+
+#[test]
+fn a_channel_goes_on_when_its_log_is_gone() {
+    let mut world = scene(3);
+    for (host, at) in [(ALICE, 100), (BOB, 2_000), (2, 4_000)] {
+        world.at(at, Event::Person(host, Deed::Join("#net")));
+    }
+    for i in 0..12 {
+        world.at(10_000 + i * 500, Event::Person(i as usize % 3, Deed::Say("#net")));
+    }
+    world.run_until(20_000);
+    assert_eq!(shown(&world, ALICE).len(), 12);
+    world.at(21_000, Event::Fault(Fault::Vanish));
+    for i in 0..12 {
+        world.at(25_000 + i * 500, Event::Person(i as usize % 3, Deed::Say("#net")));
+    }
+    world.run_until(120_000);
+    let alice = shown(&world, ALICE);
+    assert_eq!(alice.len(), 24);
+    assert_eq!((shown(&world, BOB), shown(&world, 2)), (alice.clone(), alice));
+}
+
+#[test]
+fn who_missed_the_end_of_a_log_that_is_gone_has_it_from_the_others() {
+    let mut world = scene(3);
+    for (host, at) in [(ALICE, 100), (BOB, 2_000), (2, 4_000)] {
+        world.at(at, Event::Person(host, Deed::Join("#net")));
+    }
+    for i in 0..6 {
+        world.at(10_000 + i * 500, Event::Person(i as usize % 3, Deed::Say("#net")));
+    }
+    world.run_until(20_000);
+    // One of them stands still while the others talk, and the log is gone before it could read that.
+    world.at(20_000, Event::Fault(Fault::Pause(2, 30_000)));
+    world.at(20_001, Event::Person(2, Deed::Status));
+    for i in 0..8 {
+        world.at(22_000 + i * 500, Event::Person(i as usize % 2, Deed::Say("#net")));
+    }
+    world.run_until(30_000);
+    assert_eq!(shown(&world, ALICE).len(), 14);
+    world.at(31_000, Event::Fault(Fault::Vanish));
+    for i in 0..4 {
+        world.at(60_000 + i * 500, Event::Person(i as usize % 2, Deed::Say("#net")));
+    }
+    world.run_until(200_000);
+    let alice = shown(&world, ALICE);
+    assert_eq!(alice.len(), 18);
+    assert_eq!(shown(&world, BOB), alice);
+    assert_eq!(shown(&world, 2), alice, "who was away did not get what was gone");
+    let asked = ["rpc-in-alice", "rpc-in-bob"].map(|topic| records(&world, topic, "FETCH").len());
+    assert!(asked.iter().sum::<usize>() > 0, "nobody was asked for what was missing");
+}
