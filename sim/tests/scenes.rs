@@ -1,7 +1,7 @@
 //! Scenes that were found in the field: few nodes, no chance, one thing that goes wrong.
 
 use kirc_core::Envelope;
-use kirc_core::port::{Input, StoreOp, Table, Topic};
+use kirc_core::port::{Input, Service, StoreOp, Table, Topic};
 use kirc_sim::dice::Dice;
 use kirc_sim::faults::Fault;
 use kirc_sim::host::LOG;
@@ -280,9 +280,8 @@ fn who_missed_the_end_of_a_log_that_is_gone_has_it_from_the_others() {
         world.at(10_000 + i * 500, Event::Person(i as usize % 3, Deed::Say("#net")));
     }
     world.run_until(20_000);
-    // One of them stands still while the others talk, and the log is gone before it could read that.
-    world.at(20_000, Event::Fault(Fault::Pause(2, 30_000)));
-    world.at(20_001, Event::Person(2, Deed::Status));
+    // One of them is cut off while the others talk, and the log is gone before it could read that.
+    world.at(20_000, Event::Fault(Fault::Cut(2, Service::Mailbox, 30_000)));
     for i in 0..8 {
         world.at(22_000 + i * 500, Event::Person(i as usize % 2, Deed::Say("#net")));
     }
