@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use common::World;
 use common::own_services::OwnServices;
 use common::party::{Heard, Party, check, settle};
+use common::services::Cluster;
 
 const CHANNEL: &str = "#net";
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
@@ -123,6 +124,61 @@ fn a_valkey_that_is_killed_and_comes_back() {
 #[test]
 fn a_postgresql_that_is_killed_and_comes_back() {
     away("postgresql killed", "postgres", "store", Duration::from_secs(4));
+}
+
+/// A service does not answer, or not as it should, until it is mended.
+fn unwell(test: &str, broken: &[&str], mended: &[&str], shown: &str) {
+    let Some(mut stage) = Stage::new(test) else { return };
+    stage.talk();
+    let begin = Instant::now();
+    stage.own.run(broken);
+    stage.lives[1].until("told that the service is away", LONG, |h| h.away.contains(shown));
+    println!("{test}: told after {:.1?}", begin.elapsed());
+    stage.own.run(mended);
+    stage.lives[1].until("told that it is back", LONG, |h| !h.away.contains(shown));
+    stage.end(test, &[]);
+}
+
+#[test]
+fn a_broker_that_does_not_answer() {
+    unwell("broker stands still", &["pause", "kafka"], &["continue", "kafka"], "mailbox");
+}
+
+#[test]
+fn a_valkey_that_does_not_answer() {
+    unwell("valkey stands still", &["pause", "valkey"], &["continue", "valkey"], "signals");
+}
+
+#[test]
+fn a_broker_whose_certificate_has_expired() {
+    unwell("certificate expired", &["expire", "kafka"], &["renew", "kafka"], "mailbox");
+}
+
+#[test]
+fn a_password_that_is_no_longer_right() {
+    let test = "password changed";
+    let Some(mut stage) = Stage::new(test) else { return };
+    stage.talk();
+    let services = stage.own.services();
+    let (user, right) = (services.get("KIRC_KAFKA_USER"), services.get("KIRC_KAFKA_PASSWORD"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let set = |password: &str| {
+        runtime.block_on(async {
+            let admin = common::services::administration(&services, Cluster::First);
+            let password = kirc::config::Secret::new(password);
+            let done =
+                admin.set_scram_user(user, &password, kirc::mailbox::Mechanism::ScramSha512, 4096).await;
+            done.expect("a password can be set");
+        });
+    };
+    set("another one");
+    // Connections that stand are not cut by that.
+    stage.own.run(&["kill", "kafka"]);
+    stage.own.run(&["restart", "kafka"]);
+    stage.lives[1].until("told that the service is away", LONG, |h| h.away.contains("mailbox"));
+    set(right);
+    stage.lives[1].until("told that it is back", LONG, |h| !h.away.contains("mailbox"));
+    stage.end(test, &[]);
 }
 
 #[test]
