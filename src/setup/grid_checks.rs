@@ -277,7 +277,15 @@ fn clocks(config: &Config, probe: &Probe) -> Vec<Check> {
     [("Valkey", valkey), ("PostgreSQL", postgres)].into_iter().filter_map(one).collect()
 }
 
-/// How much of the bytes a second that are allowed is used: for the part that counts them to fill in.
-fn budget(_config: &Config) -> Option<Check> {
-    None
+/// What may be written. When something waits for it, the running node says so.
+fn budget(config: &Config) -> Option<Check> {
+    let found = match config.settings.budget {
+        0 => "no limit to what is written (KIRC_BUDGET=0), and no record that keeps the service awake"
+            .to_owned(),
+        bytes => format!(
+            "{:.0} KiB/s are written at the most, people's messages first (KIRC_BUDGET)",
+            bytes as f64 / 1024.0
+        ),
+    };
+    Some(Check::ok("budget", found))
 }

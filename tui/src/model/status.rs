@@ -91,6 +91,11 @@ impl NodeStatus {
         self.channels.get(&fold(name))
     }
 
+    /// Whether what is sent waits for the budget of bytes a second.
+    pub fn is_paced(&self) -> bool {
+        self.services.values().any(|s| s.up && s.reason.contains("budget"))
+    }
+
     /// Services that are down, with their reasons.
     pub fn down(&self) -> impl Iterator<Item = (&str, &str)> {
         self.services.iter().filter(|(_, s)| !s.up).map(|(name, s)| (name.as_str(), s.reason.as_str()))

@@ -170,6 +170,9 @@ fn connection(model: &Model) -> Piece {
         return piece("waiting for the node", "waiting", 1, Role::BarDim);
     }
     let down: Vec<(&str, &str)> = model.node.down().collect();
+    if down.is_empty() && model.node.is_paced() {
+        return piece("connected, the budget is used up", "budget", 1, Role::BarWarn);
+    }
     if down.is_empty() {
         return piece("connected", "up", 5, Role::BarDim);
     }
