@@ -30,8 +30,20 @@ pub struct World {
 }
 
 impl World {
-    /// An empty one.
+    /// An empty one: on the embedded grid; with `KIRC_TEST_GRID=services` on the real services that the environment names.
     pub fn new() -> Self {
+        match std::env::var("KIRC_TEST_GRID").as_deref() {
+            Ok("services") => {
+                let mut services = Services::from_env("KIRC_TEST_GRID=services").expect("services");
+                services.peer = false;
+                Self::on(services)
+            }
+            _ => Self::embedded(),
+        }
+    }
+
+    /// One on the embedded grid, whatever else is asked for.
+    pub fn embedded() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         Self { dir, services: None, second: BTreeSet::new(), extra: BTreeMap::new(), theirs_alone: false }
     }
@@ -44,7 +56,7 @@ impl World {
 
     /// One on these services.
     pub fn on(services: Services) -> Self {
-        let mut world = Self::new();
+        let mut world = Self::embedded();
         world.services = Some(services);
         world
     }
@@ -76,6 +88,11 @@ impl World {
     /// Sets something in the environment of all profiles.
     pub fn set(&mut self, name: &str, value: &str) {
         self.extra.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Whether it is on the embedded grid.
+    pub fn is_embedded(&self) -> bool {
+        self.services.is_none()
     }
 
     /// The real services that it is on.

@@ -24,6 +24,8 @@ pub struct Services {
     pub random: String,
     /// Whether profiles may make users and rights.
     pub admin: bool,
+    /// Whether profiles know the user that contacts share, whose rights `kirc setup infra` makes.
+    pub peer: bool,
 }
 
 /// One of the clusters of the services, with a Valkey's user and a PostgreSQL of its own.
@@ -46,7 +48,7 @@ impl Services {
             eprintln!("left out: {test}: there are no services (scripts/services env --test)");
             return None;
         }
-        Some(Self { known, random: random(), admin: false })
+        Some(Self { known, random: random(), admin: false, peer: true })
     }
 
     /// Those of which `scripts/services env --test` prints this.
@@ -55,7 +57,7 @@ impl Services {
             let (name, value) = line.strip_prefix("export KIRC_TEST_")?.split_once('=')?;
             Some((format!("KIRC_{name}"), value.replace('\\', "").trim_matches('\'').to_owned()))
         });
-        Self { known: known.collect(), random: random(), admin: false }
+        Self { known: known.collect(), random: random(), admin: false, peer: true }
     }
 
     /// A setting, such as `KIRC_KAFKA_ADMIN_USER`.
@@ -76,7 +78,8 @@ impl Services {
             Cluster::Second => ("KIRC_KAFKA2", "KIRC_VALKEY2", "KIRC_POSTGRES2", "kirc2:"),
         };
         set("KIRC_KAFKA", self.get(kafka).to_owned());
-        for name in ["SECURITY", "MECHANISM", "USER", "PASSWORD", "PEER_USER", "PEER_PASSWORD"] {
+        let names = ["SECURITY", "MECHANISM", "USER", "PASSWORD", "PEER_USER", "PEER_PASSWORD"];
+        for name in names.into_iter().filter(|n| self.peer || !n.starts_with("PEER")) {
             set(&format!("KIRC_KAFKA_{name}"), self.get(&format!("{kafka}_{name}")).to_owned());
         }
         for name in ["ADMIN_USER", "ADMIN_PASSWORD"].into_iter().filter(|_| self.admin) {

@@ -194,6 +194,8 @@ impl Pace {
     }
 }
 
+/// How long a request may be without an answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an append is tried before it counts as failed.
 pub(super) const APPEND: Duration = Duration::from_secs(3);
 /// Bytes that may wait to be appended; more is refused, and the caller tries again.
@@ -214,7 +216,7 @@ impl KafkaSettings {
             .set("client.id", "kirc")
             .set("socket.nagle.disable", "true")
             .set("socket.keepalive.enable", "true")
-            .set("socket.timeout.ms", "10000")
+            .set("socket.timeout.ms", TIMEOUT.as_millis().to_string())
             .set("socket.connection.setup.timeout.ms", "10000")
             .set("reconnect.backoff.ms", "100")
             .set("reconnect.backoff.max.ms", "3000")
@@ -253,6 +255,8 @@ impl KafkaSettings {
         let mut config = self.base();
         config
             .set("fetch.wait.max.ms", pace.wait().as_millis().to_string())
+            // Whatever else is asked stands behind a fetch that waits: a connection must not count as dead meanwhile.
+            .set("socket.timeout.ms", (pace.wait() + TIMEOUT).as_millis().to_string())
             .set("fetch.min.bytes", "1")
             .set("fetch.message.max.bytes", "1048576")
             .set("fetch.max.bytes", "4194304")
