@@ -36,12 +36,18 @@ pub(in super::super) type Place = (String, u32);
 /// Waits until a broker knows brokers. One that has just started may answer without any, and librdkafka 2.12 ends the process
 /// when such an answer comes to DescribeCluster or DescribeTopics (`rd_kafka_admin_response_parse` finds neither a result
 /// nor an error). The plain question for metadata takes the same answer as an error.
-async fn brokers_known(client: &Arc<Client>, timeout: Duration) -> Result<(), Failure> {
+///
+/// `topic` is one that should be there: a name that is not is asked for again and again by librdkafka on its own.
+async fn brokers_known(
+    client: &Arc<Client>,
+    topic: Option<&String>,
+    timeout: Duration,
+) -> Result<(), Failure> {
     let asks = client.clone();
+    let topic = topic.map_or("__kirc_none", String::as_str).to_owned();
     let asked = tokio::task::spawn_blocking(move || {
         let consumer = asks.consumer()?;
-        // No topic of this name is there, and none is made: the answer is brokers and little else.
-        Some(consumer.fetch_metadata(Some("__kirc_none"), timeout).map(|told| told.brokers().is_empty()))
+        Some(consumer.fetch_metadata(Some(&topic), timeout).map(|told| told.brokers().is_empty()))
     });
     let failed = |code, text: String| Err(Failure { code, text });
     match asked.await {
@@ -60,7 +66,7 @@ pub(in super::super) async fn describe_cluster(
     client: &Arc<Client>,
     timeout: Duration,
 ) -> Result<String, Failure> {
-    brokers_known(client, timeout).await?;
+    brokers_known(client, None, timeout).await?;
     let event = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, timeout, |rk, options, queue| {
         // SAFETY: all three live during the call.
         unsafe { rd::rd_kafka_DescribeCluster(rk, options, queue) }
@@ -85,7 +91,7 @@ pub(in super::super) async fn describe_topics(
     timeout: Duration,
 ) -> Result<Vec<(String, Result<TopicInfo, Failure>)>, Failure> {
     let texts = names.iter().map(|n| c_text(n)).collect::<Result<Vec<CString>, _>>()?;
-    brokers_known(client, timeout).await?;
+    brokers_known(client, names.first(), timeout).await?;
     let ask = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout, |rk, options, queue| {
         let mut pointers: Vec<_> = texts.iter().map(|t| t.as_ptr()).collect();
         // SAFETY: the collection copies the names, which live in `texts` during this call; it is destroyed once, after librdkafka
