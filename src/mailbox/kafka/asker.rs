@@ -304,11 +304,13 @@ impl Asker {
     /// Deletes a topic and waits until it is gone.
     pub(super) async fn delete(self: &Arc<Self>, names: &[String]) -> Result<(), PortError> {
         let orders = self.orders().await?;
+        // A name that stands twice would end the process: librdkafka answers with a null for it, which rdkafka reads.
+        let names: Vec<String> = std::collections::BTreeSet::from_iter(names).into_iter().cloned().collect();
         let all: Vec<&str> = names.iter().map(String::as_str).collect();
         let options = AdminOptions::new().operation_timeout(Some(ORDER)).request_timeout(Some(ORDER));
         let done = orders.client()?.delete_topics(&all, &options).await;
-        done.map_err(|e| self.order(names, "deleted", &e))?;
-        while self.describe(names).await?.iter().any(|(_, info)| info.is_ok()) {
+        done.map_err(|e| self.order(&names, "deleted", &e))?;
+        while self.describe(&names).await?.iter().any(|(_, info)| info.is_ok()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())
