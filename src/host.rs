@@ -133,13 +133,11 @@ async fn make_topics(mailbox: &Arc<dyn Mailbox>, config: &node::Config, stop: Ca
     let keep = async move {
         make_all(&keeper, &topics).await;
         let _ = first.send(());
-        let mut was_up = true;
+        // Whatever changed: that it was away for a moment may never have been seen.
         while health.changed().await.is_ok() {
-            let up = health.borrow_and_update().up;
-            if up && !was_up {
+            if health.borrow_and_update().up {
                 make_all(&keeper, &topics).await;
             }
-            was_up = up;
         }
     };
     tokio::spawn(async move {

@@ -11,7 +11,8 @@ use kirc_core::identity::Identity;
 use kirc_core::names::Nick;
 use kirc_core::node::{self, Home, Node};
 use serde_json::Value;
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use super::folder::Folder;
@@ -41,7 +42,7 @@ pub async fn kick(place: &Place, members: usize) -> anyhow::Result<Duration> {
     let mailbox: Arc<dyn Mailbox> = Arc::new(KafkaMailbox::open(kafka::owner(config)?, cluster.to_owned())?);
     let mut drivers = Vec::new();
     let mut seats = Vec::new();
-    let mut joining: JoinSet<anyhow::Result<Session>> = JoinSet::new();
+    let mut joining: JoinSet<anyhow::Result<Seat>> = JoinSet::new();
     for number in 0..members {
         let driver = start(place, config, &folder, &mailbox, number).await?;
         let hub = driver.hub();
@@ -61,21 +62,14 @@ pub async fn kick(place: &Place, members: usize) -> anyhow::Result<Duration> {
     }
     let mut seats = seats.into_iter();
     let op = seats.next().context("nobody founded the channel")?;
-    let mut waiting: JoinSet<bool> = JoinSet::new();
-    for mut seat in seats {
-        waiting.spawn(async move {
-            while let Some(heard) = seat.from_node.recv().await {
-                if heard.command == "PRIVMSG" {
-                    return true;
-                }
-                let kicked = heard.command == "KICK" && heard.params.first().is_some_and(|p| *p == nick(1));
-                if kicked && heard.to.as_deref() == Some(CHANNEL) && seat_is(&heard) {
-                    return false;
-                }
-            }
-            false
-        });
-    }
+    let mut waiting: JoinSet<bool> = seats
+        .map(|Seat { to_node, reads }| async move {
+            let read = reads.await.unwrap_or(false);
+            // Held until then: a node takes a door that nobody can speak through as gone.
+            drop(to_node);
+            read
+        })
+        .collect();
     let begin = Instant::now();
     op.to_node.send(Envelope::new("KICK").to(CHANNEL).param(nick(1)).line("out")).await?;
     op.to_node.send(Envelope::new("PRIVMSG").to(CHANNEL).line("who can read this?")).await?;
@@ -95,11 +89,6 @@ pub async fn kick(place: &Place, members: usize) -> anyhow::Result<Duration> {
     }
     futures_util::future::join_all(drivers.into_iter().map(Driver::stop)).await;
     Ok(took)
-}
-
-/// Whether a KICK is about whoever hears it.
-fn seat_is(kick: &Envelope) -> bool {
-    kick.meta.get("self").and_then(Value::as_bool).unwrap_or(false)
 }
 
 fn nick(number: usize) -> String {
@@ -140,12 +129,19 @@ async fn start(
     driver::start(node, ports).context("the system gives no timer")
 }
 
-async fn join(hub: driver::Hub) -> anyhow::Result<Session> {
-    let mut session = hub.attach(Kind::Inside).await.context("a node has ended")?;
-    session.to_node.send(Envelope::new("HELLO").meta("caps", Vec::<Value>::new())).await?;
-    session.to_node.send(Envelope::new("JOIN").to(CHANNEL)).await?;
+/// Somebody in the channel.
+struct Seat {
+    to_node: mpsc::Sender<Envelope>,
+    /// Whether it has read a message.
+    reads: JoinHandle<bool>,
+}
+
+async fn join(hub: driver::Hub) -> anyhow::Result<Seat> {
+    let Session { to_node, mut from_node } = hub.attach(Kind::Inside).await.context("a node has ended")?;
+    to_node.send(Envelope::new("HELLO").meta("caps", Vec::<Value>::new())).await?;
+    to_node.send(Envelope::new("JOIN").to(CHANNEL)).await?;
     let joined = timeout(PATIENCE, async {
-        while let Some(heard) = session.from_node.recv().await {
+        while let Some(heard) = from_node.recv().await {
             if heard.command == "366" {
                 return true;
             }
@@ -153,7 +149,17 @@ async fn join(hub: driver::Hub) -> anyhow::Result<Session> {
         false
     });
     match joined.await {
-        Ok(true) => Ok(session),
+        Ok(true) => {}
         _ => bail!("a node could not join {CHANNEL}"),
     }
+    // Read from now on: a door that is not read is closed.
+    let reads = tokio::spawn(async move {
+        while let Some(heard) = from_node.recv().await {
+            if heard.command == "PRIVMSG" {
+                return true;
+            }
+        }
+        false
+    });
+    Ok(Seat { to_node, reads })
 }
