@@ -67,13 +67,9 @@ impl Grids {
     pub fn reach(&mut self, cluster: String, way: Value) -> bool {
         let changed = self.ways.get(&cluster).is_some_and(|old| *old != way);
         self.ways.insert(cluster.clone(), way);
-        match self.open.remove(&cluster).filter(|_| changed) {
-            Some(old) => {
-                close(old);
-                true
-            }
-            None => false,
-        }
+        // One that is reached as before stays open.
+        let old = if changed { self.open.remove(&cluster) } else { None };
+        old.map(close).is_some()
     }
 
     /// The mailbox service of a cluster.

@@ -38,7 +38,7 @@ pub(in super::super) type Place = (String, u32);
 /// nor an error). The plain question for metadata takes the same answer as an error.
 ///
 /// `topic` is one that should be there: a name that is not is asked for again and again by librdkafka on its own.
-async fn brokers_known(
+pub(super) async fn brokers_known(
     client: &Arc<Client>,
     topic: Option<&String>,
     timeout: Duration,

@@ -32,6 +32,7 @@ pub(in super::super) async fn shapes(
     timeout: Duration,
 ) -> Result<Vec<(String, Result<Shape, Failure>)>, Failure> {
     let texts = names.iter().map(|n| c_text(n)).collect::<Result<Vec<CString>, _>>()?;
+    super::describe::brokers_known(client, names.first(), timeout).await?;
     let ask = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout, |rk, options, queue| {
         let mut pointers: Vec<_> = texts.iter().map(|t| t.as_ptr()).collect();
         // SAFETY: the options are alive and the call's own. The collection copies the names, which live in `texts` during this
