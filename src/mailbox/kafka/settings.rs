@@ -209,6 +209,10 @@ impl KafkaSettings {
 
     /// What all clients are told. It is never shown: the crate's `Debug` for it hides the password, but not the key.
     fn base(&self) -> ClientConfig {
+        // librdkafka's threads may outlive `main`. Left to itself it lets OpenSSL take itself down when the process ends, under
+        // those threads: a crash now and then, at the end of a command that did its work. Who comes first settles that, and
+        // this call leaves the taking down out (`OPENSSL_INIT_NO_ATEXIT`).
+        openssl_sys::init();
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.bootstrap)
