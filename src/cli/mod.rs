@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, Flags};
+use crate::cutshort;
 pub use outcome::{Failure, Outcome};
 
 const EXAMPLES: &str = "\
@@ -185,6 +186,7 @@ fn dispatch(cli: Cli) -> Outcome {
 
 /// Runs a future on a runtime of two threads. What still blocks at the end (a read of stdin) is left behind.
 fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    cutshort::watch(farewell);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -193,6 +195,15 @@ fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
     let result = runtime.block_on(future);
     runtime.shutdown_background();
     result
+}
+
+/// Ends the process with the terminal given back and a sentence on it.
+fn farewell(why: &str) {
+    // Whoever draws waits here from now on, so that nothing is drawn over the sentence.
+    let _screen = std::io::stdout().lock();
+    kirc_tui::restore();
+    eprintln!("kirc: {why}");
+    std::process::exit(1);
 }
 
 #[cfg(test)]

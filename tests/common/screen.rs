@@ -53,6 +53,11 @@ impl Screen {
         self.parser.lock().unwrap().screen().contents()
     }
 
+    /// Whether a program has the screen for itself.
+    pub fn has_alternate(&self) -> bool {
+        self.parser.lock().unwrap().screen().alternate_screen()
+    }
+
     /// Waits until something stands there.
     pub fn shows(&self, what: &str) {
         let begin = Instant::now();
