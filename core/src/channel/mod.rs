@@ -13,6 +13,7 @@
 //! | `apply` | what an allowed act changes: the only place that changes anything |
 mod act;
 mod apply;
+mod brief;
 mod mode;
 mod policy;
 mod refusal;

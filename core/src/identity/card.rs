@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Identity, IdentityError, PublicKeys, armour, form};
 use crate::envelope::{Domain, Envelope};
-use crate::ids::{ActorId, MAX_SAFE_INTEGER};
+use crate::ids::{ActorId, Hash, MAX_SAFE_INTEGER};
 use crate::limits;
 use crate::names::Nick;
 
@@ -51,6 +51,7 @@ pub struct Card {
     rev: u64,
     profile: Map<String, Value>,
     envelope: Envelope,
+    digest: Hash,
 }
 
 /// The body of a card's envelope.
@@ -86,13 +87,15 @@ impl Card {
         if !profile.is_empty() {
             envelope = envelope.field("profile", profile.clone());
         }
+        let envelope = envelope.sign(Domain::Card, me);
         Self {
             keys: me.public().clone(),
             nick: nick.clone(),
             address: address.clone(),
             rev,
             profile,
-            envelope: envelope.sign(Domain::Card, me),
+            digest: digest(&envelope.to_canonical()),
+            envelope,
         }
     }
 
@@ -101,7 +104,8 @@ impl Card {
         if envelope.command != "CARD" {
             return form("this is not a card");
         }
-        let size = envelope.to_canonical().len();
+        let canonical = envelope.to_canonical();
+        let size = canonical.len();
         if size > limits::CARD {
             return form(format!("the card is {size} bytes long; the limit is {}", limits::CARD));
         }
@@ -130,6 +134,7 @@ impl Card {
             rev: body.rev,
             profile: body.profile,
             envelope: envelope.clone(),
+            digest: digest(&canonical),
         })
     }
 
@@ -151,6 +156,10 @@ impl Card {
     /// The signed envelope, to send or store.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
+    }
+    /// The hash of the signed envelope: stands for the card where it is known.
+    pub fn digest(&self) -> Hash {
+        self.digest
     }
     /// Its keys.
     pub fn keys(&self) -> &PublicKeys {
@@ -176,6 +185,10 @@ impl Card {
     pub fn profile(&self) -> &Map<String, Value> {
         &self.profile
     }
+}
+
+fn digest(canonical: &[u8]) -> Hash {
+    Hash::of("kirc.v1.card", &[canonical])
 }
 
 impl Serialize for Card {

@@ -129,7 +129,7 @@ impl Fold {
     /// The hash of everything that members must agree on, as KEY records carry it. Times are left out: whoever
     /// signs can't know them yet.
     pub fn state_hash(&self, state: &ChannelState) -> Hash {
-        let state = serde_json_canonicalizer::to_vec(state).unwrap_or_default();
+        let state = serde_json_canonicalizer::to_vec(&state.brief()).unwrap_or_default();
         Hash::of("kirc.v1.state", &[&self.channel.0, &self.claim.0, &self.term.0.to_be_bytes(), &state])
     }
 

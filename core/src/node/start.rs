@@ -6,7 +6,7 @@ use crate::ids::MsgId;
 use crate::names::ChannelName;
 use crate::port::{SignalOp, Table};
 
-use super::channel::{Out, OutKind};
+use super::channel::{Out, OutKind, keep};
 use super::contacts::{Contact, Contacts};
 use super::direct;
 
@@ -78,9 +78,8 @@ impl Node {
             cfg: config,
         };
         let mut channels = BTreeMap::new();
-        for ((_, key), value) in of(values, Table::Channel) {
-            let plain = cx.id.open_local(value).map_err(|e| broken(e.to_string()))?;
-            let state = serde_json::from_slice(&plain).map_err(|e| broken(format!("channel {key}: {e}")))?;
+        for ((_, key), _) in of(values, Table::Channel).filter(|((_, key), _)| keep::is_state(key)) {
+            let state = keep::restore_state(&cx, key, values).map_err(broken)?;
             let channel = Channel::restore(&cx, key, state, values).map_err(broken)?;
             channels.insert(channel.key.clone(), channel);
         }

@@ -7,6 +7,7 @@ mod ask;
 mod elect;
 mod gap;
 mod join;
+pub(super) mod keep;
 mod lead;
 mod read;
 mod relay;
@@ -30,7 +31,7 @@ use super::ctx::Ctx;
 use super::waiting::Waiting;
 use crate::channel::{ChannelState, Refusal};
 use crate::crypto::ChannelKey;
-use crate::ids::{ActorId, Count, Epoch, Hash, Millis, MsgId, Offset, Seq};
+use crate::ids::{ActorId, Epoch, Hash, Millis, MsgId, Offset, Seq};
 use crate::keys::{EpochInfo, KeyRing};
 use crate::log::Fold;
 use crate::names::ChannelName;
@@ -92,6 +93,8 @@ pub(crate) struct Channel {
     pub heads: BTreeMap<Seq, Hash>,
     /// How many records of the log were kept.
     pub kept: u64,
+    /// Whose cards are kept, by their digests.
+    cards: BTreeMap<ActorId, Hash>,
     /// What was refused last, by author: a copy that lands late must not slip in.
     pub refused: BTreeMap<ActorId, (MsgId, Refusal)>,
     /// The leader finds our clock wrong: until then (monotonic) nothing is sent.
@@ -117,12 +120,6 @@ struct HeadRow {
     /// What people here call it, and its grid, if that is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     abroad: Option<(ChannelName, String, String)>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CounterRow {
-    n: Count,
-    last: MsgId,
 }
 
 /// Read only; it is written from borrowed parts, so that no further copy of the key is made.
@@ -162,6 +159,7 @@ impl Channel {
             usual: 0,
             heads: BTreeMap::new(),
             kept: 0,
+            cards: BTreeMap::new(),
             refused: BTreeMap::new(),
             clock_wait: None,
             lost: false,
@@ -194,14 +192,7 @@ impl Channel {
         channel.kept = head.kept;
         channel.lost = head.lost;
         let mut state = state;
-        for (actor, member) in &mut state.members {
-            let row = values.get(&(Table::Counter, format!("{}/{actor}", channel.key)));
-            let row: Option<CounterRow> = row.and_then(|r| serde_json::from_slice(r).ok());
-            if let Some(row) = row.filter(|r| r.last > member.last) {
-                member.n = row.n;
-                member.last = row.last;
-            }
-        }
+        channel.restore_members(&mut state, values);
         let prefix = format!("{}/", head.fold.channel);
         for ((table, name), value) in values.range((Table::Key, prefix.clone())..) {
             if *table != Table::Key || !name.starts_with(&prefix) {
@@ -307,21 +298,6 @@ impl Channel {
         self.kept = self.kept.max(kept.unwrap_or(0));
     }
 
-    /// Keeps the whole state.
-    pub fn store_state(&self, cx: &mut Ctx) {
-        let Some(replica) = &self.replica else { return };
-        cx.put_sealed(Table::Channel, self.key.clone(), &replica.state);
-    }
-
-    /// Keeps how far an author is.
-    pub fn store_counter(&self, cx: &mut Ctx, actor: &ActorId) {
-        let key = format!("{}/{actor}", self.key);
-        match self.replica.as_ref().and_then(|r| r.state.members.get(actor)) {
-            Some(member) => cx.put(Table::Counter, key, &CounterRow { n: member.n, last: member.last }),
-            None => cx.store(StoreOp::Delete { table: Table::Counter, key }),
-        }
-    }
-
     /// Forgets the channel; its history stays.
     pub fn forget(&mut self, cx: &mut Ctx) {
         self.store_kept(cx);
@@ -329,9 +305,7 @@ impl Channel {
             let prefix = format!("{}/", replica.fold.channel);
             cx.store(StoreOp::DeletePrefix { table: Table::Key, prefix });
         }
-        cx.store(StoreOp::Delete { table: Table::Channel, key: self.key.clone() });
-        cx.store(StoreOp::Delete { table: Table::Head, key: self.key.clone() });
-        cx.store(StoreOp::DeletePrefix { table: Table::Counter, prefix: format!("{}/", self.key) });
+        self.forget_state(cx);
         let left: Vec<Out> = self.outbox.drain(..).collect();
         for out in left {
             self.fail(cx, out, "442", "you are no longer on the channel");
