@@ -25,7 +25,12 @@ impl World {
         }
         let any = !commit.is_empty() || rest.len() > 1;
         let doomed = any && std::mem::take(&mut self.hosts[index].doomed);
-        if doomed && !commit.is_empty() && self.dice.chance(150) {
+        let early = rest.iter().take_while(|e| !e.holds_back()).filter(|e| e.is_early()).count();
+        if doomed && !commit.is_empty() && self.dice.chance(if early > 0 { 500 } else { 150 }) {
+            let gone_out = self.dice.index(early + 1);
+            for effect in rest.into_iter().filter(Effect::is_early).take(gone_out) {
+                self.perform(index, effect);
+            }
             return self.crash(index, "before a commit");
         }
         self.commit(index, commit);
@@ -75,7 +80,7 @@ impl World {
                 let delay = self.dice.range(0, 5);
                 self.after(delay, Event::Input(index, life, Input::Queried { ticket, result }));
             }
-            Effect::Append { ticket, topic, key, value } => self.append(index, ticket, topic, key, value),
+            Effect::Append { ticket, topic, key, value, .. } => self.append(index, ticket, topic, key, value),
             Effect::Read { topic, from } => {
                 let id = self.fresh();
                 let reader = Reader { id, next: 0, placed: false, looking: false };

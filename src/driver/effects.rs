@@ -1,12 +1,38 @@
 //! Effects, one by one: each goes to its port, its outcome comes back as an input.
 
-use kirc_core::port::{Effect, Input};
+use kirc_core::port::{Effect, Input, Ticket, Topic};
 
 use super::Machine;
 use super::engine::Engine;
 use crate::ports::ready;
 
 impl<M: Machine> Engine<M> {
+    /// Carries out what need not wait for the store, up to the first append that must: so each partition keeps its order.
+    pub(super) fn append_early(&mut self) {
+        let mut rest = Vec::with_capacity(self.effects.len());
+        let mut held = false;
+        for effect in std::mem::take(&mut self.effects) {
+            match effect {
+                Effect::Append { ticket, topic, key, value, early: true } if !held => {
+                    self.append(ticket, topic, key, value);
+                }
+                other => {
+                    held |= other.holds_back();
+                    rest.push(other);
+                }
+            }
+        }
+        self.effects = rest;
+    }
+
+    fn append(&mut self, ticket: Ticket, topic: Topic, key: Vec<u8>, value: Vec<u8>) {
+        let pending = match self.grids.mailbox(&topic.cluster) {
+            Ok(mailbox) => mailbox.append(&topic, key, value),
+            Err(error) => ready(Err(error)),
+        };
+        self.appends.push(topic, ticket, pending);
+    }
+
     /// Carries an effect out. The store's are not meant: they were committed before.
     pub(super) async fn carry_out(&mut self, effect: Effect, inputs: &mut Vec<Input>) {
         match effect {
@@ -16,13 +42,7 @@ impl<M: Machine> Engine<M> {
                     inputs.push(Input::Detach { session });
                 }
             }
-            Effect::Append { ticket, topic, key, value } => {
-                let pending = match self.grids.mailbox(&topic.cluster) {
-                    Ok(mailbox) => mailbox.append(&topic, key, value),
-                    Err(error) => ready(Err(error)),
-                };
-                self.appends.push(topic, ticket, pending);
-            }
+            Effect::Append { ticket, topic, key, value, .. } => self.append(ticket, topic, key, value),
             Effect::Read { topic, from } => match self.grids.mailbox(&topic.cluster) {
                 Ok(mailbox) => self.readers.read(&mailbox, topic, from),
                 Err(error) => tracing::warn!(topic = topic.name, %error, "a topic can't be read"),

@@ -244,6 +244,9 @@ impl<M: Machine> Engine<M> {
                 self.handle(input);
             }
             let ops = take_store(&mut self.effects);
+            if !ops.is_empty() {
+                self.append_early();
+            }
             if !ops.is_empty() && !self.commit(ops, inputs).await {
                 self.stopped = true;
                 return;

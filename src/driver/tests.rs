@@ -146,6 +146,7 @@ fn append(topic: Topic, ticket: u64) -> Effect {
         topic,
         key: b"k".to_vec(),
         value: ticket.to_string().into_bytes(),
+        early: false,
     }
 }
 

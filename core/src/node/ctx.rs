@@ -155,7 +155,15 @@ impl Ctx {
 
     pub fn append(&mut self, topic: Topic, key: &[u8], value: Vec<u8>, waiting: Waiting) -> Ticket {
         let ticket = self.ticket(waiting);
-        self.out.push(Effect::Append { ticket, topic, key: key.to_vec(), value });
+        self.out.push(Effect::Append { ticket, topic, key: key.to_vec(), value, early: false });
+        ticket
+    }
+
+    /// Appends an act, which may go before what the store keeps of it. If that is lost, the log tells who it was from, and what
+    /// the author says next in its place is refused as a repeat and stamped anew.
+    pub fn append_early(&mut self, topic: Topic, key: &[u8], value: Vec<u8>, waiting: Waiting) -> Ticket {
+        let ticket = self.ticket(waiting);
+        self.out.push(Effect::Append { ticket, topic, key: key.to_vec(), value, early: true });
         ticket
     }
 

@@ -385,7 +385,23 @@ pub enum Input {
     Shutdown,
 }
 
-/// What a node wants done. The effects of one `handle` are carried out in their order, the store's first.
+impl Effect {
+    /// Whether it may be carried out beside the commit of what stands with it.
+    pub fn is_early(&self) -> bool {
+        matches!(self, Self::Append { early: true, .. })
+    }
+
+    /// Whether what is early must wait if it stands behind this: it may need what this does, or its order with this counts.
+    pub fn holds_back(&self) -> bool {
+        let free = matches!(
+            self,
+            Self::Store(_) | Self::Query { .. } | Self::Deliver { .. } | Self::Signal { .. } | Self::Warn { .. }
+        );
+        !free && !self.is_early()
+    }
+}
+
+/// What a node wants done. The effects of one `handle` are carried out in their order, the store's first (but see `early`).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Change the store.
@@ -407,6 +423,9 @@ pub enum Effect {
         key: Vec<u8>,
         /// The bytes.
         value: Vec<u8>,
+        /// It need not wait for the store: if nothing that must wait stands before it, it may be carried out beside the commit
+        /// of what stands with it. A crash in between leaves a record that its author does not remember, which does no harm.
+        early: bool,
     },
     /// Read a partition from here on; a reader that there is moves. Outcome: [`Input::Reading`], then records.
     Read {

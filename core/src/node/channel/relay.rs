@@ -130,7 +130,12 @@ impl Channel {
     pub(super) fn append_log(&mut self, cx: &mut Ctx, bytes: Vec<u8>, opened: Option<Opened>) {
         let hash = hash_record(&bytes);
         let (log, key) = (self.log.clone(), self.wire.clone());
-        let ticket = cx.append(log, key.as_bytes(), bytes, Waiting::Relay(self.key.clone()));
+        let waiting = Waiting::Relay(self.key.clone());
+        let ticket = match opened {
+            Some(_) => cx.append_early(log, key.as_bytes(), bytes, waiting),
+            // The key of a new epoch is kept before others hear of it.
+            None => cx.append(log, key.as_bytes(), bytes, waiting),
+        };
         let Some(lead) = self.lead.as_mut() else {
             return;
         };

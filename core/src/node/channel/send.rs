@@ -223,7 +223,7 @@ impl Channel {
             let bytes = Send { name: self.room.clone(), act }.to_bytes();
             out.sent = Some(cx.now.mono);
             let waiting = Waiting::Send(self.key.clone(), out.id);
-            cx.append(topic.clone(), self.wire.as_bytes(), bytes, waiting);
+            cx.append_early(topic.clone(), self.wire.as_bytes(), bytes, waiting);
         }
         if self.retry.is_none() {
             self.retry = Some(cx.now.mono + self.patience(cx));
@@ -309,6 +309,23 @@ impl Channel {
         self.retry = if self.outbox.is_empty() { None } else { Some(cx.now.mono + self.patience(cx)) };
         cx.status_dirty = true;
         Some(out)
+    }
+
+    /// An own act is in the log that is not known here: it went out, and its node ended before it was kept. What was
+    /// stamped since stands in its place, and has to be stamped anew behind it.
+    pub fn remember(&mut self, cx: &mut Ctx, id: MsgId) {
+        cx.last_id = cx.last_id.max(id);
+        // Ids only grow. These were made since by a clock that had been set back.
+        while let Some(i) = self.outbox.iter().position(|o| o.id <= id) {
+            if let Some(out) = self.outbox.remove(i) {
+                let text = "this machine's clock was set back, and the message came to stand before an older one: say it again";
+                self.fail(cx, out, "404", text);
+            }
+        }
+        if self.outbox.iter().any(|o| o.sent.is_some()) {
+            self.requeue();
+            self.pump(cx);
+        }
     }
 
     /// Refills the window once half of it has been settled.

@@ -18,6 +18,9 @@ impl Channel {
         let me = cx.me();
         let own = opened.act.author == me;
         let out = if own { self.settle(cx, opened.act.id) } else { None };
+        if own && out.is_none() {
+            self.remember(cx, opened.act.id);
+        }
         if let (false, Some(way)) = (own, opened.envelope.get("way"))
             && let Some(member) = self.replica.as_ref().and_then(|r| r.state.members.get(&opened.act.author))
         {
