@@ -20,6 +20,8 @@ pub const REASON: usize = 390;
 pub const KEY: usize = 32;
 /// Members of a channel.
 pub const MEMBERS: usize = 1000;
+/// Of how many who left a channel it remembers who each was.
+pub const GONE: usize = 1024;
 /// Invites of a channel that wait to be used.
 pub const INVITES: usize = 100;
 /// Bytes of a card.

@@ -109,6 +109,13 @@ impl ChannelState {
             return;
         };
         self.gone.insert(*actor, member.last);
+        if self.gone.len() > limits::GONE
+            && let Some((oldest, last)) =
+                self.gone.iter().map(|(a, id)| (*a, *id)).min_by_key(|(a, id)| (*id, *a))
+        {
+            self.gone.remove(&oldest);
+            self.floor = self.floor.max(last);
+        }
         if !self.has('r') {
             self.owners.remove(actor);
         }

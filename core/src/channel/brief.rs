@@ -29,6 +29,7 @@ pub(crate) struct StateBrief<'a> {
     name: &'a ChannelName,
     members: BTreeMap<&'a ActorId, Brief<'a>>,
     gone: &'a BTreeMap<ActorId, MsgId>,
+    floor: MsgId,
     flags: &'a BTreeSet<char>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: &'a Option<String>,
@@ -44,7 +45,7 @@ pub(crate) struct StateBrief<'a> {
 impl ChannelState {
     /// The state with digests for cards.
     pub(crate) fn brief(&self) -> StateBrief<'_> {
-        let Self { name, members, gone, flags, key, limit, lists, topic, invited, owners } = self;
+        let Self { name, members, gone, floor, flags, key, limit, lists, topic, invited, owners } = self;
         let members = members
             .iter()
             .map(|(actor, m)| {
@@ -53,6 +54,6 @@ impl ChannelState {
                 (actor, Brief { card: card.digest(), ranks, n, last, registered, tls })
             })
             .collect();
-        StateBrief { name, members, gone, flags, key, limit, lists, topic, invited, owners }
+        StateBrief { name, members, gone, floor: *floor, flags, key, limit, lists, topic, invited, owners }
     }
 }

@@ -73,7 +73,7 @@ impl ChannelState {
                 "The card of the JOIN is somebody else's",
             ));
         }
-        if self.gone.get(&act.author).is_some_and(|last| act.id <= *last) {
+        if act.id <= self.last_of_stranger(&act.author) {
             return Err(Refusal::new(
                 num::ERR_UNKNOWNERROR,
                 &["JOIN"],

@@ -41,7 +41,9 @@ impl ChannelState {
 
     fn departures_sound(&self) -> bool {
         let inside = |actor| self.gone.contains_key(actor) || self.invited.contains_key(actor);
-        self.invited.len() <= limits::INVITES && !self.members.keys().any(inside)
+        self.invited.len() <= limits::INVITES
+            && self.gone.len() <= limits::GONE
+            && !self.members.keys().any(inside)
     }
 
     fn modes_sound(&self) -> bool {

@@ -74,6 +74,8 @@ pub struct ChannelState {
     pub members: BTreeMap<ActorId, Member>,
     /// Who was in it, and the id of what it said last: an old JOIN can't be played again.
     pub gone: BTreeMap<ActorId, MsgId>,
+    /// Of who left longer ago than all of `gone` only this is remembered: none of them said anything later.
+    pub(super) floor: MsgId,
     /// The modes that are on.
     pub(super) flags: BTreeSet<char>,
     /// `+k`.
@@ -142,6 +144,7 @@ impl ChannelState {
             name: name.clone(),
             members: BTreeMap::from([(actor, member)]),
             gone: BTreeMap::new(),
+            floor: MsgId::default(),
             flags: BTreeSet::from(['n', 't']),
             key: None,
             limit: None,
@@ -155,10 +158,7 @@ impl ChannelState {
     /// Whether the act is in its author's order: `Next`, seen already, or ahead of what is missing.
     pub fn order(&self, act: &Act) -> Order {
         let Some(member) = self.members.get(&act.author) else {
-            return match self.gone.get(&act.author) {
-                Some(last) if act.id <= *last => Order::Seen,
-                _ => Order::Next,
-            };
+            return if act.id <= self.last_of_stranger(&act.author) { Order::Seen } else { Order::Next };
         };
         if act.n > member.n.next() {
             Order::Ahead
@@ -172,6 +172,11 @@ impl ChannelState {
         } else {
             Order::Seen
         }
+    }
+
+    /// What somebody who is no member says must have a greater id than this.
+    pub fn last_of_stranger(&self, actor: &ActorId) -> MsgId {
+        self.gone.get(actor).copied().unwrap_or(self.floor)
     }
 
     /// The member of this nick.

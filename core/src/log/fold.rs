@@ -369,5 +369,5 @@ pub(crate) fn verify_act(
 
 /// The id that a message must exceed.
 pub(crate) fn last_id(state: &ChannelState, actor: &ActorId) -> MsgId {
-    state.members.get(actor).map(|m| m.last).or_else(|| state.gone.get(actor).copied()).unwrap_or_default()
+    state.members.get(actor).map_or_else(|| state.last_of_stranger(actor), |m| m.last)
 }

@@ -395,7 +395,11 @@ impl Effect {
     pub fn holds_back(&self) -> bool {
         let free = matches!(
             self,
-            Self::Store(_) | Self::Query { .. } | Self::Deliver { .. } | Self::Signal { .. } | Self::Warn { .. }
+            Self::Store(_)
+                | Self::Query { .. }
+                | Self::Deliver { .. }
+                | Self::Signal { .. }
+                | Self::Warn { .. }
         );
         !free && !self.is_early()
     }

@@ -20,7 +20,8 @@ fn it_is_the_whole_state_but_for_the_cards() {
     }
     let brief = serde_json::to_value(room.state.brief()).unwrap();
     assert_eq!(brief, whole);
-    for field in ["members", "gone", "flags", "key", "limit", "lists", "topic", "invited", "owners"] {
+    for field in ["members", "gone", "floor", "flags", "key", "limit", "lists", "topic", "invited", "owners"]
+    {
         assert!(brief.get(field).is_some_and(|v| *v != Value::Null), "{field} is not tested");
     }
 }

@@ -130,6 +130,26 @@ fn an_old_join_cannot_be_played_again() {
 }
 
 #[test]
+fn who_left_long_ago_is_remembered_by_the_newest_of_them() {
+    let mut room = Room::new();
+    let old = room.act(EVE, join(EVE));
+    room.state.apply(&old);
+    room.does(EVE, part());
+    // So many others have left since that Eve is one of the oldest.
+    for number in 0..crate::limits::GONE {
+        let id = room.act(BOB, part()).id;
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        room.state.gone.insert(crate::ids::ActorId::of_key(&key), id);
+    }
+    room.does(DAN, part());
+    assert!(!room.state.gone.contains_key(&id(EVE)) && room.state.gone.len() <= crate::limits::GONE + 1);
+    assert_eq!(room.state.check(&old).unwrap_err().code, "400");
+    assert_eq!(room.state.order(&old), crate::channel::Order::Seen);
+    room.does(EVE, join(EVE));
+}
+
+#[test]
 fn owners_of_a_registered_channel_come_back_as_owners() {
     let mut room = Room::new();
     room.sets(ANN, "+rik secret");
