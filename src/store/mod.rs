@@ -7,6 +7,7 @@ mod age;
 mod embedded;
 mod postgres;
 mod sql;
+mod trimmed;
 mod worker;
 
 #[cfg(test)]
@@ -14,13 +15,14 @@ mod conformance;
 #[cfg(test)]
 mod tests;
 
-use kirc_core::port::{Answer, Query, Snapshot, StoreOp};
+use kirc_core::port::{Answer, Query, Room, Snapshot, StoreOp};
 use tokio::sync::watch;
 
 use crate::ports::{Health, Pending};
 
 pub use embedded::EmbeddedStore;
 pub use postgres::{PostgresSettings, PostgresStore, PostgresTold};
+pub use trimmed::Trimmed;
 
 /// So many records of each log stay whatever is trimmed, the newest: members that miss something ask for them.
 pub const KEPT: u64 = 100;
@@ -55,6 +57,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// at the most; gives how many bytes went, 0 if nothing may go. Messages that wait for the user's decision (`held`), the newest
     /// [`KEPT`] records of each log and all else stay.
     fn trim(&self, bytes: u64) -> Pending<u64>;
+
+    /// How much is kept of what may be, where somebody looks after that.
+    fn room(&self) -> Option<watch::Receiver<Room>> {
+        None
+    }
 
     /// How the service is.
     fn health(&self) -> watch::Receiver<Health>;
