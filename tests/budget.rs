@@ -2,10 +2,10 @@
 
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::World;
-use common::party::Party;
+use common::party::{Party, check};
 use serde_json::Value;
 
 /// How long anything may take.
@@ -75,4 +75,70 @@ fn how_much_of_the_budget_is_in_use_is_said() {
     assert!(report.contains("in use over the last minute:") && report.contains("of 50 KiB each"), "{report}");
     node.signal("TERM");
     assert_eq!(node.wait(), Some(0));
+}
+
+/// How long something takes while three pipes flood a channel, and that nothing of it is lost. By hand, with the quotas of a cloud's
+/// free plan (all profiles log in as one user):
+/// `scripts/services quota 128000; KIRC_TEST_BUDGET=125KiB cargo test --test budget -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement: it wants quotas, which are everybody's"]
+fn a_flood_within_the_budget() {
+    let Some(mut world) = World::on_services("a_flood_within_the_budget") else { return };
+    let number =
+        |name: &str, usual: usize| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
+    let count = number("KIRC_TEST_FLOOD", 500);
+    let budget = std::env::var("KIRC_TEST_BUDGET").unwrap_or_else(|_| "125KiB".to_owned());
+    world.set("KIRC_BUDGET", &budget);
+    let names = ["alice", "bob", "carol"];
+    for name in names.into_iter().chain(["dave", "erin"]) {
+        world.set_up(name);
+    }
+    let mut flooding: Vec<Party> = Vec::new();
+    for name in names {
+        let party = Party::start(world.kirc(name), name, "#net");
+        party.until("joined", LONG, |h| h.joined && h.leader.is_some());
+        flooding.push(party);
+    }
+    let (mut dave, mut erin) = (world.pipe("dave"), world.pipe("erin"));
+    for one in [&mut dave, &mut erin] {
+        one.join("#net");
+    }
+    dave.message("erin", "calm");
+    erin.hears("calm");
+    dave.join("#calm");
+    erin.join("#calm");
+    let begin = Instant::now();
+    for party in &mut flooding {
+        party.flood("#net", count, 0);
+    }
+    let all = count * names.len();
+    let mut took: Vec<(&str, Vec<f64>)> = ["erin", "#calm", "#net"].map(|to| (to, Vec::new())).to_vec();
+    let mut round = 0;
+    while flooding[0].heard().lines.len() < all {
+        for (to, times) in &mut took {
+            let text = format!("{to} {round}");
+            let since = Instant::now();
+            dave.message(to, &text);
+            while erin.next().expect("erin goes on")["body"][0] != text {}
+            times.push(since.elapsed().as_secs_f64());
+        }
+        round += 1;
+        // As fast as a person talks.
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    for party in &flooding {
+        party.until("all is settled", LONG, |h| h.sending.len() >= count && h.lines.len() >= all);
+    }
+    check(&flooding);
+    println!(
+        "budget {budget}: {all} messages of three pipes in {seconds:.1} s, {:.0} a second",
+        all as f64 / seconds
+    );
+    for (to, mut times) in took {
+        times.sort_by(f64::total_cmp);
+        let median = times.get(times.len() / 2).copied().unwrap_or_default();
+        let worst = times.last().copied().unwrap_or_default();
+        println!("dave to {to} meanwhile: {} times, p50 {median:.2} s, longest {worst:.2} s", times.len());
+    }
 }

@@ -82,12 +82,11 @@ impl Trimmed {
         while used > limit {
             // A little more, so that it is not a matter of every message.
             let mut excess = used - (limit - limit / 20);
-            while excess > 0 {
+            let mut more = true;
+            while excess > 0 && more {
                 let begin = Instant::now();
                 let gone = self.inner.trim(excess.min(BYTES)).await?;
-                if gone == 0 {
-                    break;
-                }
+                more = gone > 0;
                 excess = excess.saturating_sub(gone);
                 sleep((begin.elapsed() * PAUSES).max(PAUSE)).await;
             }
