@@ -123,6 +123,8 @@ impl FromText for Bytes {
             "kib" | "k" => 1_024,
             "mb" => 1_000_000,
             "mib" | "m" => 1 << 20,
+            "gb" => 1_000_000_000,
+            "gib" | "g" => 1 << 30,
             _ => 0,
         };
         let bytes = number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).filter(|_| factor > 0);

@@ -132,8 +132,8 @@ settings! {
     kafka_replication: Option<usize> = "KIRC_KAFKA_REPLICATION", "";
     /// How long the service keeps records.
     kafka_retention: Millis = "KIRC_KAFKA_RETENTION", "72h", via Span, |s| between(s, 3_600_000, 3650 * 86_400_000);
-    /// How many bytes a second are written to it at the most, people's messages first: 125KiB suits a cloud's free plan.
-    /// 0: no limit.
+    /// How many bytes a second are written to it at the most, people's messages first, and how many are read: 125KiB suits a
+    /// cloud's free plan. 0: no limit.
     budget: u64 = "KIRC_BUDGET", "125KiB", via Bytes, |b| match b.0 {
         1..=9_999 => Err("less than 10 KB a second would hold up every key".to_owned()),
         bytes => Ok(bytes),
@@ -157,6 +157,12 @@ settings! {
     postgres: Option<Secret> = "KIRC_POSTGRES", "" (secret);
     /// The schema of this profile there. Empty: kirc_ and the profile's name.
     postgres_schema: Option<String> = "KIRC_POSTGRES_SCHEMA", "";
+    /// How many bytes of history are kept, there or in the file, such as 700MiB; the oldest goes first. 0: all of it. Empty:
+    /// 700MiB in PostgreSQL, which suits a cloud's free plan, all of it in the file.
+    history_limit: Option<u64> = "KIRC_HISTORY_LIMIT", "", via Option<Bytes>, |limit| match limit.map(|b| b.0) {
+        Some(1..=999_999) => Err("less than 1 MB would hold next to nothing".to_owned()),
+        limit => Ok(limit),
+    };
     /// The certificates (PEM file) that the services' own are signed by, trusted besides those of the system.
     ca: Option<PathBuf> = "KIRC_CA", "";
     /// The passphrase of the key file, for starts without a terminal. Who can read this file can then use the keys:

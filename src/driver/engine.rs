@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::appends::Appends;
 use super::clock::{Alarm, now};
 use super::commit::take_store;
+use super::figures::Gauges;
 use super::grids::Grids;
 use super::hub::{Event, Hub};
 use super::readers::Readers;
@@ -65,6 +66,7 @@ pub fn start(machine: impl Machine, ports: Ports) -> io::Result<Driver> {
     let engine = Engine {
         machine,
         healths: healths(&ports),
+        gauges: Gauges::new(&ports),
         heard: None,
         store: ports.store,
         published: ports.published,
@@ -102,6 +104,7 @@ pub(super) struct Engine<M> {
     pub(super) appends: Appends,
     pub(super) outcomes: FuturesUnordered<Outcome>,
     pub(super) healths: FuturesUnordered<HealthStep>,
+    gauges: Gauges,
     heard: Option<(String, Published)>,
     pub(super) told: BTreeMap<Service, Health>,
     pub(super) effects: Vec<Effect>,
@@ -135,6 +138,7 @@ impl<M: Machine> Engine<M> {
                 () = self.readers.next(&mut inputs) => {}
                 Some(input) = self.outcomes.next() => inputs.push(input),
                 Some(step) = self.healths.next() => self.health(step, &mut inputs),
+                input = self.gauges.next() => inputs.push(input),
                 Some(published) = self.published.recv() => {
                     self.heard = Some((self.grids.home().to_owned(), published));
                 }

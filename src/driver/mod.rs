@@ -18,6 +18,7 @@ mod clock;
 mod commit;
 mod effects;
 mod engine;
+mod figures;
 mod grids;
 mod hub;
 mod readers;

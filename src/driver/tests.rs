@@ -16,6 +16,7 @@ use super::*;
 use crate::embedded::{Grid, Settings};
 use crate::ports::{Health, Pending};
 use crate::session::{Attach, Kind, Session};
+use crate::store::Size;
 
 type Script = Box<dyn FnMut(&Input, &mut Vec<Effect>) + Send>;
 
@@ -67,6 +68,12 @@ impl Store for Moody {
         Box::pin(std::future::ready(result))
     }
     fn query(&self, _: Query) -> Pending<Answer> {
+        Box::pin(std::future::pending())
+    }
+    fn size(&self) -> Pending<Size> {
+        Box::pin(std::future::pending())
+    }
+    fn trim(&self, _: u64) -> Pending<u64> {
         Box::pin(std::future::pending())
     }
     fn health(&self) -> watch::Receiver<Health> {

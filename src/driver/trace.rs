@@ -34,6 +34,7 @@ pub(super) fn input(input: &Input) -> String {
             format!("queried {} {}", ticket.0, outcome(result.as_ref().map(|_| "ok")))
         }
         Input::Service { service, up, .. } => format!("service {service:?} {up}"),
+        Input::Figures(_) => "figures".into(),
         Input::Shutdown => "shutdown".into(),
     }
 }

@@ -17,7 +17,7 @@ mod conformance;
 mod tests;
 
 use kirc_core::ids::Offset;
-use kirc_core::port::{From, RawRecord, Topic};
+use kirc_core::port::{From, RawRecord, Topic, Traffic};
 use tokio::sync::{mpsc, watch};
 
 use crate::ports::{Health, Pending};
@@ -79,6 +79,11 @@ pub trait Mailbox: Send + Sync + std::fmt::Debug {
 
     /// Gives up the records before an offset.
     fn trim(&self, topic: &Topic, keep_from: Offset) -> Pending<()>;
+
+    /// What was moved over the last minute, where there is a budget for it.
+    fn traffic(&self) -> Option<watch::Receiver<Traffic>> {
+        None
+    }
 
     /// How the service is.
     fn health(&self) -> watch::Receiver<Health>;

@@ -32,6 +32,8 @@ pub struct RealAbroad {
     valkey: ValkeySettings,
     home: Home,
     address: Address,
+    /// Bytes a second that may be moved each way on each cluster; 0: no limit.
+    budget: u64,
 }
 
 impl RealAbroad {
@@ -46,7 +48,7 @@ impl RealAbroad {
         if let Some(url) = &settings.valkey_peer {
             valkey.url = url.clone();
         }
-        Ok(Self { admin, peer, valkey, home, address })
+        Ok(Self { admin, peer, valkey, home, address, budget: settings.budget })
     }
 
     /// How members reach the mailbox.
@@ -58,7 +60,11 @@ impl RealAbroad {
 impl Abroad for RealAbroad {
     fn open(&self, cluster: &str, way: &Value) -> Result<Foreign, PortError> {
         let way = Way::parse(way)?;
-        let mailbox = Arc::new(KafkaMailbox::open(way.kafka()?, cluster.to_owned())?);
+        let budget = (self.budget > 0).then_some(self.budget);
+        let settings = KafkaSettings { budget, ..way.kafka()? };
+        let mailbox = Arc::new(KafkaMailbox::open(settings, cluster.to_owned())?);
+        // Its owner keeps it awake.
+        let mailbox = super::paced(mailbox, self.budget, None);
         let signals = match way.valkey() {
             Some(settings) => {
                 let (signals, published) = ValkeySignals::open(&settings)?;

@@ -74,6 +74,7 @@ fn user(config: &Config, name: Option<&str>, password: Option<&Secret>) -> Resul
         replication: s.kafka_replication.and_then(|n| u16::try_from(n).ok()),
         retention: Duration::from_millis(s.kafka_retention),
         logs: vec![s.kafka_log.clone()],
+        budget: (s.budget > 0).then_some(s.budget),
         ..KafkaSettings::default()
     })
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use kirc_core::identity::{Address, Identity};
 use kirc_core::ids::ActorId;
 use kirc_core::node::Home;
-use kirc_core::port::PortError;
+use kirc_core::port::{PortError, Topic};
 use tokio::sync::mpsc;
 
 use crate::abroad::{Abroad, HereOnly};
@@ -24,7 +24,7 @@ use crate::config::{Config, write_private};
 use crate::embedded::{self, Grid};
 use crate::mailbox::{KafkaMailbox, Mailbox, Paced, cluster_id};
 use crate::signals::{Published, Signals, ValkeySettings, ValkeySignals};
-use crate::store::{EmbeddedStore, PostgresSettings, PostgresStore, Store};
+use crate::store::{EmbeddedStore, PostgresSettings, PostgresStore, Store, Trimmed};
 use crate::tls::Ca;
 
 pub use abroad::RealAbroad;
@@ -37,6 +37,9 @@ pub const LOG_TOPIC: &str = "data-out";
 pub const PARTITIONS: u32 = 2;
 /// How topics are called on the embedded grid.
 const TOPICS: &str = "{kind}-{user}";
+/// Bytes that are kept in a PostgreSQL if nothing else is said: of the 1 GB of a cloud's free plan, with room for what is
+/// free but not yet used again, and for the server's own.
+const HISTORY: u64 = 700 << 20;
 /// How long a first start waits for Kafka.
 const FIRST: Duration = Duration::from_secs(15);
 
@@ -77,7 +80,7 @@ pub struct Services {
 
 /// Opens what the settings say. Real services need not be there, but for the very first start.
 pub async fn open(config: &Config, identity: &Identity) -> Result<Services, ServicesError> {
-    let store = open_store(config)?;
+    let store = trimmed(config, open_store(config)?);
     if config.settings.kafka.is_none() {
         return embedded_grid(config, identity.actor(), store);
     }
@@ -146,9 +149,10 @@ fn real_on(
     let address = address(actor, &cluster, &settings.kafka_topics);
     let (signals, published) = ValkeySignals::open(&valkey)?;
     let abroad = RealAbroad::new(config, home.clone(), address.clone())?;
+    let awake = Topic { cluster: cluster.clone(), name: address.data_out.clone(), partition: 0 };
     Ok(Services {
         peer_way: abroad.peer_way(),
-        mailbox: paced(Arc::new(KafkaMailbox::open(owner, cluster)?), settings.budget, &address),
+        mailbox: paced(Arc::new(KafkaMailbox::open(owner, cluster)?), settings.budget, Some(awake)),
         home,
         address,
         signals: Arc::new(signals),
@@ -158,13 +162,26 @@ fn real_on(
     })
 }
 
-/// The mailbox service at the pace of the budget. Keys, requests and answers wait for what people say.
-fn paced(mailbox: Arc<dyn Mailbox>, budget: u64, address: &Address) -> Arc<dyn Mailbox> {
-    let cluster = address.cluster.clone();
-    let awake = kirc_core::port::Topic { cluster, name: address.data_out.clone(), partition: 0 };
+/// A mailbox service at the pace of the budget. Keys, requests and answers wait for what people say.
+fn paced(mailbox: Arc<dyn Mailbox>, budget: u64, awake: Option<Topic>) -> Arc<dyn Mailbox> {
     match budget {
         0 => mailbox,
         rate => Paced::new(mailbox, rate, &["rpc-"], awake),
+    }
+}
+
+/// The store, kept to the size that the settings say.
+fn trimmed(config: &Config, store: Arc<dyn Store>) -> Arc<dyn Store> {
+    Trimmed::new(store, history_limit(config))
+}
+
+/// How many bytes the store may keep: what is set, or what suits a cloud's free plan if it is there.
+pub fn history_limit(config: &Config) -> Option<u64> {
+    let usual = config.settings.postgres.as_ref().map(|_| HISTORY);
+    match config.settings.history_limit {
+        None => usual,
+        Some(0) => None,
+        limit => limit,
     }
 }
 

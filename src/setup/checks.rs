@@ -5,10 +5,11 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use kirc_core::Envelope;
-use kirc_core::port::Table;
+use kirc_core::port::{PortError, Room, Snapshot, Table};
 use tokio::io::{AsyncWriteExt, BufReader};
 
 use super::doctor::Check;
+use super::in_use;
 use crate::attach::{connect, holder, line, next_envelope};
 use crate::config::{Config, EnvFile, FileError, TABLE, check_private};
 use crate::embedded::{self, Grid};
@@ -153,6 +154,7 @@ pub(super) async fn told(config: &Config) -> Vec<Check> {
                 "a few do no harm; if they grow, somebody who may write there writes garbage: see kirc.log";
             found.push(Check::warning("records", what, todo));
         }
+        found.extend(in_use::of_status(&said));
     }
     found
 }
@@ -175,40 +177,49 @@ async fn listen(config: &Config) -> std::io::Result<Vec<Envelope>> {
 }
 
 /// The store, unless a node has it open; and the grid that it speaks of.
-pub(super) async fn store(config: &Config, running: bool) -> (Check, Option<String>) {
+pub(super) async fn store(config: &Config, running: bool) -> (Vec<Check>, Option<String>) {
     if config.settings.postgres.is_some() {
         return (tables(config, running).await, None);
     }
     let path = config.paths.store();
+    let one = |check: Check| (vec![check], None);
     if running {
-        return (Check::ok("store", format!("{} is open in the running node", path.display())), None);
+        return one(Check::ok("store", format!("{} is open in the running node", path.display())));
     }
     if !path.exists() {
-        return (Check::ok("store", format!("{} is made when the node first starts", path.display())), None);
+        return one(Check::ok("store", format!("{} is made when the node first starts", path.display())));
     }
-    match EmbeddedStore::open(&config.paths.profile()) {
-        Ok(store) => {
-            let loaded = store.load().await;
-            let _ = store.close().await;
-            match loaded {
-                Ok(snapshot) => {
-                    let home = snapshot.values.get(&(Table::Setting, "home".to_owned()));
-                    let home = home.and_then(|home| serde_json::from_slice(home).ok());
-                    (Check::ok("store", format!("{} can be read", path.display())), home)
-                }
-                Err(error) => (Check::wrong("store", error.to_string(), "do what it says"), None),
-            }
+    let opened = EmbeddedStore::open(&config.paths.profile()).map_err(|e| e.to_string());
+    let read = match opened {
+        Ok(store) => contents(config, &store).await.map_err(|e| e.to_string()),
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok((snapshot, history)) => {
+            let home = snapshot.values.get(&(Table::Setting, "home".to_owned()));
+            let home = home.and_then(|home| serde_json::from_slice(home).ok());
+            (vec![Check::ok("store", format!("{} can be read", path.display())), history], home)
         }
-        Err(error) => (Check::wrong("store", error.to_string(), "do what it says"), None),
+        Err(error) => one(Check::wrong("store", error, "do what it says")),
     }
 }
 
+/// What a store holds, and how much that is. It is closed afterwards.
+async fn contents(config: &Config, store: &dyn Store) -> Result<(Snapshot, Check), PortError> {
+    let (loaded, size) = (store.load().await, store.size().await);
+    let _ = store.close().await;
+    let size = size?;
+    let limit = services::history_limit(config);
+    Ok((loaded?, in_use::history(Room { used: size.used, disk: size.disk, limit })))
+}
+
 /// The store on PostgreSQL.
-async fn tables(config: &Config, running: bool) -> Check {
-    let wrong = |error: String| Check::wrong("store", error, "do what it says; KIRC_POSTGRES names it");
+async fn tables(config: &Config, running: bool) -> Vec<Check> {
+    let wrong = |error: String| vec![Check::wrong("store", error, "do what it says; KIRC_POSTGRES names it")];
+    let well = |found: String| Check::ok("store", found);
     let told = match services::postgres(config) {
         Ok(Some(settings)) => settings.probe().await,
-        Ok(None) => return Check::ok("store", "none is set"),
+        Ok(None) => return vec![well("none is set".to_owned())],
         Err(error) => Err(error),
     };
     let told = match told {
@@ -220,21 +231,17 @@ async fn tables(config: &Config, running: bool) -> Check {
         told.version, told.host, told.port, told.schema, told.database, told.connections
     );
     if !told.has_tables {
-        return Check::ok("store", format!("{place}; its tables are made when the node first starts"));
+        return vec![well(format!("{place}; its tables are made when the node first starts"))];
     }
     if running {
-        return Check::ok("store", format!("{place}; open in the running node"));
+        return vec![well(format!("{place}; open in the running node"))];
     }
-    let loaded = match services::open_store(config) {
-        Ok(store) => {
-            let loaded = store.load().await;
-            let _ = store.close().await;
-            loaded.map(drop).map_err(|e| e.to_string())
-        }
+    let read = match services::open_store(config) {
+        Ok(store) => contents(config, &*store).await.map_err(|e| e.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    match loaded {
-        Ok(()) => Check::ok("store", format!("{place}; it can be read")),
+    match read {
+        Ok((_, history)) => vec![well(format!("{place}; it can be read")), history],
         Err(error) => wrong(error),
     }
 }

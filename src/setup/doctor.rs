@@ -74,7 +74,7 @@ pub async fn examine(config: Result<Config, ConfigError>) -> Vec<Check> {
         found.extend(checks::told(&config).await);
     }
     let (store, home) = checks::store(&config, running).await;
-    found.push(store);
+    found.extend(store);
     if config.settings.kafka.is_some() {
         found.extend(grid_checks::all(&config).await);
     } else {

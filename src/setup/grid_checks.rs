@@ -277,13 +277,15 @@ fn clocks(config: &Config, probe: &Probe) -> Vec<Check> {
     [("Valkey", valkey), ("PostgreSQL", postgres)].into_iter().filter_map(one).collect()
 }
 
-/// What may be written. When something waits for it, the running node says so.
+/// What may be moved. How much of it is in use says the running node.
 fn budget(config: &Config) -> Option<Check> {
     let found = match config.settings.budget {
-        0 => "no limit to what is written (KIRC_BUDGET=0), and no record that keeps the service awake"
-            .to_owned(),
+        0 => {
+            "no limit to what is written and read (KIRC_BUDGET=0), and no record that keeps the service awake"
+                .to_owned()
+        }
         bytes => format!(
-            "{:.0} KiB/s are written at the most, people's messages first (KIRC_BUDGET)",
+            "{:.0} KiB/s are written at the most, people's messages first, and as many are read (KIRC_BUDGET)",
             bytes as f64 / 1024.0
         ),
     };

@@ -11,6 +11,7 @@ pub mod wizard;
 mod checks;
 mod cloud;
 mod grid_checks;
+mod in_use;
 mod peer;
 mod questions;
 

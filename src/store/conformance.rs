@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use kirc_core::port::{Answer, LogRow, MessageRow, OutboxRow, Query, StoreOp, Table};
 
+pub use trimming::*;
+
 use super::Store;
+
+mod trimming;
 
 /// A store under test: an empty one for each rig.
 pub trait Rig: Send + Sync {
@@ -30,6 +34,10 @@ macro_rules! store_conformance {
             a_log_keeps_what_it_has
             a_large_commit_is_whole
             commits_and_questions_keep_their_order
+            the_size_follows_what_is_kept
+            the_oldest_is_trimmed_first
+            what_is_not_settled_is_never_trimmed
+            a_trimmed_log_keeps_its_end
         );
     };
     ($rig:expr; $($rule:ident)*) => {

@@ -12,9 +12,9 @@ use rusqlite::Connection;
 use rustix::fs::{FlockOperation, flock};
 use tokio::sync::watch;
 
-use super::Store;
 use super::sql::SCHEMA;
 use super::worker::{Ask, Worker};
+use super::{Size, Store};
 use crate::embedded::db::{self, FileId};
 use crate::embedded::{Fault, FileError};
 use crate::ports::{Health, Pending, Reply, pending};
@@ -141,6 +141,14 @@ impl Store for EmbeddedStore {
 
     fn query(&self, query: Query) -> Pending<Answer> {
         self.ask(|reply| Ask::Query(query, reply))
+    }
+
+    fn size(&self) -> Pending<Size> {
+        self.ask(Ask::Size)
+    }
+
+    fn trim(&self, bytes: u64) -> Pending<u64> {
+        self.ask(|reply| Ask::Trim(bytes, reply))
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -15,7 +15,8 @@ use crate::embedded::db::{Schema, int, number};
 pub static SCHEMA: Schema = Schema {
     name: "store",
     application: 0x6b69_7264,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE contact (key TEXT PRIMARY KEY, value BLOB NOT NULL);
         CREATE TABLE channel (key TEXT PRIMARY KEY, value BLOB NOT NULL);
         CREATE TABLE head (key TEXT PRIMARY KEY, value BLOB NOT NULL);
@@ -51,7 +52,12 @@ pub static SCHEMA: Schema = Schema {
         );
         CREATE UNIQUE INDEX log_once ON log (channel, idx);
         CREATE INDEX log_seq ON log (channel, seq, idx);
-    "],
+    ",
+        "
+        CREATE INDEX message_age ON message (ts);
+        CREATE INDEX log_age ON log (time, idx);
+    ",
+    ],
 };
 
 /// The statements on the small tables, one set for each.

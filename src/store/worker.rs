@@ -10,8 +10,9 @@ use kirc_core::port::{Answer, PortError, Query, Snapshot, StoreOp};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use super::Size;
 use super::embedded::Files;
-use super::sql;
+use super::{age, sql};
 use crate::embedded::Fault;
 use crate::ports::{Health, Reply, tell};
 
@@ -31,6 +32,10 @@ pub enum Ask {
     Commit(Vec<StoreOp>, Reply<()>),
     /// Answer a question.
     Query(Query, Reply<Answer>),
+    /// Say how much there is.
+    Size(Reply<Size>),
+    /// Take away the oldest, so many bytes.
+    Trim(u64, Reply<u64>),
     /// End.
     Close(Reply<()>),
     /// Allow the file so many pages.
@@ -71,6 +76,15 @@ impl Worker {
                 }
                 Ask::Query(query, reply) => {
                     let result = self.outcome(|conn| sql::query(conn, &query));
+                    let _ = reply.send(result);
+                }
+                Ask::Size(reply) => {
+                    let result = self.outcome(age::size);
+                    let _ = reply.send(result);
+                }
+                Ask::Trim(bytes, reply) => {
+                    let result = self.outcome(|conn| age::trim(conn, bytes));
+                    self.commits += 1;
                     let _ = reply.send(result);
                 }
                 Ask::Commit(ops, reply) => {

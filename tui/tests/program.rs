@@ -324,3 +324,26 @@ async fn status_says_what_is_wrong() {
     rig.says(Envelope::new("STATUS").field("services", full)).await;
     assert!(rig.shows("disk full"), "{}", rig.screen());
 }
+
+/// What is in use of budget and store is on the screen where there is room, and gives way to what matters more.
+#[tokio::test]
+async fn the_budget_is_shown() {
+    let status = |written: u64| {
+        let traffic = json!({"written": written, "read": 2_000, "budget": 100_000});
+        let room = json!({"used": 3 << 20, "disk": 4 << 20, "limit": 700 << 20});
+        Envelope::new("STATUS").field(
+            "services",
+            json!({"mailbox": {"up": true, "reason": "", "traffic": traffic}, "signals": {"up": true, "reason": ""},
+                   "store": {"up": true, "reason": "", "room": room}}),
+        )
+    };
+    let mut rig = in_net(100, 24).await;
+    rig.says(status(12_345)).await;
+    assert!(rig.shows("budget: 13% out, 2% in"), "{}", rig.screen());
+    rig.press("M-1").await;
+    assert!(rig.shows("history 3 of 700 MiB"), "{}", rig.screen());
+    // A node that says nothing of it has no budget.
+    let services = json!({"mailbox": {"up": true, "reason": ""}});
+    rig.says(Envelope::new("STATUS").field("services", services)).await;
+    assert!(!rig.shows("budget:") && !rig.shows("history "), "{}", rig.screen());
+}

@@ -17,7 +17,9 @@ use crate::identity::{Address, Card, Identity};
 use crate::ids::{ActorId, Hash, Millis, MsgId, Offset, digest};
 use crate::names::Nick;
 use crate::numeric::Numeric;
-use crate::port::{Effect, From, Now, Query, Service, SessionId, SignalOp, StoreOp, Table, Ticket, Topic};
+use crate::port::{
+    Effect, From, Now, Query, Room, Service, SessionId, SignalOp, StoreOp, Table, Ticket, Topic, Traffic,
+};
 
 /// A session, and what it understands.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +79,8 @@ pub(crate) struct Ctx {
     /// How many records of each log were kept when its channel was left, by channel id.
     pub kept_logs: BTreeMap<String, u64>,
     pub services: BTreeMap<Service, ServiceState>,
+    pub traffic: Option<Traffic>,
+    pub room: Option<Room>,
     pub readers: BTreeMap<Topic, Reader>,
     pub contacts: Contacts,
     pub grids: super::grids::Grids,

@@ -127,6 +127,7 @@ impl Node {
                 }
             }
             Input::Service { service, up, reason } => self.on_service(service, up, reason),
+            Input::Figures(figures) => self.on_figures(figures),
             Input::Shutdown => self.shutdown(),
         }
         self.tick();

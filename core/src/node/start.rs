@@ -68,6 +68,8 @@ impl Node {
             kept_id: MsgId::default(),
             kept_logs,
             services: BTreeMap::new(),
+            traffic: None,
+            room: None,
             readers: BTreeMap::new(),
             contacts,
             grids,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::numeric;
-use crate::port::SignalOp;
+use crate::port::{Figures, SignalOp};
 
 /// How often a STATUS is pushed at the most, ms.
 const EVERY: Millis = 200;
@@ -18,6 +18,11 @@ impl Node {
         let mut mailbox = service(Service::Mailbox);
         if let Some(mailbox) = mailbox.as_object_mut() {
             mailbox.insert("refused".into(), self.cx.refused.to_json());
+            mailbox.extend(self.cx.traffic.map(|t| ("traffic".to_owned(), json!(t))));
+        }
+        let mut store = service(Service::Store);
+        if let Some(store) = store.as_object_mut() {
+            store.extend(self.cx.room.map(|r| ("room".to_owned(), json!(r))));
         }
         let channels: Map<String, Value> =
             self.channels.values().map(|c| (c.name.as_str().to_owned(), c.status(&self.cx))).collect();
@@ -38,7 +43,7 @@ impl Node {
                 json!({
                     "mailbox": mailbox,
                     "signals": service(Service::Signals),
-                    "store": service(Service::Store),
+                    "store": store,
                 }),
             )
             .field("channels", Value::Object(channels))
@@ -57,6 +62,15 @@ impl Node {
             let status = self.status();
             self.cx.broadcast_cap("status", &status);
         }
+    }
+
+    /// Takes note of how much is in use.
+    pub(super) fn on_figures(&mut self, figures: Figures) {
+        match figures {
+            Figures::Traffic(traffic) => self.cx.traffic = Some(traffic),
+            Figures::Room(room) => self.cx.room = Some(room),
+        }
+        self.cx.status_dirty = true;
     }
 
     pub(super) fn on_list_names(&mut self, origin: &ctx::Origin, result: Result<SignalReply, PortError>) {

@@ -2,10 +2,12 @@
 //!
 //! It owns the shapes only. It may not know Kafka, SQL or a terminal.
 
+mod figures;
 mod signal;
 
 use std::collections::BTreeMap;
 
+pub use figures::{Figures, Room, Traffic};
 pub use signal::{SignalOp, SignalReply};
 
 use crate::envelope::Envelope;
@@ -381,6 +383,8 @@ pub enum Input {
         /// What the user is told.
         reason: String,
     },
+    /// How much is in use.
+    Figures(Figures),
     /// The node is to end in order: hand leadership over, say goodbye. [`Effect::Stopped`] follows.
     Shutdown,
 }

@@ -59,6 +59,9 @@ struct Shared {
     writer: Arc<Writer>,
     watch: Arc<Watch>,
     closing: CancellationToken,
+    /// Bytes that a reader hands on at once, and how many of these wait for who reads.
+    handful: usize,
+    waiting: usize,
 }
 
 /// The mailbox service of one Kafka cluster. It connects when there is something to do.
@@ -104,6 +107,8 @@ impl KafkaMailbox {
         let settings = Arc::new(settings);
         let pulse = Pulse::new(&settings.bootstrap);
         let shared = Arc::new(Shared {
+            handful: settings.handful(),
+            waiting: if settings.budget.is_some() { 1 } else { BATCHES },
             asker: Asker::new(settings.clone(), pulse.clone(), runtime.clone()),
             taps: Taps::new(settings.clone(), pulse.clone(), runtime.clone()),
             writer: Writer::new(settings, pulse.clone(), runtime.clone()),
@@ -160,7 +165,7 @@ async fn read(shared: Arc<Shared>, topic: Topic, from: From) -> Result<mpsc::Rec
         From::At(offset) => offset.clamp(part.start, part.end),
         From::End => part.end,
     };
-    let (to, deliveries) = mpsc::channel(BATCHES + 1);
+    let (to, deliveries) = mpsc::channel(shared.waiting + 1);
     let start = ReaderStart { incarnation: part.life.clone(), start: part.start, end: part.end, at };
     // There is room: the channel is new.
     let _ = to.try_send(Delivery::Reading(start));

@@ -17,7 +17,7 @@ use super::raw::{Piece, Tap};
 use super::settings::Pace;
 use super::taps::Held;
 use super::watch::Watched;
-use crate::mailbox::{BATCH_BYTES, BATCH_RECORDS, Delivery, ReaderStart};
+use crate::mailbox::{BATCH_RECORDS, Delivery, ReaderStart};
 
 /// How long a reader has had nothing to do when it moves to the quiet client.
 const CALM: Duration = Duration::from_secs(3);
@@ -218,7 +218,8 @@ impl Reader {
 
     async fn push(&mut self, record: RawRecord) -> Result<(), Over> {
         let bytes = record.key.len() + record.value.len();
-        if !self.ready.is_empty() && (self.ready.len() >= BATCH_RECORDS || self.bytes + bytes > BATCH_BYTES) {
+        let full = self.ready.len() >= BATCH_RECORDS || self.bytes + bytes > self.shared.handful;
+        if !self.ready.is_empty() && full {
             self.flush().await?;
         }
         self.next = record.offset + 1;

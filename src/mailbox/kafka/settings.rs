@@ -10,6 +10,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use crate::config::Secret;
+use crate::mailbox::BATCH_BYTES;
 
 /// How the connection is secured, and whether one logs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -136,6 +137,8 @@ pub struct KafkaSettings {
     pub retention: Duration,
     /// What records are packed with.
     pub compression: Compression,
+    /// How many bytes a second will be taken, if that is limited: then no more is fetched ahead than fits.
+    pub budget: Option<u64>,
     /// The topics that hold logs, for which the broker's own time counts: names, or templates in which one
     /// `{word}` stands for any text, as in `data-out-{channel}`.
     pub logs: Vec<String>,
@@ -155,6 +158,7 @@ impl Default for KafkaSettings {
             replication: None,
             retention: Duration::from_secs(72 * 3600),
             compression: Compression::default(),
+            budget: None,
             logs: vec!["data-out".to_owned()],
         }
     }
@@ -196,6 +200,10 @@ impl Pace {
 
 /// How long a request may be without an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Room for the largest record in what is fetched at once.
+const RECORD_ROOM: u64 = 300_000;
+/// Bytes of a batch that is written within a budget.
+const BATCH: &str = "65536";
 /// How long an append is tried before it counts as failed.
 pub(super) const APPEND: Duration = Duration::from_secs(3);
 /// Bytes that may wait to be appended; more is refused, and the caller tries again.
@@ -276,7 +284,23 @@ impl KafkaSettings {
             .set("auto.offset.reset", "error")
             .set("check.crcs", "true")
             .set("isolation.level", "read_uncommitted");
+        if let Some(bytes) = self.budget {
+            // What was fetched has been paid for with the service, whether it is wanted or not.
+            let fetch = (bytes / 2).clamp(32 << 10, 1 << 20);
+            config
+                .set("message.max.bytes", fetch.max(RECORD_ROOM).to_string())
+                .set("fetch.message.max.bytes", fetch.to_string())
+                .set("fetch.max.bytes", fetch.max(RECORD_ROOM).to_string())
+                .set("queued.min.messages", "100")
+                .set("queued.max.messages.kbytes", (fetch / 1024).to_string());
+        }
         config
+    }
+
+    /// How many bytes a reader hands on at once.
+    pub(super) fn handful(&self) -> usize {
+        let budget = self.budget.and_then(|b| usize::try_from(b / 4).ok());
+        budget.map_or(BATCH_BYTES, |b| b.clamp(16 << 10, BATCH_BYTES))
     }
 
     /// A client that appends.
@@ -290,6 +314,8 @@ impl KafkaSettings {
             .set("message.timeout.ms", APPEND.as_millis().to_string())
             .set("request.timeout.ms", APPEND.as_millis().to_string())
             .set("message.max.bytes", "1000000")
+            // Batches that whoever reads to a budget can take one by one.
+            .set("batch.size", if self.budget.is_some() { BATCH } else { "1000000" })
             .set("retry.backoff.ms", "50")
             .set("queue.buffering.max.messages", "100000")
             .set("queue.buffering.max.kbytes", (2 * WAITING / 1024).to_string())

@@ -4,6 +4,7 @@
 //! they come here. Sessions hold a lock, so a pooler that shares sessions between clients (transaction pooling) can't stand
 //! between.
 
+mod age;
 mod link;
 mod pipeline;
 mod plan;
@@ -21,7 +22,7 @@ use kirc_core::port::{Answer, PortError, Query, Snapshot, StoreOp};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
-use super::Store;
+use super::{Size, Store};
 use crate::embedded::clock::random_name;
 use crate::embedded::vital::Vital;
 use crate::ports::{Health, Pending, Reply, pending, ready};
@@ -77,6 +78,14 @@ impl Store for PostgresStore {
 
     fn query(&self, query: Query) -> Pending<Answer> {
         self.ask(|reply| Ask::Query(query, reply))
+    }
+
+    fn size(&self) -> Pending<Size> {
+        self.ask(Ask::Size)
+    }
+
+    fn trim(&self, bytes: u64) -> Pending<u64> {
+        self.ask(|reply| Ask::Trim(bytes, reply))
     }
 
     fn health(&self) -> watch::Receiver<Health> {

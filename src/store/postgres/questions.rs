@@ -12,15 +12,43 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
 
+use super::age;
 use super::link::{Failure, Link};
 use super::settings::{PATIENCE, Place};
 use super::words::silent;
 use crate::embedded::db::{int, number};
+use crate::ports::Reply;
+use crate::store::Size;
 
 /// Connections for questions at the most.
 const READERS: usize = 2;
 /// Records of a log that are fetched at once.
 const PAGE: i64 = 200;
+
+/// What is asked.
+#[derive(Debug)]
+pub enum Question {
+    /// By the core.
+    Of(Query, Reply<Answer>),
+    /// How much there is.
+    Size(Reply<Size>),
+}
+
+impl Question {
+    /// Tells the asker that there is no answer.
+    pub fn fail(self, failure: &Failure) {
+        match self {
+            Self::Of(_, reply) => drop(reply.send(Err(failure.port()))),
+            Self::Size(reply) => drop(reply.send(Err(failure.port()))),
+        }
+    }
+}
+
+/// An answer that has not gone to the asker yet.
+enum Told {
+    Answer(Answer),
+    Size(Size),
+}
 
 /// Connections for questions.
 #[derive(Debug)]
@@ -41,9 +69,29 @@ impl Readers {
         &self,
         place: &Place,
         name: &str,
-        query: &Query,
+        question: Question,
         writer: &Arc<Client>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<(), Failure> {
+        match (self.find(place, name, &question, writer).await, question) {
+            (Ok(Told::Answer(answer)), Question::Of(_, reply)) => drop(reply.send(Ok(answer))),
+            (Ok(Told::Size(size)), Question::Size(reply)) => drop(reply.send(Ok(size))),
+            // Each question has its kind of answer.
+            (Ok(_), question) => question.fail(&Failure::new(silent(place))),
+            (Err(failure), question) => {
+                question.fail(&failure);
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
+    async fn find(
+        &self,
+        place: &Place,
+        name: &str,
+        query: &Question,
+        writer: &Arc<Client>,
+    ) -> Result<Told, Failure> {
         // The semaphore is never closed; were it, there would be one connection more.
         let _permit = self.permits.acquire().await;
         let mut known = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -78,15 +126,16 @@ impl Readers {
     }
 }
 
-async fn ask(place: &Place, client: &Client, query: &Query) -> Result<Answer, Failure> {
+async fn ask(place: &Place, client: &Client, question: &Question) -> Result<Told, Failure> {
     let answer = async {
-        match query {
-            Query::History { target, before, limit } => {
-                history(client, target, before.as_deref(), *limit).await
+        match question {
+            Question::Of(Query::History { target, before, limit }, _) => {
+                history(client, target, before.as_deref(), *limit).await.map(Told::Answer)
             }
-            Query::Log { channel, from, to, limit } => {
-                log(client, channel, int(*from), int(*to), *limit).await
+            Question::Of(Query::Log { channel, from, to, limit }, _) => {
+                log(client, channel, int(*from), int(*to), *limit).await.map(Told::Answer)
             }
+            Question::Size(_) => age::size(client).await.map(Told::Size),
         }
     };
     match timeout(PATIENCE, answer).await {

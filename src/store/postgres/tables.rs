@@ -42,6 +42,12 @@ pub const MIGRATIONS: &[&str] = &["
         PRIMARY KEY (channel, idx)
     );
     CREATE INDEX log_seq ON log (channel, seq, idx);
+", "
+    CREATE INDEX message_age ON message (ts);
+    CREATE INDEX log_age ON log (time, idx);
+    -- What is trimmed is to be used again soon: a fifth of these tables, which is the usual, would be much of a small disk.
+    ALTER TABLE message SET (autovacuum_vacuum_scale_factor = 0.03);
+    ALTER TABLE log SET (autovacuum_vacuum_scale_factor = 0.03);
 "];
 
 /// The statements that change something, prepared on a connection.

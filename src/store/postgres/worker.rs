@@ -12,13 +12,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::age;
 use super::link::{Failure, Writer};
 use super::plan::Plan;
-use super::questions::{Readers, load};
+use super::questions::{Question, Readers, load};
 use super::settings::{PATIENCE, Place};
 use super::words::silent;
 use crate::embedded::vital::{Side, Vital};
 use crate::ports::Reply;
+use crate::store::Size;
 
 /// Changes of one transaction at the most (a single commit may be larger).
 const GROUP: usize = 1_000;
@@ -36,6 +38,10 @@ pub enum Ask {
     Commit(Vec<StoreOp>, Reply<()>),
     /// Answer a question.
     Query(Query, Reply<Answer>),
+    /// Say how much there is.
+    Size(Reply<Size>),
+    /// Take away the oldest, so many bytes.
+    Trim(u64, Reply<u64>),
     /// End.
     Close(Reply<()>),
 }
@@ -90,7 +96,11 @@ impl Worker {
                 Ask::Load(reply) => {
                     let _ = reply.send(self.load().await.map_err(|f| f.port()));
                 }
-                Ask::Query(query, reply) => self.question(query, reply).await,
+                Ask::Query(query, reply) => self.question(Question::Of(query, reply)).await,
+                Ask::Size(reply) => self.question(Question::Size(reply)).await,
+                Ask::Trim(bytes, reply) => {
+                    let _ = reply.send(self.trim(bytes).await.map_err(|f| f.port()));
+                }
                 Ask::Commit(ops, reply) => {
                     let (mut all, mut replies) = (ops, vec![reply]);
                     while all.len() < GROUP
@@ -191,6 +201,13 @@ impl Worker {
         self.outcome(Side::Writes, done)
     }
 
+    async fn trim(&mut self, bytes: u64) -> Result<u64, Failure> {
+        let place = self.place.clone();
+        let writer = self.writer().await?;
+        let done = in_time(&place, age::trim(&writer.link.client, bytes)).await;
+        self.outcome(Side::Writes, done)
+    }
+
     /// Says how the store is; lets go of a connection on which an answer is still owed.
     fn outcome<T>(&mut self, side: Side, done: Result<T, Failure>) -> Result<T, Failure> {
         match &done {
@@ -208,20 +225,16 @@ impl Worker {
     }
 
     /// Sees to it that all before is there, then lets the question be answered beside what comes next.
-    async fn question(&mut self, query: Query, reply: Reply<Answer>) {
+    async fn question(&mut self, question: Question) {
         let client = match self.writer().await {
             Ok(writer) => writer.link.client.clone(),
-            Err(failure) => {
-                let _ = reply.send(Err(failure.port()));
-                return;
-            }
+            Err(failure) => return question.fail(&failure),
         };
         let (place, name, readers, vital) =
             (self.place.clone(), self.name.clone(), self.readers.clone(), self.vital.clone());
         self.questions.spawn(async move {
-            let answer = readers.answer(&place, &name, &query, &client).await;
-            vital.tell(Side::Reads, answer.as_ref().map(drop).map_err(|f| f.text.as_str()));
-            let _ = reply.send(answer.map_err(|f| f.port()));
+            let done = readers.answer(&place, &name, question, &client).await;
+            vital.tell(Side::Reads, done.as_ref().map(drop).map_err(|f| f.text.as_str()));
         });
     }
 }

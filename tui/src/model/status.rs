@@ -24,6 +24,28 @@ pub struct NodeStatus {
     pub channels: BTreeMap<String, Channel>,
     /// Messages in the outbox.
     pub outbox: u64,
+    /// What is in use of the budget, if there is one.
+    pub traffic: Option<Traffic>,
+    /// What the store keeps.
+    pub room: Option<Room>,
+}
+
+/// Percent of the budget of bytes a second, over the last minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    /// Of what may be written.
+    pub written: u64,
+    /// Of what may be read.
+    pub read: u64,
+}
+
+/// What the store keeps, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// What is kept.
+    pub used: u64,
+    /// What may be, if there is a limit.
+    pub limit: Option<u64>,
 }
 
 /// A service.
@@ -67,6 +89,12 @@ impl NodeStatus {
             }
         }
         if let Some(services) = envelope.get("services").and_then(Value::as_object) {
+            let of = |service: &str, name: &str| services.get(service).and_then(|s| s.get(name));
+            self.traffic = of("mailbox", "traffic").and_then(traffic);
+            self.room = of("store", "room").map(|room| Room {
+                used: number(room, "used"),
+                limit: room.get("limit").and_then(Value::as_u64),
+            });
             self.services = services
                 .iter()
                 .map(|(name, s)| {
@@ -100,6 +128,12 @@ impl NodeStatus {
     pub fn down(&self) -> impl Iterator<Item = (&str, &str)> {
         self.services.iter().filter(|(_, s)| !s.up).map(|(name, s)| (name.as_str(), s.reason.as_str()))
     }
+}
+
+fn traffic(value: &Value) -> Option<Traffic> {
+    let budget = value.get("budget").and_then(Value::as_u64).filter(|b| *b > 0)?;
+    let share = |name: &str| number(value, name).saturating_mul(100).div_ceil(budget);
+    Some(Traffic { written: share("written"), read: share("read") })
 }
 
 fn channel(value: &Value) -> Channel {

@@ -32,7 +32,7 @@ pub(super) fn top(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect
     let width = usize::from(area.width);
     let bar = theme.style(Role::Bar);
     let (name, text, right) = match buffer.place {
-        Place::Status => ("kirc".to_owned(), status_line(model), String::new()),
+        Place::Status => ("kirc".to_owned(), status_line(model), room(model)),
         Place::Channel => (buffer.name.clone(), buffer.topic.clone(), channel_right(buffer)),
         Place::Direct => (buffer.name.clone(), person(model, &buffer.name), trust(model, &buffer.name)),
     };
@@ -54,6 +54,16 @@ fn status_line(model: &Model) -> String {
         "encrypted chat without a server".to_owned()
     } else {
         format!("your fingerprint: {}", model.node.fingerprint)
+    }
+}
+
+/// What the store keeps.
+fn room(model: &Model) -> String {
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    match model.node.room.map(|r| (r.used, r.limit)) {
+        Some((used, Some(limit))) => format!("history {} of {} MiB", mib(used), mib(limit)),
+        Some((used, None)) => format!("history {} MiB", mib(used)),
+        None => String::new(),
     }
 }
 
@@ -155,6 +165,7 @@ fn left(model: &Model, below: usize) -> Vec<Piece> {
     ));
     out.push(connection(model));
     out.extend(channel(model));
+    out.extend(budget(model));
     let waits = model.node.outbox;
     if waits > 0 {
         out.push(piece(format!("{waits} waiting"), format!("{waits}w"), 0, Role::BarWarn));
@@ -163,6 +174,19 @@ fn left(model: &Model, below: usize) -> Vec<Piece> {
         out.push(piece(format!("{below} below"), format!("+{below}"), 1, Role::BarWarn));
     }
     out
+}
+
+/// Shares of the budget that matter: from this many percent on it is worth a warning.
+const MUCH: u64 = 80;
+
+/// How much of the budget is in use. It is the first to make room for something else.
+fn budget(model: &Model) -> Option<Piece> {
+    let traffic = model.node.traffic?;
+    let much = traffic.written.max(traffic.read) >= MUCH;
+    let (rank, role) = if much { (2, Role::BarWarn) } else { (6, Role::BarDim) };
+    let (written, read) = (traffic.written, traffic.read);
+    let long = format!("budget: {written}% out, {read}% in");
+    Some(piece(long, format!("{written}%/{read}%"), rank, role))
 }
 
 fn connection(model: &Model) -> Piece {

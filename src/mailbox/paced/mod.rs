@@ -1,22 +1,31 @@
-//! A budget of bytes a second for what is written to a mailbox service: people's messages first, housekeeping behind them.
+//! A budget of bytes a second for what is written to a mailbox service, and one of the same size for what is read: people's
+//! messages first, housekeeping behind them; what comes now first, history behind it.
 //!
-//! It owns the pace, and the record that keeps a service awake that is switched off after a day without traffic. It knows
-//! nothing of what is written but the name of its topic. Order: of what goes to one topic, the first stays the first.
+//! It owns the pace of writing, and the record that keeps a service awake that is switched off after a day without traffic. It
+//! knows nothing of what is moved but the name of its topic. Order: of what goes to or comes from one topic, the first stays
+//! the first.
+
+mod bucket;
+mod meter;
+mod reading;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use kirc_core::ids::Offset;
-use kirc_core::port::{From, Topic};
+use kirc_core::port::{From, PortError, Topic, Traffic};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use self::bucket::{Bucket, Gate};
+use self::meter::Meter;
+use self::reading::Reading;
 use super::{Delivery, Mailbox};
 use crate::ports::{Health, Pending, Reply, pending, tell};
 
-/// So much of a second's budget may be used at once: a message is not held up by the one before it.
-const BURST: f64 = 2.0;
 /// What a record costs beyond its bytes, and what compression leaves of those (of one record: three quarters).
 const EXTRA: f64 = 70.0;
 const PACKED: f64 = 0.75;
@@ -31,15 +40,13 @@ struct Wish {
 }
 
 struct State {
-    /// Bytes that may be written now.
-    tokens: f64,
-    counted: Instant,
+    bucket: Bucket,
     /// People's messages, and the rest.
     waiting: [VecDeque<Wish>; 2],
     written: Instant,
 }
 
-/// A mailbox service that is written to at a pace.
+/// A mailbox service that is written to and read at a pace.
 #[derive(Debug)]
 pub struct Paced {
     inner: Arc<dyn Mailbox>,
@@ -47,8 +54,11 @@ pub struct Paced {
     /// Topics whose records can wait for those of the others.
     patient: Vec<String>,
     state: Mutex<State>,
-    bell: Notify,
+    bell: Arc<Notify>,
     health: watch::Sender<Health>,
+    /// What is read goes through here.
+    gate: Arc<Gate>,
+    meter: Arc<Meter>,
 }
 
 impl std::fmt::Debug for State {
@@ -58,23 +68,28 @@ impl std::fmt::Debug for State {
 }
 
 impl Paced {
-    /// Paces what is written to `inner` to `rate` bytes a second. What goes to topics that begin with one of `patient`
-    /// waits for what does not. `awake` is written to after most of a day without a word.
-    pub fn new(inner: Arc<dyn Mailbox>, rate: u64, patient: &[&str], awake: Topic) -> Arc<Self> {
+    /// Paces what is written to `inner`, and what is read there, to `budget` bytes a second each. What goes to topics that begin
+    /// with one of `patient` waits for what does not. `awake` is written to after most of a day without a word.
+    pub fn new(inner: Arc<dyn Mailbox>, budget: u64, patient: &[&str], awake: Option<Topic>) -> Arc<Self> {
         let now = Instant::now();
         let first = inner.health().borrow().clone();
-        let rate = rate as f64;
-        let state = State { tokens: rate * BURST, counted: now, waiting: Default::default(), written: now };
+        let rate = budget as f64;
+        let state = State { bucket: Bucket::new(rate), waiting: Default::default(), written: now };
         let paced = Arc::new(Self {
             inner,
             rate,
             patient: patient.iter().map(|p| (*p).to_owned()).collect(),
             state: Mutex::new(state),
-            bell: Notify::new(),
+            bell: Arc::default(),
             health: watch::channel(first).0,
+            gate: Arc::new(Gate::new(rate)),
+            meter: Arc::new(Meter::new(budget)),
         });
-        tokio::spawn(drain(Arc::downgrade(&paced)));
-        tokio::spawn(keep_awake(Arc::downgrade(&paced), awake));
+        tokio::spawn(drain(Arc::downgrade(&paced), paced.bell.clone()));
+        if let Some(awake) = awake {
+            tokio::spawn(keep_awake(Arc::downgrade(&paced), awake));
+        }
+        tokio::spawn(meter::run(Arc::downgrade(&paced.meter)));
         tokio::spawn(follow(Arc::downgrade(&paced)));
         paced
     }
@@ -83,17 +98,9 @@ impl Paced {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refill(&self, state: &mut State) {
-        let now = Instant::now();
-        let more = now.duration_since(state.counted).as_secs_f64() * self.rate;
-        state.tokens = (state.tokens + more).min(self.rate * BURST);
-        state.counted = now;
-    }
-
     /// Writes what the budget allows; gives how long to wait until it allows the next.
     fn advance(&self) -> Option<Duration> {
         let mut state = self.state();
-        self.refill(&mut state);
         loop {
             let queue = if state.waiting[0].is_empty() { 1 } else { 0 };
             let Some(next) = state.waiting[queue].front() else {
@@ -101,12 +108,11 @@ impl Paced {
                 self.say(self.inner.health().borrow().clone());
                 return None;
             };
-            // Whatever is larger than a burst goes when the bucket is full.
-            let cost = cost(&next.key, &next.value).min(self.rate * BURST);
-            if state.tokens < cost {
-                return Some(Duration::from_secs_f64((cost - state.tokens) / self.rate));
+            let cost = cost(&next.key, &next.value);
+            if let Err(wait) = state.bucket.take(cost) {
+                return Some(wait);
             }
-            state.tokens -= cost;
+            self.meter.written(cost);
             state.written = Instant::now();
             if let Some(Wish { topic, key, value, reply }) = state.waiting[queue].pop_front() {
                 // Asked for under the lock: the order of calls is the order of work.
@@ -134,7 +140,7 @@ fn cost(key: &[u8], value: &[u8]) -> f64 {
 }
 
 /// Writes what waits, as the budget grows. It ends with the mailbox.
-async fn drain(paced: Weak<Paced>) {
+async fn drain(paced: Weak<Paced>, bell: Arc<Notify>) {
     loop {
         let Some(this) = paced.upgrade() else { return };
         match this.advance() {
@@ -143,7 +149,10 @@ async fn drain(paced: Weak<Paced>) {
                 drop(this);
                 sleep(wait).await;
             }
-            None => this.bell.notified().await,
+            None => {
+                drop(this);
+                bell.notified().await;
+            }
         }
     }
 }
@@ -175,6 +184,13 @@ async fn follow(paced: Weak<Paced>) {
     }
 }
 
+impl Drop for Paced {
+    /// Who waits for something to write finds nobody.
+    fn drop(&mut self) {
+        self.bell.notify_one();
+    }
+}
+
 impl Mailbox for Paced {
     fn cluster(&self) -> &str {
         self.inner.cluster()
@@ -187,10 +203,9 @@ impl Mailbox for Paced {
     fn append(&self, topic: &Topic, key: Vec<u8>, value: Vec<u8>) -> Pending<Offset> {
         let patient = usize::from(self.patient.iter().any(|p| topic.name.starts_with(p.as_str())));
         let mut state = self.state();
-        self.refill(&mut state);
         let cost = cost(&key, &value);
-        if state.waiting.iter().all(VecDeque::is_empty) && state.tokens >= cost {
-            state.tokens -= cost;
+        if state.waiting.iter().all(VecDeque::is_empty) && state.bucket.take(cost).is_ok() {
+            self.meter.written(cost);
             state.written = Instant::now();
             return self.inner.append(topic, key, value);
         }
@@ -206,11 +221,21 @@ impl Mailbox for Paced {
     }
 
     fn read(&self, topic: &Topic, from: From) -> Pending<mpsc::Receiver<Delivery>> {
-        self.inner.read(topic, from)
+        let reading = self.inner.read(topic, from);
+        let (to, deliveries) = mpsc::channel(reading::DELIVERIES);
+        let paced = Reading { gate: self.gate.clone(), meter: self.meter.clone(), to };
+        Box::pin(async move {
+            tokio::spawn(paced.run(reading.await?));
+            Ok::<_, PortError>(deliveries)
+        })
     }
 
     fn trim(&self, topic: &Topic, keep_from: Offset) -> Pending<()> {
         self.inner.trim(topic, keep_from)
+    }
+
+    fn traffic(&self) -> Option<watch::Receiver<Traffic>> {
+        Some(self.meter.listen())
     }
 
     fn health(&self) -> watch::Receiver<Health> {
@@ -221,45 +246,5 @@ impl Mailbox for Paced {
         // What waits for the budget is kept by its author, who sends it again.
         self.state().waiting.iter_mut().for_each(VecDeque::clear);
         self.inner.close()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::embedded::{Grid, Settings};
-
-    /// A paced mailbox on an embedded grid with topics `data-in` and `rpc-in`.
-    async fn paced(rate: u64) -> (tempfile::TempDir, Arc<Paced>, impl Fn(&str) -> Topic) {
-        let dir = tempfile::tempdir().unwrap();
-        let grid = Grid::open(dir.path(), Settings::default()).unwrap();
-        let mailbox: Arc<dyn Mailbox> = Arc::new(grid.mailbox().unwrap());
-        mailbox.create_topics(&["data-in".to_owned(), "rpc-in".to_owned()], 1).await.unwrap();
-        let cluster = grid.id().to_owned();
-        let topic = move |name: &str| Topic { cluster: cluster.clone(), name: name.to_owned(), partition: 0 };
-        (dir, Paced::new(mailbox, rate, &["rpc-"], topic("data-in")), topic)
-    }
-
-    #[tokio::test]
-    async fn what_exceeds_the_budget_waits_and_people_come_first() {
-        let (_dir, mailbox, topic) = paced(20_000).await;
-        let begin = Instant::now();
-        let record = |n: u8| vec![n; 4_000];
-        // The burst is used up; then housekeeping is asked for before a message.
-        let burst: Vec<_> = (0..13).map(|n| mailbox.append(&topic("rpc-in"), vec![], record(n))).collect();
-        let later = mailbox.append(&topic("rpc-in"), vec![], record(13));
-        let message = mailbox.append(&topic("data-in"), vec![], record(99));
-        let mut health = mailbox.health();
-        health.wait_for(|h| h.up && h.reason.contains("KIRC_BUDGET")).await.unwrap();
-        let message = async { message.await.map(|_| Instant::now()) };
-        let later = async { later.await.map(|_| Instant::now()) };
-        let (message, later) = tokio::join!(message, later);
-        assert!(message.unwrap() < later.unwrap(), "housekeeping went before a message");
-        for (place, done) in burst.into_iter().enumerate() {
-            assert_eq!(done.await.unwrap(), place as u64);
-        }
-        // 15 records of 3,070 bytes on the wire, of which the burst of 40,000 covers 13.
-        assert!(begin.elapsed() > Duration::from_millis(200), "{:?}", begin.elapsed());
-        health.wait_for(|h| h.reason.is_empty()).await.unwrap();
     }
 }
