@@ -1,119 +1,73 @@
-//! Real services that fail while three people talk: everything that was taken in is shown once, in one order, everywhere.
+//! Real services and nodes that fail while three people talk: everything that was taken in is shown once, in one order, everywhere.
 //!
-//! Each fault has services of its own. `cargo test --test faults` runs them short, as CI does; `scripts/faults` long, with
-//! 20,000 messages, and prints the table of docs/faults.md.
+//! What breaks a service has services of its own. `cargo test --test faults` runs them short, as CI does; `scripts/faults`
+//! long, with 20,000 messages, and prints the table of docs/faults.md.
 
 mod common;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use common::World;
-use common::own_services::OwnServices;
-use common::party::{Heard, Party, check, settle};
+use common::forwarder::Forwarder;
+use common::party::Heard;
+use common::screen::Screen;
 use common::services::Cluster;
+use common::stage::{CHANNEL, LONG, NAMES, Stage};
+use kirc::config::Secret;
+use kirc::mailbox::Mechanism;
 
-const CHANNEL: &str = "#net";
-const NAMES: [&str; 3] = ["alice", "bob", "carol"];
-/// How long anything may take on a machine that is busy.
-const LONG: Duration = Duration::from_secs(180);
+/// After a kill the next leader relays within this while people talk.
+const KILLED: Duration = Duration::from_secs(8);
+/// The same when nobody talks: the life of the leader key and 4 s.
+const KILLED_IN_SILENCE: Duration = Duration::from_secs(34);
+/// After an orderly stop.
+const STOPPED: Duration = Duration::from_secs(2);
+/// How long a key that is pressed may take to be seen.
+const KEY: Duration = Duration::from_secs(1);
+/// The life of the leader key.
+const LEASE: Duration = Duration::from_secs(30);
 
-/// Messages of each author.
-fn messages() -> usize {
-    std::env::var("KIRC_TEST_FAULT_MESSAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(400)
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
 }
 
-/// Three people in a channel on services of their own.
-struct Stage {
-    // One fault at a time: the services of seven would starve each other.
-    _turn: MutexGuard<'static, ()>,
-    // In this order: the world tidies up on services that are still there.
-    lives: Vec<Party>,
-    world: World,
-    own: OwnServices,
-}
-
-impl Stage {
-    fn new(test: &str) -> Option<Self> {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = OwnServices::start(test, 1)?;
-        let world = World::alone_on(own.services());
-        let mut lives = Vec::new();
-        for name in NAMES {
-            world.set_up(name);
-            let party = Party::start(world.kirc(name), name, CHANNEL);
-            party.until("joined", LONG, |h| h.joined && h.leader.is_some());
-            lives.push(party);
-        }
-        Some(Self { _turn: turn, lives, world, own })
-    }
-
-    /// Everybody begins to talk, and some of it has been shown.
-    fn talk(&mut self) {
-        let (count, from) = (messages(), self.lives.iter().map(|l| l.flooded).max().unwrap_or(0));
-        for life in &mut self.lives {
-            life.flood(CHANNEL, count, from);
-        }
-        let seen = self.lives[0].heard().lines.len();
-        self.lives[0].until("hearing them", LONG, |h| h.lines.len() > seen + 30);
-    }
-
-    fn leader(&self) -> usize {
-        let leader = self.lives[0].heard().leader.clone().expect("somebody leads");
-        self.lives.iter().rposition(|l| l.name == leader).expect("one of us")
-    }
-
-    /// From now until somebody hears something new.
-    fn goes_on(&self, what: &str, who: usize) -> Duration {
-        let seen = self.lives[who].heard().lines.len();
-        let took = self.lives[who].until("hearing something new", LONG, |h| h.lines.len() > seen);
-        println!("{what}: on again after {took:.1?}");
-        took
-    }
-
-    /// All that was taken in is settled, and what each life showed is right.
-    fn end(&mut self, what: &str, gone: &[usize]) {
-        for (i, life) in self.lives.iter().enumerate().filter(|(i, _)| !gone.contains(i)) {
-            let flooded = life.flooded;
-            life.until("that all is taken in", LONG, |h| h.sending.len() >= flooded);
-            assert!(!life.heard().ended, "{i} has ended");
-        }
-        for i in (0..self.lives.len()).filter(|i| !gone.contains(i)) {
-            settle(&self.lives, i, LONG);
-        }
-        println!("{what}: {} messages settled, each shown once and in one order", check(&self.lives));
-    }
-
-    /// Starts somebody again who was killed.
-    fn again(&mut self, index: usize) -> usize {
-        let name = self.lives[index].name.clone();
-        let party = Party::start(self.world.kirc(&name), &name, CHANNEL);
-        party.until("joined again", LONG, |h| h.joined && h.leader.is_some());
-        self.lives.push(party);
-        self.lives.len() - 1
-    }
+/// What is said while a service is broken and mended again; `shown` is its name in STATUS.
+fn broken(
+    test: &str,
+    shown: &str,
+    stage: &mut Stage,
+    break_it: impl FnOnce(&Stage),
+    mend: impl FnOnce(&Stage),
+) {
+    let begin = Instant::now();
+    break_it(stage);
+    stage.lives[1].until("told that the service is away", LONG, |h| h.away.contains(shown));
+    println!("{test}: told after {:.1?}", begin.elapsed());
+    mend(stage);
+    let mended = Instant::now();
+    stage.lives[1].until("told that it is back", LONG, |h| !h.away.contains(shown));
+    stage.goes_on(test, 1, mended);
+    stage.end(test, &[]);
+    let (quiet, _) = stage.lives[1].heard().silence(begin);
+    println!("{test}: nothing was heard for {quiet:.1?} at the longest");
 }
 
 /// A service is killed, is away for a while, and comes back.
-fn away(test: &str, service: &str, shown: &str, for_how_long: Duration) {
+fn away(test: &str, service: &str, shown: &str, away: Duration) {
     let Some(mut stage) = Stage::new(test) else { return };
     stage.talk();
-    stage.own.run(&["kill", service]);
     let begin = Instant::now();
-    let told = |h: &Heard| h.away.contains(shown);
-    stage.lives[1].until("told that the service is away", LONG, told);
-    println!("{test}: told after {:.1?}", begin.elapsed());
-    // What was said while it was away must be kept too.
-    std::thread::sleep(for_how_long.saturating_sub(begin.elapsed()));
-    stage.own.run(&["restart", service]);
-    stage.lives[1].until("told that it is back", LONG, |h| !h.away.contains(shown));
-    stage.end(test, &[]);
+    let kill = |stage: &Stage| drop(stage.own().run(&["kill", service]));
+    broken(test, shown, &mut stage, kill, |stage| {
+        // What is said while it is away must be kept too.
+        std::thread::sleep(away.saturating_sub(begin.elapsed()));
+        stage.own().run(&["restart", service]);
+    });
 }
 
 #[test]
 fn a_broker_that_is_killed_and_comes_back() {
-    away("broker killed", "kafka", "mailbox", Duration::from_secs(8));
+    let long = std::env::var("KIRC_TEST_FAULT_AWAY").ok().and_then(|s| s.parse().ok());
+    away("broker killed", "kafka", "mailbox", Duration::from_secs(long.unwrap_or(8)));
 }
 
 #[test]
@@ -127,31 +81,31 @@ fn a_postgresql_that_is_killed_and_comes_back() {
 }
 
 /// A service does not answer, or not as it should, until it is mended.
-fn unwell(test: &str, broken: &[&str], mended: &[&str], shown: &str) {
+fn unwell(test: &str, breaks: [&str; 2], mends: [&str; 2], shown: &str) {
     let Some(mut stage) = Stage::new(test) else { return };
     stage.talk();
-    let begin = Instant::now();
-    stage.own.run(broken);
-    stage.lives[1].until("told that the service is away", LONG, |h| h.away.contains(shown));
-    println!("{test}: told after {:.1?}", begin.elapsed());
-    stage.own.run(mended);
-    stage.lives[1].until("told that it is back", LONG, |h| !h.away.contains(shown));
-    stage.end(test, &[]);
+    let (breaks, mends) = (|s: &Stage| drop(s.own().run(&breaks)), |s: &Stage| drop(s.own().run(&mends)));
+    broken(test, shown, &mut stage, breaks, mends);
 }
 
 #[test]
 fn a_broker_that_does_not_answer() {
-    unwell("broker stands still", &["pause", "kafka"], &["continue", "kafka"], "mailbox");
+    unwell("broker stands still", ["pause", "kafka"], ["continue", "kafka"], "mailbox");
 }
 
 #[test]
 fn a_valkey_that_does_not_answer() {
-    unwell("valkey stands still", &["pause", "valkey"], &["continue", "valkey"], "signals");
+    unwell("valkey stands still", ["pause", "valkey"], ["continue", "valkey"], "signals");
 }
 
 #[test]
 fn a_broker_whose_certificate_has_expired() {
-    unwell("certificate expired", &["expire", "kafka"], &["renew", "kafka"], "mailbox");
+    unwell("certificate expired", ["expire", "kafka"], ["renew", "kafka"], "mailbox");
+}
+
+#[test]
+fn a_broker_whose_disk_is_full() {
+    unwell("broker's disk full", ["full", "kafka"], ["room", "kafka"], "mailbox");
 }
 
 #[test]
@@ -159,54 +113,179 @@ fn a_password_that_is_no_longer_right() {
     let test = "password changed";
     let Some(mut stage) = Stage::new(test) else { return };
     stage.talk();
-    let services = stage.own.services();
-    let (user, right) = (services.get("KIRC_KAFKA_USER"), services.get("KIRC_KAFKA_PASSWORD"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let set = |password: &str| {
-        runtime.block_on(async {
+    let set = |stage: &Stage, password: &str| {
+        let services = stage.own().services();
+        let (user, password) = (services.get("KIRC_KAFKA_USER").to_owned(), Secret::new(password));
+        run(async {
             let admin = common::services::administration(&services, Cluster::First);
-            let password = kirc::config::Secret::new(password);
-            let done =
-                admin.set_scram_user(user, &password, kirc::mailbox::Mechanism::ScramSha512, 4096).await;
+            let done = admin.set_scram_user(&user, &password, Mechanism::ScramSha512, 4096).await;
             done.expect("a password can be set");
         });
     };
-    set("another one");
-    // Connections that stand are not cut by that.
-    stage.own.run(&["kill", "kafka"]);
-    stage.own.run(&["restart", "kafka"]);
-    stage.lives[1].until("told that the service is away", LONG, |h| h.away.contains("mailbox"));
-    set(right);
-    stage.lives[1].until("told that it is back", LONG, |h| !h.away.contains("mailbox"));
+    let right = stage.own().services().get("KIRC_KAFKA_PASSWORD").to_owned();
+    let change = |stage: &Stage| {
+        set(stage, "another one");
+        // Connections that stand are not cut by that.
+        stage.own().run(&["kill", "kafka"]);
+        stage.own().run(&["restart", "kafka"]);
+    };
+    broken(test, "mailbox", &mut stage, change, |stage| set(stage, &right));
+}
+
+#[test]
+fn a_postgresql_that_is_out_of_connections() {
+    let test = "postgresql out of connections";
+    let Some(mut stage) = Stage::new(test) else { return };
+    stage.talk();
+    let taken = std::cell::RefCell::new(Vec::new());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let take = |stage: &Stage| {
+        let services = stage.own().services();
+        runtime.block_on(async {
+            let admin = services.postgres_at(services.get("KIRC_POSTGRES_ADMIN")).await;
+            let admin = admin.expect("an administrator");
+            let (_, place) = services.get("KIRC_POSTGRES").split_once('@').expect("an address");
+            let others = format!("postgres://others:others@{place}");
+            // Theirs are ended, and none is given to them until others have all that there are.
+            for statement in [
+                "CREATE ROLE others LOGIN PASSWORD 'others'",
+                "GRANT CONNECT ON DATABASE kirc TO others",
+                "ALTER ROLE kirc CONNECTION LIMIT 0",
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'kirc'",
+            ] {
+                admin.batch_execute(statement).await.expect(statement);
+            }
+            while let Ok(client) = services.postgres_at(&others).await {
+                taken.borrow_mut().push(client);
+            }
+            admin.batch_execute("ALTER ROLE kirc CONNECTION LIMIT -1").await.expect("a limit can be set");
+        });
+        assert!(taken.borrow().len() >= 10, "{} connections were there to be had", taken.borrow().len());
+    };
+    broken(test, "store", &mut stage, take, |stage| {
+        // They try again all the time, and go on waiting.
+        std::thread::sleep(Duration::from_secs(4));
+        assert!(stage.lives[1].heard().away.contains("store"), "there were connections after all");
+        taken.borrow_mut().clear();
+    });
+}
+
+#[test]
+fn a_way_between_one_node_and_one_service_that_is_cut() {
+    let test = "way cut";
+    let Some(mut stage) = Stage::empty(test) else { return };
+    let services = stage.world.services().clone();
+    let port = |address: &str| -> u16 {
+        let digits = address.rsplit(':').next().expect("a port").split('/').next().expect("a port");
+        digits.parse().expect("a port")
+    };
+    // Kafka tells clients where to come, so its way has a listener of its own.
+    let (kafka, way) = (services.get("KIRC_KAFKA_FAR"), services.get("KIRC_KAFKA_WAY"));
+    let mailbox = Forwarder::start(port(way), port(kafka));
+    stage.world.set_for("carol", "KIRC_KAFKA", way);
+    let mut detour = |name: &str| {
+        let address = services.get(name);
+        let forwarder = Forwarder::start(0, port(address));
+        let by = address.replace(&format!(":{}", port(address)), &format!(":{}", forwarder.port));
+        stage.world.set_for("carol", name, &by);
+        forwarder
+    };
+    let (signals, store) = (detour("KIRC_VALKEY"), detour("KIRC_POSTGRES"));
+    stage.fill();
+    stage.talk();
+    let carol = NAMES.len() - 1;
+    for (shown, forwarder) in [("signals", signals), ("store", store), ("mailbox", mailbox)] {
+        let what = format!("way to the {shown} cut");
+        let begin = Instant::now();
+        forwarder.cut();
+        stage.lives[carol].until("told that it is cut off", LONG, |h| h.away.contains(shown));
+        println!("{what}: told after {:.1?}", begin.elapsed());
+        forwarder.mend();
+        let mended = Instant::now();
+        stage.lives[carol].until("told that it is back", LONG, |h| !h.away.contains(shown));
+        stage.goes_on(&what, carol, mended);
+        for other in &stage.lives[..carol] {
+            let (quiet, _) = other.heard().silence(begin);
+            assert!(quiet < STOPPED, "{} heard nothing for {quiet:?}", other.name);
+            assert!(other.heard().away.is_empty(), "{} misses {:?}", other.name, other.heard().away);
+        }
+    }
     stage.end(test, &[]);
 }
 
 #[test]
 fn a_leader_that_is_killed() {
     let test = "leader killed";
-    let Some(mut stage) = Stage::new(test) else { return };
+    let Some(mut stage) = Stage::shared(test) else { return };
     stage.talk();
     let leader = stage.leader();
-    stage.lives[leader].kill();
     let name = stage.lives[leader].name.clone();
-    let other = (leader + 1) % NAMES.len();
-    let took =
-        stage.lives[other].until("led by another", LONG, |h| h.leader.as_ref().is_some_and(|l| *l != name));
-    println!("{test}: another leads after {took:.1?}");
+    stage.lives[leader].kill();
+    let took = stage.taken_over(test, (leader + 1) % NAMES.len(), &name, Instant::now());
+    assert!(took < KILLED, "the next leader relays after {took:?}");
     stage.again(leader);
     stage.end(test, &[leader]);
 }
 
 #[test]
+fn a_member_that_is_killed() {
+    let test = "node killed";
+    let Some(mut stage) = Stage::shared(test) else { return };
+    stage.talk();
+    let member = (stage.leader() + 1) % NAMES.len();
+    stage.lives[member].kill();
+    let begin = Instant::now();
+    let again = stage.again(member);
+    stage.goes_on(test, again, begin);
+    stage.end(test, &[member]);
+}
+
+#[test]
 fn a_leader_that_is_stopped_for_longer_than_its_lease() {
     let test = "leader stopped and continued";
-    let Some(mut stage) = Stage::new(test) else { return };
+    let Some(mut stage) = Stage::shared(test) else { return };
     stage.talk();
     let leader = stage.leader();
+    let name = stage.lives[leader].name.clone();
     stage.lives[leader].signal("STOP");
-    stage.goes_on(test, (leader + 1) % NAMES.len());
+    let begin = Instant::now();
+    stage.taken_over(test, (leader + 1) % NAMES.len(), &name, begin);
+    std::thread::sleep((LEASE + Duration::from_secs(2)).saturating_sub(begin.elapsed()));
     stage.lives[leader].signal("CONT");
+    let continued = Instant::now();
+    stage.lives[leader].until("following", LONG, |h| h.leader.as_ref().is_some_and(|l| *l != name));
+    stage.goes_on(test, leader, continued);
     stage.end(test, &[]);
+}
+
+#[test]
+fn a_leader_that_ends_in_order_and_one_that_is_killed_in_silence() {
+    let test = "leader ended in order";
+    let Some(mut stage) = Stage::shared(test) else { return };
+    stage.talk();
+    let first = stage.leader();
+    let name = stage.lives[first].name.clone();
+    stage.lives[first].signal("TERM");
+    let took = stage.taken_over(test, (first + 1) % NAMES.len(), &name, Instant::now());
+    assert!(took < STOPPED, "the next leader relays after {took:?}");
+    stage.lives[first].until("ended", LONG, |h| h.ended);
+    let again = stage.again(first);
+    stage.end(test, &[first]);
+
+    let test = "leader killed in silence";
+    let second = stage.leader();
+    let name = stage.lives[second].name.clone();
+    let other = (0..stage.lives.len()).find(|i| ![first, second].contains(i)).expect("a third one");
+    stage.lives[second].kill();
+    let begin = Instant::now();
+    let another = |h: &Heard| h.leader.as_ref().is_some_and(|l| *l != name);
+    stage.lives[other].until("led by another", LONG, another);
+    // It leads, so it relays: what is said now is settled at once.
+    stage.lives[other].message(CHANNEL, "is anybody there?");
+    let took = stage.goes_on(test, other, begin);
+    assert!(took < KILLED_IN_SILENCE, "the next leader relays after {took:?}");
+    assert!(stage.lives[again].heard().gaps.is_empty());
+    stage.end(test, &[first, second]);
 }
 
 #[test]
@@ -214,8 +293,12 @@ fn signals_that_are_emptied() {
     let test = "valkey emptied";
     let Some(mut stage) = Stage::new(test) else { return };
     stage.talk();
-    stage.own.run(&["wipe", "valkey"]);
+    let begin = Instant::now();
+    stage.own().services().flush_valkey();
+    stage.goes_on(test, 1, begin);
     stage.end(test, &[]);
+    let (quiet, _) = stage.lives[1].heard().silence(begin);
+    println!("{test}: nothing was heard for {quiet:.1?} at the longest");
 }
 
 #[test]
@@ -225,7 +308,56 @@ fn a_log_that_vanishes() {
     stage.talk();
     let settled = stage.lives.iter().map(|l| l.heard().lines.len()).max().unwrap_or(0);
     assert!(settled > 0);
-    stage.own.run(&["wipe", "kafka"]);
-    stage.goes_on(test, 1);
+    stage.own().run(&["wipe", "kafka"]);
+    stage.goes_on(test, 1, Instant::now());
     stage.end(test, &[]);
+}
+
+/// The time of day as the status line has it.
+fn minute() -> String {
+    let at = std::time::UNIX_EPOCH.elapsed().expect("a time").as_secs() / 60;
+    format!("{:02}:{:02}", at / 60 % 24, at % 60)
+}
+
+#[test]
+fn the_screen_says_what_is_away_since_when_and_what_waits() {
+    let test = "screen";
+    let Some(mut stage) = Stage::bare(test) else { return };
+    stage.world.set_up("alice");
+    stage.world.set_up("bob");
+    let mut screen = Screen::start(&stage.world, "alice", &["tui"]);
+    screen.shows("connected");
+    screen.types(&format!("/join {CHANNEL}\r"));
+    screen.shows("1 member");
+    stage.come("bob");
+    screen.shows("2 members");
+    for (service, shown) in [("valkey", "signals"), ("kafka", "mailbox"), ("postgres", "store")] {
+        let (before, begin) = (minute(), Instant::now());
+        stage.own().run(&["kill", service]);
+        let since = format!("no {shown} since ");
+        screen.shows(&since);
+        let told = begin.elapsed();
+        let text = screen.text();
+        let at: String = text.split(&since).nth(1).expect("it is shown").chars().take(5).collect();
+        assert!([before, minute()].contains(&at), "since {at}:\n{text}");
+        let line = format!("said without {shown}");
+        screen.types(&line);
+        let typed = screen.shows_within(&line, KEY);
+        screen.types("\r");
+        match service {
+            // Hints only: it is settled all the same.
+            "valkey" => screen.shows(&format!(". ~alice {line}")),
+            "kafka" => screen.shows("1 waiting"),
+            // The node can't say so now: the line itself does.
+            _ => screen.shows(&format!("~ ~alice {line}")),
+        }
+        // It still does what it is asked to.
+        screen.types("/help\r");
+        let helped = screen.shows_within("leave a channel", KEY);
+        screen.types("\u{1b}");
+        println!("{test}: {shown}: told after {told:.1?}, a key after {typed:.1?}, help after {helped:.1?}");
+        stage.own().run(&["restart", service]);
+        stage.lives[0].until("hearing it", LONG, |h| h.lines.iter().any(|(_, _, said)| *said == line));
+        screen.shows_within("connected", LONG);
+    }
 }

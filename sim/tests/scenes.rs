@@ -16,11 +16,16 @@ const BOB: usize = 1;
 
 /// A world in which nothing happens but what a scene says.
 fn scene(hosts: usize) -> World {
-    let mut dice = Dice::new(1);
+    scene_of(1, hosts)
+}
+
+/// The same with another chance in its services and nodes.
+fn scene_of(seed: u64, hosts: usize) -> World {
+    let mut dice = Dice::new(seed);
     let mut plan = Plan::draw(&mut dice, Some(Kind::Calm));
     (plan.hosts, plan.channels, plan.active, plan.epoch_messages) = (hosts, 0, 100 * HOUR as u64, 5_000);
     (plan.manners.messages, plan.manners.direct, plan.manners.acts) = (0, 0, 0);
-    World::new(1, plan, &mut dice, None, false)
+    World::new(seed, plan, &mut dice, None, false)
 }
 
 /// What a person was shown: everything that the owner's session heard.
@@ -298,4 +303,50 @@ fn who_missed_the_end_of_a_log_that_is_gone_has_it_from_the_others() {
     assert_eq!(shown(&world, 2), alice, "who was away did not get what was gone");
     let asked = ["rpc-in-alice", "rpc-in-bob"].map(|topic| records(&world, topic, "FETCH").len());
     assert!(asked.iter().sum::<usize>() > 0, "nobody was asked for what was missing");
+}
+
+/// Two people in a channel that alice leads: nobody is there who could be quicker than bob.
+fn room_of_two(seed: u64) -> World {
+    let mut world = scene_of(seed, 2);
+    for (host, at) in [(ALICE, 100), (BOB, 2_000)] {
+        world.at(at, Event::Person(host, Deed::Join("#net")));
+    }
+    world
+}
+
+/// When somebody was shown settled messages.
+fn settled_at(world: &World, host: usize) -> Vec<u64> {
+    let of_it = |h: &&kirc_sim::witness::Heard| h.host == host && h.main && h.envelope.command == "PRIVMSG";
+    let all = world.witness.heard.iter().filter(of_it);
+    all.filter(|h| h.envelope.meta.contains_key("seq")).map(|h| h.at).collect()
+}
+
+#[test]
+fn a_leader_that_is_gone_is_replaced_within_8_s_while_people_talk() {
+    for seed in 0..60 {
+        let mut world = room_of_two(seed);
+        for i in 0..200 {
+            world.at(6_000 + i * 100, Event::Person(BOB, Deed::Say("#net")));
+        }
+        world.at(12_000, Event::Fault(Fault::Pause(ALICE, HOUR as u64)));
+        world.run_until(30_000);
+        let times = settled_at(&world, BOB);
+        let gap = |pair: &&[u64]| pair[1] - pair[0];
+        let on = times.windows(2).max_by_key(gap).map(|pair| pair[1] - 12_000).unwrap();
+        // Not sooner than the log's own time allows, and with room for a grid that is slower than this one.
+        assert!((6_000..7_600).contains(&on), "seed {seed}: the next leader relays after {on} ms");
+    }
+}
+
+#[test]
+fn a_leader_that_is_gone_is_replaced_within_its_lease_and_4_s_while_nobody_talks() {
+    for seed in 0..60 {
+        let mut world = room_of_two(seed);
+        // Its key is renewed every 10 s: the whole of its life is left, or less.
+        let at = 20_000 + seed * 167;
+        world.at(at, Event::Fault(Fault::Pause(ALICE, HOUR as u64)));
+        world.run_until(at + 34_000);
+        let leader = status(&mut world, BOB).get("channels").unwrap()["#net"]["leader"].clone();
+        assert_eq!(leader, "bob", "seed {seed}");
+    }
 }

@@ -1,10 +1,12 @@
 //! Helpers of the whole-program tests: a folder for everything, profiles in it, pipes to talk through.
 #![allow(dead_code)]
 
+pub mod forwarder;
 pub mod own_services;
 pub mod party;
 pub mod screen;
 pub mod services;
+pub mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -26,6 +28,7 @@ pub struct World {
     services: Option<Services>,
     second: BTreeSet<String>,
     extra: BTreeMap<String, String>,
+    of_one: BTreeMap<String, Vec<(String, String)>>,
     theirs_alone: bool,
 }
 
@@ -45,7 +48,14 @@ impl World {
     /// One on the embedded grid, whatever else is asked for.
     pub fn embedded() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        Self { dir, services: None, second: BTreeSet::new(), extra: BTreeMap::new(), theirs_alone: false }
+        Self {
+            dir,
+            services: None,
+            second: BTreeSet::new(),
+            extra: BTreeMap::new(),
+            of_one: BTreeMap::new(),
+            theirs_alone: false,
+        }
     }
 
     /// One on the real services that the environment names, with names of its own, which are gone when it is dropped.
@@ -90,6 +100,11 @@ impl World {
         self.extra.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Sets something in the environment of one profile.
+    pub fn set_for(&mut self, profile: &str, name: &str, value: &str) {
+        self.of_one.entry(profile.to_owned()).or_default().push((name.to_owned(), value.to_owned()));
+    }
+
     /// Whether it is on the embedded grid.
     pub fn is_embedded(&self) -> bool {
         self.services.is_none()
@@ -125,6 +140,7 @@ impl World {
     pub fn kirc(&self, profile: &str) -> Command {
         let mut command = self.bare(profile);
         command.envs(self.settings(profile)).envs(&self.extra);
+        command.envs(self.of_one.get(profile).cloned().unwrap_or_default());
         command
     }
 

@@ -6,16 +6,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+/// From one message of somebody who talks to the next.
+const PACE: Duration = Duration::from_millis(40);
 
 /// What a party has heard.
 #[derive(Default)]
 pub struct Heard {
     /// Settled messages in the order in which they were shown: place, id, text.
     pub lines: Vec<(u64, String, String)>,
+    /// When each of them was shown.
+    pub times: Vec<Instant>,
     /// Own messages that the node has taken in: shown as *sending*, so they must be settled whatever happens.
     pub sending: BTreeSet<String>,
     /// Who leads, as it believes.
@@ -30,13 +37,33 @@ pub struct Heard {
     pub ended: bool,
 }
 
+impl Heard {
+    /// The longest time since a moment in which no line came: how long it was, and when after that moment it ended.
+    pub fn silence(&self, since: Instant) -> (Duration, Duration) {
+        let mut before = since;
+        let mut longest = (Duration::ZERO, Duration::ZERO);
+        for at in self.times.iter().filter(|at| **at > since) {
+            longest = longest.max((*at - before, *at - since));
+            before = *at;
+        }
+        longest
+    }
+}
+
+/// Somebody who talks, in a thread of its own.
+struct Talk {
+    said: Arc<AtomicUsize>,
+    enough: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
 /// One life of a pipe in a channel.
 pub struct Party {
     pub name: String,
     pub child: Child,
-    /// How many messages were written to it.
-    pub flooded: usize,
-    stdin: Option<ChildStdin>,
+    stdin: Arc<Mutex<ChildStdin>>,
+    talk: Option<Talk>,
+    said: usize,
     heard: Arc<(Mutex<Heard>, Condvar)>,
 }
 
@@ -62,33 +89,58 @@ impl Party {
             lock(&shared.0).ended = true;
             shared.1.notify_all();
         });
-        let mut party = Self { name: name.to_owned(), stdin: child.stdin.take(), child, flooded: 0, heard };
+        // Held open: the pipe would leave at the end of its input.
+        let stdin = Arc::new(Mutex::new(child.stdin.take().expect("its input")));
+        let party = Self { name: name.to_owned(), stdin, child, talk: None, said: 0, heard };
         party.say(&json!({"command": "JOIN", "to": channel}));
         party
     }
 
-    fn say(&mut self, envelope: &Value) {
-        let stdin = self.stdin.as_mut().expect("input has not ended");
-        writeln!(stdin, "{envelope}").expect("it reads");
+    /// Says an envelope.
+    pub fn say(&self, envelope: &Value) {
+        write(&self.stdin, envelope).expect("it reads");
     }
 
-    /// Says so many messages, in a thread of its own, as fast as they are taken. Its input ends with them.
-    pub fn flood(&mut self, channel: &str, count: usize, from: usize) {
-        self.flooded += count;
-        let mut stdin = self.stdin.take().expect("input has not ended");
-        let (channel, name) = (channel.to_owned(), self.name.clone());
-        std::thread::spawn(move || {
-            for i in from..from + count {
-                let e =
-                    json!({"command": "PRIVMSG", "to": channel, "body": [format!("{name} says number {i}")]});
-                if writeln!(stdin, "{e}").is_err() {
+    /// Says one message.
+    pub fn message(&mut self, channel: &str, text: &str) {
+        self.say(&json!({"command": "PRIVMSG", "to": channel, "body": [text]}));
+        self.said += 1;
+    }
+
+    /// Says so many messages as fast as they are taken, and then goes on at a person's pace until [`Party::hush`].
+    pub fn talk(&mut self, channel: &str, count: usize) {
+        self.hush();
+        let (said, enough) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let (counted, stop, stdin) = (said.clone(), enough.clone(), self.stdin.clone());
+        let (channel, name, life) = (channel.to_owned(), self.name.clone(), self.child.id());
+        let thread = std::thread::spawn(move || {
+            for i in 0.. {
+                let text = format!("{name} {life} says number {i}");
+                let e = json!({"command": "PRIVMSG", "to": channel, "body": [text]});
+                if i >= count {
+                    std::thread::sleep(PACE);
+                }
+                if i >= count && stop.load(Ordering::Relaxed) || write(&stdin, &e).is_err() {
                     return;
                 }
+                counted.fetch_add(1, Ordering::Relaxed);
             }
-            // Held open: the pipe would leave at the end of its input.
-            let _ = stdin.flush();
-            std::mem::forget(stdin);
         });
+        self.talk = Some(Talk { said, enough, thread });
+    }
+
+    /// It says no more, once what it was to say at full speed is said.
+    pub fn hush(&mut self) {
+        if let Some(talk) = self.talk.take() {
+            talk.enough.store(true, Ordering::Relaxed);
+            talk.thread.join().expect("it talks");
+            self.said += talk.said.load(Ordering::Relaxed);
+        }
+    }
+
+    /// How many messages were written to it, once it is hushed.
+    pub fn said(&self) -> usize {
+        self.said
     }
 
     /// What it has heard so far.
@@ -145,6 +197,10 @@ impl Drop for Party {
     }
 }
 
+fn write(stdin: &Mutex<ChildStdin>, envelope: &Value) -> std::io::Result<()> {
+    writeln!(stdin.lock().unwrap_or_else(PoisonError::into_inner), "{envelope}")
+}
+
 fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
     heard.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -155,7 +211,10 @@ fn hear(heard: &mut Heard, e: &Value, room: &str) {
         "PRIVMSG" if e["to"] == room => {
             let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
             match e["meta"]["seq"].as_u64() {
-                Some(place) => heard.lines.push((place, text(&e["id"]), text(&e["body"][0]))),
+                Some(place) => {
+                    heard.lines.push((place, text(&e["id"]), text(&e["body"][0])));
+                    heard.times.push(Instant::now());
+                }
                 None => {
                     heard.sending.insert(text(&e["id"]));
                 }

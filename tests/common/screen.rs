@@ -29,6 +29,9 @@ impl Screen {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("KIRC_DATA_DIR", world.path());
         command.env("KIRC_PROFILE", profile);
+        for (name, value) in world.settings(profile) {
+            command.env(name, value);
+        }
         command.args(arguments);
         let child = pair.slave.spawn_command(command).unwrap();
         let mut output = pair.master.try_clone_reader().unwrap();
@@ -60,11 +63,17 @@ impl Screen {
 
     /// Waits until something stands there.
     pub fn shows(&self, what: &str) {
+        self.shows_within(what, LONG);
+    }
+
+    /// The same, for so long at the most; gives how long it took.
+    pub fn shows_within(&self, what: &str, within: Duration) -> Duration {
         let begin = Instant::now();
         while !self.text().contains(what) {
-            assert!(begin.elapsed() < LONG, "{what:?} is not shown:\n{}", self.text());
+            assert!(begin.elapsed() < within, "{what:?} is not shown:\n{}", self.text());
             std::thread::sleep(Duration::from_millis(10));
         }
+        begin.elapsed()
     }
 
     /// Types.

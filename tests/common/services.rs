@@ -3,6 +3,8 @@
 //! It starts none: `scripts/services` does, and says by `KIRC_TEST_*` where they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, UNIX_EPOCH};
 
 use kirc::config::Secret;
@@ -178,14 +180,34 @@ impl Services {
     /// A client of a PostgreSQL, as the profiles' user.
     pub async fn postgres(&self, cluster: Cluster) -> Option<tokio_postgres::Client> {
         let name = if cluster == Cluster::First { "KIRC_POSTGRES" } else { "KIRC_POSTGRES2" };
-        let uri = self.get(name).split('?').next().filter(|uri| !uri.is_empty())?;
+        if self.get(name).is_empty() {
+            return None;
+        }
+        Some(self.postgres_at(self.get(name)).await.expect("PostgreSQL is there"))
+    }
+
+    /// A client of the PostgreSQL at an address.
+    pub async fn postgres_at(&self, uri: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        let uri = uri.split('?').next().unwrap_or_default();
         let mut config: tokio_postgres::Config = uri.parse().expect("the address of PostgreSQL");
         config.ssl_mode(tokio_postgres::config::SslMode::Require);
         let tls = tls::client(Some(&Ca::File(self.get("KIRC_CA").into())), Check::Full).expect("TLS");
         let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls);
-        let (client, connection) = config.connect(tls).await.expect("PostgreSQL is there");
+        let (client, connection) = config.connect(tls).await?;
         tokio::spawn(connection);
-        Some(client)
+        Ok(client)
+    }
+
+    /// Empties the Valkey while it runs.
+    pub fn flush_valkey(&self) {
+        let place = self.get("KIRC_VALKEY_PLAIN").rsplit('@').next().expect("where it is");
+        let admin =
+            self.get("KIRC_VALKEY_ADMIN").split('@').next().and_then(|login| login.rsplit(':').next());
+        let mut link = TcpStream::connect(place).expect("Valkey is there");
+        write!(link, "AUTH {}\r\nFLUSHALL\r\nQUIT\r\n", admin.expect("a password")).expect("it listens");
+        let mut said = String::new();
+        link.read_to_string(&mut said).expect("it answers");
+        assert_eq!(said, "+OK\r\n+OK\r\n+OK\r\n");
     }
 
     /// The schemas of this world.

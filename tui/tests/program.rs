@@ -305,7 +305,7 @@ async fn status_says_what_is_wrong() {
     let status = |up: bool| {
         Envelope::new("STATUS")
             .field("node", json!({"nick": "alice", "away": null, "fingerprint": "AB-CD"}))
-            .field("services", json!({"mailbox": {"up": up, "reason": "timed out"}}))
+            .field("services", json!({"mailbox": {"up": up, "reason": "timed out", "since": (!up).then_some("2026-11-21T10:50:55.123Z")}}))
             .field(
                 "channels",
                 json!({"#net": {"phase": "leaderless", "leader": null, "leading": false, "term": 4,
@@ -316,7 +316,7 @@ async fn status_says_what_is_wrong() {
     rig.says(status(true)).await;
     assert!(rig.shows("leaderless: asking for a leader"), "{}", rig.screen());
     rig.says(status(false)).await;
-    assert!(rig.shows("no mailbox") && rig.shows("3 waiting"), "{}", rig.screen());
+    assert!(rig.shows("no mailbox since 10:50") && rig.shows("3 waiting"), "{}", rig.screen());
     rig.press("M-1").await;
     assert!(rig.shows("mailbox is not reachable: timed out"));
     let full = |name: &str| format!("the disk that holds /home/al/{name}.db is full; free some space");

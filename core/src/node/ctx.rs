@@ -59,6 +59,8 @@ pub(crate) struct Reader {
 pub(crate) struct ServiceState {
     pub up: bool,
     pub reason: String,
+    /// Since when it is away, by the wall clock.
+    pub since: Option<Millis>,
 }
 
 pub(crate) struct Ctx {

@@ -377,7 +377,9 @@ impl Node {
 
     fn on_service(&mut self, service: Service, up: bool, reason: String) {
         let was = self.cx.service_up(service);
-        self.cx.services.insert(service, ServiceState { up, reason });
+        let before = self.cx.services.get(&service).and_then(|s| s.since);
+        let since = if up { None } else { before.or(Some(self.cx.now.wall)) };
+        self.cx.services.insert(service, ServiceState { up, reason, since });
         self.cx.status_dirty = true;
         // At once: while the store is away nothing else may come for long.
         self.status_at = self.cx.now.mono;

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::envelope::format_ts;
 use crate::numeric;
 use crate::port::{Figures, SignalOp};
 
@@ -13,7 +14,11 @@ impl Node {
     pub(super) fn status(&self) -> Envelope {
         let service = |s: Service| {
             let state = self.cx.services.get(&s);
-            json!({"up": state.is_none_or(|s| s.up), "reason": state.map(|s| s.reason.as_str()).unwrap_or_default()})
+            json!({
+                "up": state.is_none_or(|s| s.up),
+                "reason": state.map(|s| s.reason.as_str()).unwrap_or_default(),
+                "since": state.and_then(|s| s.since).map(format_ts),
+            })
         };
         let mut mailbox = service(Service::Mailbox);
         if let Some(mailbox) = mailbox.as_object_mut() {

@@ -32,8 +32,9 @@ const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);
 /// A connection that held for so long begins anew with the first pause.
 const STEADY: Duration = Duration::from_secs(10);
-/// How often the server is asked for a sign of life: clouds cut what is silent for 300 s.
-const PING: Duration = Duration::from_secs(30);
+/// How often the server is asked for a sign of life: clouds cut what is silent for 300 s, and who uses it is to hear soon
+/// that it stands still.
+const PING: Duration = Duration::from_secs(10);
 /// How long a cut is told at the least. Who watches health sees its last state only, and what was missed is read again
 /// only by who has seen that it was down.
 const SEEN: Duration = Duration::from_millis(200);

@@ -65,8 +65,8 @@ pub(super) fn status(outbox: u64) -> Envelope {
         )
         .field(
             "services",
-            json!({"mailbox": {"up": true, "reason": ""}, "signals": {"up": true, "reason": ""},
-                                  "store": {"up": true, "reason": ""}}),
+            json!({"mailbox": {"up": true, "reason": "", "since": null}, "signals": {"up": true, "reason": "", "since": null},
+                                  "store": {"up": true, "reason": "", "since": null}}),
         )
         .field(
             "channels",

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::names::fold;
 use crate::text::{clean, clean_name};
+use crate::when::{self, Millis};
 
 /// The node's state.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -55,6 +56,8 @@ pub struct Service {
     pub up: bool,
     /// Why not.
     pub reason: String,
+    /// Since when not, ms since 1970.
+    pub since: Option<Millis>,
 }
 
 /// A channel, as the node sees it.
@@ -100,7 +103,11 @@ impl NodeStatus {
                 .map(|(name, s)| {
                     (
                         clean_name(name),
-                        Service { up: flag(s, "up"), reason: text(s, "reason").unwrap_or_default() },
+                        Service {
+                            up: flag(s, "up"),
+                            reason: text(s, "reason").unwrap_or_default(),
+                            since: s.get("since").and_then(Value::as_str).and_then(when::parse),
+                        },
                     )
                 })
                 .collect();
@@ -124,9 +131,9 @@ impl NodeStatus {
         self.services.values().any(|s| s.up && s.reason.contains("budget"))
     }
 
-    /// Services that are down, with their reasons.
-    pub fn down(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.services.iter().filter(|(_, s)| !s.up).map(|(name, s)| (name.as_str(), s.reason.as_str()))
+    /// Services that are down.
+    pub fn down(&self) -> impl Iterator<Item = (&str, &Service)> {
+        self.services.iter().filter(|(_, s)| !s.up).map(|(name, s)| (name.as_str(), s))
     }
 }
 

@@ -6,9 +6,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use crate::model::{Buffer, Model, Place};
+use crate::model::{Buffer, Model, Place, Service};
 use crate::text::{cut, display_width};
 use crate::theme::{Role, Theme};
+use crate::when;
 
 /// The terminal's title: what is unread, and where one is. Clean, since all names are.
 pub fn title(model: &Model) -> String {
@@ -193,7 +194,7 @@ fn connection(model: &Model) -> Piece {
     if !model.node.heard {
         return piece("waiting for the node", "waiting", 1, Role::BarDim);
     }
-    let down: Vec<(&str, &str)> = model.node.down().collect();
+    let down: Vec<(&str, &Service)> = model.node.down().collect();
     if down.is_empty() && model.node.is_paced() {
         return piece("connected, the budget is used up", "budget", 1, Role::BarWarn);
     }
@@ -202,10 +203,15 @@ fn connection(model: &Model) -> Piece {
     }
     let names: Vec<&str> = down.iter().map(|(name, _)| *name).collect();
     // One cause for all is what the user has to do something about.
-    let cause = in_short(down[0].1).filter(|c| down.iter().all(|(_, why)| in_short(why) == Some(*c)));
+    let cause = in_short(&down[0].1.reason)
+        .filter(|c| down.iter().all(|(_, service)| in_short(&service.reason) == Some(*c)));
     let why = cause.map(|c| format!(" ({c})")).unwrap_or_default();
     let short = cause.map_or_else(|| format!("no {}", names.join(",")), str::to_owned);
-    piece(format!("no {}{why}", names.join(", no ")), short, 1, Role::BarWarn)
+    let long = down.iter().map(|(name, service)| match service.since {
+        Some(at) => format!("no {name} since {}", when::local(at, &model.zone).0),
+        None => format!("no {name}"),
+    });
+    piece(format!("{}{why}", long.collect::<Vec<_>>().join(", ")), short, 1, Role::BarWarn)
 }
 
 /// What a service's reason comes to, if it is one that the user can do something about.

@@ -199,8 +199,9 @@ impl Channel {
         if ours {
             self.claim(cx);
         } else {
+            // Who has it tries first, but it may be the one that is gone, whose key lives on.
             self.elect.insist = true;
-            self.elect.claim_at = Some(cx.now.mono + cx.jitter(500, 1_500));
+            self.elect.claim_at = Some(cx.now.mono + cx.jitter(250, 750));
         }
     }
 
@@ -234,7 +235,7 @@ impl Channel {
         }
         let wait = match result {
             Ok(SignalReply::Value(Some((_, left)))) => {
-                left.unwrap_or(cx.cfg.lease).clamp(200, cx.cfg.lease) + cx.jitter(100, 900)
+                left.unwrap_or(cx.cfg.lease).clamp(200, cx.cfg.lease) + cx.jitter(50, 300)
             }
             Ok(SignalReply::Value(None)) => {
                 self.challenge_now(cx);
