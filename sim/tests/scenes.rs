@@ -19,6 +19,7 @@ fn scene(hosts: usize) -> World {
     let mut dice = Dice::new(1);
     let mut plan = Plan::draw(&mut dice, Some(Kind::Calm));
     (plan.hosts, plan.channels, plan.active, plan.epoch_messages) = (hosts, 0, 100 * HOUR as u64, 5_000);
+    plan.topic_each = false;
     (plan.manners.messages, plan.manners.direct, plan.manners.acts) = (0, 0, 0);
     World::new(1, plan, &mut dice, None, false)
 }

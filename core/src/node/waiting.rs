@@ -10,6 +10,8 @@ use crate::ids::{ActorId, MsgId};
 pub(crate) enum Waiting {
     /// Of no interest.
     Nothing,
+    /// The topic of a channel that is being joined.
+    Topic(String),
     /// A leader's record.
     Relay(String),
     /// A challenge.

@@ -1,13 +1,14 @@
 //! A channel as one member sees it: the replica, the keys, what is on its way, and the roles it may have.
 //!
 //! It keeps state together and stores it; `read` folds the log, `send` carries own acts, `lead` orders, `elect`
-//! sees to it that somebody does, `join` gets in, `show` tells the sessions, `ask` answers their questions.
+//! sees to it that somebody does, `join` gets in, `place` knows where it is, `show` tells the sessions, `ask` answers their questions.
 
 mod ask;
 mod elect;
 mod gap;
 mod join;
 mod lead;
+mod place;
 mod read;
 mod relay;
 mod scan;
@@ -66,6 +67,8 @@ pub(crate) struct Channel {
     /// The grid that it is on: a cluster's id.
     pub grid: String,
     pub log: Topic,
+    /// Nobody else's log is in that topic: it may have to be made.
+    pub own_topic: bool,
     pub phase: Phase,
     pub replica: Option<Replica>,
     pub ring: KeyRing,
@@ -140,6 +143,7 @@ impl Channel {
         let wire = room.folded();
         Self {
             log: Ctx::log_topic(home, &wire),
+            own_topic: home.has_topic_each(),
             grid: home.cluster.clone(),
             name,
             key,
@@ -237,11 +241,6 @@ impl Channel {
     /// A signal to the channel's grid whose answer does not matter.
     pub fn hint(&self, cx: &mut Ctx, op: SignalOp) {
         cx.hint_on(&self.grid, op);
-    }
-
-    /// How members reach our mailbox, if they could not do so by the channel's own grid.
-    pub fn own_way(&self, cx: &Ctx) -> Option<serde_json::Value> {
-        cx.cfg.peer_way.clone().filter(|_| self.grid != cx.cfg.home.cluster)
     }
 
     pub fn me_in(&self, me: &ActorId) -> bool {
