@@ -217,7 +217,12 @@ fn log_topic(text: String) -> Result<String, String> {
             "\"{text}\" is no name for the channels' topics, which {why}, as data-out-{{channel}}"
         ));
     }
-    topic(text.replace(CHANNEL, &"x".repeat(CHANNEL_LEN))).map(|_| text)
+    match topic(text.replace(CHANNEL, &"x".repeat(CHANNEL_LEN))) {
+        Ok(_) => Ok(text),
+        Err(_) => Err(format!(
+            "\"{text}\" gives no names for topics: letters, digits, dot, dash and underscore, and 249 of them at the most with the 32 of a channel"
+        )),
+    }
 }
 
 /// What Kafka takes as the name of a topic.

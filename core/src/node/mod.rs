@@ -286,6 +286,9 @@ impl Node {
                 channel.next = start;
                 channel.lost = true;
                 again = Some(start);
+                if other_life && start == 0 {
+                    channel.begin_anew();
+                }
             }
             channel.incarnation = Some(incarnation.to_owned());
             channel.past = Some(end);
@@ -387,6 +390,7 @@ impl Node {
         match waiting {
             Waiting::History(origin, to) => self.on_history(&origin, &to, result),
             Waiting::Held(actor) => self.on_held(actor, result),
+            Waiting::Offer(key) => self.with_channel(&key, |c, cx| c.on_offer_rows(cx, result)),
             Waiting::Fetch(key, asker, id) => {
                 self.with_channel(&key, |c, cx| c.on_fetched(cx, asker, id, result))
             }

@@ -83,6 +83,7 @@ impl Channel {
         self.replica = None;
         self.lead = None;
         self.stalled.clear();
+        (self.anew, self.lost) = (false, false);
         self.ring.clear();
         self.join = Some(join);
         self.next = 0;
@@ -266,7 +267,8 @@ impl Channel {
             return;
         };
         let ours = state.members.get(&cx.me()).is_some_and(|m| m.card.keys() == cx.card.keys());
-        if !ours || state.name != self.room {
+        let other = |late: &super::late::Late| !late.of(&fold.channel);
+        if !ours || state.name != self.room || self.late.as_ref().is_some_and(other) {
             return;
         }
         if let Some(by) = state.members.get(&fold.leader).map(|m| m.card.actor()) {
@@ -343,6 +345,7 @@ impl Channel {
             return;
         }
         self.show_entered(cx, &origins, false);
+        self.begin_offers(cx);
         cx.status_dirty = true;
         for (origin, e) in later {
             self.command(cx, &origin, &e);
