@@ -38,7 +38,7 @@ fn whoever_touches_it_ends_with_exit_code_one_and_nothing_is_lost() {
         lives.push(party);
     }
     for life in &mut lives {
-        life.flood(CHANNEL, 2_000, 0);
+        life.talk(CHANNEL, 2_000);
     }
     lives[1].until("in the middle of it", SOON, |h| h.lines.len() > 200);
     assert!(cut(world.path()) > 0, "there was nothing to cut short");

@@ -200,18 +200,18 @@ impl ActorId {
 
 impl fmt::Display for ActorId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.chunks(5) {
-            let mut bits = 0u64;
-            for byte in chunk {
-                bits = bits << 8 | u64::from(*byte);
-            }
-            for i in (0..8).rev() {
-                let digit = BASE32[(bits >> (i * 5) & 31) as usize];
-                fmt::Write::write_char(f, digit as char)?;
-            }
-        }
-        Ok(())
+        f.write_str(&base32(&self.0))
     }
+}
+
+/// 20 bytes as 32 letters of base32 (RFC 4648 §6, lower case): fit for the names of every service.
+pub(crate) fn base32(bytes: &[u8; 20]) -> String {
+    let mut out = String::with_capacity(32);
+    for chunk in bytes.chunks(5) {
+        let bits = chunk.iter().fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+        out.extend((0..8).rev().map(|i| BASE32[(bits >> (i * 5) & 31) as usize] as char));
+    }
+    out
 }
 
 impl fmt::Debug for ActorId {

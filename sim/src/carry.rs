@@ -81,6 +81,17 @@ impl World {
                 self.after(delay, Event::Input(index, life, Input::Queried { ticket, result }));
             }
             Effect::Append { ticket, topic, key, value, .. } => self.append(index, ticket, topic, key, value),
+            Effect::Create { ticket, topic, .. } => {
+                let result = match self.hosts[index].cut_mailbox {
+                    0 => {
+                        self.mailbox.partition(&topic);
+                        Ok(())
+                    }
+                    _ => Err(PortError("the mailbox service did not answer".to_owned())),
+                };
+                let delay = self.plan.append.draw(&mut self.dice);
+                self.after(delay, Event::Input(index, life, Input::Created { ticket, result }));
+            }
             Effect::Read { topic, from } => {
                 let id = self.fresh();
                 let reader = Reader { id, next: 0, placed: false, looking: false };

@@ -3,7 +3,7 @@
 use kirc_core::port::{From, Input, Service, Topic};
 
 use crate::dice::Dice;
-use crate::host::LOG;
+use crate::host::is_log;
 use crate::plan::Kind;
 use crate::world::{Event, World};
 
@@ -181,7 +181,7 @@ impl World {
     /// The partition of the log in which records of this key stand.
     fn log_of(&self, key: &[u8]) -> Option<Topic> {
         let holds = |p: &crate::mailbox::Partition| p.records().iter().any(|r| r.key == key);
-        let mut logs = self.mailbox.partitions().filter(|(t, _)| t.name == LOG);
+        let mut logs = self.mailbox.partitions().filter(|(t, _)| is_log(&t.name));
         logs.find(|(_, p)| holds(p)).map(|(topic, _)| topic.clone())
     }
 

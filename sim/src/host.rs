@@ -19,12 +19,19 @@ use crate::store::Store;
 pub const CLUSTER: &str = "grid";
 /// The topic of the channels' logs.
 pub const LOG: &str = "data-out-grid";
+/// The same where each channel has one of its own.
+pub const LOG_EACH: &str = "data-out-grid-{channel}";
 /// Partitions of each topic.
 pub const PARTITIONS: u32 = 2;
 /// When runs begin: milliseconds since 1970.
 pub const EPOCH: u64 = 1_790_000_000_000;
 /// The people.
 pub const NICKS: [&str; 7] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace"];
+
+/// Whether a topic holds logs, whatever the plan says of them.
+pub fn is_log(topic: &str) -> bool {
+    topic.starts_with(LOG)
+}
 
 /// A reader of one partition.
 pub struct Reader {
@@ -139,12 +146,12 @@ impl Host {
         Card::create(&self.identity, &nick, &self.address(), Map::new(), 1)
     }
 
-    /// What its node is told.
-    pub fn config(&self) -> Config {
+    /// What its node is told. `log` names the topic of the channels' logs.
+    pub fn config(&self, log: &str) -> Config {
         Config::new(
             Nick::parse(self.nick).expect("it is a nick"),
             self.address(),
-            Home { cluster: CLUSTER.to_owned(), log: LOG.to_owned(), partitions: PARTITIONS },
+            Home { cluster: CLUSTER.to_owned(), log: log.to_owned(), partitions: PARTITIONS },
         )
     }
 

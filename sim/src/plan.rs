@@ -170,6 +170,8 @@ pub struct Plan {
     pub manners: Manners,
     /// Short epochs, so that rotation by count is met too.
     pub epoch_messages: u64,
+    /// Whether each channel's log is a topic of its own.
+    pub topic_each: bool,
 }
 
 impl Plan {
@@ -202,8 +204,10 @@ impl Plan {
                 churn: 400,
             },
             epoch_messages: if dice.chance(200) { dice.range(5, 20) } else { 5_000 },
+            topic_each: false,
         };
         plan.add_faults(dice);
+        plan.topic_each = dice.chance(250);
         plan
     }
 

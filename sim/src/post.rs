@@ -3,7 +3,7 @@
 use kirc_core::port::{From, Input, PortError, Ticket, Topic};
 
 use crate::faults::Fault;
-use crate::host::{EPOCH, LOG};
+use crate::host::{EPOCH, is_log};
 use crate::mailbox::ids;
 use crate::world::{Event, Landing, World};
 
@@ -16,7 +16,7 @@ impl World {
     /// A node appends; a hostile one may append something else.
     pub fn append(&mut self, index: usize, ticket: Ticket, topic: Topic, key: Vec<u8>, value: Vec<u8>) {
         let tampers =
-            topic.name == LOG && !self.quiet && self.hostile.as_ref().is_some_and(|h| h.host == index);
+            is_log(&topic.name) && !self.quiet && self.hostile.as_ref().is_some_and(|h| h.host == index);
         if tampers && let Some(mut hostile) = self.hostile.take() {
             let many = hostile.tamper(&mut self.dice, &self.hosts[index], &value);
             self.hostile = Some(hostile);
@@ -133,7 +133,7 @@ impl World {
             let place = (self.now, topic.clone());
             self.witness.landed.entry(id).or_default().push(place);
         }
-        if topic.name == LOG {
+        if is_log(&topic.name) {
             self.witness.appended += 1;
             if value.windows(CLAIM.len()).any(|w| w == CLAIM) {
                 self.wake_zombies();

@@ -17,9 +17,10 @@ impl World {
         let seed = self.dice.seed();
         let mutant = self.mutant;
         let epoch_messages = self.plan.epoch_messages;
+        let log = if self.plan.topic_each { crate::host::LOG_EACH } else { crate::host::LOG };
         let host = &mut self.hosts[index];
         host.session = session;
-        let mut config = host.config();
+        let mut config = host.config(log);
         config.mutant = mutant;
         config.epoch_messages = epoch_messages;
         let identity = crate::keys::identity(host.index);

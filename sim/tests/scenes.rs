@@ -24,6 +24,7 @@ fn scene_of(seed: u64, hosts: usize) -> World {
     let mut dice = Dice::new(seed);
     let mut plan = Plan::draw(&mut dice, Some(Kind::Calm));
     (plan.hosts, plan.channels, plan.active, plan.epoch_messages) = (hosts, 0, 100 * HOUR as u64, 5_000);
+    plan.topic_each = false;
     (plan.manners.messages, plan.manners.direct, plan.manners.acts) = (0, 0, 0);
     World::new(seed, plan, &mut dice, None, false)
 }
@@ -349,4 +350,124 @@ fn a_leader_that_is_gone_is_replaced_within_its_lease_and_4_s_while_nobody_talks
         let leader = status(&mut world, BOB).get("channels").unwrap()["#net"]["leader"].clone();
         assert_eq!(leader, "bob", "seed {seed}");
     }
+}
+
+/// What a person was shown of a channel that was marked as late.
+fn late(world: &World, host: usize) -> Vec<String> {
+    let marked = |e: &Envelope| e.meta.get("late") == Some(&json!(true));
+    heard(world, host, "PRIVMSG").into_iter().filter(marked).filter_map(|e| e.id).collect()
+}
+
+/// Each message with the place at which it was shown.
+fn places(world: &World, host: usize) -> std::collections::BTreeMap<String, u64> {
+    let settled = heard(world, host, "PRIVMSG").into_iter();
+    settled.filter_map(|e| Some((e.id.clone()?, e.meta_u64("seq")?))).collect()
+}
+
+/// Three people; the third is cut off while the others go on, then the log is lost and they are away. The third begins it
+/// anew and talks; the others come back with more.
+fn begins_with_less(then: impl FnOnce(&mut World)) -> World {
+    let mut world = scene(3);
+    for (host, at) in [(ALICE, 100), (BOB, 2_000), (2, 4_000)] {
+        world.at(at, Event::Person(host, Deed::Join("#net")));
+    }
+    for i in 0..6 {
+        world.at(10_000 + i * 500, Event::Person(i as usize % 3, Deed::Say("#net")));
+    }
+    world.run_until(20_000);
+    world.at(20_000, Event::Fault(Fault::Cut(2, Service::Mailbox, 30_000)));
+    for i in 0..8 {
+        world.at(22_000 + i * 500, Event::Person(i as usize % 2, Deed::Say("#net")));
+    }
+    world.run_until(30_000);
+    assert_eq!((shown(&world, ALICE).len(), shown(&world, 2).len()), (14, 6));
+    for host in [ALICE, BOB] {
+        world.at(30_000, Event::Fault(Fault::Pause(host, 70_000)));
+    }
+    world.at(31_000, Event::Fault(Fault::Vanish));
+    for i in 0..4 {
+        world.at(70_000 + i * 500, Event::Person(2, Deed::Say("#net")));
+    }
+    world.run_until(95_000);
+    assert_eq!(shown(&world, 2).len(), 10, "who is there goes on");
+    then(&mut world);
+    world.run_until(300_000);
+    world
+}
+
+#[test]
+fn what_only_those_had_who_come_later_is_added_late() {
+    let world = begins_with_less(|_| {});
+    let (alice, bob, carol) = (shown(&world, ALICE), shown(&world, BOB), shown(&world, 2));
+    // Who had it is shown it once, in the order of old; who had not is shown it late, behind what it was shown already.
+    assert_eq!((alice.len(), bob.len(), carol.len()), (18, 18, 18), "{alice:#?}\n{carol:#?}");
+    assert_eq!(alice, bob);
+    assert_eq!((late(&world, ALICE), late(&world, BOB)), (vec![], vec![]));
+    assert_eq!(carol[..6], alice[..6]);
+    assert_eq!(carol[6..10], alice[14..], "what was shown is not moved");
+    assert_eq!(late(&world, 2), alice[6..14]);
+    assert_eq!(carol[10..], alice[6..14]);
+    // Each message has one place, for everybody, and by these the history is in the order in which it was said.
+    assert_eq!(places(&world, ALICE), places(&world, 2));
+    let rows = world.hosts[2].store.messages().iter().filter(|r| alice.contains(&r.id));
+    let mut rows: Vec<(u64, String)> = rows.map(|r| (r.seq, r.id.clone())).collect();
+    rows.sort();
+    assert_eq!(rows.into_iter().map(|(_, id)| id).collect::<Vec<_>>(), alice);
+    // They were told what does not hold any more, and the channel goes on as one.
+    for host in [ALICE, BOB] {
+        let alarms = heard(&world, host, "ALARM");
+        let anew = alarms.iter().filter(|a| a.params == ["log-anew"]).count();
+        assert_eq!(anew, 1, "{alarms:?}");
+    }
+    assert!(heard(&world, 2, "ALARM").is_empty(), "{:?}", heard(&world, 2, "ALARM"));
+}
+
+#[test]
+fn a_channel_is_one_again_after_its_log_began_with_less() {
+    let mut world = begins_with_less(|_| {});
+    for (i, host) in [ALICE, BOB, 2].into_iter().enumerate() {
+        world.at(301_000 + i as u64 * 1_000, Event::Person(host, Deed::Say("#net")));
+    }
+    world.run_until(330_000);
+    for host in [ALICE, BOB, 2] {
+        assert_eq!(shown(&world, host).len(), 21);
+    }
+    assert_eq!(shown(&world, ALICE)[18..], shown(&world, 2)[18..]);
+}
+
+#[test]
+fn what_is_late_comes_once_though_nodes_crash_on_the_way() {
+    for at in [101_000, 103_000, 105_000, 107_000, 110_000, 113_000] {
+        for host in [ALICE, BOB, 2] {
+            let world = begins_with_less(|world| world.at(at, Event::Fault(Fault::Crash(host))));
+            let said: std::collections::BTreeSet<String> =
+                [ALICE, BOB, 2].into_iter().flat_map(|host| shown(&world, host)).collect();
+            let rows = |host: usize| {
+                let rows = world.hosts[host].store.messages().iter().filter(|r| said.contains(&r.id));
+                let mut rows: Vec<(u64, String)> = rows.map(|r| (r.seq, r.id.clone())).collect();
+                rows.sort();
+                rows
+            };
+            assert_eq!(rows(ALICE).len(), 18, "{host} crashes at {at}");
+            assert_eq!((rows(BOB), rows(2)), (rows(ALICE), rows(ALICE)), "{host} crashes at {at}");
+            let carol = shown(&world, 2);
+            let once: std::collections::BTreeSet<&String> = carol.iter().collect();
+            assert_eq!(once.len(), carol.len(), "{host} crashes at {at}");
+        }
+    }
+}
+
+#[test]
+fn who_joins_after_a_log_was_lost_comes_into_the_same_channel() {
+    let mut world = scene(3);
+    for (host, at) in [(ALICE, 100), (BOB, 2_000)] {
+        world.at(at, Event::Person(host, Deed::Join("#net")));
+    }
+    world.at(10_000, Event::Person(ALICE, Deed::Say("#net")));
+    world.at(15_000, Event::Fault(Fault::Vanish));
+    world.at(40_000, Event::Person(2, Deed::Join("#net")));
+    world.at(60_000, Event::Person(2, Deed::Say("#net")));
+    world.run_until(90_000);
+    assert_eq!(shown(&world, 2).len(), 1);
+    assert_eq!((shown(&world, ALICE).len(), shown(&world, BOB).len()), (2, 2));
 }

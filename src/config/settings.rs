@@ -126,8 +126,10 @@ settings! {
     kafka_key: Option<PathBuf> = "KIRC_KAFKA_KEY", "";
     /// Names of the mailbox's topics: {kind}-{user} where several people share a cluster, {kind} on one's own.
     kafka_topics: String = "KIRC_KAFKA_TOPICS", "{kind}-{user}", via String, topics;
-    /// The topic of the grid that holds the channels' logs.
-    kafka_log: String = "KIRC_KAFKA_LOG", "data-out", via String, topic;
+    /// The topic of the grid that holds the channels' logs; the same for all who share the grid. data-out-{channel}: each
+    /// channel has a topic of its own, made when the channel is first joined. For a grid with very many channels, on a
+    /// service that allows so many topics.
+    kafka_log: String = "KIRC_KAFKA_LOG", "data-out", via String, log_topic;
     /// Replicas of each topic. Empty: what the service has as its default.
     kafka_replication: Option<usize> = "KIRC_KAFKA_REPLICATION", "";
     /// How long the service keeps records.
@@ -208,6 +210,25 @@ fn topics(text: String) -> Result<String, String> {
         return Err(format!("\"{text}\" lacks {{kind}}: the four topics of a mailbox would be one"));
     }
     topic(text.replace("{kind}", "data-out").replace("{user}", "user")).map(|_| text)
+}
+
+fn log_topic(text: String) -> Result<String, String> {
+    use kirc_core::node::{CHANNEL, CHANNEL_LEN};
+    let Some((before, after)) = text.split_once(CHANNEL) else {
+        return topic(text);
+    };
+    if before.is_empty() || after.contains(CHANNEL) {
+        let why = "has {channel} once, behind something: rights are given by how the names begin";
+        return Err(format!(
+            "\"{text}\" is no name for the channels' topics, which {why}, as data-out-{{channel}}"
+        ));
+    }
+    match topic(text.replace(CHANNEL, &"x".repeat(CHANNEL_LEN))) {
+        Ok(_) => Ok(text),
+        Err(_) => Err(format!(
+            "\"{text}\" gives no names for topics: letters, digits, dot, dash and underscore, and 249 of them at the most with the 32 of a channel"
+        )),
+    }
 }
 
 /// What Kafka takes as the name of a topic.

@@ -124,3 +124,25 @@ fn every_default_is_a_value_that_is_accepted() {
         assert!(!setting.comment().is_empty());
     }
 }
+
+#[test]
+fn the_log_is_a_topic_or_a_template_of_topics() {
+    let log = |value: &str| {
+        let pairs = [("HOME", "/nowhere/x"), ("KIRC_KAFKA_LOG", value)];
+        Config::resolve(Sources::new(Flags::new(), environment(&pairs))).map(|c| c.settings.kafka_log)
+    };
+    for good in ["log", "data-out-{channel}", "a.{channel}_b"] {
+        assert_eq!(log(good).unwrap(), good);
+    }
+    let long = "x".repeat(218);
+    for bad in [
+        "{channel}",
+        "a{channel}b{channel}",
+        "log-{user}",
+        "l\u{f6}g-{channel}",
+        &format!("{long}{{channel}}"),
+    ] {
+        let error = log(bad).unwrap_err().to_string();
+        assert!(error.contains("KIRC_KAFKA_LOG") && error.contains(bad), "{error}");
+    }
+}

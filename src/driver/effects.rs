@@ -43,6 +43,13 @@ impl<M: Machine> Engine<M> {
                 }
             }
             Effect::Append { ticket, topic, key, value, .. } => self.append(ticket, topic, key, value),
+            Effect::Create { ticket, topic, partitions } => {
+                let pending = self.grids.create(&topic, partitions);
+                self.later(async move {
+                    let result = pending.await;
+                    Input::Created { ticket, result }
+                });
+            }
             Effect::Read { topic, from } => match self.grids.mailbox(&topic.cluster) {
                 Ok(mailbox) => self.readers.read(&mailbox, topic, from),
                 Err(error) => tracing::warn!(topic = topic.name, %error, "a topic can't be read"),

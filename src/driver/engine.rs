@@ -222,6 +222,10 @@ impl<M: Machine> Engine<M> {
         };
         let health = receiver.borrow_and_update().clone();
         self.healths.push(health_step(service, receiver));
+        if service == Service::Mailbox && health.up {
+            // Whatever changed: that it was away for a moment may never have been seen.
+            self.grids.create_again();
+        }
         if let Some(input) = self.tell(service, health) {
             inputs.push(input);
         }

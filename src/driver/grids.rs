@@ -2,24 +2,28 @@
 //!
 //! It owns when. How a grid is reached is said by the core, and what that means is known by [`Abroad`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kirc_core::port::PortError;
+use kirc_core::port::{PortError, Topic};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::abroad::{Abroad, Foreign};
 use crate::mailbox::Mailbox;
-use crate::ports::Pending;
+use crate::ports::{Pending, ready};
 use crate::signals::{Published, Signals};
 
 /// How long a grid that nobody reads may be unused before it is closed.
 const IDLE: Duration = Duration::from_secs(300);
 /// What was published on other grids and waits for the node.
 const WAITING: usize = 1_024;
+/// How long after a failure topics are made again, and for how long that goes on.
+const AGAIN: Duration = Duration::from_millis(200);
+const AT_MOST: Duration = Duration::from_secs(5);
+const TRIES: u32 = 20;
 
 struct Open {
     mailbox: Arc<dyn Mailbox>,
@@ -38,6 +42,8 @@ pub(super) struct Grids {
     ways: HashMap<String, Value>,
     open: HashMap<String, Open>,
     published: mpsc::Sender<(String, Published)>,
+    /// Topics on the home grid that were asked for, with their partitions.
+    topics: BTreeMap<String, u32>,
 }
 
 impl Grids {
@@ -50,7 +56,8 @@ impl Grids {
         let (published, heard) = mpsc::channel(WAITING);
         let home = mailbox.cluster().to_owned();
         let (ways, open) = (HashMap::new(), HashMap::new());
-        (Self { home, mailbox, signals, abroad, ways, open, published }, heard)
+        let topics = BTreeMap::new();
+        (Self { home, mailbox, signals, abroad, ways, open, published, topics }, heard)
     }
 
     /// The id of the home grid.
@@ -78,6 +85,37 @@ impl Grids {
             return Ok(self.mailbox.clone());
         }
         self.opened(cluster).map(|o| o.mailbox.clone())
+    }
+
+    /// Makes a topic that is not there.
+    pub fn create(&mut self, topic: &Topic, partitions: u32) -> Pending<()> {
+        if topic.cluster == self.home {
+            self.topics.insert(topic.name.clone(), partitions);
+        }
+        match self.mailbox(&topic.cluster) {
+            Ok(mailbox) => mailbox.create_topics(std::slice::from_ref(&topic.name), partitions),
+            Err(error) => ready(Err(error)),
+        }
+    }
+
+    /// The home grid's mailbox was away and may have lost topics (a cloud that was powered off): they are made again.
+    pub fn create_again(&self) {
+        if self.topics.is_empty() {
+            return;
+        }
+        let (mailbox, topics) = (self.mailbox.clone(), self.topics.clone());
+        tokio::spawn(async move {
+            let mut pause = AGAIN;
+            for (name, partitions) in topics {
+                let names = [name];
+                for _ in 0..TRIES {
+                    let Err(error) = mailbox.create_topics(&names, partitions).await else { break };
+                    tracing::warn!(topic = names[0], %error, "a channel's topic can't be made");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(AT_MOST);
+                }
+            }
+        });
     }
 
     /// The signals of a grid.

@@ -22,6 +22,9 @@ pub(super) fn input(input: &Input) -> String {
         Input::Appended { ticket, result } => {
             format!("appended {} {}", ticket.0, outcome(result.as_ref()))
         }
+        Input::Created { ticket, result } => {
+            format!("created {} {}", ticket.0, outcome(result.as_ref().map(|()| "well")))
+        }
         Input::End { ticket, result } => format!("end {} {}", ticket.0, outcome(result.as_ref())),
         Input::Signalled { ticket, result } => {
             format!("signalled {} {}", ticket.0, outcome(result.as_ref().map(|_| "ok")))
@@ -53,6 +56,9 @@ pub(super) fn effect(effect: &Effect) -> String {
         Effect::Query { ticket, .. } => format!("query {}", ticket.0),
         Effect::Append { ticket, topic, value, .. } => {
             format!("append {} {}/{} {} bytes", ticket.0, topic.name, topic.partition, value.len())
+        }
+        Effect::Create { ticket, topic, partitions } => {
+            format!("create {} {} with {partitions} partitions", ticket.0, topic.name)
         }
         Effect::Read { topic, from } => format!("read {}/{} {from:?}", topic.name, topic.partition),
         Effect::StopRead { topic } => format!("stop {}/{}", topic.name, topic.partition),

@@ -7,6 +7,7 @@ use kirc_core::port::PortError;
 use super::{ca, pem};
 use crate::config::{self, Config, Secret};
 use crate::mailbox::{KafkaSettings, Mechanism, Security};
+use crate::setup::rights;
 
 /// As whom the owner of the mailbox logs in.
 pub fn owner(config: &Config) -> Result<KafkaSettings, PortError> {
@@ -32,6 +33,12 @@ pub fn peer(config: &Config) -> Result<Option<KafkaSettings>, PortError> {
 
 fn user(config: &Config, name: Option<&str>, password: Option<&Secret>) -> Result<KafkaSettings, PortError> {
     let s = &config.settings;
+    if let Some(kind) = rights::caught(&s.kafka_topics, &s.kafka_log) {
+        return Err(PortError(format!(
+            "KIRC_KAFKA_LOG={} begins as the topics {kind} of mailboxes do, and contacts could then read them: use another name, such as data-out-{{channel}}",
+            s.kafka_log
+        )));
+    }
     let file = |path: &Option<std::path::PathBuf>, name: &str| {
         path.as_deref().map(|path| pem(path, name)).transpose().map(Option::unwrap_or_default)
     };

@@ -3,13 +3,13 @@
 //! Rights are asked for, not tried: nothing is written anywhere but a key in Valkey that is gone at once.
 
 use super::doctor::Check;
-use super::infra::wanted;
-use super::rights::{Kind, OWNER, RETENTION_MS, TIMESTAMPS, Timestamps};
+use super::infra::{is_log, of_channels, wanted};
+use super::rights::{self, KINDS, Kind, OWNER, RETENTION_MS, TIMESTAMPS, Timestamps};
 use crate::cert::{self, Begin};
 use crate::config::{Config, duration_text};
-use crate::mailbox::{Admin, KafkaSettings, Operation, Security};
+use crate::mailbox::{Admin, KafkaSettings, Operation, Pattern, Security};
 use crate::services::probe::{self, Probe};
-use crate::services::{PARTITIONS, kafka};
+use crate::services::{LOG_TOPIC, PARTITIONS, kafka};
 
 /// Days before its end from which a certificate is spoken of.
 const SOON: u64 = 14;
@@ -23,7 +23,8 @@ pub(super) async fn all(config: &Config) -> Vec<Check> {
     let mut found = vec![reached(config, &probe), valkey(config, &probe)];
     found.extend(certificates(config, &probe).await);
     if let (Ok(cluster), Ok(owner)) = (&probe.kafka, kafka::owner(config)) {
-        let names = wanted(config, cluster);
+        let mut names = wanted(config, cluster);
+        found.extend(channels(config, owner.clone(), &mut names).await);
         found.extend(topics(config, owner.clone(), &names).await);
         found.push(contacts(config, &owner, &probe, &names).await);
     }
@@ -101,6 +102,31 @@ async fn certificates(config: &Config, probe: &Probe) -> Vec<Check> {
     found
 }
 
+/// Where each channel has a topic of its own: those that are there are looked at with the others.
+async fn channels(
+    config: &Config,
+    owner: KafkaSettings,
+    names: &mut Vec<(String, Option<&'static Kind>)>,
+) -> Option<Check> {
+    let log = &config.settings.kafka_log;
+    if rights::logs(log).pattern == Pattern::Literal {
+        return None;
+    }
+    let found = match Admin::open(owner) {
+        Ok(hand) => of_channels(config, &hand).await,
+        Err(error) => Err(error),
+    };
+    Some(match found {
+        Ok(found) => {
+            let text = format!("each channel has a topic of its own, {log}: you may see {}", found.len());
+            let kind = KINDS.iter().find(|k| k.name == LOG_TOPIC);
+            names.extend(found.into_iter().map(|name| (name, kind)));
+            Check::ok("topics", text)
+        }
+        Err(error) => Check::wrong("topics", error.to_string(), "do what it says"),
+    })
+}
+
 type Names = [(String, Option<&'static Kind>)];
 
 async fn topics(config: &Config, owner: KafkaSettings, names: &Names) -> Vec<Check> {
@@ -174,7 +200,7 @@ async fn settings(config: &Config, hand: &Admin, name: &str) -> Vec<Check> {
     let value = |setting: &str| is.get(setting).map_or("", |(value, _)| value.as_str());
     let mut found = Vec::new();
     let stamp = Timestamps::LogAppendTime.name();
-    if name == config.settings.kafka_log && value(TIMESTAMPS) != stamp {
+    if is_log(config, name) && value(TIMESTAMPS) != stamp {
         let text = format!(
             "topic {name} is stamped by its writers' clocks ({TIMESTAMPS} is {}): who leads is judged less exactly",
             value(TIMESTAMPS)

@@ -6,13 +6,14 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
+use kirc_core::node::Home;
 use kirc_core::port::PortError;
 
 use super::rights::{self, KINDS, Kind, RETENTION_MS, TIMESTAMPS, Timestamps};
 use super::{SetupError, peer};
 use crate::attach;
 use crate::config::Config;
-use crate::mailbox::{Acl, Admin, KafkaMailbox, Mailbox};
+use crate::mailbox::{Acl, Admin, KafkaMailbox, Mailbox, Pattern};
 use crate::profile;
 use crate::services::{self, LOG_TOPIC, PARTITIONS, kafka, probe};
 
@@ -88,18 +89,41 @@ pub async fn make(config: &Config, wishes: Wishes, tell: &dyn Fn(Mark, &str)) ->
     Ok(teller.wrong.get())
 }
 
-/// The topics that can be made now: the log always; the mailbox's where no user stands in their names, or its keys are there.
+/// Whether a topic holds logs of channels.
+pub(super) fn is_log(config: &Config, name: &str) -> bool {
+    let log = config.settings.kafka_log.clone();
+    Home { cluster: String::new(), log, partitions: PARTITIONS }.is_log(name)
+}
+
+/// The topics of single channels that are there, where each channel has one of its own.
+pub(super) async fn of_channels(config: &Config, hand: &Admin) -> Result<Vec<String>, PortError> {
+    if rights::logs(&config.settings.kafka_log).pattern == Pattern::Literal {
+        return Ok(Vec::new());
+    }
+    let mut names = hand.names().await?;
+    names.retain(|name| is_log(config, name));
+    names.sort();
+    Ok(names)
+}
+
+/// The topics that can be made now: the log, if that is one; the mailbox's where no user stands in their names, or its keys are there.
 ///
 /// Each with its kind; a mailbox's own `data-out`, where the log is another topic, is of none.
 pub(super) fn wanted(config: &Config, cluster: &str) -> Vec<(String, Option<&'static Kind>)> {
     let (template, log) = (&config.settings.kafka_topics, &config.settings.kafka_log);
     let kind = |name: &str| KINDS.iter().find(|k| k.name == name);
-    let mut names = vec![(log.clone(), kind(LOG_TOPIC))];
+    let logs = rights::logs(log);
+    let mut names = Vec::new();
+    if logs.pattern == Pattern::Literal {
+        names.push((log.clone(), kind(LOG_TOPIC)));
+    }
     let identity = profile::read_identity(&config.paths.identity(), config.settings.passphrase.as_ref()).ok();
     if let Some(identity) = identity {
         let address = services::address(identity.actor(), cluster, template);
         names.push((address.data_in, kind("data-in")));
-        names.push((address.data_out, None));
+        // What contacts may do with the topics of channels they may do with all that begins so.
+        let begins = logs.pattern == Pattern::Prefixed && address.data_out.starts_with(&logs.name);
+        names.push((address.data_out, kind(LOG_TOPIC).filter(|_| begins)));
         names.push((address.rpc_in, kind("rpc-in")));
         names.push((address.rpc_out, kind("rpc-out")));
     } else if !template.contains("{user}") {
@@ -131,7 +155,29 @@ async fn topics(config: &Config, hand: &Admin, mailbox: KafkaMailbox, cluster: &
         }
         settings(config, hand, &name, teller).await;
     }
+    channel_topics(config, hand, teller).await;
     let _ = mailbox.close().await;
+}
+
+/// The topics of single channels: they are made by who first joins, and kept as they should be here.
+async fn channel_topics(config: &Config, hand: &Admin, teller: &Teller<'_>) {
+    let log = &config.settings.kafka_log;
+    if rights::logs(log).pattern == Pattern::Literal {
+        return;
+    }
+    match of_channels(config, hand).await {
+        Ok(names) => {
+            let text = format!(
+                "topics {log}: {} are there, one for each channel; a node makes one when it is the first to join",
+                names.len()
+            );
+            teller.say(Mark::There, text);
+            for name in names {
+                settings(config, hand, &name, teller).await;
+            }
+        }
+        Err(error) => teller.say(Mark::Wrong, format!("topics {log}: {error}")),
+    }
 }
 
 /// Settings of a topic that are not as they should be.
@@ -141,7 +187,7 @@ async fn settings(config: &Config, hand: &Admin, name: &str, teller: &Teller<'_>
         Err(error) => return teller.say(Mark::Note, format!("topic {name}: {error}")),
     };
     let mut wanted = vec![(RETENTION_MS, config.settings.kafka_retention.to_string())];
-    if name == config.settings.kafka_log {
+    if is_log(config, name) {
         wanted.push((TIMESTAMPS, Timestamps::LogAppendTime.name().to_owned()));
     }
     for (setting, value) in wanted {

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use kirc_core::identity::Address;
+use kirc_core::node::CHANNEL;
 
 use crate::mailbox::{self, Acl, Pattern, Permission, Resource};
 use crate::services::LOG_TOPIC;
@@ -103,20 +104,15 @@ pub const RETENTION_MS: &str = "retention.ms";
 
 /// The rules that let a contact's user at a mailbox and at the grid's log.
 pub fn of_peer(user: &str, address: &Address, log: &str) -> Vec<Acl> {
-    let topics = |kind: &Kind| match kind.name {
-        "data-in" => vec![address.data_in.clone()],
-        "rpc-in" => vec![address.rpc_in.clone()],
-        "rpc-out" => vec![address.rpc_out.clone()],
-        _ => vec![log.to_owned()],
+    let literal = |name: &String| Named { name: name.clone(), pattern: Pattern::Literal };
+    let at = |kind: &Kind| match kind.name {
+        "data-in" => literal(&address.data_in),
+        "rpc-in" => literal(&address.rpc_in),
+        "rpc-out" => literal(&address.rpc_out),
+        _ => logs(log),
     };
-    let rule = |topic: String, operation: Operation| Acl::allow(user, operation.of_kafka(), &topic);
-    KINDS
-        .iter()
-        .flat_map(|kind| {
-            topics(kind).into_iter().flat_map(|t| kind.peer.iter().map(move |o| (t.clone(), *o)))
-        })
-        .map(|(topic, operation)| rule(topic, operation))
-        .collect()
+    let rules = KINDS.iter().map(|kind| (kind, at(kind)));
+    rules.flat_map(|(kind, at)| kind.peer.iter().map(move |o| rule(user, *o, &at))).collect()
 }
 
 /// A topic by its name, or all whose names begin so.
@@ -138,10 +134,34 @@ pub fn named(kind: &str, template: &str) -> Option<Named> {
     (!name.is_empty()).then(|| Named { name: name.to_owned(), pattern })
 }
 
+/// The topics that hold the channels' logs: the one of this name, or all that a template with `{channel}` gives. Nobody can
+/// know their names beforehand, so the rules are for how they begin.
+pub fn logs(log: &str) -> Named {
+    let (name, pattern) = match log.split_once(CHANNEL) {
+        None => (log, Pattern::Literal),
+        Some((before, _)) => (before, Pattern::Prefixed),
+    };
+    Named { name: name.to_owned(), pattern }
+}
+
+/// Whether rules for how the names of logs begin would be rules for other topics of a mailbox too: which of them.
+pub fn caught(template: &str, log: &str) -> Option<&'static str> {
+    let logs = logs(log);
+    let meets = |kind: &&Kind| match named(kind.name, template) {
+        Some(Named { name, pattern: Pattern::Literal }) => name.starts_with(&logs.name),
+        Some(Named { name, pattern: Pattern::Prefixed }) => {
+            name.starts_with(&logs.name) || logs.name.starts_with(&name)
+        }
+        None => false,
+    };
+    let others = KINDS.iter().filter(|k| logs.pattern == Pattern::Prefixed && k.name != LOG_TOPIC);
+    others.filter(meets).map(|k| k.name).next()
+}
+
 /// The rules of the user that contacts share, at all mailboxes of a template and at the grid's log.
 pub fn of_shared_peer(user: &str, template: &str, log: &str) -> Vec<Acl> {
     let at = |kind: &Kind| match kind.name {
-        LOG_TOPIC => Some(Named { name: log.to_owned(), pattern: Pattern::Literal }),
+        LOG_TOPIC => Some(logs(log)),
         name => named(name, template),
     };
     let rules = KINDS.iter().filter_map(|kind| Some((kind, at(kind)?)));
@@ -150,7 +170,7 @@ pub fn of_shared_peer(user: &str, template: &str, log: &str) -> Vec<Acl> {
 
 /// The rules of the owner of a mailbox: all with its own topics and with the grid's log.
 pub fn of_owner(user: &str, template: &str, log: &str) -> Vec<Acl> {
-    let log = Named { name: log.to_owned(), pattern: Pattern::Literal };
+    let log = logs(log);
     let mut all: Vec<Named> = KINDS.iter().filter_map(|kind| named(kind.name, template)).collect();
     if !all.contains(&log) {
         all.push(log);
@@ -214,6 +234,39 @@ mod tests {
         );
         assert_eq!(of_owner("o", "{kind}", "data-out").len(), 4);
         assert_eq!(of_owner("o", "{kind}-{user}", "data-out").len(), 5);
+    }
+
+    #[test]
+    fn a_topic_for_each_channel_is_reached_by_how_its_name_begins() {
+        let log = "data-out-{channel}";
+        let address = crate::services::address(kirc_core::ids::ActorId([7; 20]), "c", "{kind}");
+        let all = [
+            "Write Literal data-in",
+            "Read Prefixed data-out-",
+            "Write Prefixed data-out-",
+            "Write Literal rpc-in",
+            "Read Literal rpc-out",
+        ];
+        assert_eq!(shown(&of_peer("peer", &address, log)), all);
+        assert_eq!(shown(&of_shared_peer("peer", "{kind}", log)), all);
+        // Making them is with all, and all is the owner's alone.
+        assert_eq!(shown(&of_owner("o", "{kind}", log))[4], "All Prefixed data-out-");
+        assert_eq!(of_owner("o", "{kind}-{user}", log).len(), 4, "the mailboxes' own begin so too");
+    }
+
+    #[test]
+    fn logs_whose_names_begin_as_other_topics_do_are_found() {
+        for (template, log, caught_by) in [
+            ("{kind}-{user}", "data-out-{channel}", None),
+            ("{kind}", "data-out-{channel}", None),
+            ("{kind}", "d{channel}", Some("data-in")),
+            ("{kind}-{user}", "rpc-in-x{channel}", Some("rpc-in")),
+            ("{kind}-{user}", "rpc-{channel}", Some("rpc-in")),
+            ("{user}.{kind}", "log-{channel}", None),
+            ("{kind}", "data-in", None),
+        ] {
+            assert_eq!(caught(template, log), caught_by, "{template} {log}");
+        }
     }
 
     #[test]

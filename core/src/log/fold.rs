@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{LogRecord, SealedAct, Sequenced, chain_claim};
+use super::record::{Kept, LogRecord, SealedAct, Sequenced, Stand, chain_claim};
 use crate::channel::{Act, ActKind, Change, ChannelState, Order};
 use crate::envelope::{Domain, Envelope};
 use crate::identity::PublicKeys;
@@ -16,6 +16,15 @@ use crate::node::Config;
 
 /// How often one member's challenges count, ms of the log's time.
 const CHALLENGE_EVERY: Millis = 10_000;
+/// Each life of a log has this many sequence numbers of its own, and so many epochs: none ever means two records, also where
+/// the log went on from less than somebody has.
+const LIFE: u64 = 1 << 20;
+const EPOCHS: u64 = 1 << 12;
+
+/// Whether two places are in one life of a log.
+pub fn same_life(a: Seq, b: Seq) -> bool {
+    a.0 / LIFE == b.0 / LIFE
+}
 
 /// Where a channel's log stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +95,8 @@ pub enum Verdict {
         /// Nobody is left.
         empty: bool,
     },
+    /// Records of a log that is gone.
+    Late(Vec<Kept>),
     /// A member did something.
     Acted(Box<(Opened, Change)>),
     /// Of a kind that is not known here.
@@ -104,6 +115,8 @@ pub struct Judge<'a> {
     pub time: Millis,
     /// What the record holds, if it is this node's own work coming back.
     pub trusted: Option<Opened>,
+    /// The log has begun anew, and nothing of it has counted yet: what counts first is a claim that says what it stands on.
+    pub anew: bool,
 }
 
 impl Fold {
@@ -133,6 +146,11 @@ impl Fold {
         Hash::of("kirc.v1.state", &[&self.channel.0, &self.claim.0, &self.term.0.to_be_bytes(), &state])
     }
 
+    /// Where it stands.
+    pub fn stand(&self) -> Stand {
+        Stand { seq: self.seq, head: self.head }
+    }
+
     /// Whether somebody else may claim now (`time` is the log's).
     pub fn vacant(&self, state: &ChannelState, time: Millis, config: &Config) -> bool {
         self.resigned
@@ -144,10 +162,11 @@ impl Fold {
     pub fn step(&mut self, state: &mut ChannelState, record: &LogRecord, judge: Judge<'_>) -> Verdict {
         let time = judge.time.max(self.time);
         let verdict = match record {
-            LogRecord::Claim { envelope, card, term, prev, channel } => {
-                self.claim(state, envelope, card.actor(), (*term, *prev, *channel), time, &judge)
+            LogRecord::Claim { envelope, card, term, prev, channel, anew } => {
+                self.claim(state, envelope, card.actor(), (*term, *prev, *channel, *anew), time, &judge)
             }
-            LogRecord::Challenge { envelope, from, term } => {
+            _ if judge.anew => Verdict::Void("in a log that has not begun"),
+            LogRecord::Challenge { envelope, from, term, .. } => {
                 self.challenge(state, envelope, *from, *term, time)
             }
             _ => match record.sequenced() {
@@ -166,17 +185,24 @@ impl Fold {
         state: &ChannelState,
         envelope: &Envelope,
         actor: ActorId,
-        (term, prev, channel): (Term, Hash, Option<ChannelId>),
+        (term, prev, channel, anew): (Term, Hash, Option<ChannelId>, Option<Stand>),
         time: Millis,
         judge: &Judge<'_>,
     ) -> Verdict {
+        if anew.is_some() != judge.anew {
+            return Verdict::Void("a claim on a new log, and the log is not new; or the other way round");
+        }
+        if anew.is_some_and(|stand| stand != self.stand()) {
+            return Verdict::Void("a claim on a new log that stands on other records than ours");
+        }
         if channel != Some(self.channel) || term != self.term.next() || prev != self.claim {
             return Verdict::Void("a claim that comes too late");
         }
         let Some(member) = state.members.get(&actor) else {
             return Verdict::Void("a claim by somebody who is not a member");
         };
-        if !self.vacant(state, time, judge.config) && !mutant!(judge.config, ClaimAtWill) {
+        let open = anew.is_some() || self.vacant(state, time, judge.config);
+        if !open && !mutant!(judge.config, ClaimAtWill) {
             return Verdict::Void("a claim while the leader may live");
         }
         if envelope.verify(Domain::Claim, member.card.keys()).is_err() {
@@ -188,6 +214,11 @@ impl Fold {
         self.resigned = false;
         self.head = chain_claim(self.head, judge.hash);
         self.challenge = None;
+        if anew.is_some() {
+            self.seq = Seq((self.seq.0 / LIFE + 1) * LIFE);
+            self.epoch = Epoch((self.epoch.0 / EPOCHS + 1) * EPOCHS);
+            self.kid = None;
+        }
         Verdict::Claimed
     }
 
@@ -260,6 +291,7 @@ impl Fold {
                 self.resigned = true;
                 Verdict::Resigned { empty: *empty }
             }
+            LogRecord::Late { records, .. } => Verdict::Late(records.clone()),
             _ => Verdict::Skipped,
         };
         if !matches!(verdict, Verdict::Stall | Verdict::Forged(_) | Verdict::Void(_)) {

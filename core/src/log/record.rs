@@ -3,11 +3,15 @@
 //! In the clear stand CLAIM, CHALLENGE, KEY and RESIGN; LOG carries a member's signed act, encrypted. This file
 //! knows their form, not whether they count.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use serde_json::{Value, json};
 
 use crate::envelope::{Domain, Envelope, EnvelopeError};
 use crate::identity::{Card, Identity, IdentityError};
-use crate::ids::{ActorId, ChannelId, Epoch, Hash, IdError, KeyId, MAX_SAFE_INTEGER, MsgId, Seq, Term};
+use crate::ids::{
+    ActorId, ChannelId, Epoch, Hash, IdError, KeyId, MAX_SAFE_INTEGER, Millis, MsgId, Seq, Term,
+};
 use crate::names::{ChannelName, NameError};
 
 /// Why bytes are no record.
@@ -73,6 +77,8 @@ pub enum LogRecord {
         prev: Hash,
         /// The channel's identity; none founds a channel.
         channel: Option<ChannelId>,
+        /// What it stands on, if it begins a log anew.
+        anew: Option<Stand>,
     },
     /// Somebody asks whether the leader lives.
     Challenge {
@@ -82,6 +88,8 @@ pub enum LogRecord {
         from: ActorId,
         /// The term that it doubts.
         term: Term,
+        /// How much of the channel it has, in a log that begins anew.
+        have: Option<Seq>,
     },
     /// A member's act, relayed.
     Act(Sequenced, SealedAct),
@@ -109,8 +117,46 @@ pub enum LogRecord {
         /// Nobody is left in the channel.
         empty: bool,
     },
+    /// Records that stood in a log that is gone, as they were signed, from a member who has them.
+    Late {
+        /// What all share.
+        at: Sequenced,
+        /// The records, in their order.
+        records: Vec<Kept>,
+    },
     /// A kind that this version does not know: skipped, but it keeps its place.
     Unknown(Sequenced),
+}
+
+/// A place in a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stand {
+    /// The sequence number.
+    pub seq: Seq,
+    /// The head of the chain there.
+    pub head: Hash,
+}
+
+/// A record of a log that is gone, as somebody kept it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Kept {
+    /// The log's time for it, as who kept it says.
+    pub time: Millis,
+    /// Its bytes.
+    pub value: Vec<u8>,
+}
+
+impl Kept {
+    /// As it stands in `RECORDS`, `OFFER` and `LATE`.
+    pub fn to_value(&self) -> Value {
+        json!([self.time, B64.encode(&self.value)])
+    }
+
+    /// Reads that.
+    pub fn parse(value: &Value) -> Option<Self> {
+        let bytes = value.get(1)?.as_str().and_then(|v| B64.decode(v).ok())?;
+        Some(Self { time: value.get(0)?.as_u64()?, value: bytes })
+    }
 }
 
 /// The hash by which the next record names a sequenced one.
@@ -179,9 +225,16 @@ impl LogRecord {
                 }
                 let channel = e.meta_str("ch").map(ChannelId::parse).transpose()?;
                 let prev = Hash::parse(meta_str(&e, "prev")?)?;
-                Ok(Self::Claim { envelope: Box::new(e), card: Box::new(card), term, prev, channel })
+                let anew = match e.meta_str("head") {
+                    Some(head) => Some(Stand { seq: Seq(meta_u64(&e, "seq")?), head: Hash::parse(head)? }),
+                    None => None,
+                };
+                Ok(Self::Claim { envelope: Box::new(e), card: Box::new(card), term, prev, channel, anew })
             }
-            "CHALLENGE" => Ok(Self::Challenge { from: sender(&e)?, term, envelope: Box::new(e) }),
+            "CHALLENGE" => {
+                let have = meta_u64(&e, "have").ok().map(Seq);
+                Ok(Self::Challenge { from: sender(&e)?, term, have, envelope: Box::new(e) })
+            }
             _ => Self::parse_sequenced(e, term),
         }
     }
@@ -217,6 +270,13 @@ impl LogRecord {
                 let empty = e.get("empty").and_then(Value::as_bool).unwrap_or(false);
                 Ok(Self::Resign { at: Sequenced { envelope: e, term, seq, prev }, empty })
             }
+            "LATE" => {
+                let all =
+                    e.get("records").and_then(Value::as_array).ok_or(RecordError::Missing("records"))?;
+                let records = all.iter().map(Kept::parse).collect::<Option<Vec<_>>>();
+                let records = records.ok_or(RecordError::Missing("records"))?;
+                Ok(Self::Late { at: Sequenced { envelope: e, term, seq, prev }, records })
+            }
             _ => Ok(Self::Unknown(Sequenced { envelope: e, term, seq, prev })),
         }
     }
@@ -224,7 +284,11 @@ impl LogRecord {
     /// What a sequenced record shares with all others.
     pub fn sequenced(&self) -> Option<&Sequenced> {
         match self {
-            Self::Act(at, _) | Self::Key { at, .. } | Self::Resign { at, .. } | Self::Unknown(at) => Some(at),
+            Self::Act(at, _)
+            | Self::Key { at, .. }
+            | Self::Resign { at, .. }
+            | Self::Late { at, .. }
+            | Self::Unknown(at) => Some(at),
             Self::Claim { .. } | Self::Challenge { .. } => None,
         }
     }
@@ -250,6 +314,54 @@ impl LogRecord {
             e = e.meta("ch", channel.to_string());
         }
         e.sign(Domain::Claim, me).to_canonical()
+    }
+
+    /// The bytes of a claim that begins a log anew, on what its author has of the channel.
+    pub fn claim_anew(
+        me: &Identity,
+        card: &Card,
+        name: &ChannelName,
+        (term, prev, channel): (Term, Hash, ChannelId),
+        stand: Stand,
+        nonce: u64,
+    ) -> Vec<u8> {
+        Envelope::new("CLAIM")
+            .from(me.actor().to_string())
+            .to(name.as_str())
+            .meta("term", term.0)
+            .meta("prev", prev.to_string())
+            .meta("nonce", nonce & MAX_SAFE_INTEGER)
+            .meta("ch", channel.to_string())
+            .meta("seq", stand.seq.0)
+            .meta("head", stand.head.to_string())
+            .field("card", serde_json::to_value(card.envelope()).unwrap_or_default())
+            .sign(Domain::Claim, me)
+            .to_canonical()
+    }
+
+    /// The bytes by which a member says how much it has, in a log that begins anew.
+    pub fn having(
+        me: &Identity,
+        name: &ChannelName,
+        channel: ChannelId,
+        (term, seq): (Term, Seq),
+        nonce: u64,
+    ) -> Vec<u8> {
+        Envelope::new("CHALLENGE")
+            .from(me.actor().to_string())
+            .to(name.as_str())
+            .meta("ch", channel.to_string())
+            .meta("term", term.0)
+            .meta("have", seq.0)
+            .meta("nonce", nonce & MAX_SAFE_INTEGER)
+            .sign(Domain::Challenge, me)
+            .to_canonical()
+    }
+
+    /// The body of a LATE record.
+    pub fn late_envelope(records: &[Kept]) -> Envelope {
+        let records: Vec<Value> = records.iter().map(Kept::to_value).collect();
+        Envelope::new("LATE").field("records", Value::Array(records))
     }
 
     /// The bytes of a challenge.

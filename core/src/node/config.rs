@@ -1,7 +1,7 @@
 //! What a node is told: its name, its grid, its times. It decides nothing.
 
 use crate::identity::Address;
-use crate::ids::Millis;
+use crate::ids::{ActorId, Millis, base32, digest};
 use crate::names::Nick;
 
 /// The grid that a node lives on.
@@ -9,10 +9,44 @@ use crate::names::Nick;
 pub struct Home {
     /// The cluster's id.
     pub cluster: String,
-    /// The topic that holds the channels' logs.
+    /// The topic that holds the channels' logs; with [`CHANNEL`] in it, a template: each channel has a topic of its own.
     pub log: String,
     /// How many partitions each topic has.
     pub partitions: u32,
+}
+
+/// What stands for a channel in the name of its topic.
+pub const CHANNEL: &str = "{channel}";
+/// How long that is when it is filled in.
+pub const CHANNEL_LEN: usize = 32;
+
+impl Home {
+    /// Whether each channel has a topic of its own.
+    pub fn has_topic_each(&self) -> bool {
+        self.log.contains(CHANNEL)
+    }
+
+    /// The topic of a channel's log. In a template the channel stands as a hash of its folded name: 160 bits in base32. So
+    /// any name gives one that a service takes, two channels never meet in one topic, whoever knows the name comes to the
+    /// same topic from whatever cluster, and who may only list topics learns no names.
+    pub fn log_of(&self, wire: &str) -> String {
+        if !self.has_topic_each() {
+            return self.log.clone();
+        }
+        let mut hash = [0; 20];
+        hash.copy_from_slice(&digest("kirc.v1.topic", &[wire.as_bytes()])[..20]);
+        self.log.replace(CHANNEL, &base32(&hash))
+    }
+
+    /// Whether a topic of this name holds a log, of a channel that may not be known here.
+    pub fn is_log(&self, name: &str) -> bool {
+        let Some((before, after)) = self.log.split_once(CHANNEL) else {
+            return name == self.log;
+        };
+        let middle = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        // The form is that of an actor's id.
+        middle.is_some_and(|m| ActorId::parse(m).is_ok())
+    }
 }
 
 /// What a node is told about itself and its times.
@@ -99,5 +133,43 @@ impl Config {
             #[cfg(feature = "mutants")]
             mutant: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(log: &str) -> Home {
+        Home { cluster: "c".into(), log: log.into(), partitions: 2 }
+    }
+
+    #[test]
+    fn a_template_gives_each_channel_a_topic() {
+        let each = home("data-out-{channel}.v1");
+        let names: Vec<String> = ["#net", "#Net", "#n\u{e4}t \u{1f600}", "#", &"#x".repeat(200)]
+            .iter()
+            .map(|wire| each.log_of(wire))
+            .collect();
+        for name in &names {
+            assert!(name.len() <= 249 && each.is_log(name), "{name}");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b"0123456789-.".contains(&b)), "{name}");
+        }
+        let mut unlike = names.clone();
+        unlike.sort();
+        unlike.dedup();
+        assert_eq!(unlike.len(), names.len());
+        // The same in every program, on every machine, for ever.
+        assert_eq!(each.log_of("#net"), "data-out-o66ztryx5ohiqhqomb7zoi6rsrwpmhxf.v1");
+        for other in ["data-out-net.v1", "data-out-.v1", "data-out-{channel}.v1", "data-out", "data-in"] {
+            assert!(!each.is_log(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn without_a_template_all_share_one() {
+        let shared = home("data-out");
+        assert_eq!((shared.log_of("#a"), shared.log_of("#b")), ("data-out".into(), "data-out".into()));
+        assert!(shared.is_log("data-out") && !shared.is_log("data-out-x") && !shared.has_topic_each());
     }
 }

@@ -154,8 +154,22 @@ impl Ctx {
     pub fn log_topic(home: &super::config::Home, wire: &str) -> Topic {
         Topic {
             cluster: home.cluster.clone(),
-            name: home.log.clone(),
+            name: home.log_of(wire),
             partition: partition_of(wire.as_bytes(), home.partitions),
+        }
+    }
+
+    /// Makes a topic that is not there.
+    pub fn create_topic(&mut self, topic: &Topic, waiting: Waiting) {
+        let ticket = self.ticket(waiting);
+        let (topic, partitions) = (topic.clone(), self.cfg.home.partitions);
+        self.out.push(Effect::Create { ticket, topic, partitions });
+    }
+
+    /// Reads a partition no longer.
+    pub fn stop_reading(&mut self, topic: &Topic) {
+        if self.readers.remove(topic).is_some() {
+            self.out.push(Effect::StopRead { topic: topic.clone() });
         }
     }
 

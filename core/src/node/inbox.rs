@@ -88,6 +88,7 @@ impl Node {
             "WRAP" => self.for_channel(e, |c, cx| c.on_wrap(cx, e)),
             "KEYREQ" => self.for_channel(e, |c, cx| c.on_key_request(cx, e)),
             "FETCH" => self.for_channel(e, |c, cx| c.on_fetch(cx, e)),
+            "OFFER" => self.for_channel(e, |c, cx| c.on_offer(cx, e)),
             "NAK" => self.for_channel(e, |c, cx| c.on_nak(cx, e)),
             "ASK" | "INVITED" | "WAY" | "ACCEPT" => {
                 let sealed = self.cx.open_sealed(e).ok_or("not sealed to this node")?;

@@ -30,7 +30,7 @@ use serde_json::{Map, Value};
 use self::channel::{Channel, Phase};
 #[cfg(feature = "mutants")]
 pub use self::config::Mutant;
-pub use self::config::{Config, Home};
+pub use self::config::{CHANNEL, CHANNEL_LEN, Config, Home};
 use self::ctx::{Ctx, ServiceState};
 use self::direct::Direct;
 use self::waiting::{Listing, Waiting};
@@ -105,6 +105,11 @@ impl Node {
                     self.on_appended(ticket, waiting, result);
                 }
             }
+            Input::Created { ticket, result } => {
+                if let Some(Waiting::Topic(key)) = self.cx.waiting.remove(&ticket) {
+                    self.with_channel(&key, |c, cx| c.on_topic(cx, result));
+                }
+            }
             Input::End { ticket, result } => {
                 if let Some(Waiting::Resync(key)) = self.cx.waiting.remove(&ticket) {
                     self.with_channel(&key, |c, cx| c.on_resync_end(cx, result.ok()));
@@ -133,7 +138,7 @@ impl Node {
         self.tick();
         self.cx.tell_refused();
         self.look_whether_caught_up();
-        self.channels.retain(|_, c| c.phase != Phase::Left);
+        self.forget_left();
         self.show_status();
         self.cx.keep_last_id();
         self.keep_positions();
@@ -141,6 +146,21 @@ impl Node {
             self.delay_messages();
         }
         out.append(&mut self.cx.out);
+    }
+
+    /// Channels that one has left are gone, and their logs are read no longer.
+    fn forget_left(&mut self) {
+        let left: Vec<Topic> =
+            self.channels.values().filter(|c| c.phase == Phase::Left).map(|c| c.log.clone()).collect();
+        if left.is_empty() {
+            return;
+        }
+        self.channels.retain(|_, c| c.phase != Phase::Left);
+        for log in left {
+            if self.channels.values().all(|c| c.log != log) {
+                self.cx.stop_reading(&log);
+            }
+        }
     }
 
     /// Deliberately broken: messages are stored later than the position behind them.
@@ -165,12 +185,12 @@ impl Node {
         channels.chain(directs).chain(own.into_iter().flatten()).min()
     }
 
-    /// The topics and partitions that must exist before the node starts: its own four and the grid's log.
+    /// The topics and partitions that must exist before the node starts: its own four and the grid's log, if that is one.
     pub fn topics(config: &Config) -> Vec<(String, u32)> {
         let a = &config.address;
-        let names = [&a.data_in, &a.data_out, &a.rpc_in, &a.rpc_out, &config.home.log];
-        let mut out: Vec<(String, u32)> =
-            names.iter().map(|n| ((*n).clone(), config.home.partitions)).collect();
+        let log = Some(&config.home.log).filter(|_| !config.home.has_topic_each());
+        let names = [&a.data_in, &a.data_out, &a.rpc_in, &a.rpc_out].into_iter().chain(log);
+        let mut out: Vec<(String, u32)> = names.map(|n| (n.clone(), config.home.partitions)).collect();
         out.sort();
         out.dedup();
         out
@@ -246,8 +266,8 @@ impl Node {
 
     fn is_log(&self, topic: &Topic) -> bool {
         let home = &self.cx.cfg.home;
-        (topic.name == home.log && topic.cluster == home.cluster)
-            || (topic.cluster != home.cluster && self.channels.values().any(|c| c.log == *topic))
+        (topic.cluster == home.cluster && home.is_log(&topic.name))
+            || self.channels.values().any(|c| c.log == *topic)
     }
 
     /// The log is read from now on: is it the one that our positions speak of?
@@ -267,6 +287,9 @@ impl Node {
                 channel.next = start;
                 channel.lost = true;
                 again = Some(start);
+                if other_life && start == 0 {
+                    channel.begin_anew();
+                }
             }
             channel.incarnation = Some(incarnation.to_owned());
             channel.past = Some(end);
@@ -368,6 +391,7 @@ impl Node {
         match waiting {
             Waiting::History(origin, to) => self.on_history(&origin, &to, result),
             Waiting::Held(actor) => self.on_held(actor, result),
+            Waiting::Offer(key) => self.with_channel(&key, |c, cx| c.on_offer_rows(cx, result)),
             Waiting::Fetch(key, asker, id) => {
                 self.with_channel(&key, |c, cx| c.on_fetched(cx, asker, id, result))
             }

@@ -179,7 +179,12 @@ impl Node {
             *next = channel.next.min(*next);
             channel.past = Some(Offset::MAX);
         }
+        let each = self.cx.cfg.home.has_topic_each();
         for (topic, next) in logs {
+            if each && topic.cluster == self.cx.cfg.home.cluster {
+                // The service may have lost it meanwhile. Until it is there its reader waits.
+                self.cx.create_topic(&topic, Waiting::Nothing);
+            }
             self.cx.move_reader(&topic, From::At(next));
         }
         self.tell_way();

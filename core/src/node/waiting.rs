@@ -10,6 +10,8 @@ use crate::ids::{ActorId, MsgId};
 pub(crate) enum Waiting {
     /// Of no interest.
     Nothing,
+    /// The topic of a channel that is being joined.
+    Topic(String),
     /// A leader's record.
     Relay(String),
     /// A challenge.
@@ -30,6 +32,8 @@ pub(crate) enum Waiting {
     History(Origin, String),
     /// Kept records of a log that somebody asked for: the channel, who asks, the request.
     Fetch(String, ActorId, MsgId),
+    /// Kept records of a log that is gone, to be offered to others.
+    Offer(String),
     /// Messages held because of a changed key.
     Held(ActorId),
     /// The names of status hashes, for LIST.

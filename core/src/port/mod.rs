@@ -337,6 +337,13 @@ pub enum Input {
         /// The record's offset, or why not. An append that failed may still land later.
         result: Result<Offset, PortError>,
     },
+    /// The outcome of [`Effect::Create`].
+    Created {
+        /// Which.
+        ticket: Ticket,
+        /// It is there, or why it can't be made.
+        result: Result<(), PortError>,
+    },
     /// The outcome of [`Effect::End`].
     End {
         /// Which.
@@ -434,6 +441,16 @@ pub enum Effect {
         /// It need not wait for the store: if nothing that must wait stands before it, it may be carried out beside the commit
         /// of what stands with it. A crash in between leaves a record that its author does not remember, which does no harm.
         early: bool,
+    },
+    /// Make the topic of this partition, with so many partitions, if it is not there; and again when its service has lost
+    /// it. Outcome: [`Input::Created`].
+    Create {
+        /// Names the outcome.
+        ticket: Ticket,
+        /// Any partition of it.
+        topic: Topic,
+        /// How many it is to have.
+        partitions: u32,
     },
     /// Read a partition from here on; a reader that there is moves. Outcome: [`Input::Reading`], then records.
     Read {

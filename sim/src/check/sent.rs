@@ -1,7 +1,7 @@
 //! Promise 1: a message shown as *sent* was in the log by then, and in the end every honest member of that moment shows it.
 
 use super::{Breaches, Message, Promise, View, honest};
-use crate::host::LOG;
+use crate::host::is_log;
 use crate::world::World;
 
 /// Checks it.
@@ -36,7 +36,7 @@ fn check_channel(
         .filter(|h| *h != message.host)
         .filter(|h| view.present(*h, &message.to, seq.unwrap_or(u64::MAX)))
         .collect();
-    let landed = landed(world, id, |topic| topic == LOG);
+    let landed = landed(world, id, is_log);
     // A channel whose only member is the author lives in its store.
     if !others.is_empty() && landed.is_none_or(|at| at > settled) {
         found.add(

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use kirc_core::port::PortError;
 use rdkafka::admin::{AdminOptions, AlterConfig, ConfigSource, ResourceSpecifier};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::admin::{Admin, ORDER, Operation, said};
@@ -42,6 +43,24 @@ impl Admin {
             all.push((name, told));
         }
         Ok(all)
+    }
+
+    /// The names of all topics that one may see.
+    pub async fn names(&self) -> Result<Vec<String>, PortError> {
+        let client = self.0.client().await?;
+        let what = "topics can't be listed";
+        let asked = tokio::task::spawn_blocking(move || {
+            let consumer = client.consumer()?;
+            Some(
+                consumer
+                    .fetch_metadata(None, ORDER)
+                    .map(|told| told.topics().iter().map(|t| t.name().to_owned()).collect::<Vec<_>>()),
+            )
+        });
+        match asked.await {
+            Ok(Some(told)) => told.map_err(|e| said(what, &failure(&e))),
+            Ok(None) | Err(_) => Err(PortError(format!("{what}: the client was closed"))),
+        }
     }
 
     /// The settings of a topic by Kafka's names; those that were set for it alone are marked.

@@ -18,7 +18,7 @@ const CHALLENGE_EVERY: Millis = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Elect {
     /// When to try to claim.
-    claim_at: Option<Millis>,
+    pub(super) claim_at: Option<Millis>,
     /// The leader key was somebody else's: the next try does without it.
     insist: bool,
     /// When we challenged last.
@@ -106,8 +106,11 @@ impl Channel {
         self.hint(cx, SignalOp::Subscribe { channel: events(&self.wire) });
         let member = cx.me().to_string();
         self.hint(cx, SignalOp::Member { key: format!("channel:{}:members", self.wire), member, add: true });
+        self.begin_offers(cx);
         let Some(replica) = &self.replica else { return };
-        if replica.fold.leader == cx.me() && !replica.fold.resigned {
+        if self.anew {
+            self.await_claim(cx);
+        } else if replica.fold.leader == cx.me() && !replica.fold.resigned {
             if self.lead.is_none() {
                 self.begin_lead(cx);
             }
@@ -126,7 +129,8 @@ impl Channel {
     pub fn challenge_now(&mut self, cx: &mut Ctx) {
         let Some(replica) = &self.replica else { return };
         let lately = self.elect.challenged.is_some_and(|at| cx.now.mono < at + CHALLENGE_EVERY);
-        if self.leading() || self.phase != Phase::Joined || self.vacant() || lately || cx.stopping {
+        let idle = self.leading() || self.phase != Phase::Joined || self.anew;
+        if idle || self.vacant() || lately || cx.stopping {
             return;
         }
         self.elect.challenged = Some(cx.now.mono);
@@ -160,9 +164,11 @@ impl Channel {
         }
         if self.elect.claim_at.is_some_and(|at| cx.now.mono >= at) {
             self.elect.claim_at = None;
-            let open = self.vacant() && !self.leading() && self.me_in(&cx.me());
+            let open = (self.vacant() || self.anew) && !self.leading() && self.me_in(&cx.me());
             if open && self.past.is_none() && self.stalled.is_empty() {
-                if self.elect.insist {
+                if self.anew {
+                    self.claim_anew(cx);
+                } else if self.elect.insist {
                     self.claim(cx);
                 } else {
                     self.take_key(cx);

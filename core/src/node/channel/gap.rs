@@ -4,15 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Channel;
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
 use crate::ids::{ActorId, ChannelId, Millis, MsgId, Seq};
-use crate::log::LogRecord;
+use crate::log::{Kept, LogRecord, Stand, same_life};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use crate::port::{Answer, From, LogRow, PortError, Query, RawRecord, Topic};
@@ -21,14 +19,27 @@ use crate::port::{Answer, From, LogRow, PortError, Query, RawRecord, Topic};
 const PATIENCE: Millis = 3_000;
 /// How long to wait once everybody was asked, ms.
 const PAUSE: Millis = 30_000;
+/// How often all others are asked for what a new log claims to stand on.
+const ROUNDS: usize = 10;
+/// How often all others are asked what the channel was, before we take it that they don't know us.
+const STRANGE: usize = 3;
 /// Bytes of records in one answer.
 const BYTES: u64 = 400_000;
 
-/// Records that are missing, and whom we asked for them.
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The records before this one, which we saw.
+    Until(Seq),
+    /// What the channel was where a new log begins, which is less than we have.
+    Base(Stand),
+}
+
+/// Something that is missing, and whom we asked for it.
 pub(crate) struct Gap {
-    /// The last record that we have, and the first that we saw again.
+    /// The last record that we have.
     have: Seq,
-    until: Seq,
+    wanted: Wanted,
     asked: Option<(Card, MsgId, Topic)>,
     ready: bool,
     parts: BTreeMap<u64, String>,
@@ -58,15 +69,20 @@ impl Channel {
 
     /// Asks for what is missing before `until`.
     pub fn begin_gap(&mut self, cx: &mut Ctx, until: Seq) {
+        self.begin_ask(cx, Wanted::Until(until), 0);
+    }
+
+    /// Asks the others in turn, beginning with this one.
+    pub(super) fn begin_ask(&mut self, cx: &mut Ctx, wanted: Wanted, first: usize) {
         let Some(replica) = &self.replica else { return };
         let have = replica.fold.seq;
         let tries = match &self.gap {
             Some(gap) if gap.have == have => gap.tries,
-            _ => 0,
+            _ => first,
         };
         let deadline = cx.now.mono;
         self.gap =
-            Some(Gap { have, until, asked: None, ready: false, parts: BTreeMap::new(), deadline, tries });
+            Some(Gap { have, wanted, asked: None, ready: false, parts: BTreeMap::new(), deadline, tries });
         cx.status_dirty = true;
         self.ask_for_gap(cx);
     }
@@ -82,21 +98,29 @@ impl Channel {
             return;
         };
         gap.tries += 1;
+        let rounds = gap.tries / others.len().max(1);
+        match gap.wanted {
+            Wanted::Base(stand) if rounds >= STRANGE => return self.come_in_again(cx, stand),
+            Wanted::Until(_) if self.anew && rounds >= ROUNDS => return self.distrust(cx),
+            _ => {}
+        }
         gap.deadline = cx.now.mono + if gap.tries % (others.len() + 1) == 0 { PAUSE } else { PATIENCE };
         let topic = cx.topic(card.address(), &card.address().rpc_out, me.to_string().as_bytes());
         let id = cx.new_id();
         gap.asked = Some((card, id, topic.clone()));
         gap.parts.clear();
         gap.ready = cx.readers.get(&topic).is_some_and(|r| !r.moving);
-        let (tries, missing) = (gap.tries, gap.until.0.saturating_sub(gap.have.0 + 1));
+        let (tries, have, wanted) = (gap.tries, gap.have, gap.wanted);
         if gap.ready {
             self.send_fetch(cx);
         } else if !cx.readers.contains_key(&topic) {
             cx.move_reader(&topic, From::End);
         }
-        if tries == 2 {
-            let known = self.gap.as_ref().is_some_and(|g| g.until.0 < crate::ids::MAX_SAFE_INTEGER);
-            let size = if known { missing.to_string() } else { "?".to_owned() };
+        if let Wanted::Until(until) = wanted
+            && tries == 2
+        {
+            let missing = until.0.saturating_sub(have.0 + 1);
+            let size = if same_life(have, until) { missing.to_string() } else { "?".to_owned() };
             let text = format!(
                 "{size} records of {} are missing here; members who may have them are asked",
                 self.name
@@ -104,6 +128,13 @@ impl Channel {
             let e = Envelope::new("GAP").to(self.name.as_str()).param(size).line(text);
             cx.broadcast(&e, None);
         }
+    }
+
+    /// A claim stands on records that nobody has, not even who made it: it does not count here, and the next may.
+    fn distrust(&mut self, cx: &mut Ctx) {
+        self.gap = None;
+        self.distrusted = self.stalled.front().map(|r| r.offset);
+        self.unstall(cx);
     }
 
     /// The answers of whom we ask are being read from now on.
@@ -122,17 +153,16 @@ impl Channel {
         let Some((card, id, _)) = gap.asked.clone() else {
             return;
         };
-        let e = Envelope {
-            id: Some(id.to_string()),
-            ts: Some(cx.ts()),
-            ..Envelope::new("FETCH")
-                .from(cx.me().to_string())
-                .to(card.actor().to_string())
-                .meta("channel", self.room.as_str())
-                .meta("ch", replica.fold.channel.to_string())
-                .meta("first", gap.have.0)
-                .meta("last", gap.until.0.saturating_sub(1))
+        let e = Envelope::new("FETCH")
+            .from(cx.me().to_string())
+            .to(card.actor().to_string())
+            .meta("channel", self.room.as_str())
+            .meta("ch", replica.fold.channel.to_string());
+        let e = match gap.wanted {
+            Wanted::Until(until) => e.meta("first", gap.have.0).meta("last", until.0.saturating_sub(1)),
+            Wanted::Base(stand) => e.meta("base", stand.head.to_string()).meta("first", 0).meta("last", 0),
         };
+        let e = Envelope { id: Some(id.to_string()), ts: Some(cx.ts()), ..e };
         let bytes = e.sign(Domain::Request, &cx.id).to_canonical();
         cx.append_rpc(&card, bytes, Waiting::Nothing);
     }
@@ -157,6 +187,16 @@ impl Channel {
         if !for_us || e.verify(Domain::Request, member.card.keys()).is_err() {
             return;
         }
+        if let Some(head) = e.meta_str("base") {
+            let base = self.late.as_ref().and_then(|late| late.base(head, &from));
+            if let Some(base) = base {
+                let e =
+                    Envelope::new("BASE").field("fold", json!(base.fold)).field("state", json!(base.state));
+                let card = member.card.clone();
+                cx.answer(&card, id, e);
+            }
+            return;
+        }
         let query = Query::Log { channel: channel.to_string(), from: first, to: last, limit: BYTES };
         cx.query(query, Waiting::Fetch(self.key.clone(), from, id));
     }
@@ -171,7 +211,8 @@ impl Channel {
         else {
             return;
         };
-        let rows = rows.iter().map(|r: &LogRow| json!([r.time, B64.encode(&r.value)])).collect();
+        let kept = |r: LogRow| Kept { time: r.time, value: r.value }.to_value();
+        let rows = rows.into_iter().map(kept).collect();
         let answer = Envelope { body: Some(crate::Body::Array(rows)), ..Envelope::new("RECORDS") };
         cx.answer(&card, id, answer);
     }
@@ -193,17 +234,22 @@ impl Channel {
             return true;
         }
         let text: String = std::mem::take(&mut gap.parts).into_values().collect();
-        let Some(answer) = cx.open_answer(&card, &text).filter(|a| a.command == "RECORDS") else {
+        let Some(answer) = cx.open_answer(&card, &text) else { return true };
+        if let Wanted::Base(stand) = gap.wanted {
+            if answer.command == "BASE" {
+                self.on_base(cx, &answer, stand);
+            }
             return true;
-        };
+        }
+        if answer.command != "RECORDS" {
+            return true;
+        }
         let Some(crate::Body::Array(rows)) = answer.body else {
             return true;
         };
         let offset = self.stalled.front().map_or(0, |r| r.offset.saturating_sub(1));
         for row in rows.iter().rev() {
-            let time = row.get(0).and_then(Value::as_u64);
-            let value = row.get(1).and_then(Value::as_str).and_then(|v| B64.decode(v).ok());
-            if let (Some(time), Some(value)) = (time, value) {
+            if let Some(Kept { time, value }) = Kept::parse(row) {
                 self.stalled.push_front(RawRecord { offset, key: Vec::new(), value, time });
             }
         }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::elect::events;
 use super::lead::Joiner;
+use super::place::Making;
 use super::scan::Scan;
 use super::{Channel, Phase, Replica};
 use crate::channel::{ActKind, ChannelState};
@@ -43,6 +44,7 @@ pub(crate) struct Join {
     pub(super) deadline: Option<Millis>,
     pub(super) tries: usize,
     pub(super) told: bool,
+    pub(super) topic: Making,
 }
 
 impl Join {
@@ -60,11 +62,12 @@ impl Join {
             deadline: None,
             tries: 0,
             told: false,
+            topic: Making::default(),
         }
     }
 
     pub fn wake(&self) -> Option<Millis> {
-        self.deadline
+        [self.deadline, self.topic.at].into_iter().flatten().min()
     }
 
     /// Nobody answers at the door.
@@ -80,13 +83,13 @@ impl Channel {
         self.replica = None;
         self.lead = None;
         self.stalled.clear();
+        (self.anew, self.lost) = (false, false);
         self.ring.clear();
         self.join = Some(join);
         self.next = 0;
         self.past = Some(Offset::MAX);
         self.hint(cx, SignalOp::Subscribe { channel: events(&self.wire) });
-        let log = self.log.clone();
-        cx.move_reader(&log, From::At(0));
+        self.reach_log(cx);
         cx.status_dirty = true;
     }
 
@@ -126,15 +129,6 @@ impl Channel {
         self.tell_way(cx);
     }
 
-    /// Tells the members how our mailbox is reached, if it is on another grid: a JOIN has said it, a founding claim
-    /// stands in the clear and has not; and it may change.
-    pub fn tell_way(&mut self, cx: &mut Ctx) {
-        if let Some(way) = self.own_way(cx) {
-            let act = Envelope::new("WAY").field("way", way);
-            self.submit(cx, act, None, super::OutKind::Kept, None);
-        }
-    }
-
     pub(super) fn ask_leader(&mut self, cx: &mut Ctx, card: Card) {
         let card = self.reachable(cx, card);
         let me = cx.me().to_string();
@@ -152,15 +146,6 @@ impl Channel {
         } else if !cx.readers.contains_key(&topic) {
             cx.move_reader(&topic, From::End);
         }
-    }
-
-    /// Who leads may live on a cluster that is not known here. Whoever the grid belongs to knows more.
-    fn reachable(&self, cx: &Ctx, card: Card) -> Card {
-        if cx.reaches(&card.address().cluster) {
-            return card;
-        }
-        let owner = self.name.contact().and_then(|nick| cx.contacts.find(nick));
-        owner.and_then(|o| cx.contacts.card(&o)).cloned().unwrap_or(card)
     }
 
     /// The answers of whom we ask are being read from now on.
@@ -250,7 +235,7 @@ impl Channel {
     }
 
     /// The leader says no.
-    fn on_refused(&mut self, cx: &mut Ctx, answer: &Envelope) {
+    pub(super) fn on_refused(&mut self, cx: &mut Ctx, answer: &Envelope) {
         let nick = cx.nick().as_str().to_owned();
         let (origins, later) = self.join.take().map(|j| (j.origins, j.later)).unwrap_or_default();
         for origin in origins {
@@ -282,7 +267,8 @@ impl Channel {
             return;
         };
         let ours = state.members.get(&cx.me()).is_some_and(|m| m.card.keys() == cx.card.keys());
-        if !ours || state.name != self.room {
+        let other = |late: &super::late::Late| !late.of(&fold.channel);
+        if !ours || state.name != self.room || self.late.as_ref().is_some_and(other) {
             return;
         }
         if let Some(by) = state.members.get(&fold.leader).map(|m| m.card.actor()) {
@@ -359,6 +345,7 @@ impl Channel {
             return;
         }
         self.show_entered(cx, &origins, false);
+        self.begin_offers(cx);
         cx.status_dirty = true;
         for (origin, e) in later {
             self.command(cx, &origin, &e);
@@ -405,6 +392,10 @@ impl Channel {
         let Some(join) = self.join.as_mut() else {
             return;
         };
+        if join.topic.due(cx.now.mono) {
+            self.reach_log(cx);
+            return;
+        }
         if join.deadline.is_none_or(|at| cx.now.mono < at) {
             return;
         }

@@ -1,14 +1,18 @@
 //! A channel as one member sees it: the replica, the keys, what is on its way, and the roles it may have.
 //!
 //! It keeps state together and stores it; `read` folds the log, `send` carries own acts, `lead` orders, `elect`
-//! sees to it that somebody does, `join` gets in, `show` tells the sessions, `ask` answers their questions.
+//! sees to it that somebody does, `join` gets in, `place` knows where it is, `show` tells the sessions, `ask` answers their questions;
+//! `gap`, `anew` and `late` see to a log that was lost.
 
+mod anew;
 mod ask;
 mod elect;
 mod gap;
 mod join;
 pub(super) mod keep;
+mod late;
 mod lead;
+mod place;
 mod read;
 mod relay;
 mod scan;
@@ -49,7 +53,7 @@ pub(crate) enum Phase {
 }
 
 /// What every member has alike.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Replica {
     pub fold: Fold,
     pub state: ChannelState,
@@ -67,6 +71,8 @@ pub(crate) struct Channel {
     /// The grid that it is on: a cluster's id.
     pub grid: String,
     pub log: Topic,
+    /// Nobody else's log is in that topic: it may have to be made.
+    pub own_topic: bool,
     pub phase: Phase,
     pub replica: Option<Replica>,
     pub ring: KeyRing,
@@ -102,6 +108,12 @@ pub(crate) struct Channel {
     /// The log began a new life, or was cut, behind what we have: records may be missing.
     pub lost: bool,
     pub gap: Option<gap::Gap>,
+    /// The log began a new life, and nothing of it has counted yet.
+    pub anew: bool,
+    /// The place of a claim in it that stands on what nobody has.
+    pub distrusted: Option<Offset>,
+    /// The log before it, as far as it is known here.
+    pub late: Option<late::Late>,
     /// A fork was noticed and told.
     pub fork_told: bool,
     /// When somebody was last seen typing to whom we told it.
@@ -117,6 +129,8 @@ struct HeadRow {
     kept: u64,
     #[serde(default)]
     lost: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    anew: bool,
     /// What people here call it, and its grid, if that is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     abroad: Option<(ChannelName, String, String)>,
@@ -137,6 +151,7 @@ impl Channel {
         let wire = room.folded();
         Self {
             log: Ctx::log_topic(home, &wire),
+            own_topic: home.has_topic_each(),
             grid: home.cluster.clone(),
             name,
             key,
@@ -164,6 +179,9 @@ impl Channel {
             clock_wait: None,
             lost: false,
             gap: None,
+            anew: false,
+            distrusted: None,
+            late: None,
             fork_told: false,
             typing_sent: None,
         }
@@ -191,6 +209,9 @@ impl Channel {
         channel.incarnation = head.incarnation;
         channel.kept = head.kept;
         channel.lost = head.lost;
+        channel.anew = head.anew;
+        channel.late = late::Late::restore(&cx.id, values, &head.fold.channel)
+            .map_err(|e| format!("the former log of {key}: {e}"))?;
         let mut state = state;
         channel.restore_members(&mut state, values);
         let prefix = format!("{}/", head.fold.channel);
@@ -228,11 +249,6 @@ impl Channel {
     /// A signal to the channel's grid whose answer does not matter.
     pub fn hint(&self, cx: &mut Ctx, op: SignalOp) {
         cx.hint_on(&self.grid, op);
-    }
-
-    /// How members reach our mailbox, if they could not do so by the channel's own grid.
-    pub fn own_way(&self, cx: &Ctx) -> Option<serde_json::Value> {
-        cx.cfg.peer_way.clone().filter(|_| self.grid != cx.cfg.home.cluster)
     }
 
     pub fn me_in(&self, me: &ActorId) -> bool {
@@ -276,6 +292,7 @@ impl Channel {
             incarnation: self.incarnation.clone(),
             kept: self.kept,
             lost: self.lost,
+            anew: self.anew,
             abroad: (self.grid != cx.cfg.home.cluster)
                 .then(|| (self.name.clone(), self.grid.clone(), self.log.name.clone())),
         };
@@ -310,6 +327,7 @@ impl Channel {
         for out in left {
             self.fail(cx, out, "442", "you are no longer on the channel");
         }
+        self.forget_late(cx);
         self.ring.clear();
         self.lead = None;
         self.phase = Phase::Left;
@@ -323,6 +341,7 @@ impl Channel {
             self.key_wanted,
             self.elect.wake(),
             self.gap.as_ref().map(|g| g.deadline),
+            self.late.as_ref().and_then(late::Late::wake),
             self.join.as_ref().and_then(Join::wake),
             self.lead.as_ref().and_then(Lead::wake),
         ];
@@ -336,6 +355,7 @@ impl Channel {
         self.tick_lead(cx);
         self.tick_elect(cx);
         self.tick_gap(cx);
+        self.tick_late(cx);
         self.tick_outbox(cx);
     }
 }

@@ -1,5 +1,7 @@
 //! Reading the log: each record is judged by the fold, kept, and acted on. It decides nothing that the fold decides.
 
+use super::anew::Meet;
+use super::late::Late;
 use super::{Channel, Phase};
 use crate::ids::{ActorId, Hash, Offset};
 use crate::log::{Fold, Judge, LogRecord, Opened, Verdict, hash_record};
@@ -64,7 +66,24 @@ impl Channel {
             return true;
         };
         self.replica = Some(replica);
-        if let Some(until) = self.beyond_gap(&parsed) {
+        // What others kept for us is of the log before; also a claim by which that one had begun.
+        let kept = record.key.is_empty();
+        let begins = matches!(parsed, LogRecord::Claim { anew: Some(_), .. });
+        let anew = if kept { begins } else { self.anew };
+        let until = match self.anew && !kept {
+            false => self.beyond_gap(&parsed),
+            true => match self.meet(cx, &parsed) {
+                Meet::Judge => None,
+                Meet::Less(_) if self.distrusted == Some(record.offset) => None,
+                Meet::Less(until) => Some(until),
+                Meet::More(stand, claimant) => {
+                    self.stalled.push_front(record);
+                    self.fall_back(cx, stand, claimant);
+                    return false;
+                }
+            },
+        };
+        if let Some(until) = until {
             self.stalled.push_front(record);
             self.begin_gap(cx, until);
             return false;
@@ -86,8 +105,9 @@ impl Channel {
             LogRecord::Key { .. } => self.lead.as_ref().and_then(|lead| lead.snapshot(&replica)),
             _ => None,
         };
-        let judge = Judge { config: &cx.cfg, ring: &self.ring, hash, time: record.time, trusted };
+        let judge = Judge { config: &cx.cfg, ring: &self.ring, hash, time: record.time, trusted, anew };
         let before = replica.fold.head;
+        let old = (anew && begins).then(|| replica.clone());
         let verdict = replica.fold.step(&mut replica.state, &parsed, judge);
         self.replica = Some(replica);
         if verdict == Verdict::Stall {
@@ -104,6 +124,15 @@ impl Channel {
             return false;
         }
         self.next = record.offset + 1;
+        if let Some(old) = old.filter(|_| verdict == Verdict::Claimed) {
+            if !self.late.as_ref().is_some_and(|late| late.waits_for(&old)) {
+                self.late = Some(Late::theirs(old, record.time));
+            }
+            self.store_late(cx);
+            self.begin_offers(cx);
+            self.anew &= kept;
+            self.lost &= kept;
+        }
         if let Some(r) = &self.replica
             && (r.fold.head != before || matches!(verdict, Verdict::Challenged(_)))
         {
@@ -160,6 +189,7 @@ impl Channel {
             Verdict::Keyed { epoch, kid, reason, wraps } => {
                 self.on_keyed(cx, epoch, kid, &reason, wraps, snapshot);
             }
+            Verdict::Late(records) => self.take_late(cx, records),
             Verdict::Acted(acted) => {
                 let (opened, change) = *acted;
                 self.on_acted(cx, opened, &change);

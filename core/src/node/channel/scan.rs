@@ -47,7 +47,8 @@ impl Scan {
     /// A founding claim of ours behind which nothing stands.
     pub(super) fn unused_claim_of(&self, me: &ActorId) -> Option<(Hash, Claim)> {
         let hash = self.order.first().filter(|_| self.order.len() == 1 && self.alive == Term(0))?;
-        let claim = self.claims.get(hash).filter(|c| c.card.actor() == *me)?;
+        let founds = |c: &&Claim| c.channel.0 == hash.0 && c.card.actor() == *me;
+        let claim = self.claims.get(hash).filter(founds)?;
         Some((*hash, claim.clone()))
     }
 
@@ -80,9 +81,11 @@ impl Channel {
             return;
         };
         let fresh = match parsed {
-            LogRecord::Claim { envelope, card, term, prev, channel } => {
+            LogRecord::Claim { envelope, card, term, prev, channel, anew } => {
                 let hash = claim_hash(&record.value);
                 let follows = match channel {
+                    // A log that begins anew: what it stands on its members know.
+                    Some(_) if anew.is_some() && join.scan.claims.is_empty() => true,
                     Some(id) => {
                         join.scan.claims.get(&prev).is_some_and(|c| c.term.next() == term && c.channel == id)
                     }

@@ -27,7 +27,10 @@ impl Channel {
             let cluster = member.card.address().cluster.clone();
             cx.learn(&cluster, opened.act.author, false, way);
         }
-        let Some(e) = self.shown(cx, opened, change) else {
+        let message = matches!(opened.act.kind, ActKind::Message | ActKind::Notice);
+        let before = message && self.shown_before(cx, opened);
+        let shown = self.shown(cx, opened, change).filter(|_| !before);
+        let Some(e) = shown else {
             self.settled(cx, out.as_ref(), opened);
             return;
         };
@@ -47,7 +50,7 @@ impl Channel {
     }
 
     /// What an act is called at the doors.
-    fn shown(&self, cx: &Ctx, opened: &Opened, change: &Change) -> Option<Envelope> {
+    pub(super) fn shown(&self, cx: &Ctx, opened: &Opened, change: &Change) -> Option<Envelope> {
         let act = &opened.act;
         let source = change.source.as_deref().unwrap_or_default();
         let nick = source.split('!').next().unwrap_or_default();

@@ -88,6 +88,12 @@ impl Channel {
         }
     }
 
+    /// The same for an epoch of a log that is gone.
+    pub(super) fn open_late_key(&mut self, cx: &mut Ctx, epoch: Epoch, kid: KeyId) {
+        self.store_epoch(cx, epoch);
+        self.open_offers(cx, epoch, kid);
+    }
+
     /// Opens what waits for an announced key.
     fn open_offers(&mut self, cx: &mut Ctx, epoch: Epoch, kid: KeyId) {
         let Some(channel) = self.replica.as_ref().map(|r| r.fold.channel) else {
@@ -119,6 +125,9 @@ impl Channel {
         cx.status_dirty = true;
         if !self.stalled.is_empty() {
             self.unstall(cx);
+        }
+        if self.late_epoch().is_some_and(|epoch| self.ring.get(epoch).is_some()) {
+            self.go_on_late(cx);
         }
         self.requeue_if_stale();
         self.pump(cx);
@@ -181,10 +190,12 @@ impl Channel {
         }
         self.key_wanted = None;
         let Some(replica) = &self.replica else { return };
-        let epoch = replica.fold.epoch;
-        if self.ring.get(epoch).is_some() || epoch == Epoch(0) {
+        let missing = |epoch: &Epoch| self.ring.get(*epoch).is_none() && *epoch != Epoch(0);
+        // First what is said now, then what was said before the log was lost.
+        let epochs = [Some(replica.fold.epoch), self.late_epoch()];
+        let Some(epoch) = epochs.into_iter().flatten().find(missing) else {
             return;
-        }
+        };
         let Some(info) = self.ring.info(epoch) else {
             return;
         };

@@ -1,0 +1,162 @@
+//! A log that begins anew: the service has lost what was there. It goes on from what the members have.
+//!
+//! It begins with a claim that says what it stands on. Who has less asks the others for the rest; who has more goes back to
+//! there and offers what it has. Which claim counts is the fold's to say.
+
+use super::gap::Wanted;
+use super::join::Join;
+use super::late::Late;
+use super::{Channel, Elect, Replica};
+use crate::channel::{ChannelState, Member};
+use crate::envelope::{Domain, Envelope};
+use crate::ids::{ActorId, Millis, Seq};
+use crate::log::{Fold, LogRecord, Stand};
+use crate::node::ctx::Ctx;
+use crate::node::waiting::Waiting;
+use crate::port::{StoreOp, Table};
+
+/// How long who led waits before it claims, and how long others do, ms.
+const LEADER: Millis = 1_000;
+const OTHERS: Millis = 4_000;
+/// How much longer who has less than another, ms.
+const LESS: Millis = 3_000;
+
+/// What is to be done with a record of a log that begins anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meet {
+    /// Let the fold judge it.
+    Judge,
+    /// It stands on more than we have: up to here something is missing.
+    Less(Seq),
+    /// It stands on less than we have.
+    More(Stand, ActorId),
+}
+
+impl Channel {
+    /// The log is another one than before, and its whole life is there to be read.
+    pub fn begin_anew(&mut self) {
+        self.anew = true;
+        self.lost = true;
+        self.lead = None;
+        self.gap = None;
+        // What waited for a key can be had again from who has more.
+        self.stalled.clear();
+        self.key_wanted = None;
+        self.elect = Elect::default();
+        self.requeue();
+    }
+
+    /// All of it was read, and nobody has begun it: say how much we have, and claim it when nobody does who has more.
+    pub fn await_claim(&mut self, cx: &mut Ctx) {
+        let Some(replica) = &self.replica else { return };
+        let (fold, nonce) = (&replica.fold, cx.random());
+        let led = fold.leader == cx.me();
+        let bytes = LogRecord::having(&cx.id, &self.room, fold.channel, (fold.term, fold.seq), nonce);
+        let (log, key) = (self.log.clone(), self.wire.clone());
+        cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
+        let wait = if led { LEADER } else { OTHERS };
+        self.elect.claim_at = Some(cx.now.mono + wait + cx.jitter(0, 1_500));
+    }
+
+    /// Begins it.
+    pub fn claim_anew(&mut self, cx: &mut Ctx) {
+        let Some(replica) = &self.replica else { return };
+        let fold = &replica.fold;
+        let what = (fold.term.next(), fold.claim, fold.channel);
+        let (stand, nonce) = (fold.stand(), cx.random());
+        let bytes = LogRecord::claim_anew(&cx.id, &cx.card, &self.room, what, stand, nonce);
+        let (log, key) = (self.log.clone(), self.wire.clone());
+        cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
+        self.elect.claim_at = Some(cx.now.mono + OTHERS + cx.jitter(0, 1_500));
+    }
+
+    /// A record of a log that has not begun.
+    pub(super) fn meet(&mut self, cx: &mut Ctx, record: &LogRecord) -> Meet {
+        let Some(replica) = &self.replica else { return Meet::Judge };
+        let (fold, members) = (&replica.fold, &replica.state.members);
+        match record {
+            LogRecord::Challenge { envelope, from, have: Some(have), .. } => {
+                let signed = |keys| envelope.verify(Domain::Challenge, keys).is_ok() && fold.seq < *have;
+                if members.get(from).is_some_and(|m| signed(m.card.keys())) {
+                    let later = cx.now.mono + LESS + cx.jitter(0, 1_500);
+                    self.elect.claim_at = self.elect.claim_at.map(|at| at.max(later));
+                }
+                Meet::Judge
+            }
+            LogRecord::Claim { envelope, card, term, channel, anew: Some(stand), .. } => {
+                let signed = |keys| envelope.verify(Domain::Claim, keys).is_ok();
+                let by_member = members.get(&card.actor()).is_some_and(|m| signed(m.card.keys()));
+                if !by_member || *channel != Some(fold.channel) || *stand == fold.stand() {
+                    return Meet::Judge;
+                }
+                let more = stand.seq > fold.seq || (stand.seq == fold.seq && *term > fold.term.next());
+                if more { Meet::Less(stand.seq.next()) } else { Meet::More(*stand, card.actor()) }
+            }
+            _ => Meet::Judge,
+        }
+    }
+
+    /// The log has begun on less than we have: what the channel was there is asked for, and the claim waits.
+    pub(super) fn fall_back(&mut self, cx: &mut Ctx, stand: Stand, claimant: ActorId) {
+        let Some(replica) = &self.replica else { return };
+        let me = cx.me();
+        let others = replica.state.members.keys().filter(|a| **a != me);
+        // Who claimed knows best.
+        let first = others.clone().position(|a| *a == claimant).unwrap_or(0);
+        self.begin_ask(cx, Wanted::Base(stand), first);
+    }
+
+    /// Somebody who began with the claim says what the channel was there. That the members agree on it the first KEY record
+    /// shows, which commits to it.
+    pub(super) fn on_base(&mut self, cx: &mut Ctx, answer: &Envelope, stand: Stand) {
+        let get = |name: &str| answer.get(name).cloned().unwrap_or_default();
+        let fold: Option<Fold> = serde_json::from_value(get("fold")).ok();
+        let state: Option<ChannelState> = serde_json::from_value(get("state")).ok();
+        let (Some(fold), Some(state), Some(ours)) = (fold, state, &self.replica) else { return };
+        let known = |(actor, member): (&ActorId, &Member)| {
+            ours.state.members.get(actor).is_none_or(|m| m.card.keys() == member.card.keys())
+        };
+        let here = fold.channel == ours.fold.channel && fold.stand() == stand && state.name == self.room;
+        if !here || !state.members.contains_key(&cx.me()) || !state.members.iter().all(known) {
+            return;
+        }
+        let claim = self.stalled.front().map_or(0, |r| r.time);
+        let base = Replica { fold, state };
+        let Some(ours) = self.replica.replace(base.clone()) else { return };
+        self.tell_fallen_back(cx, ours.fold.seq, stand);
+        self.late = Some(Late::ours(ours, base, claim));
+        self.store_late(cx);
+        self.heads.clear();
+        self.heads.insert(stand.seq, stand.head);
+        self.store_state(cx);
+        cx.store(StoreOp::DeletePrefix { table: Table::Counter, prefix: format!("{}/", self.key) });
+        let members: Vec<ActorId> =
+            self.replica.iter().flat_map(|r| r.state.members.keys().copied()).collect();
+        for actor in members {
+            self.store_counter(cx, &actor);
+        }
+        self.store_head(cx);
+        self.gap = None;
+        self.unstall(cx);
+    }
+
+    /// Nobody answers: they don't know us any more, since we came in what was lost. We come in again, as anybody does.
+    pub(super) fn come_in_again(&mut self, cx: &mut Ctx, stand: Stand) {
+        let Some(ours) = self.replica.take() else { return };
+        self.tell_fallen_back(cx, ours.fold.seq, stand);
+        self.gap = None;
+        let ring = std::mem::take(&mut self.ring);
+        self.begin_join(cx, Join::new(Vec::new(), None));
+        // Epochs of another life have other numbers.
+        self.ring = ring;
+    }
+
+    fn tell_fallen_back(&self, cx: &mut Ctx, have: Seq, stand: Stand) {
+        let more = have.0.saturating_sub(stand.seq.0);
+        let text = format!(
+            "the log of {} was lost, and began anew without {more} records that are here. What people said in them is offered to the others. Who came, left or was removed in them, and what was set, does not hold any more: look at the members and modes, and do it again",
+            self.name
+        );
+        cx.alarm(self.name.as_str(), "log-anew", text);
+    }
+}

@@ -1,0 +1,387 @@
+//! What stood in a log that is gone, beyond what the new one began with: who has it offers it, the leader appends it, and
+//! each member judges it for itself by the chain that it knows.
+//!
+//! It is shown once and marked as late. Of what it says of members, modes and topic nothing is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Channel, Phase, Replica};
+use crate::channel::{ActKind, ChannelState};
+use crate::envelope::{Domain, Envelope};
+use crate::ids::{ActorId, ChannelId, Millis, MsgId, Seq};
+use crate::keys::{EpochInfo, KeyRing};
+use crate::log::{Fold, Judge, Kept, LogRecord, Opened, Verdict, hash_record, last_id};
+use crate::node::Config;
+use crate::node::ctx::Ctx;
+use crate::node::waiting::Waiting;
+use crate::port::{Answer, LogRow, PortError, Query, StoreOp, Table};
+
+/// Bytes of records in one offer: in base64, and again in a record, they stay below what a record may hold.
+const BYTES: u64 = 100_000;
+/// How long to wait before an offer is made again, ms.
+const AGAIN: Millis = 5_000;
+/// How often it is made before there is a longer pause, ms.
+const TRIES: u32 = 6;
+const PAUSE: Millis = 60_000;
+/// Messages of the new log that may have been said in the old one, and are remembered.
+const IDS: usize = 4_096;
+/// Records that wait for a key.
+const WAITING: usize = 2_000;
+
+/// The log that is gone, as far as it is known here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Late {
+    /// What the channel was where the new log began.
+    base: Replica,
+    fold: Fold,
+    state: ChannelState,
+    /// When (log's time) the new log began.
+    began: Millis,
+    /// From here on we have more than the new log began with, and have not seen it there.
+    from: Option<Seq>,
+    /// What the new log holds that may have been said before it began.
+    #[serde(skip)]
+    ids: BTreeSet<MsgId>,
+    #[serde(skip)]
+    offer_at: Option<Millis>,
+    #[serde(skip)]
+    tries: u32,
+    /// Records that a key is missing for.
+    waiting: Vec<Kept>,
+}
+
+/// What a record of the old log came to.
+enum Took {
+    /// It is the next.
+    Next,
+    /// A message.
+    Said(Box<(Opened, crate::channel::Change)>),
+    /// A new epoch.
+    Keyed(EpochInfo),
+    /// It can't be read without a key.
+    Stall,
+    /// It is not part of the log that we know, or was seen.
+    Void,
+}
+
+impl Late {
+    /// What we have ends where the new log begins.
+    pub(super) fn theirs(replica: Replica, began: Millis) -> Self {
+        Self {
+            base: replica.clone(),
+            fold: replica.fold,
+            state: replica.state,
+            began,
+            from: None,
+            ids: BTreeSet::new(),
+            offer_at: None,
+            tries: 0,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// We have more than the new log begins with.
+    pub(super) fn ours(replica: Replica, base: Replica, began: Millis) -> Self {
+        Self { from: Some(base.fold.seq), base, ..Self::theirs(replica, began) }
+    }
+
+    /// We went back to here, because a claim stands on it.
+    pub(super) fn waits_for(&self, base: &Replica) -> bool {
+        self.from.is_some() && self.base.fold.stand() == base.fold.stand()
+    }
+
+    /// What the channel was where the new log began, for somebody who was in it there.
+    pub(super) fn base(&self, head: &str, asker: &ActorId) -> Option<&Replica> {
+        let here = self.base.fold.head.to_string() == head;
+        Some(&self.base).filter(|base| here && base.state.members.contains_key(asker))
+    }
+
+    /// Whether somebody's message was in the old log.
+    fn has(&self, author: &ActorId, id: MsgId) -> bool {
+        id <= last_id(&self.state, author)
+    }
+
+    /// One record further, if it is the next of the chain, its leader signed it then, and nothing in it is what the channel
+    /// would not have allowed: the same fold that judged it when it was new.
+    fn take(
+        &mut self,
+        record: &Kept,
+        room: &crate::names::ChannelName,
+        ring: &KeyRing,
+        config: &Config,
+    ) -> Took {
+        let Ok(parsed) = LogRecord::parse(&record.value, room) else {
+            return Took::Void;
+        };
+        let hash = match parsed {
+            LogRecord::Claim { .. } => super::read::claim_hash(&record.value),
+            _ => hash_record(&record.value),
+        };
+        let judge = Judge { config, ring, hash, time: record.time, trusted: None, anew: false };
+        match self.fold.step(&mut self.state, &parsed, judge) {
+            Verdict::Void(_) | Verdict::Forged(_) => Took::Void,
+            Verdict::Stall => Took::Stall,
+            Verdict::Acted(acted) if matches!(acted.0.act.kind, ActKind::Message | ActKind::Notice) => {
+                Took::Said(acted)
+            }
+            Verdict::Keyed { kid, wraps, .. } => {
+                let members = self.state.members.keys().copied().collect();
+                Took::Keyed(EpochInfo { kid, members, term: self.fold.term, wraps })
+            }
+            _ => Took::Next,
+        }
+    }
+
+    /// What the store kept of it.
+    pub(super) fn restore(
+        id: &crate::identity::Identity,
+        values: &BTreeMap<(Table, String), Vec<u8>>,
+        channel: &ChannelId,
+    ) -> Result<Option<Self>, String> {
+        let Some(sealed) = values.get(&(Table::Setting, row_of(channel))) else {
+            return Ok(None);
+        };
+        let plain = id.open_local(sealed).map_err(|e| e.to_string())?;
+        let mut late: Self = serde_json::from_slice(&plain).map_err(|e| e.to_string())?;
+        let prefix = ids_of(channel);
+        let all = values.range((Table::Setting, prefix.clone())..);
+        let ids = all.map_while(|((_, key), _)| key.strip_prefix(&prefix));
+        late.ids = ids.filter_map(|id| MsgId::parse(id).ok()).collect();
+        Ok(Some(late))
+    }
+
+    /// Whether it is of this channel.
+    pub(super) fn of(&self, channel: &ChannelId) -> bool {
+        self.fold.channel == *channel
+    }
+
+    pub(super) fn wake(&self) -> Option<Millis> {
+        self.offer_at
+    }
+}
+
+fn row_of(channel: &ChannelId) -> String {
+    format!("late/{channel}")
+}
+
+fn ids_of(channel: &ChannelId) -> String {
+    format!("late-id/{channel}/")
+}
+
+impl Channel {
+    /// Keeps what is known of the old log.
+    pub(super) fn store_late(&self, cx: &mut Ctx) {
+        if let Some(late) = &self.late {
+            cx.put_sealed(Table::Setting, row_of(&late.fold.channel), late);
+        }
+    }
+
+    /// The channel is left: of its old log nothing is wanted.
+    pub(super) fn forget_late(&mut self, cx: &mut Ctx) {
+        if let Some(late) = self.late.take() {
+            cx.store(StoreOp::Delete { table: Table::Setting, key: row_of(&late.fold.channel) });
+            cx.store(StoreOp::DeletePrefix { table: Table::Setting, prefix: ids_of(&late.fold.channel) });
+        }
+    }
+
+    /// A message of the new log was in the old one already, and was shown then. What was said before the new log began may
+    /// still come from the old one: it is remembered.
+    pub(super) fn shown_before(&mut self, cx: &mut Ctx, opened: &Opened) -> bool {
+        let skew = cx.cfg.clock_skew;
+        let Some(late) = self.late.as_mut() else { return false };
+        let id = opened.act.id;
+        if late.has(&opened.act.author, id) {
+            return true;
+        }
+        if id.millis() <= late.began + skew && late.ids.len() < IDS && late.ids.insert(id) {
+            let key = format!("{}{id}", ids_of(&late.fold.channel));
+            cx.put(Table::Setting, key, &true);
+        }
+        false
+    }
+
+    /// We are in the new log: the others may have what we have more.
+    pub(super) fn begin_offers(&mut self, cx: &Ctx) {
+        if let Some(late) = self.late.as_mut().filter(|l| l.from.is_some()) {
+            late.offer_at = Some(cx.now.mono);
+            late.tries = 0;
+        }
+    }
+
+    pub(super) fn tick_late(&mut self, cx: &mut Ctx) {
+        let Some(late) = self.late.as_mut() else { return };
+        if late.offer_at.is_none_or(|at| cx.now.mono < at) {
+            return;
+        }
+        late.offer_at = None;
+        let Some(from) = late.from.filter(|_| self.phase == Phase::Joined) else { return };
+        late.tries += 1;
+        late.offer_at = Some(cx.now.mono + if late.tries % TRIES == 0 { PAUSE } else { AGAIN });
+        let (channel, to) = (late.fold.channel.to_string(), late.fold.seq.0);
+        let query = Query::Log { channel, from: from.0, to, limit: BYTES };
+        cx.query(query, Waiting::Offer(self.key.clone()));
+    }
+
+    /// The store has what we offer.
+    pub fn on_offer_rows(&mut self, cx: &mut Ctx, result: Result<Answer, PortError>) {
+        let (Ok(Answer::Log { rows }), Some(replica)) = (result, &self.replica) else { return };
+        let kept = |r: LogRow| Kept { time: r.time, value: r.value };
+        let records: Vec<Kept> = rows.into_iter().map(kept).collect();
+        if self.lead.is_some() {
+            return self.append_late(cx, &records);
+        }
+        let Some(leader) = replica.state.members.get(&replica.fold.leader) else { return };
+        let card = leader.card.clone();
+        let id = cx.new_id();
+        let e = Envelope {
+            id: Some(id.to_string()),
+            ts: Some(cx.ts()),
+            ..Envelope::new("OFFER")
+                .from(cx.me().to_string())
+                .to(card.actor().to_string())
+                .meta("channel", self.room.as_str())
+                .meta("ch", replica.fold.channel.to_string())
+                .field("records", Value::Array(records.iter().map(Kept::to_value).collect()))
+        };
+        let bytes = e.sign(Domain::Request, &cx.id).to_canonical();
+        cx.append_rpc(&card, bytes, Waiting::Nothing);
+    }
+
+    /// A member has more than the new log began with.
+    pub fn on_offer(&mut self, cx: &mut Ctx, e: &Envelope) {
+        let (Some(replica), Some(_)) = (&self.replica, &self.lead) else { return };
+        let from = e.from.as_deref().and_then(|f| ActorId::parse(f).ok());
+        let channel = e.meta_str("ch").and_then(|c| ChannelId::parse(c).ok());
+        let member = from.and_then(|f| replica.state.members.get(&f));
+        let for_us = e.to.as_deref() == Some(cx.me().to_string().as_str());
+        let signed = member.is_some_and(|m| e.verify(Domain::Request, m.card.keys()).is_ok());
+        if !for_us || !signed || channel != Some(replica.fold.channel) {
+            return;
+        }
+        let records = e.get("records").and_then(Value::as_array);
+        let records = records.map(|all| all.iter().filter_map(Kept::parse).collect::<Vec<_>>());
+        self.append_late(cx, &records.unwrap_or_default());
+    }
+
+    /// Puts into the log what is the next of the old one. Each member judges that for itself; but who offers nonsense does
+    /// not fill the log with it.
+    fn append_late(&mut self, cx: &mut Ctx, records: &[Kept]) {
+        let (Some(replica), Some(lead)) = (&self.replica, &self.lead) else { return };
+        if !lead.active() {
+            return;
+        }
+        let offered = |late: &Late| late.from.is_some();
+        let good: Vec<Kept> = match self.late.clone() {
+            // What we have ourselves we know.
+            Some(late) if offered(&late) => records.to_vec(),
+            Some(mut late) => {
+                let mut stalled = false;
+                let mut next = |record: &&Kept| {
+                    stalled = stalled
+                        || match late.take(record, &self.room, &self.ring, &cx.cfg) {
+                            Took::Void => return false,
+                            took => matches!(took, Took::Stall),
+                        };
+                    true
+                };
+                records.iter().filter(|r| next(r)).cloned().collect()
+            }
+            None => Vec::new(),
+        };
+        if good.is_empty() {
+            return;
+        }
+        let term = replica.fold.term;
+        let envelope = LogRecord::late_envelope(&good);
+        let bytes = LogRecord::leader(envelope, &cx.id, &self.room, term, lead.seq.next(), lead.head);
+        if bytes.len() <= crate::limits::RECORD {
+            self.append_log(cx, bytes, None);
+        }
+    }
+
+    /// Records of the old log stand in the new one.
+    pub(super) fn take_late(&mut self, cx: &mut Ctx, records: Vec<Kept>) {
+        let Some(mut late) = self.late.take() else { return };
+        if late.from.is_some() {
+            self.seen_in_log(cx, &mut late, &records);
+        }
+        late.waiting.extend(records);
+        late.waiting.truncate(WAITING);
+        self.late = Some(late);
+        self.go_on_late(cx);
+    }
+
+    /// What we offer stands in the log as far as this.
+    fn seen_in_log(&self, cx: &Ctx, late: &mut Late, records: &[Kept]) {
+        for record in records {
+            let Ok(parsed) = LogRecord::parse(&record.value, &self.room) else { continue };
+            if let Some(at) = parsed.sequenced()
+                && late.from.is_some_and(|from| at.seq > from)
+                && at.seq <= late.fold.seq
+            {
+                late.from = Some(at.seq);
+            }
+        }
+        late.tries = 0;
+        late.offer_at = Some(cx.now.mono);
+        if late.from >= Some(late.fold.seq) {
+            late.from = None;
+            late.offer_at = None;
+        }
+    }
+
+    /// Goes on with what waits, as far as there are keys.
+    pub(super) fn go_on_late(&mut self, cx: &mut Ctx) {
+        let Some(mut late) = self.late.take() else { return };
+        let waiting = std::mem::take(&mut late.waiting);
+        let mut rest = waiting.into_iter();
+        while let Some(record) = rest.next() {
+            match late.take(&record, &self.room, &self.ring, &cx.cfg) {
+                Took::Void | Took::Next => {}
+                Took::Said(said) => {
+                    let (opened, change) = *said;
+                    if !late.ids.contains(&opened.act.id) {
+                        self.show_late(cx, &opened, &change, late.fold.seq);
+                    }
+                }
+                Took::Keyed(info) => {
+                    let (epoch, kid) = (late.fold.epoch, info.kid);
+                    self.ring.announce(epoch, info);
+                    self.open_late_key(cx, epoch, kid);
+                }
+                Took::Stall => {
+                    late.waiting = std::iter::once(record).chain(rest).collect();
+                    self.key_wanted.get_or_insert(cx.now.mono);
+                    break;
+                }
+            }
+        }
+        self.late = Some(late);
+        self.store_late(cx);
+    }
+
+    /// The epoch of the old log whose key is missing.
+    pub(super) fn late_epoch(&self) -> Option<crate::ids::Epoch> {
+        self.late.as_ref().filter(|l| !l.waiting.is_empty()).map(|l| l.fold.epoch)
+    }
+
+    fn show_late(&mut self, cx: &mut Ctx, opened: &Opened, change: &crate::channel::Change, seq: Seq) {
+        let own = opened.act.author == cx.me();
+        let out = if own { self.settle(cx, opened.act.id) } else { None };
+        if let Some(mut e) = self.shown(cx, opened, change) {
+            e.meta.insert("seq".into(), Value::from(seq.0));
+            e.meta.insert("late".into(), Value::Bool(true));
+            if let Some(row) = self.row(cx, opened.act.author, &e, seq, "sent") {
+                cx.store(StoreOp::Message(row));
+            }
+            cx.broadcast(&e, out.as_ref().and_then(|o| o.origin.as_ref()));
+        }
+        cx.settled_by(out.as_ref().and_then(|o| o.origin.as_ref()));
+    }
+}
+
+#[cfg(test)]
+mod tests;
