@@ -30,7 +30,8 @@ fn a_store_is_kept_to_its_limit_and_says_how_large_it_is() {
     assert!(report.contains("of 976.6 KiB (KIRC_HISTORY_LIMIT)"), "{report}");
     let mut party = Party::start(world.kirc("alice"), "alice", "#net");
     party.until("joined", LONG, |h| h.joined);
-    party.flood("#net", 2_000, 0);
+    party.talk("#net", 2_000);
+    party.hush();
     party.until("settled", LONG, |h| h.lines.len() >= 2_000);
     drop(party);
     let store = when(&world, "alice", "store", |s| {
@@ -64,7 +65,8 @@ fn how_much_of_the_budget_is_in_use_is_said() {
     world.ok("alice", &["send", "--join", "#net", "hello"]);
     let mut party = Party::start(world.kirc("alice"), "alice", "#net");
     party.until("joined", LONG, |h| h.joined);
-    party.flood("#net", 200, 0);
+    party.talk("#net", 200);
+    party.hush();
     party.until("settled", LONG, |h| h.lines.len() >= 200);
     let used = |s: &Value, way: &str| s["traffic"][way].as_u64().unwrap_or(0);
     let mailbox = when(&world, "alice", "mailbox", |s| used(s, "written") > 1_000 && used(s, "read") > 1_000);
@@ -109,7 +111,7 @@ fn a_flood_within_the_budget() {
     erin.join("#calm");
     let begin = Instant::now();
     for party in &mut flooding {
-        party.flood("#net", count, 0);
+        party.talk("#net", count);
     }
     let all = count * names.len();
     let mut took: Vec<(&str, Vec<f64>)> = ["erin", "#calm", "#net"].map(|to| (to, Vec::new())).to_vec();
@@ -127,6 +129,7 @@ fn a_flood_within_the_budget() {
         std::thread::sleep(Duration::from_secs(1));
     }
     let seconds = begin.elapsed().as_secs_f64();
+    flooding.iter_mut().for_each(Party::hush);
     for party in &flooding {
         party.until("all is settled", LONG, |h| h.sending.len() >= count && h.lines.len() >= all);
     }
