@@ -63,6 +63,18 @@ impl Store {
         }
     }
 
+    /// Takes the oldest away, as a store does that is kept to a size: of each log and of the messages so many stay.
+    pub fn trim(&mut self, keep: usize) {
+        for log in self.logs.values_mut() {
+            while log.len() > keep {
+                log.pop_first();
+            }
+        }
+        self.messages.drain(..self.messages.len().saturating_sub(keep));
+        let key = |row: &MessageRow| (row.target.clone(), row.author.clone(), row.id.clone());
+        self.index = self.messages.iter().enumerate().map(|(place, row)| (key(row), place)).collect();
+    }
+
     /// What a node gets to start from.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { values: self.values.clone(), outbox: self.outbox.values().cloned().collect() }

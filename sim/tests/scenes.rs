@@ -471,3 +471,50 @@ fn who_joins_after_a_log_was_lost_comes_into_the_same_channel() {
     assert_eq!(shown(&world, 2).len(), 1);
     assert_eq!((shown(&world, ALICE).len(), shown(&world, BOB).len()), (2, 2));
 }
+
+#[test]
+fn what_all_have_trimmed_is_a_gap_and_its_size_is_told() {
+    let mut world = scene(3);
+    for (host, at) in [(ALICE, 100), (BOB, 2_000), (2, 4_000)] {
+        world.at(at, Event::Person(host, Deed::Join("#net")));
+    }
+    for i in 0..6 {
+        world.at(10_000 + i * 500, Event::Person(i as usize % 3, Deed::Say("#net")));
+    }
+    world.run_until(20_000);
+    world.at(20_000, Event::Fault(Fault::Cut(2, Service::Mailbox, 30_000)));
+    for i in 0..8 {
+        world.at(22_000 + i * 500, Event::Person(i as usize % 2, Deed::Say("#net")));
+    }
+    world.run_until(30_000);
+    assert_eq!(shown(&world, ALICE).len(), 14);
+    // The log is gone, and of what was said meanwhile nobody has more than the end.
+    for host in [ALICE, BOB] {
+        world.hosts[host].store.trim(3);
+    }
+    world.at(31_000, Event::Fault(Fault::Vanish));
+    for i in 0..4 {
+        world.at(60_000 + i * 500, Event::Person(i as usize % 2, Deed::Say("#net")));
+    }
+    world.run_until(200_000);
+    // Those who were there go on, and know what they have.
+    let alice = shown(&world, ALICE);
+    assert_eq!((alice.len(), shown(&world, BOB)), (18, alice.clone()));
+    let id = alice.last().cloned().unwrap_or_default();
+    says(&mut world, ALICE, Envelope::new("HISTORY").to("#net").param("before").param(id));
+    world.run_until(201_000);
+    let history = heard(&world, ALICE, "HISTORY").pop().expect("an answer");
+    let kept = match &history.body {
+        Some(kirc_core::Body::Array(kept)) => kept.len(),
+        other => panic!("{other:?}"),
+    };
+    assert!((1..12).contains(&kept), "{kept} messages are kept");
+    assert_eq!(history.meta.get("more"), Some(&json!(false)), "what is gone is not promised");
+    // Who was away shows nothing out of order, and is told how much it lacks.
+    assert_eq!(shown(&world, 2), alice[..6]);
+    let gaps: Vec<u64> =
+        heard(&world, 2, "GAP").iter().map(|g| g.params[0].parse().expect("a number")).collect();
+    assert!(gaps.iter().any(|n| (5..=9).contains(n)), "{gaps:?}");
+    // Who asks again and again gets nothing twice: it asks for less once it has seen the end.
+    assert!(gaps.windows(2).all(|two| two[1] <= two[0]), "{gaps:?}");
+}

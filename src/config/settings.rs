@@ -134,8 +134,8 @@ settings! {
     kafka_replication: Option<usize> = "KIRC_KAFKA_REPLICATION", "";
     /// How long the service keeps records.
     kafka_retention: Millis = "KIRC_KAFKA_RETENTION", "72h", via Span, |s| between(s, 3_600_000, 3650 * 86_400_000);
-    /// How many bytes a second are written to it at the most, people's messages first, and how many are read: 125KiB suits a
-    /// cloud's free plan. 0: no limit.
+    /// How many bytes a second are written to it at the most, people's messages first, and at which pace history is read:
+    /// 125KiB suits a cloud's free plan. 0: no limit.
     budget: u64 = "KIRC_BUDGET", "125KiB", via Bytes, |b| match b.0 {
         1..=9_999 => Err("less than 10 KB a second would hold up every key".to_owned()),
         bytes => Ok(bytes),

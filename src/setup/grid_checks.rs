@@ -311,7 +311,7 @@ fn budget(config: &Config) -> Option<Check> {
                 .to_owned()
         }
         bytes => format!(
-            "{:.0} KiB/s are written at the most, people's messages first, and as many are read (KIRC_BUDGET)",
+            "{:.0} KiB/s are written at the most, people's messages first; history is read at that pace (KIRC_BUDGET)",
             bytes as f64 / 1024.0
         ),
     };

@@ -284,8 +284,9 @@ impl KafkaSettings {
             .set("auto.offset.reset", "error")
             .set("check.crcs", "true")
             .set("isolation.level", "read_uncommitted");
-        if let Some(bytes) = self.budget {
-            // What was fetched has been paid for with the service, whether it is wanted or not.
+        // What was fetched has been paid for with the service, whether it is wanted or not. A quiet client reads what comes now, which
+        // is always wanted, and one whose short queue was full would take as long as its fetch waits to begin again.
+        if let Some(bytes) = self.budget.filter(|_| pace == Pace::Prompt) {
             let fetch = (bytes / 2).clamp(32 << 10, 1 << 20);
             config
                 .set("message.max.bytes", fetch.max(RECORD_ROOM).to_string())

@@ -1,18 +1,18 @@
-//! A token bucket, and a gate that lets those who are in no hurry wait for those who are.
+//! A token bucket, and a gate that lets history wait for what is said now.
 //!
 //! It owns the reckoning of bytes and time. It knows nothing of topics and records.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as Turn, Notify};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::Mutex as Turn;
+use tokio::time::{Instant, sleep};
 
 /// So much of a second's budget may be used at once: a message is not held up by the one before it.
 pub const BURST: f64 = 2.0;
-/// How long who can wait does so while others are in a hurry.
-const WAIT: Duration = Duration::from_secs(1);
+/// How long history waits for what is said now, and how much of a second's budget it has then.
+const PATIENCE: Duration = Duration::from_secs(4);
+const SHARE: f64 = 1.0;
 
 /// Bytes that may be moved now, growing at a rate up to a burst.
 #[derive(Debug)]
@@ -45,96 +45,74 @@ impl Bucket {
         self.tokens -= cost;
         Ok(())
     }
-}
 
-/// Several that share a bucket: in turns, those in a hurry first.
-#[derive(Debug)]
-pub struct Gate {
-    bucket: Mutex<Bucket>,
-    /// One of those in a hurry, and one of the others, is at the bucket.
-    turns: [Turn<()>; 2],
-    hurried: AtomicUsize,
-    /// Nobody is in a hurry any more.
-    calm: Notify,
-}
-
-/// Somebody in a hurry, for as long as it lives.
-struct Hurry<'g>(&'g Gate);
-
-impl<'g> Hurry<'g> {
-    fn new(gate: &'g Gate) -> Self {
-        gate.hurried.fetch_add(1, Ordering::Relaxed);
-        Self(gate)
-    }
-}
-
-impl Drop for Hurry<'_> {
-    fn drop(&mut self) {
-        if self.0.hurried.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.calm.notify_waiters();
+    /// Takes what something costs though it may not be there: what comes later pays, for a burst at the most.
+    pub fn charge(&mut self, cost: f64) {
+        if self.take(cost).is_err() {
+            self.tokens = (self.tokens - cost).max(-self.rate * BURST);
         }
     }
 }
+
+/// What is read, at the pace of a bucket: what comes now goes through at once and is charged, history waits for what is left.
+///
+/// Nothing that is said now waits here. It was fetched already, so nothing would be saved; and a leader that reads late what its
+/// members send again and again would never be done with it.
+#[derive(Debug)]
+pub struct Gate {
+    bucket: Mutex<Bucket>,
+    /// One record of history is at the bucket.
+    turn: Turn<Grant>,
+}
+
+/// What history may take though the bucket is empty: it has waited for long.
+#[derive(Debug, Default)]
+struct Grant(f64);
 
 impl Gate {
     /// A gate with a full bucket.
     pub fn new(rate: f64) -> Self {
-        Self {
-            bucket: Mutex::new(Bucket::new(rate)),
-            turns: Default::default(),
-            hurried: AtomicUsize::new(0),
-            calm: Notify::new(),
-        }
+        Self { bucket: Mutex::new(Bucket::new(rate)), turn: Turn::default() }
     }
 
-    fn take(&self, cost: f64) -> Result<(), Duration> {
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(cost)
+    fn bucket(&self) -> MutexGuard<'_, Bucket> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Goes through if nobody has to be waited for and nothing.
-    pub fn try_pass(&self, cost: f64, patient: bool) -> bool {
-        let free = |turn: usize| self.turns[turn].try_lock().is_ok();
-        free(0) && (!patient || free(1)) && self.take(cost).is_ok()
+    /// Something that comes now goes through.
+    pub fn charge(&self, cost: f64) {
+        self.bucket().charge(cost);
     }
 
-    /// Goes through when the bucket has what it costs and nobody comes first.
-    pub async fn pass(&self, cost: f64, patient: bool) {
-        if !patient {
-            return self.hurry(cost).await;
-        }
-        let _turn = self.turns[1].lock().await;
-        let waited = timeout(WAIT, async {
-            loop {
-                let calm = self.calm.notified();
-                if self.hurried.load(Ordering::Relaxed) > 0 {
-                    calm.await;
-                    continue;
+    /// History goes through if it has not to wait.
+    pub fn try_pass(&self, cost: f64) -> bool {
+        self.turn.try_lock().is_ok() && self.bucket().take(cost).is_ok()
+    }
+
+    /// History goes through when the bucket has what it costs, or when it has waited long enough: who reads a log must get on
+    /// however much is said elsewhere.
+    pub async fn pass(&self, cost: f64) {
+        let mut grant = self.turn.lock().await;
+        if grant.0 < cost {
+            let begin = Instant::now();
+            while let Err(wait) = { self.bucket().take(cost) } {
+                let left = PATIENCE.saturating_sub(begin.elapsed());
+                if left.is_zero() {
+                    grant.0 += self.bucket().rate * SHARE + cost;
+                    break;
                 }
-                match self.take(cost) {
-                    Ok(()) => return,
-                    Err(wait) => sleep(wait).await,
-                }
+                sleep(wait.min(left)).await;
             }
-        });
-        if waited.await.is_err() {
-            // It has waited long enough: who reads a log must get on however much is said elsewhere.
-            self.hurry(cost).await;
         }
-    }
-
-    async fn hurry(&self, cost: f64) {
-        let _hurry = Hurry::new(self);
-        let _turn = self.turns[0].lock().await;
-        while let Err(wait) = self.take(cost) {
-            sleep(wait).await;
+        if grant.0 >= cost {
+            grant.0 -= cost;
+            self.charge(cost);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -143,47 +121,58 @@ mod tests {
         let begin = Instant::now();
         // The burst is free.
         for _ in 0..20 {
-            assert!(gate.try_pass(100.0, false));
+            assert!(gate.try_pass(100.0));
         }
-        assert!(!gate.try_pass(100.0, false));
+        assert!(!gate.try_pass(100.0));
         for _ in 0..100 {
-            gate.pass(100.0, false).await;
+            gate.pass(100.0).await;
         }
         let took = begin.elapsed().as_secs_f64();
         assert!((9.9..11.0).contains(&took), "10,000 bytes at 1,000 a second took {took} s");
         // After a pause there is a burst again, and no more than that.
         sleep(Duration::from_secs(60)).await;
-        assert_eq!((0..30).filter(|_| gate.try_pass(100.0, false)).count(), 20);
+        assert_eq!((0..30).filter(|_| gate.try_pass(100.0)).count(), 20);
         // More than a burst goes when the bucket is full.
         let begin = Instant::now();
-        gate.pass(1e9, false).await;
+        gate.pass(1e9).await;
         assert!(begin.elapsed() > Duration::from_millis(1_900));
         assert!(begin.elapsed() < Duration::from_secs(3));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_in_a_hurry_goes_first_and_the_others_are_not_forgotten() {
-        let gate = Arc::new(Gate::new(1_000.0));
-        assert!(gate.try_pass(2_000.0, false));
+    async fn history_waits_for_what_comes_now() {
+        let gate = Gate::new(1_000.0);
         let begin = Instant::now();
-        let many = |patient: bool, count: usize| {
-            let gate = gate.clone();
-            tokio::spawn(async move {
-                for _ in 0..count {
-                    gate.pass(100.0, patient).await;
-                }
-                begin.elapsed().as_secs_f64()
-            })
+        // A burst of what comes now, and as much again: the next two seconds pay for it.
+        gate.charge(2_000.0);
+        gate.charge(2_000.0);
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        gate.pass(500.0).await;
+        let took = begin.elapsed().as_secs_f64();
+        assert!((2.4..2.7).contains(&took), "{took}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn history_gets_on_however_much_comes_now() {
+        let gate = Gate::new(1_000.0);
+        let begin = Instant::now();
+        let now = async {
+            loop {
+                gate.charge(300.0);
+                sleep(Duration::from_millis(100)).await;
+            }
         };
-        let patient = many(true, 100);
-        tokio::task::yield_now().await;
-        let hurried = [many(false, 50), many(false, 50)];
-        for one in hurried {
-            let took = one.await.unwrap();
-            // Alone they would take 10 s; of who waits one in a second comes between.
-            assert!((9.0..12.5).contains(&took), "{took}");
+        let history = async {
+            for _ in 0..100 {
+                gate.pass(100.0).await;
+            }
+        };
+        tokio::select! {
+            () = now => {}
+            () = history => {}
         }
-        let took = patient.await.unwrap();
-        assert!((19.0..22.0).contains(&took), "{took}");
+        // 10,000 bytes: a second's budget in each four.
+        let took = begin.elapsed().as_secs_f64();
+        assert!((25.0..45.0).contains(&took), "{took}");
     }
 }

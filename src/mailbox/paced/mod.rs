@@ -1,5 +1,5 @@
 //! A budget of bytes a second for what is written to a mailbox service, and one of the same size for what is read: people's
-//! messages first, housekeeping behind them; what comes now first, history behind it.
+//! messages first, housekeeping behind them; what comes now at once, history as the rest allows.
 //!
 //! It owns the pace of writing, and the record that keeps a service awake that is switched off after a day without traffic. It
 //! knows nothing of what is moved but the name of its topic. Order: of what goes to or comes from one topic, the first stays

@@ -1,7 +1,7 @@
 //! What is read, at the pace of the budget: one task for each reader hands records on as the gate lets them through.
 //!
 //! It owns that each reader's order stays, and that nothing is taken out of the service much before it is wanted: queues are
-//! short, and who is held up here stops the reader behind it. What comes now goes before what is caught up on.
+//! short, and who is held up here stops the reader behind it. What comes now never waits here, and what is caught up on waits for it.
 
 use std::sync::Arc;
 
@@ -52,14 +52,15 @@ impl Reading {
         let mut paid = Vec::new();
         for record in records {
             let bytes = cost(&record.key, &record.value);
-            // What was there before is history; what comes since is live.
-            let patient = record.offset < *end;
-            if !self.gate.try_pass(bytes, patient) {
+            // What was there before is history; what comes since is said now.
+            if record.offset >= *end {
+                self.gate.charge(bytes);
+            } else if !self.gate.try_pass(bytes) {
                 if !paid.is_empty() {
                     self.send(Delivery::Records(std::mem::take(&mut paid))).await?;
                 }
                 tokio::select! {
-                    () = self.gate.pass(bytes, patient) => {}
+                    () = self.gate.pass(bytes) => {}
                     () = self.to.closed() => return Err(Over),
                 }
             }
