@@ -44,7 +44,9 @@ fn complaints(world: &World, profile: &str) -> Vec<String> {
 #[test]
 fn each_channel_has_a_topic_of_its_own() {
     let Some(world) = World::with_admin("each_channel_has_a_topic_of_its_own") else { return };
-    let world = with_template(world);
+    let mut world = with_template(world);
+    let valkey = world.services().get("KIRC_VALKEY").to_owned();
+    world.set("KIRC_VALKEY_PEER", &valkey);
     world.set_up("alice");
     world.set_up("bob");
     let infra = world.ok("alice", &["setup", "infra"]);

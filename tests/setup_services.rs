@@ -162,10 +162,13 @@ fn infra_makes_what_is_missing_and_then_nothing() {
 
 #[test]
 fn infra_mends_settings_that_the_doctor_complains_of() {
-    let Some(world) = World::with_admin("infra_mends_settings_that_the_doctor_complains_of") else { return };
+    let Some(mut world) = World::with_admin("infra_mends_settings_that_the_doctor_complains_of") else {
+        return;
+    };
+    let valkey = world.services().get("KIRC_VALKEY").to_owned();
     world.set_up("alice");
     world.ok("alice", &["setup", "infra"]);
-    let doctor = |code: i32| -> Vec<Value> {
+    let doctor = |world: &World, code: i32| -> Vec<Value> {
         let output = world.run("alice", &["doctor", "--json"]);
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(code), "{report:#}");
@@ -175,7 +178,10 @@ fn infra_mends_settings_that_the_doctor_complains_of() {
         let of_grid = |c: &&Value| c["state"] != "ok" && c["name"] != "terminal" && c["name"] != "tls";
         checks.iter().filter(of_grid).map(|c| format!("{} -> {}", c["found"], c["todo"])).collect()
     };
-    let well = doctor(0);
+    let lent = complaints(&doctor(&world, 0));
+    assert!(lent.len() == 1 && lent[0].contains("your own login to Valkey"), "{lent:?}");
+    world.set("KIRC_VALKEY_PEER", &valkey);
+    let well = doctor(&world, 0);
     assert_eq!(complaints(&well), Vec::<String>::new());
     for name in ["kafka", "valkey", "store", "tls", "topics", "contacts", "clocks"] {
         assert!(well.iter().any(|c| c["name"] == name), "{name}: {well:#?}");
@@ -190,20 +196,20 @@ fn infra_mends_settings_that_the_doctor_complains_of() {
         assert_eq!(settings["message.timestamp.type"], ("CreateTime".to_owned(), true), "the other stays");
         hand.delete_acls(&[Acl::allow(&user, Operation::Read, &log)]).await.unwrap();
     });
-    let ill = complaints(&doctor(1)).join("\n");
+    let ill = complaints(&doctor(&world, 1)).join("\n");
     for said in ["CreateTime", "keeps records 1000s", &format!("may not Read {log}"), "kirc setup infra"] {
         assert!(ill.contains(said), "{said}: {ill}");
     }
     let mended = world.ok("alice", &["setup", "infra"]);
     assert!(mended.contains("message.timestamp.type is LogAppendTime now"), "{mended}");
-    assert_eq!(complaints(&doctor(0)), Vec::<String>::new());
+    assert_eq!(complaints(&doctor(&world, 0)), Vec::<String>::new());
 
     // More than contacts need is worse than less.
     run(async {
         let hand = world.services().hand(Cluster::First);
         hand.create_acls(&[Acl::allow(&user, Operation::Delete, &log)]).await.unwrap();
     });
-    let ill = complaints(&doctor(1)).join("\n");
+    let ill = complaints(&doctor(&world, 1)).join("\n");
     assert!(ill.contains(&format!("may Delete {log}, which contacts must not")), "{ill}");
 }
 

@@ -423,6 +423,52 @@ fn what_only_those_had_who_come_later_is_added_late() {
 }
 
 #[test]
+fn what_is_late_under_a_key_that_came_meanwhile_can_be_read() {
+    let mut world = scene(3);
+    for (host, at) in [(ALICE, 100), (BOB, 2_000), (2, 4_000)] {
+        world.at(at, Event::Person(host, Deed::Join("#net")));
+    }
+    world.run_until(20_000);
+    world.at(20_000, Event::Fault(Fault::Cut(2, Service::Mailbox, 30_000)));
+    world.run_until(22_000);
+    says(&mut world, ALICE, Envelope::new("ROTATE").to("#net"));
+    for i in 0..3 {
+        world.at(25_000 + i * 500, Event::Person(i as usize % 2, Deed::Say("#net")));
+    }
+    world.at(29_000, Event::Fault(Fault::Pause(ALICE, 70_000)));
+    world.at(29_000, Event::Fault(Fault::Pause(BOB, 70_000)));
+    world.at(30_000, Event::Fault(Fault::Vanish));
+    world.at(70_000, Event::Person(2, Deed::Say("#net")));
+    world.run_until(300_000);
+    assert_eq!((shown(&world, ALICE).len(), shown(&world, 2).len()), (4, 4));
+    assert_eq!(late(&world, 2), shown(&world, ALICE)[..3]);
+    let asked = ["rpc-in-alice", "rpc-in-bob"].map(|topic| records(&world, topic, "KEYREQ").len());
+    assert!(asked.iter().sum::<usize>() > 0, "the key came by itself");
+}
+
+#[test]
+fn who_came_in_what_was_lost_comes_in_again() {
+    let mut world = scene(3);
+    for (host, at) in [(ALICE, 100), (BOB, 2_000)] {
+        world.at(at, Event::Person(host, Deed::Join("#net")));
+    }
+    world.at(10_000, Event::Fault(Fault::Cut(BOB, Service::Mailbox, 30_000)));
+    world.at(12_000, Event::Person(2, Deed::Join("#net")));
+    for host in [ALICE, 2] {
+        world.at(20_000, Event::Person(host, Deed::Say("#net")));
+        world.at(25_000, Event::Fault(Fault::Pause(host, 60_000)));
+    }
+    world.at(30_000, Event::Fault(Fault::Vanish));
+    world.at(60_000, Event::Person(BOB, Deed::Say("#net")));
+    world.at(280_000, Event::Person(BOB, Deed::Say("#net")));
+    world.at(281_000, Event::Person(2, Deed::Say("#net")));
+    world.run_until(320_000);
+    assert_eq!(late(&world, BOB).len(), 2, "{:?}", shown(&world, BOB));
+    // Carol was not in the channel when bob spoke alone: no key of that time is hers.
+    assert_eq!([ALICE, BOB, 2].map(|host| shown(&world, host).len()), [5, 5, 4]);
+}
+
+#[test]
 fn a_channel_is_one_again_after_its_log_began_with_less() {
     let mut world = begins_with_less(|_| {});
     for (i, host) in [ALICE, BOB, 2].into_iter().enumerate() {

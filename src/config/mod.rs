@@ -5,6 +5,7 @@
 
 mod env_file;
 mod files;
+mod kafka;
 mod parse;
 mod paths;
 mod secret;
@@ -13,10 +14,11 @@ mod sources;
 
 pub use env_file::{EnvFile, EnvFileError};
 pub use files::{FileError, check_private, make_private_dir, others_can_read, write_private};
+pub use kafka::{Mechanism, Security};
 pub use parse::{duration_text, parse_duration};
 pub use paths::{Paths, ProfileName};
 pub use secret::Secret;
-pub use settings::{LogFormat, Mechanism, Security, Setting, Settings, TABLE, example};
+pub use settings::{LogFormat, Setting, Settings, TABLE, example};
 pub use sources::{Flags, Origin, Sources};
 
 /// One thing that is wrong with the settings: where it stands and what to do.

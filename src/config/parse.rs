@@ -88,24 +88,13 @@ impl FromText for LogFormat {
 
 impl FromText for Security {
     fn from_text(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "plaintext" => Ok(Self::Plaintext),
-            "ssl" => Ok(Self::Ssl),
-            "sasl_plaintext" => Ok(Self::SaslPlaintext),
-            "sasl_ssl" => Ok(Self::SaslSsl),
-            _ => Err(format!("\"{text}\" is none of plaintext, ssl, sasl_plaintext, sasl_ssl")),
-        }
+        text.parse()
     }
 }
 
 impl FromText for Mechanism {
     fn from_text(text: &str) -> Result<Self, String> {
-        match text.to_ascii_uppercase().as_str() {
-            "SCRAM-SHA-512" => Ok(Self::ScramSha512),
-            "SCRAM-SHA-256" => Ok(Self::ScramSha256),
-            "PLAIN" => Ok(Self::Plain),
-            _ => Err(format!("\"{text}\" is none of SCRAM-SHA-512, SCRAM-SHA-256, PLAIN")),
-        }
+        text.parse()
     }
 }
 

@@ -8,7 +8,7 @@ use kirc_core::ids::Millis;
 use kirc_core::names::Nick;
 
 use super::parse::{Bytes, FromText, Span};
-use super::{Mistake, Secret, Sources};
+use super::{Mechanism, Mistake, Secret, Security, Sources};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -17,30 +17,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// How a Kafka is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Security {
-    /// Neither encrypted nor with a user: for a machine's own loopback.
-    Plaintext,
-    /// TLS.
-    Ssl,
-    /// A user, unencrypted.
-    SaslPlaintext,
-    /// A user, over TLS.
-    SaslSsl,
-}
-
-/// How a user logs in to a Kafka.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mechanism {
-    /// RFC 5802 with SHA-512.
-    ScramSha512,
-    /// RFC 5802 with SHA-256.
-    ScramSha256,
-    /// RFC 4616.
-    Plain,
 }
 
 /// One row of the table.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use kirc_core::port::PortError;
 
 use super::{ca, pem};
-use crate::config::{self, Config, Secret};
-use crate::mailbox::{KafkaSettings, Mechanism, Security};
+use crate::config::{Config, Secret};
+use crate::mailbox::{KafkaSettings, Security};
 use crate::setup::rights;
 
 /// As whom the owner of the mailbox logs in.
@@ -50,10 +50,7 @@ fn user(config: &Config, name: Option<&str>, password: Option<&Secret>) -> Resul
     let name = name.unwrap_or_default();
     let ca = ca(config)?.unwrap_or_default();
     let security = match s.kafka_security {
-        Some(config::Security::Plaintext) => Security::Plaintext,
-        Some(config::Security::Ssl) => Security::Ssl,
-        Some(config::Security::SaslPlaintext) => Security::SaslPlaintext,
-        Some(config::Security::SaslSsl) => Security::SaslSsl,
+        Some(security) => security,
         None if !name.is_empty() => Security::SaslSsl,
         None if !cert.is_empty() => Security::Ssl,
         None => Security::Plaintext,
@@ -64,15 +61,10 @@ fn user(config: &Config, name: Option<&str>, password: Option<&Secret>) -> Resul
         let text = "Kafka is to be logged in to, and KIRC_KAFKA_USER or KIRC_KAFKA_PASSWORD is not set";
         return Err(PortError(text.to_owned()));
     }
-    let mechanism = match s.kafka_mechanism {
-        config::Mechanism::ScramSha512 => Mechanism::ScramSha512,
-        config::Mechanism::ScramSha256 => Mechanism::ScramSha256,
-        config::Mechanism::Plain => Mechanism::Plain,
-    };
     Ok(KafkaSettings {
         bootstrap: s.kafka.clone().unwrap_or_default(),
         security,
-        mechanism,
+        mechanism: s.kafka_mechanism,
         user: name.to_owned(),
         password: password.cloned().unwrap_or_else(|| Secret::new("")),
         ca,

@@ -20,7 +20,7 @@ use kirc_core::port::{PortError, Topic};
 use tokio::sync::mpsc;
 
 use crate::abroad::{Abroad, HereOnly};
-use crate::config::{Config, write_private};
+use crate::config::{Config, Secret, write_private};
 use crate::embedded::{self, Grid};
 use crate::mailbox::{KafkaMailbox, Mailbox, Paced, cluster_id};
 use crate::signals::{Published, Signals, ValkeySettings, ValkeySignals};
@@ -250,6 +250,12 @@ pub fn valkey(config: &Config) -> Result<ValkeySettings, PortError> {
         return Err(PortError(text.to_owned()));
     };
     Ok(ValkeySettings { url, prefix: config.settings.valkey_prefix.clone(), ca: ca_file(config) })
+}
+
+/// Whether contacts are handed one's own login to the Valkey, because there is none for them.
+pub fn lends_valkey(config: &Config) -> bool {
+    let logs_in = |url: &Secret| url.expose().split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+    config.settings.valkey_peer.is_none() && config.settings.valkey.as_ref().is_some_and(logs_in)
 }
 
 /// What leads to the PostgreSQL, if there is one.

@@ -27,6 +27,7 @@ pub(super) async fn all(config: &Config) -> Vec<Check> {
         found.extend(channels(config, owner.clone(), &mut names).await);
         found.extend(topics(config, owner.clone(), &names).await);
         found.push(contacts(config, &owner, &probe, &names).await);
+        found.extend(hints(config, &probe));
     }
     found.extend(clocks(config, &probe));
     found.extend(budget(config));
@@ -281,6 +282,17 @@ async fn contacts(config: &Config, owner: &KafkaSettings, probe: &Probe, names: 
             Check::wrong(name, text, todo)
         }
     }
+}
+
+/// What contacts get of the Valkey, where somebody can be let in.
+fn hints(config: &Config, probe: &Probe) -> Option<Check> {
+    let may_come = probe.peer.is_some() || config.settings.kafka_admin_user.is_some();
+    let lends = may_come && crate::services::lends_valkey(config);
+    lends.then(|| {
+        let text = "contacts are handed your own login to Valkey (KIRC_VALKEY_PEER is not set): they can see and disturb hints, also after you removed them";
+        let todo = "make a user of Valkey for them with the same keys and channels, and set KIRC_VALKEY_PEER to its address";
+        Check::warning("contacts", text, todo)
+    })
 }
 
 /// Our clock beside those of the services.

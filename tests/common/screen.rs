@@ -19,6 +19,16 @@ pub struct Screen {
 impl Screen {
     /// Starts it.
     pub fn start(world: &World, profile: &str, arguments: &[&str]) -> Self {
+        Self::start_with(world, profile, arguments, |_| {})
+    }
+
+    /// The same in another folder, with another environment.
+    pub fn start_with(
+        world: &World,
+        profile: &str,
+        arguments: &[&str],
+        prepare: impl FnOnce(&mut CommandBuilder),
+    ) -> Self {
         let size = PtySize { rows: 30, cols: 100, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_kirc"));
@@ -33,6 +43,7 @@ impl Screen {
             command.env(name, value);
         }
         command.args(arguments);
+        prepare(&mut command);
         let child = pair.slave.spawn_command(command).unwrap();
         let mut output = pair.master.try_clone_reader().unwrap();
         let keys = pair.master.take_writer().unwrap();
@@ -74,6 +85,15 @@ impl Screen {
             std::thread::sleep(Duration::from_millis(10));
         }
         begin.elapsed()
+    }
+
+    /// Waits until something stands behind something else that stands there.
+    pub fn shows_behind(&self, before: &str, what: &str) {
+        let begin = Instant::now();
+        while !self.text().rsplit_once(before).is_some_and(|(_, rest)| rest.contains(what)) {
+            assert!(begin.elapsed() < LONG, "{what:?} is not shown:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Types.

@@ -16,7 +16,7 @@ use crate::node::waiting::Waiting;
 use crate::port::{StoreOp, Table};
 
 /// How long who led waits before it claims, and how long others do, ms.
-const LEADER: Millis = 1_000;
+const LEADER: Millis = 700;
 const OTHERS: Millis = 4_000;
 /// How much longer who has less than another, ms.
 const LESS: Millis = 3_000;
@@ -54,8 +54,8 @@ impl Channel {
         let bytes = LogRecord::having(&cx.id, &self.room, fold.channel, (fold.term, fold.seq), nonce);
         let (log, key) = (self.log.clone(), self.wire.clone());
         cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
-        let wait = if led { LEADER } else { OTHERS };
-        self.elect.claim_at = Some(cx.now.mono + wait + cx.jitter(0, 1_500));
+        let wait = if led { LEADER + cx.jitter(0, 300) } else { OTHERS + cx.jitter(0, 1_500) };
+        self.elect.claim_at = Some(cx.now.mono + wait);
     }
 
     /// Begins it.

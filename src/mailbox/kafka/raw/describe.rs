@@ -13,6 +13,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::super::client::Client;
 use super::call::{Failure, call};
+use super::topics::ask_for_rights;
 use super::{c_text, copied, lent, outcome};
 
 /// What a topic is.
@@ -90,13 +91,37 @@ pub(in super::super) async fn describe_topics(
     names: &[String],
     timeout: Duration,
 ) -> Result<Vec<(String, Result<TopicInfo, Failure>)>, Failure> {
+    described(client, names, timeout, false, |topic| {
+        let mut partitions = 0;
+        // SAFETY: the description lives during this call, and so does what it lends.
+        unsafe {
+            rd::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);
+            let id = rd::rd_kafka_TopicDescription_topic_id(topic);
+            TopicInfo { id: uuid(id), partitions: u32::try_from(partitions).unwrap_or(u32::MAX) }
+        }
+    })
+    .await
+}
+
+/// Asks DescribeTopics, with the asker's rights if they are wanted, and hands each description that there is to `read`, for
+/// which alone it lives.
+pub(super) async fn described<T>(
+    client: &Arc<Client>,
+    names: &[String],
+    timeout: Duration,
+    rights: bool,
+    read: impl Fn(*const rd::rd_kafka_TopicDescription_t) -> T,
+) -> Result<Vec<(String, Result<T, Failure>)>, Failure> {
     let texts = names.iter().map(|n| c_text(n)).collect::<Result<Vec<CString>, _>>()?;
     brokers_known(client, names.first(), timeout).await?;
     let ask = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout, |rk, options, queue| {
         let mut pointers: Vec<_> = texts.iter().map(|t| t.as_ptr()).collect();
-        // SAFETY: the collection copies the names, which live in `texts` during this call; it is destroyed once, after librdkafka
-        // copied it in turn.
+        // SAFETY: the options are alive and the call's own. The collection copies the names, which live in `texts` during this
+        // call; it is destroyed once, after librdkafka copied it in turn.
         unsafe {
+            if rights {
+                ask_for_rights(options);
+            }
             let topics = rd::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
             rd::rd_kafka_DescribeTopics(rk, topics, options, queue);
             rd::rd_kafka_TopicCollection_destroy(topics);
@@ -115,13 +140,7 @@ pub(in super::super) async fn describe_topics(
         let topics = rd::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
         for &topic in lent(topics.cast_const(), count) {
             let name = copied(rd::rd_kafka_TopicDescription_name(topic));
-            let info = outcome(rd::rd_kafka_TopicDescription_error(topic)).map(|()| {
-                let mut partitions = 0;
-                rd::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);
-                let id = rd::rd_kafka_TopicDescription_topic_id(topic);
-                TopicInfo { id: uuid(id), partitions: u32::try_from(partitions).unwrap_or(u32::MAX) }
-            });
-            all.push((name, info));
+            all.push((name, outcome(rd::rd_kafka_TopicDescription_error(topic)).map(|()| read(topic))));
         }
     }
     Ok(all)

@@ -3,7 +3,6 @@
 //!
 //! It owns these calls. It may not know which rights are the right ones.
 
-use std::ffi::CString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,8 @@ use super::super::admin::Operation;
 use super::super::client::Client;
 use super::acl::operation;
 use super::call::{Failure, call};
-use super::{c_text, copied, lent, outcome};
+use super::describe::{brokers_known, described};
+use super::lent;
 
 /// A topic, and what who asked may do with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,37 +31,8 @@ pub(in super::super) async fn shapes(
     names: &[String],
     timeout: Duration,
 ) -> Result<Vec<(String, Result<Shape, Failure>)>, Failure> {
-    let texts = names.iter().map(|n| c_text(n)).collect::<Result<Vec<CString>, _>>()?;
-    super::describe::brokers_known(client, names.first(), timeout).await?;
-    let ask = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout, |rk, options, queue| {
-        let mut pointers: Vec<_> = texts.iter().map(|t| t.as_ptr()).collect();
-        // SAFETY: the options are alive and the call's own. The collection copies the names, which live in `texts` during this
-        // call; it is destroyed once, after librdkafka copied it in turn.
-        unsafe {
-            ask_for_rights(options);
-            let topics = rd::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
-            rd::rd_kafka_DescribeTopics(rk, topics, options, queue);
-            rd::rd_kafka_TopicCollection_destroy(topics);
-        }
-    });
-    let event = ask.answer().await?;
-    let mut all = Vec::new();
-    // SAFETY: the event lives until the end of this function and everything read belongs to it: each array has as many elements
-    // as is told, and texts are copied. An event of another type gives null, which is looked for.
-    unsafe {
-        let result = rd::rd_kafka_event_DescribeTopics_result(event.ptr());
-        if result.is_null() {
-            return Ok(all);
-        }
-        let mut count = 0;
-        let topics = rd::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
-        for &topic in lent(topics.cast_const(), count) {
-            let name = copied(rd::rd_kafka_TopicDescription_name(topic));
-            let shape = outcome(rd::rd_kafka_TopicDescription_error(topic)).map(|()| shape(topic));
-            all.push((name, shape));
-        }
-    }
-    Ok(all)
+    // SAFETY: the description lives during this call.
+    described(client, names, timeout, true, |topic| unsafe { shape(topic) }).await
 }
 
 /// # Safety
@@ -90,6 +61,7 @@ pub(in super::super) async fn cluster_rights(
     client: &Arc<Client>,
     timeout: Duration,
 ) -> Result<Vec<Operation>, Failure> {
+    brokers_known(client, None, timeout).await?;
     let event = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, timeout, |rk, options, queue| {
         // SAFETY: all three live during the call, and the options are the call's own.
         unsafe {
@@ -115,7 +87,7 @@ pub(in super::super) async fn cluster_rights(
 /// # Safety
 /// `options` are alive, were made to be written (they are lent as const only so that no call keeps them), and nobody else has
 /// them.
-unsafe fn ask_for_rights(options: *const rd::rd_kafka_AdminOptions_t) {
+pub(super) unsafe fn ask_for_rights(options: *const rd::rd_kafka_AdminOptions_t) {
     // SAFETY: as the caller promises; what the setter gives back is null or an error that is ours to destroy.
     unsafe {
         let error = rd::rd_kafka_AdminOptions_set_include_authorized_operations(options.cast_mut(), 1);
