@@ -23,11 +23,13 @@ pub enum Kind {
     Churn,
     /// One node tampers with what it relays.
     Hostile,
+    /// The mailbox service comes back without its records.
+    Vanishing,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Calm,
         Self::Mixed,
         Self::Crashes,
@@ -37,6 +39,7 @@ impl Kind {
         Self::Signals,
         Self::Churn,
         Self::Hostile,
+        Self::Vanishing,
     ];
 
     /// Its name on the command line.
@@ -51,6 +54,7 @@ impl Kind {
             Self::Signals => "signals",
             Self::Churn => "churn",
             Self::Hostile => "hostile",
+            Self::Vanishing => "vanishing",
         }
     }
 
@@ -126,6 +130,8 @@ pub struct Faults {
     pub signal_outages: u64,
     /// Pauses of whoever leads, about as long as it takes to replace it.
     pub zombies: u64,
+    /// Losses of everything that the mailbox service holds.
+    pub vanishes: u64,
     /// Whether one node tampers with what it relays.
     pub hostile: bool,
 }
@@ -274,6 +280,12 @@ impl Plan {
                 faults.hostile = true;
                 self.manners.acts = dice.range(2, 8);
                 faults.shutdowns = 0;
+            }
+            Kind::Vanishing => {
+                faults.vanishes = dice.range(1, 2);
+                faults.pauses = dice.range(0, 1);
+                faults.cut_mailbox = dice.range(0, 1);
+                faults.flushes = dice.range(0, 1);
             }
         }
     }
