@@ -105,6 +105,7 @@ impl World {
     /// The mailbox loses its records; readers find their places anew.
     fn vanish(&mut self) {
         self.mailbox.vanish();
+        self.witness.vanished.push(self.now);
         for index in 0..self.hosts.len() {
             let life = self.hosts[index].life;
             let readers: Vec<_> =
