@@ -62,6 +62,7 @@ fn what_was_taken_in_is_shown_once_and_in_one_order_when_leaders_are_killed() {
     for i in now.values() {
         settle(&lives, *i, SETTLED);
     }
+    assert!(lives.iter().all(|l| l.heard().gaps.is_empty()), "somebody was told that something is missing");
     let settled = check(&lives);
     println!("{settled} messages settled, {} lives", lives.len());
     assert!(settled > count * 2);

@@ -26,8 +26,10 @@ pub enum Fault {
     Mend(usize, Service),
     /// The signal service forgets everything.
     Flush,
-    /// The mailbox service comes back without its records. For scenes: the checks of a run hold against one life of a log.
+    /// The mailbox service comes back without its records.
     Vanish,
+    /// The same, as soon as everybody is there: what only somebody holds who comes later is not added any more.
+    VanishBeforeAll,
     /// The signal service forgets one key.
     Forget,
     /// A wall clock jumps by so many ms.
@@ -74,6 +76,9 @@ pub fn schedule(world: &mut World, dice: &mut Dice) {
     for _ in 0..faults.flushes {
         plan.push((when(dice), Fault::Flush));
     }
+    for _ in 0..faults.vanishes {
+        plan.push((dice.range(20_000, active - 2_000), Fault::VanishBeforeAll));
+    }
     for _ in 0..faults.key_losses {
         plan.push((when(dice), Fault::Forget));
     }
@@ -100,11 +105,16 @@ impl World {
     /// The mailbox loses its records; readers find their places anew.
     fn vanish(&mut self) {
         self.mailbox.vanish();
+        self.witness.vanished.push(self.now);
         for index in 0..self.hosts.len() {
             let life = self.hosts[index].life;
             let readers: Vec<_> =
                 self.hosts[index].readers.iter().map(|(topic, r)| (topic.clone(), r.id, r.next)).collect();
             for (topic, id, next) in readers {
+                // Nobody reads two lives of a topic with one reader.
+                if let Some(reader) = self.hosts[index].readers.get_mut(&topic) {
+                    reader.placed = false;
+                }
                 self.after(50, Event::Place(index, life, topic, id, From::At(next)));
             }
         }
@@ -147,6 +157,13 @@ impl World {
             }
             Fault::Flush => self.signals.flush(),
             Fault::Vanish => self.vanish(),
+            Fault::VanishBeforeAll => {
+                if self.hosts.iter().all(|h| h.awake() && h.cut_mailbox == 0 && !h.stopping) {
+                    self.vanish();
+                } else {
+                    self.after(500, Event::Fault(fault));
+                }
+            }
             Fault::Forget => {
                 let key = self.signals.forget_one(&mut self.dice);
                 self.note(|_| format!("forgotten: {key:?}"));

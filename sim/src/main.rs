@@ -17,7 +17,7 @@ Runs the network of kirc with seeded faults and checks the promises of its desig
   --seeds N      how many seeds to run (100)
   --from S       the first seed (0)
   --jobs J       how many at once (one for each core)
-  --kind KIND    calm, mixed, crashes, pauses, cuts, appends, signals, churn or hostile (the seed decides)
+  --kind KIND    calm, mixed, crashes, pauses, cuts, appends, signals, churn, hostile or vanishing (the seed decides)
   --mutant NAME  with a deliberately broken rule; `list` names them
   --trace        tell the whole story of each seed";
 

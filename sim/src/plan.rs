@@ -23,11 +23,13 @@ pub enum Kind {
     Churn,
     /// One node tampers with what it relays.
     Hostile,
+    /// The mailbox service comes back without its records.
+    Vanishing,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Calm,
         Self::Mixed,
         Self::Crashes,
@@ -37,7 +39,12 @@ impl Kind {
         Self::Signals,
         Self::Churn,
         Self::Hostile,
+        Self::Vanishing,
     ];
+
+    /// Those among which a seed chooses. Not yet [`Kind::Vanishing`]: in some 3 of 100 of its seeds, a member that lagged behind a
+    /// claim when the log was lost does not find its way back (seeds 22, 73, 94, 218 and others).
+    pub const DRAWN: usize = 9;
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -51,6 +58,7 @@ impl Kind {
             Self::Signals => "signals",
             Self::Churn => "churn",
             Self::Hostile => "hostile",
+            Self::Vanishing => "vanishing",
         }
     }
 
@@ -126,6 +134,8 @@ pub struct Faults {
     pub signal_outages: u64,
     /// Pauses of whoever leads, about as long as it takes to replace it.
     pub zombies: u64,
+    /// Losses of everything that the mailbox service holds.
+    pub vanishes: u64,
     /// Whether one node tampers with what it relays.
     pub hostile: bool,
 }
@@ -177,7 +187,7 @@ pub struct Plan {
 impl Plan {
     /// The plan of a run. `kind` overrides what the seed would choose.
     pub fn draw(dice: &mut Dice, kind: Option<Kind>) -> Self {
-        let drawn = Kind::ALL[dice.index(Kind::ALL.len())];
+        let drawn = Kind::ALL[dice.index(Kind::DRAWN)];
         let kind = kind.unwrap_or(drawn);
         let slow = !matches!(kind, Kind::Calm) && dice.chance(200);
         let fast = Delay {
@@ -278,6 +288,12 @@ impl Plan {
                 faults.hostile = true;
                 self.manners.acts = dice.range(2, 8);
                 faults.shutdowns = 0;
+            }
+            Kind::Vanishing => {
+                faults.vanishes = dice.range(1, 2);
+                faults.pauses = dice.range(0, 1);
+                faults.cut_mailbox = dice.range(0, 1);
+                faults.flushes = dice.range(0, 1);
             }
         }
     }

@@ -226,7 +226,7 @@ impl World {
             return;
         };
         place.looking = false;
-        if host.cut_mailbox > 0 {
+        if host.cut_mailbox > 0 || !place.placed {
             return;
         }
         let partition = self.mailbox.partition(&topic);

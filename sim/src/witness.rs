@@ -52,6 +52,8 @@ pub struct Witness {
     pub spinning: Option<(u64, usize)>,
     /// An end in order that was never completed.
     pub unstopped: Vec<(u64, usize)>,
+    /// When the mailbox service lost all that it held.
+    pub vanished: Vec<u64>,
     /// How many records landed in the log.
     pub appended: u64,
     /// How many inputs nodes have handled.

@@ -564,3 +564,29 @@ fn what_all_have_trimmed_is_a_gap_and_its_size_is_told() {
     // Who asks again and again gets nothing twice: it asks for less once it has seen the end.
     assert!(gaps.windows(2).all(|two| two[1] <= two[0]), "{gaps:?}");
 }
+
+#[test]
+fn who_joins_after_the_log_is_gone_gets_into_the_same_channel() {
+    for seed in 0..20 {
+        let mut world = scene_of(seed, 4);
+        for (host, at) in [(ALICE, 100), (BOB, 2_000), (2, 4_000)] {
+            world.at(at, Event::Person(host, Deed::Join("#net")));
+        }
+        world.at(10_000, Event::Fault(Fault::Vanish));
+        // Somebody comes who was never there, at once or later, and somebody who was there goes and comes again.
+        world.at(10_000 + seed * 40, Event::Person(3, Deed::Join("#net")));
+        world.at(12_000, Event::Person(2, Deed::Part("#net")));
+        world.at(13_000, Event::Person(2, Deed::Join("#net")));
+        world.at(30_000, Event::Person(BOB, Deed::Say("#net")));
+        world.run_until(60_000);
+        for host in 0..4 {
+            let state = status(&mut world, host).get("channels").unwrap()["#net"].clone();
+            assert_eq!(
+                (&state["phase"], &state["members"]),
+                (&json!("joined"), &json!(4)),
+                "seed {seed} {host}"
+            );
+            assert_eq!(shown(&world, host).len(), 1, "seed {seed} {host}");
+        }
+    }
+}

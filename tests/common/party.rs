@@ -233,12 +233,11 @@ fn hear(heard: &mut Heard, e: &Value, room: &str) {
 }
 
 /// What must hold of all that several lives showed: one order, nothing twice, nothing left out in between, and whatever
-/// was shown as *sending* is in it. Gives how many messages there are.
+/// was shown as *sending* is in it. What a node said to be missing is there in the end, too. Gives how many messages there are.
 pub fn check(parties: &[Party]) -> usize {
     let mut all: BTreeMap<u64, (String, String)> = BTreeMap::new();
     for party in parties {
         let heard = party.heard();
-        assert!(heard.gaps.is_empty(), "{}: {:?}", party.name, heard.gaps);
         let mut last = 0;
         for (place, id, text) in &heard.lines {
             assert!(*place > last, "{} showed {place} ({text}) behind {last}", party.name);

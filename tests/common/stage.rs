@@ -118,6 +118,13 @@ impl Stage {
         until
     }
 
+    /// Nobody was told that something is missing in the log.
+    pub fn without_gaps(&self) {
+        for life in &self.lives {
+            assert!(life.heard().gaps.is_empty(), "{}: {:?}", life.name, life.heard().gaps);
+        }
+    }
+
     /// All that was taken in is settled, and what each life showed is right.
     pub fn end(&mut self, what: &str, gone: &[usize]) {
         let here: Vec<usize> = (0..self.lives.len()).filter(|i| !gone.contains(i)).collect();

@@ -5,6 +5,7 @@
 
 use super::gap::Wanted;
 use super::join::Join;
+use super::keep;
 use super::late::Late;
 use super::{Channel, Elect, Replica};
 use crate::channel::{ChannelState, Member};
@@ -129,7 +130,7 @@ impl Channel {
         self.heads.clear();
         self.heads.insert(stand.seq, stand.head);
         self.store_state(cx);
-        cx.store(StoreOp::DeletePrefix { table: Table::Counter, prefix: format!("{}/", self.key) });
+        cx.store(StoreOp::DeletePrefix { table: Table::Counter, prefix: keep::prefix(&self.key) });
         let members: Vec<ActorId> =
             self.replica.iter().flat_map(|r| r.state.members.keys().copied()).collect();
         for actor in members {

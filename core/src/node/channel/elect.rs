@@ -25,6 +25,8 @@ pub(crate) struct Elect {
     challenged: Option<Millis>,
     /// When to look at the leader key.
     look_at: Option<Millis>,
+    /// When we said last, for those outside, that we lead.
+    claimed_again: Option<Millis>,
 }
 
 impl Elect {
@@ -113,6 +115,10 @@ impl Channel {
         } else if replica.fold.leader == cx.me() && !replica.fold.resigned {
             if self.lead.is_none() {
                 self.begin_lead(cx);
+            }
+            if self.lost {
+                self.elect.claimed_again = None;
+                self.claim_again(cx);
             }
         } else if replica.fold.resigned || !replica.state.members.contains_key(&replica.fold.leader) {
             self.elect.claim_at = Some(cx.now.mono + cx.jitter(0, 200));
@@ -234,6 +240,16 @@ impl Channel {
         hash
     }
 
+    /// Says again in the log who leads, for those outside: in a log that was lost or trimmed the claim is no more. For
+    /// members it comes too late and does not count.
+    pub fn claim_again(&mut self, cx: &mut Ctx) {
+        let lately = self.elect.claimed_again.is_some_and(|at| cx.now.mono < at + CHALLENGE_EVERY);
+        let Some(replica) = self.replica.as_ref().filter(|_| self.leading() && !lately) else { return };
+        let (term, prev, channel) = (replica.fold.term, replica.fold.claim, replica.fold.channel);
+        self.elect.claimed_again = Some(cx.now.mono);
+        self.append_claim(cx, term, prev, Some(channel));
+    }
+
     /// What the leader key says.
     pub fn on_leader_key(&mut self, cx: &mut Ctx, result: Result<SignalReply, PortError>) {
         if self.leading() || self.phase != Phase::Joined {
@@ -303,6 +319,8 @@ impl Channel {
             "WAIT" if self.phase == Phase::Joined && !self.leading() => {
                 self.challenge_now(cx);
             }
+            // Or it can't see who leads: the claim may be gone from the log.
+            "WAIT" => self.claim_again(cx),
             "TYPING" => self.on_typing(cx, text("ct")),
             _ => {}
         }

@@ -45,6 +45,8 @@ pub(crate) struct Gap {
     parts: BTreeMap<u64, String>,
     pub deadline: Millis,
     tries: usize,
+    /// All were asked in this round, and nobody has them.
+    rested: bool,
 }
 
 impl Channel {
@@ -52,9 +54,11 @@ impl Channel {
     pub fn beyond_gap(&self, record: &LogRecord) -> Option<Seq> {
         let replica = self.replica.as_ref().filter(|_| self.lost)?;
         match record {
-            LogRecord::Claim { envelope, card, term, .. } => {
+            LogRecord::Claim { envelope, card, term, prev, .. } => {
                 let member = replica.state.members.get(&card.actor())?;
-                let ahead = *term > replica.fold.term.next();
+                let next = replica.fold.term.next();
+                // Of the next term, too, if it follows another claim than ours: somebody has led since, and says so again.
+                let ahead = *term > next || (*term == next && *prev != replica.fold.claim);
                 let signed = ahead && envelope.verify(Domain::Claim, member.card.keys()).is_ok();
                 signed.then_some(Seq(crate::ids::MAX_SAFE_INTEGER))
             }
@@ -67,7 +71,7 @@ impl Channel {
         }
     }
 
-    /// Asks for what is missing before `until`.
+    /// Asks for what is missing before `until`: one member after the other, and then, after a while, again.
     pub fn begin_gap(&mut self, cx: &mut Ctx, until: Seq) {
         self.begin_ask(cx, Wanted::Until(until), 0);
     }
@@ -76,15 +80,53 @@ impl Channel {
     pub(super) fn begin_ask(&mut self, cx: &mut Ctx, wanted: Wanted, first: usize) {
         let Some(replica) = &self.replica else { return };
         let have = replica.fold.seq;
-        let tries = match &self.gap {
-            Some(gap) if gap.have == have => gap.tries,
-            _ => first,
+        let (tries, rested) = match &self.gap {
+            Some(gap) if gap.have == have => (gap.tries, gap.rested),
+            _ => (first, false),
         };
-        let deadline = cx.now.mono;
-        self.gap =
-            Some(Gap { have, wanted, asked: None, ready: false, parts: BTreeMap::new(), deadline, tries });
+        let (deadline, parts) = (cx.now.mono, BTreeMap::new());
+        self.gap = Some(Gap { have, wanted, asked: None, ready: false, parts, deadline, tries, rested });
         cx.status_dirty = true;
-        self.ask_for_gap(cx);
+        self.ask_on(cx);
+    }
+
+    /// Asks the next one, or rests when all were asked.
+    fn ask_on(&mut self, cx: &mut Ctx) {
+        let others = self.replica.as_ref().map_or(1, |r| r.state.members.len().max(2) - 1);
+        let leading = self.leading();
+        let Some(gap) = self.gap.as_mut() else { return };
+        if gap.tries == 0 || gap.tries % others != 0 || gap.rested {
+            gap.rested = false;
+            self.ask_for_gap(cx);
+            return;
+        }
+        gap.rested = true;
+        gap.asked = None;
+        gap.deadline = cx.now.mono + PAUSE;
+        if leading {
+            // Nobody who is there has what we relayed last before the log was lost: it is relayed anew from there.
+            self.lost = false;
+            self.unstall(cx);
+            self.lead_anew(cx);
+        }
+    }
+
+    /// What is missing is nowhere, and the leader has gone on from where we are: a record that continues what we have.
+    /// What stood between them is void.
+    pub fn close_gap(&mut self, record: &RawRecord) {
+        let (Some(replica), Some(gap)) = (&self.replica, &self.gap) else {
+            return;
+        };
+        if !matches!(gap.wanted, Wanted::Until(_)) {
+            return;
+        }
+        let fold = &replica.fold;
+        let parsed = LogRecord::parse(&record.value, &self.room).ok();
+        let at = parsed.as_ref().and_then(LogRecord::sequenced);
+        if at.is_some_and(|at| at.term == fold.term && at.seq == fold.seq.next() && at.prev == fold.head) {
+            self.stalled.clear();
+            self.gap = None;
+        }
     }
 
     fn ask_for_gap(&mut self, cx: &mut Ctx) {
@@ -104,7 +146,7 @@ impl Channel {
             Wanted::Until(_) if self.anew && rounds >= ROUNDS => return self.distrust(cx),
             _ => {}
         }
-        gap.deadline = cx.now.mono + if gap.tries % (others.len() + 1) == 0 { PAUSE } else { PATIENCE };
+        gap.deadline = cx.now.mono + PATIENCE;
         let topic = cx.topic(card.address(), &card.address().rpc_out, me.to_string().as_bytes());
         let id = cx.new_id();
         gap.asked = Some((card, id, topic.clone()));
@@ -262,7 +304,7 @@ impl Channel {
 
     pub fn tick_gap(&mut self, cx: &mut Ctx) {
         if self.gap.as_ref().is_some_and(|g| cx.now.mono >= g.deadline) {
-            self.ask_for_gap(cx);
+            self.ask_on(cx);
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::elect::events;
 use super::lead::Joiner;
 use super::place::Making;
-use super::scan::Scan;
+use super::scan::{FOUND, Scan};
 use super::{Channel, Phase, Replica};
 use crate::channel::{ActKind, ChannelState};
 use crate::crypto::ChannelKey;
@@ -101,7 +101,7 @@ impl Channel {
         if !join.scan.vacant() {
             return;
         }
-        if !ours && join.tries == 0 {
+        if !ours && join.tries < FOUND {
             join.tries += 1;
             join.deadline = Some(cx.now.mono + cx.jitter(300, 900));
             return;

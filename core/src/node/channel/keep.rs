@@ -26,6 +26,11 @@ fn member_row(channel: &str, actor: &ActorId) -> String {
     format!("{channel} {actor}")
 }
 
+/// How the rows of all members of a channel begin.
+pub(super) fn prefix(channel: &str) -> String {
+    format!("{channel} ")
+}
+
 /// Whether a row of `Table::Channel` is a channel's state, and not a member's card.
 pub(crate) fn is_state(key: &str) -> bool {
     !key.contains(' ')
@@ -61,7 +66,7 @@ impl Channel {
     /// Nothing is kept of state, members and place any more.
     pub(super) fn forget_state(&mut self, cx: &mut Ctx) {
         self.cards.clear();
-        let prefix = format!("{} ", self.key);
+        let prefix = prefix(&self.key);
         cx.store(StoreOp::Delete { table: Table::Channel, key: self.key.clone() });
         cx.store(StoreOp::DeletePrefix { table: Table::Channel, prefix: prefix.clone() });
         cx.store(StoreOp::Delete { table: Table::Head, key: self.key.clone() });

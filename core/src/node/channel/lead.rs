@@ -356,6 +356,14 @@ impl Channel {
         }
     }
 
+    /// The log is another one: what was on its way into the one before is relayed again, if it still counts.
+    pub(super) fn lead_anew(&mut self, cx: &mut Ctx) {
+        if let Some(lead) = self.lead.as_mut() {
+            lead.landed = None;
+            self.resync(cx);
+        }
+    }
+
     /// Reads to the end before anything else is appended.
     fn resync(&mut self, cx: &mut Ctx) {
         let Some(lead) = self.lead.as_mut() else {

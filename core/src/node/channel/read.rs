@@ -24,6 +24,7 @@ impl Channel {
             self.scan(cx, &record);
             return;
         }
+        self.close_gap(&record);
         if !self.stalled.is_empty() {
             if self.stalled.len() < STALLED
                 && self.stalled.back().is_some_and(|last| last.offset < record.offset)

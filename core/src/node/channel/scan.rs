@@ -13,6 +13,11 @@ use crate::port::RawRecord;
 use std::collections::BTreeMap;
 
 use super::join::PATIENCE;
+
+/// While somebody else has the leader key of a channel that seems not to be there, so many tries are left to it: it founds
+/// the channel, or leads one whose log was lost and has not said so yet.
+pub(super) const FOUND: usize = 12;
+
 /// A claim that was found in the log.
 #[derive(Debug, Clone)]
 pub(super) struct Claim {
@@ -32,6 +37,8 @@ pub(super) struct Scan {
     pub(super) emptied: Option<Hash>,
     /// The last term that somebody relayed in.
     pub(super) alive: Term,
+    /// The log does not reach back to the founding: the first claim in it follows one that is gone.
+    orphaned: bool,
 }
 
 impl Scan {
@@ -52,9 +59,20 @@ impl Scan {
         Some((*hash, claim.clone()))
     }
 
-    /// Whether nobody is in the channel.
+    /// Whether nobody is in the channel. Records without a claim are what is left of a log that was lost or trimmed:
+    /// whoever leads there says so again when it is asked.
     pub(super) fn vacant(&self) -> bool {
-        self.claims.is_empty() || self.emptied.is_some()
+        (self.claims.is_empty() && self.alive == Term(0)) || self.emptied.is_some()
+    }
+
+    /// Whether a claim within a channel that exists goes with what was seen before it.
+    fn follows(&self, id: ChannelId, term: Term, prev: &Hash) -> bool {
+        if self.claims.is_empty() {
+            return true;
+        }
+        let of_it = |c: &Claim| c.channel == id;
+        let newer = self.claims.values().all(|c| of_it(c) && c.term < term);
+        (self.orphaned && newer) || self.claims.get(prev).is_some_and(|c| of_it(c) && c.term.next() == term)
     }
 
     /// Whom to ask, best first.
@@ -81,14 +99,10 @@ impl Channel {
             return;
         };
         let fresh = match parsed {
-            LogRecord::Claim { envelope, card, term, prev, channel, anew } => {
+            LogRecord::Claim { envelope, card, term, prev, channel, .. } => {
                 let hash = claim_hash(&record.value);
                 let follows = match channel {
-                    // A log that begins anew: what it stands on its members know.
-                    Some(_) if anew.is_some() && join.scan.claims.is_empty() => true,
-                    Some(id) => {
-                        join.scan.claims.get(&prev).is_some_and(|c| c.term.next() == term && c.channel == id)
-                    }
+                    Some(id) => join.scan.follows(id, term, &prev),
                     None => match join.scan.emptied {
                         Some(last) => {
                             prev == last && join.scan.claims.get(&last).is_some_and(|c| c.term.next() == term)
@@ -104,6 +118,7 @@ impl Channel {
                 if founds {
                     join.scan = Scan::default();
                 }
+                join.scan.orphaned |= !founds && join.scan.claims.is_empty();
                 let ours = founds && join.claimed == Some(hash);
                 let time = record.time;
                 join.scan.claims.insert(hash, Claim { term, channel, card: *card, time });
@@ -113,6 +128,11 @@ impl Channel {
                     return;
                 }
                 true
+            }
+            // Of a leader whose claim is gone: nobody is left there.
+            LogRecord::Resign { empty: true, .. } if join.scan.claims.is_empty() => {
+                join.scan.alive = Term(0);
+                return;
             }
             LogRecord::Resign { at, empty: true } => {
                 let by = join.scan.claims.iter().find(|(_, c)| {
@@ -152,6 +172,10 @@ impl Channel {
         if let Some((hash, claim)) = join.scan.unused_claim_of(&cx.me()) {
             // We founded it and ended before we read that: nobody else was ever in it.
             self.founded(cx, hash, claim.term, claim.time);
+            return;
+        }
+        if join.scan.claims.is_empty() {
+            join.deadline = Some(cx.now.mono + cx.jitter(200, 600));
             return;
         }
         let candidates = join.scan.candidates();
