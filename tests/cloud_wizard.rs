@@ -13,7 +13,6 @@ use common::services::{Cluster, Services};
 use kirc::config::EnvFile;
 use serde_json::{Map, Value, json};
 
-const DOWN: &str = "\x1b[B";
 const TOKEN: &str = "token-that-nobody-may-see";
 
 fn read_env(world: &World, name: &str) -> String {
@@ -28,7 +27,7 @@ fn to_the_cloud(screen: &mut Screen) {
     screen.shows("Passphrase");
     screen.types("\r");
     screen.shows("Which grid?");
-    screen.types(&format!("{DOWN}{DOWN}\r"));
+    screen.picks("the cloud: the same on a free plan");
     screen.shows("Is there an account?");
     screen.types("n\r");
     screen.shows("Then do that now; this waits");
@@ -133,7 +132,7 @@ fn the_cloud_by_hand() {
         command.cwd(world.path());
     });
     to_the_cloud(&mut screen);
-    screen.types(&format!("{DOWN}\r"));
+    screen.picks("I make them in the console, by hand");
     screen.shows("Do all three run?");
     screen.types("y\r");
     screen.shows("kirc-owner everything on the four topics");

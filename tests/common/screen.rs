@@ -96,6 +96,24 @@ impl Screen {
         }
     }
 
+    /// Goes down to an option of a question, and takes it.
+    pub fn picks(&mut self, option: &str) {
+        self.shows(option);
+        let chosen = format!("> {option}");
+        let begin = Instant::now();
+        while !self.text().contains(&chosen) {
+            assert!(begin.elapsed() < LONG, "{option:?} can't be reached:\n{}", self.text());
+            // A key is lost that comes before the question listens.
+            let before = self.text();
+            self.types("\x1b[B");
+            let typed = Instant::now();
+            while self.text() == before && typed.elapsed() < Duration::from_secs(1) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        self.types("\r");
+    }
+
     /// Types.
     pub fn types(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
