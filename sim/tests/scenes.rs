@@ -469,6 +469,28 @@ fn who_came_in_what_was_lost_comes_in_again() {
 }
 
 #[test]
+fn who_missed_a_claim_of_a_log_that_is_gone_has_it_from_the_others() {
+    let mut world = scene(3);
+    for (host, at) in [(ALICE, 100), (BOB, 2_000), (2, 4_000)] {
+        world.at(at, Event::Person(host, Deed::Join("#net")));
+    }
+    // Who leads is cut off, and somebody else leads by the time the log is lost.
+    world.at(20_000, Event::Fault(Fault::Cut(ALICE, Service::Mailbox, 50_000)));
+    for i in 0..4 {
+        world.at(22_000 + i * 500, Event::Person(1 + i as usize % 2, Deed::Say("#net")));
+    }
+    world.run_until(40_000);
+    assert_eq!([BOB, 2].map(|host| shown(&world, host).len()), [4, 4], "somebody else leads");
+    world.at(40_000, Event::Fault(Fault::Vanish));
+    for (host, at) in [(BOB, 60_000), (ALICE, 100_000), (2, 101_000)] {
+        world.at(at, Event::Person(host, Deed::Say("#net")));
+    }
+    world.run_until(150_000);
+    assert_eq!([ALICE, BOB, 2].map(|host| shown(&world, host).len()), [7, 7, 7]);
+    assert_eq!(shown(&world, ALICE), shown(&world, BOB));
+}
+
+#[test]
 fn a_channel_is_one_again_after_its_log_began_with_less() {
     let mut world = begins_with_less(|_| {});
     for (i, host) in [ALICE, BOB, 2].into_iter().enumerate() {

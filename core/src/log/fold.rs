@@ -174,7 +174,9 @@ impl Fold {
                 None => Verdict::Void("of no known form"),
             },
         };
-        if verdict != Verdict::Stall {
+        // What stands in a new log before it begins is later than all that is still to come of the old one, from the others.
+        let early = judge.anew && verdict != Verdict::Claimed;
+        if verdict != Verdict::Stall && !early {
             self.time = time;
         }
         verdict

@@ -1,6 +1,6 @@
 //! Promise 4: whatever bears an author's name was done by that author's own session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Breaches, Promise, Shown, View, honest, text};
 use crate::world::World;
@@ -14,6 +14,7 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
             continue;
         }
         let nick = world.hosts[host].nick;
+        let mut undone = BTreeSet::new();
         let mut times: BTreeMap<(usize, &str, &str, &[String]), usize> = BTreeMap::new();
         for shown in list {
             let Some(author) = view.actors.get(&shown.actor).copied() else {
@@ -26,6 +27,14 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
                 continue;
             };
             if !honest(world, author) {
+                continue;
+            }
+            // What was lost with a log is done again in the next, and shown again.
+            let again = !shown.id.is_empty() && undone.contains(&shown.id);
+            if shown.seq.is_some_and(|seq| view.lives.lost(to, seq).is_some()) {
+                undone.insert(&shown.id);
+            }
+            if again {
                 continue;
             }
             let params = if shown.command == "MODE" { &[][..] } else { &shown.params[..] };

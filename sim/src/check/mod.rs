@@ -11,6 +11,7 @@ mod blind;
 mod claims;
 mod kept;
 mod live;
+mod lives;
 mod order;
 mod secret;
 mod sent;

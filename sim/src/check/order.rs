@@ -9,7 +9,8 @@ use crate::world::World;
 pub fn check(world: &World, view: &View, found: &mut Breaches) {
     for ((host, channel), list) in &view.shown {
         if honest(world, *host) {
-            once_and_growing(world, *host, channel, list, found);
+            once_and_growing(world, view, *host, channel, list, found);
+            told(world, view, *host, channel, list, found);
             same_places(world, view, *host, channel, list, found);
             nothing_missing(world, view, *host, channel, list, found);
             stored(world, *host, list, found);
@@ -27,12 +28,20 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
     }
 }
 
-fn once_and_growing(world: &World, host: usize, channel: &str, list: &[Shown], found: &mut Breaches) {
+fn once_and_growing(
+    world: &World,
+    view: &View,
+    host: usize,
+    channel: &str,
+    list: &[Shown],
+    found: &mut Breaches,
+) {
     let nick = world.hosts[host].nick;
     let mut seen = Ids::new();
-    let mut last = None;
+    // What is late has an order of its own, below what was shown before.
+    let (mut last, mut last_late) = (None, None);
     for shown in list {
-        let message = matches!(shown.command.as_str(), "PRIVMSG" | "NOTICE");
+        let message = is_message(shown);
         if message && !seen.insert(shown.id.clone()) {
             found.add(
                 Promise::Order,
@@ -41,7 +50,19 @@ fn once_and_growing(world: &World, host: usize, channel: &str, list: &[Shown], f
                 format!("{nick} shows {} in {channel} twice", shown.id),
             );
         }
+        if shown.late && !(message && shown.seq.is_some_and(|seq| view.lives.lost(channel, seq).is_some())) {
+            found.add(
+                Promise::Order,
+                shown.at,
+                &[&shown.id, nick],
+                format!(
+                    "{nick} shows {} {} of {channel} as late, and it was not lost",
+                    shown.command, shown.id
+                ),
+            );
+        }
         let Some(seq) = shown.seq else { continue };
+        let last = if shown.late { &mut last_late } else { &mut last };
         if last.is_some_and(|last| seq <= last) {
             found.add(
                 Promise::Order,
@@ -53,8 +74,34 @@ fn once_and_growing(world: &World, host: usize, channel: &str, list: &[Shown], f
                 ),
             );
         }
-        last = last.max(Some(seq));
+        *last = (*last).max(Some(seq));
     }
+}
+
+/// Who showed what was lost, and is there still, was told that it does not hold any more.
+fn told(world: &World, view: &View, host: usize, channel: &str, list: &[Shown], found: &mut Breaches) {
+    let nick = world.hosts[host].nick;
+    let lost = |s: &&Shown| !s.late && s.seq.is_some_and(|seq| view.lives.lost(channel, seq).is_some());
+    let Some(shown) = list.iter().rfind(lost).filter(|_| view.stays(host, channel)) else {
+        return;
+    };
+    let gone = |s: &Shown| s.at >= shown.at && view.moved(world, s) == Some((host, false));
+    let word = |(who, name, at): &(usize, String, u64)| *who == host && name == channel && *at >= shown.at;
+    if !view.fallen.iter().any(word) && !list.iter().any(gone) {
+        found.add(
+            Promise::Order,
+            shown.at,
+            &[&shown.id, nick],
+            format!(
+                "{nick} shows {} {} at a place of {channel} that was lost, and was not told so",
+                shown.command, shown.id
+            ),
+        );
+    }
+}
+
+fn is_message(shown: &Shown) -> bool {
+    matches!(shown.command.as_str(), "PRIVMSG" | "NOTICE")
 }
 
 fn same_places(world: &World, view: &View, host: usize, channel: &str, list: &[Shown], found: &mut Breaches) {
@@ -95,8 +142,17 @@ fn nothing_missing(
     let nick = world.hosts[host].nick;
     let mine: BTreeMap<u64, &Shown> = list.iter().filter_map(|s| Some((s.seq?, s))).collect();
     let last = mine.last_key_value().map_or(0, |(seq, _)| *seq);
+    let lost = |seq: u64| view.lives.lost(channel, seq).is_some();
     for ((name, seq), other) in &view.places {
-        if name == channel && *seq <= last && !mine.contains_key(seq) && view.present(host, channel, *seq) {
+        if name != channel || *seq > last || mine.contains_key(seq) || !view.owed(host, channel, *seq) {
+            continue;
+        }
+        // What was lost is undone; but what was said there is shown, late or where it was said again.
+        let said = is_message(other);
+        let elsewhere = list.iter().filter(|s| said && s.id == other.id).find_map(|s| s.seq);
+        let excused =
+            if said { elsewhere.is_some_and(|there| lost(*seq) || lost(there)) } else { lost(*seq) };
+        if !excused {
             found.add(
                 Promise::Order,
                 other.at,
@@ -116,7 +172,7 @@ fn stored(world: &World, host: usize, list: &[Shown], found: &mut Breaches) {
     let rows = world.hosts[host].store.messages();
     let places: BTreeMap<&str, u64> = rows.iter().map(|r| (r.id.as_str(), r.seq)).collect();
     for shown in list {
-        if !matches!(shown.command.as_str(), "PRIVMSG" | "NOTICE") {
+        if !is_message(shown) {
             continue;
         }
         let place = places.get(shown.id.as_str()).copied();

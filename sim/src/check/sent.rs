@@ -34,7 +34,7 @@ fn check_channel(
     let seq = own.and_then(|list| list.iter().filter(|s| s.id == id).find_map(|s| s.seq));
     let others: Vec<usize> = (0..world.hosts.len())
         .filter(|h| *h != message.host)
-        .filter(|h| view.present(*h, &message.to, seq.unwrap_or(u64::MAX)))
+        .filter(|h| view.owed(*h, &message.to, seq.unwrap_or(u64::MAX)))
         .collect();
     let landed = landed(world, id, is_log);
     // A channel whose only member is the author lives in its store.

@@ -1,9 +1,10 @@
 //! What was shown to whom, put in order for the checks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kirc_core::Envelope;
 
+use super::lives::{Life, Lives};
 use super::{Names, Spans, text};
 use crate::witness::Heard;
 use crate::world::World;
@@ -26,6 +27,8 @@ pub struct Shown {
     pub id: String,
     /// Its place.
     pub seq: Option<u64>,
+    /// Whether it was shown as late: from a log that is gone.
+    pub late: bool,
     /// The author's actor id.
     pub actor: String,
     /// Text, reason or topic.
@@ -70,12 +73,16 @@ pub struct View {
     pub gaps: Vec<(usize, String, u64, u64)>,
     /// Every record that was shown, by channel and place: as an honest node showed it, if one did.
     pub places: BTreeMap<(String, u64), Shown>,
+    /// Where the logs began anew.
+    pub lives: Lives,
+    /// Who was told that it has more than a log began anew with: machine, channel, when.
+    pub fallen: Vec<(usize, String, u64)>,
 }
 
 impl View {
     /// Puts in order what was seen.
     pub fn of(world: &World) -> Self {
-        let mut view = Self::default();
+        let mut view = Self { lives: Lives::of(world), ..Self::default() };
         for host in &world.hosts {
             let actor = host.identity.actor().to_string();
             view.actors.insert(actor, host.index);
@@ -114,6 +121,10 @@ impl View {
                 let many = envelope.params.first().and_then(|p| p.parse().ok());
                 let channel = envelope.to.clone().unwrap_or_default();
                 self.gaps.push((heard.host, channel, heard.at, many.unwrap_or(0)));
+            }
+            "ALARM" if envelope.params.first().is_some_and(|p| p == "log-anew") => {
+                let channel = envelope.to.clone().unwrap_or_default();
+                self.fallen.push((heard.host, channel, heard.at));
             }
             "STATE" => {
                 let state = envelope.params.first().map_or("", String::as_str);
@@ -174,6 +185,7 @@ impl View {
             command: envelope.command.clone(),
             id: envelope.id.clone().unwrap_or_default(),
             seq: envelope.meta_u64("seq"),
+            late: envelope.meta.contains_key("late"),
             actor: envelope.meta_str("actor").unwrap_or_default().to_owned(),
             text: text(envelope),
             params: envelope.params.clone(),
@@ -189,25 +201,45 @@ impl View {
     fn find_spans(&mut self, world: &World) {
         let mut spans = Spans::new();
         let mut own = Spans::new();
-        for ((host, channel), list) in &self.shown {
-            for shown in list {
-                let Some(seq) = shown.seq else { continue };
-                let moved = self.moved(world, shown).filter(|(who, _)| who == host);
-                mark(&mut own, channel, seq, moved);
-                if seq == 0 {
-                    // Who founds a channel is in it without a JOIN in the log.
-                    mark(&mut spans, channel, seq, moved);
+        let channels: BTreeSet<&String> = self.shown.keys().map(|(_, channel)| channel).collect();
+        for channel in channels {
+            // Who founds a channel is in it without a JOIN in the log.
+            for ((host, _), list) in self.shown.iter().filter(|((_, name), _)| name == channel) {
+                for shown in list.iter().filter(|s| s.seq == Some(0)) {
+                    mark(&mut spans, channel, 0, self.moved(world, shown).filter(|(who, _)| who == host));
                 }
             }
+            let mut lives = self.lives.of_channel(channel).peekable();
+            for ((_, seq), shown) in self.places.iter().filter(|((name, _), _)| name == channel) {
+                while let Some(life) = lives.next_if(|life| life.first <= *seq) {
+                    turn(&mut spans, channel, life);
+                }
+                mark(&mut spans, channel, *seq, self.moved(world, shown));
+            }
+            lives.for_each(|life| turn(&mut spans, channel, life));
         }
-        for ((channel, seq), shown) in &self.places {
-            mark(&mut spans, channel, *seq, self.moved(world, shown));
+        for ((host, channel), list) in &self.shown {
+            let mut lives = self.lives.of_channel(channel).peekable();
+            // Who came in what was lost comes in again, and is not in until then.
+            let mut close = |own: &mut Spans, until: u64| {
+                while let Some(life) = lives.next_if(|life| life.first <= until) {
+                    if !within(&spans, *host, channel, life.base) {
+                        mark(own, channel, life.first - 1, Some((*host, false)));
+                    }
+                }
+            };
+            for shown in list.iter().filter(|s| !s.late) {
+                let Some(seq) = shown.seq else { continue };
+                close(&mut own, seq);
+                mark(&mut own, channel, seq, self.moved(world, shown).filter(|(who, _)| who == host));
+            }
+            close(&mut own, u64::MAX);
         }
         (self.spans, self.own) = (spans, own);
     }
 
     /// Who came (true) or went by this.
-    fn moved(&self, world: &World, shown: &Shown) -> Option<(usize, bool)> {
+    pub fn moved(&self, world: &World, shown: &Shown) -> Option<(usize, bool)> {
         let author = self.actors.get(&shown.actor).copied();
         match shown.command.as_str() {
             "JOIN" => Some((author?, true)),
@@ -231,6 +263,13 @@ impl View {
         self.member(host, channel, seq) && within(&self.own, host, channel, seq)
     }
 
+    /// Whether an owner is to be shown what stands at a place. Of what was lost, only those can judge it who were in where the
+    /// log went on from.
+    pub fn owed(&self, host: usize, channel: &str, seq: u64) -> bool {
+        let lost = self.lives.lost(channel, seq);
+        self.present(host, channel, seq) && lost.is_none_or(|base| self.member(host, channel, base))
+    }
+
     /// Whether an owner is a member in the end.
     pub fn stays(&self, host: usize, channel: &str) -> bool {
         self.present(host, channel, u64::MAX)
@@ -251,6 +290,19 @@ fn mark(spans: &mut Spans, channel: &str, seq: u64, moved: Option<(usize, bool)>
         (Some(last), false) => last.1 = seq,
         (None, true) => spans.push((seq, u64::MAX)),
         _ => {}
+    }
+}
+
+/// A log begins anew: who was in where it stands is in, and nobody else.
+fn turn(spans: &mut Spans, channel: &str, life: Life) {
+    for ((_, _), spans) in spans.iter_mut().filter(|((_, name), _)| name == channel) {
+        let then = spans.iter().any(|(a, b)| (*a..=*b).contains(&life.base) && *b != life.base);
+        let open = spans.last_mut().filter(|last| last.1 == u64::MAX);
+        match (open, then) {
+            (Some(last), false) => last.1 = life.first - 1,
+            (None, true) => spans.push((life.first, u64::MAX)),
+            _ => {}
+        }
     }
 }
 
