@@ -198,6 +198,10 @@ fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
 }
 
 /// Ends the process with the terminal given back and a sentence on it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread stands still for good, so nothing can be destructed; the terminal is given back"
+)]
 fn farewell(why: &str) {
     // Whoever draws waits here from now on, so that nothing is drawn over the sentence.
     let _screen = std::io::stdout().lock();
