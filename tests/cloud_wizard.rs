@@ -107,7 +107,8 @@ fn the_cloud_by_terraform() {
     }
     assert_eq!(read_env(&world, "KIRC_NICK"), "alice");
     assert_eq!(fs::read_to_string(read_env(&world, "KIRC_CA")).unwrap(), ca);
-    assert!(Path::new(&read_env(&world, "KIRC_CA")).ends_with("certs/ca.pem"));
+    let file = read_env(&world, "KIRC_CA");
+    assert!(Path::new(&file).ends_with("certs/ca.pem"), "{file}");
     // It is enough to talk.
     let mut alice = world.talker(world.bare("alice"), "alice", &["pipe", "--caps", "state"]);
     alice.until("001");
