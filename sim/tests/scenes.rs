@@ -491,6 +491,30 @@ fn who_missed_a_claim_of_a_log_that_is_gone_has_it_from_the_others() {
 }
 
 #[test]
+fn who_was_removed_from_a_new_log_before_it_came_is_told_so() {
+    let mut world = scene(3);
+    for (host, at) in [(ALICE, 100), (BOB, 2_000), (2, 4_000)] {
+        world.at(at, Event::Person(host, Deed::Join("#net")));
+    }
+    // Who may remove others is cut off, and begins the log anew with less.
+    world.at(20_000, Event::Fault(Fault::Cut(ALICE, Service::Mailbox, 30_000)));
+    for i in 0..2 {
+        world.at(22_000 + i * 500, Event::Person(1 + i as usize, Deed::Say("#net")));
+    }
+    for host in [BOB, 2] {
+        world.at(30_000, Event::Fault(Fault::Pause(host, 70_000)));
+    }
+    world.at(31_000, Event::Fault(Fault::Vanish));
+    world.run_until(75_000);
+    says(&mut world, ALICE, Envelope::new("KICK").to("#net").param("bob"));
+    world.run_until(80_000);
+    assert_eq!(heard(&world, ALICE, "KICK").len(), 1);
+    world.run_until(130_000);
+    assert_eq!(heard(&world, BOB, "KICK").len(), 1, "{:?}", heard(&world, BOB, "ALARM"));
+    assert_eq!([ALICE, 2].map(|host| shown(&world, host).len()), [2, 2]);
+}
+
+#[test]
 fn a_channel_is_one_again_after_its_log_began_with_less() {
     let mut world = begins_with_less(|_| {});
     for (i, host) in [ALICE, BOB, 2].into_iter().enumerate() {

@@ -35,7 +35,9 @@ fn one(view: &View, host: &Host, before: &LogRow, claim: &LogRow, found: &mut Br
         return;
     };
     let silent = claim.time >= before.time + SILENCE;
-    if claimed.command != "CLAIM" || last.command == "RESIGN" || silent {
+    // Who begins a log anew takes nothing over: all that was said in it before is void.
+    let begins = claimed.meta_str("head").is_some();
+    if claimed.command != "CLAIM" || last.command == "RESIGN" || silent || begins {
         return;
     }
     let channel = claimed.to.clone().unwrap_or_default();

@@ -263,11 +263,21 @@ impl View {
         self.member(host, channel, seq) && within(&self.own, host, channel, seq)
     }
 
-    /// Whether an owner is to be shown what stands at a place. Of what was lost, only those can judge it who were in where the
-    /// log went on from.
+    /// Whether an owner is to be shown what stands at a place. What was lost may come at any time: it is owed to those who
+    /// were in where the log went on from, and stay. And who was thrown out of a log that began anew before it came to read
+    /// of it gets nothing of it.
     pub fn owed(&self, host: usize, channel: &str, seq: u64) -> bool {
-        let lost = self.lives.lost(channel, seq);
-        self.present(host, channel, seq) && lost.is_none_or(|base| self.member(host, channel, base))
+        if !self.present(host, channel, seq) {
+            return false;
+        }
+        let stays = self.stays(host, channel);
+        if let Some(base) = self.lives.lost(channel, seq) {
+            let own = self.own.get(&(host, channel.to_owned())).and_then(|spans| spans.last());
+            return stays && self.member(host, channel, base) && own.is_some_and(|(from, _)| *from <= seq);
+        }
+        let first = self.lives.of_channel(channel).map(|life| life.first).filter(|first| *first <= seq).max();
+        let shown = self.shown.get(&(host, channel.to_owned())).into_iter().flatten();
+        stays || first.is_none_or(|first| shown.filter_map(|s| s.seq).any(|seq| seq >= first))
     }
 
     /// Whether an owner is a member in the end.

@@ -209,6 +209,13 @@ impl Channel {
         cx.append_rpc(&card, bytes, Waiting::Nothing);
     }
 
+    /// The card of a member, or of who was one where the log began anew: whoever left or was removed since may not know yet
+    /// how the log went on, and has a right to read up to there.
+    pub(super) fn card_of(&self, actor: &ActorId) -> Option<&Card> {
+        let member = self.replica.as_ref().and_then(|r| r.state.members.get(actor)).map(|m| &m.card);
+        member.or_else(|| self.late.as_ref().and_then(|late| late.card(actor)))
+    }
+
     /// A member asks for records that it misses. They are encrypted: whoever may not read them can't.
     pub fn on_fetch(&mut self, cx: &mut Ctx, e: &Envelope) {
         let Some(replica) = &self.replica else { return };
@@ -222,11 +229,11 @@ impl Channel {
         let (Some(from), Some(id), Some(channel), Some(first), Some(last)) = parsed else {
             return;
         };
-        let Some(member) = replica.state.members.get(&from) else {
+        let Some(card) = self.card_of(&from) else {
             return;
         };
         let for_us = e.to.as_deref() == Some(cx.me().to_string().as_str()) && channel == replica.fold.channel;
-        if !for_us || e.verify(Domain::Request, member.card.keys()).is_err() {
+        if !for_us || e.verify(Domain::Request, card.keys()).is_err() {
             return;
         }
         if let Some(head) = e.meta_str("base") {
@@ -234,7 +241,7 @@ impl Channel {
             if let Some(base) = base {
                 let e =
                     Envelope::new("BASE").field("fold", json!(base.fold)).field("state", json!(base.state));
-                let card = member.card.clone();
+                let card = card.clone();
                 cx.answer(&card, id, e);
             }
             return;
@@ -248,9 +255,7 @@ impl Channel {
         let Ok(Answer::Log { rows }) = result else {
             return;
         };
-        let Some(card) =
-            self.replica.as_ref().and_then(|r| r.state.members.get(&asker)).map(|m| m.card.clone())
-        else {
+        let Some(card) = self.card_of(&asker).cloned() else {
             return;
         };
         let kept = |r: LogRow| Kept { time: r.time, value: r.value }.to_value();

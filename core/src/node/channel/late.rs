@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{Channel, Phase, Replica};
 use crate::channel::{ActKind, ChannelState};
 use crate::envelope::{Domain, Envelope};
+use crate::identity::Card;
 use crate::ids::{ActorId, ChannelId, Millis, MsgId, Seq};
 use crate::keys::{EpochInfo, KeyRing};
 use crate::log::{Fold, Judge, Kept, LogRecord, Opened, Verdict, hash_record, last_id};
@@ -97,6 +98,11 @@ impl Late {
     pub(super) fn base(&self, head: &str, asker: &ActorId) -> Option<&Replica> {
         let here = self.base.fold.head.to_string() == head;
         Some(&self.base).filter(|base| here && base.state.members.contains_key(asker))
+    }
+
+    /// The card of who was in where the new log began.
+    pub(super) fn card(&self, actor: &ActorId) -> Option<&Card> {
+        self.base.state.members.get(actor).map(|m| &m.card)
     }
 
     /// Whether somebody's message was in the old log.
@@ -255,9 +261,9 @@ impl Channel {
         let (Some(replica), Some(_)) = (&self.replica, &self.lead) else { return };
         let from = e.from.as_deref().and_then(|f| ActorId::parse(f).ok());
         let channel = e.meta_str("ch").and_then(|c| ChannelId::parse(c).ok());
-        let member = from.and_then(|f| replica.state.members.get(&f));
+        let card = from.and_then(|f| self.card_of(&f));
         let for_us = e.to.as_deref() == Some(cx.me().to_string().as_str());
-        let signed = member.is_some_and(|m| e.verify(Domain::Request, m.card.keys()).is_ok());
+        let signed = card.is_some_and(|c| e.verify(Domain::Request, c.keys()).is_ok());
         if !for_us || !signed || channel != Some(replica.fold.channel) {
             return;
         }
