@@ -287,8 +287,11 @@ fn a_leader_that_ends_in_order_and_one_that_is_killed_in_silence() {
     let another = |h: &Heard| h.leader.as_ref().is_some_and(|l| *l != name);
     stage.lives[other].until("led by another", LONG, another);
     // It leads, so it relays: what is said now is settled at once.
-    stage.lives[other].message(CHANNEL, "is anybody there?");
-    let took = stage.goes_on(test, other, begin);
+    let line = "is anybody there?";
+    stage.lives[other].message(CHANNEL, line);
+    stage.lives[other].until("hearing it", LONG, |h| h.lines.iter().any(|(_, _, said)| said == line));
+    let took = begin.elapsed();
+    println!("{test}: the next leader relays after {took:.1?}");
     assert!(took < KILLED_IN_SILENCE, "the next leader relays after {took:?}");
     stage.end(test, &[first, second]);
     stage.without_gaps();

@@ -376,3 +376,21 @@ fn who_joins_after_the_log_is_gone_gets_into_the_same_channel() {
         }
     }
 }
+
+#[test]
+fn what_was_on_its_way_when_the_log_was_lost_is_relayed_again() {
+    for seed in 0..12 {
+        let mut world = scene_of(seed, 3);
+        for (host, at) in [(ALICE, 100), (BOB, 2_000), (2, 4_000)] {
+            world.at(at, Event::Person(host, Deed::Join("#net")));
+        }
+        for i in 0..900 {
+            world.at(8_000 + i * 2, Event::Person(i as usize % 3, Deed::Say("#net")));
+        }
+        world.at(8_300, Event::Fault(Fault::Vanish));
+        world.run_until(90_000);
+        let alice = shown(&world, ALICE);
+        assert_eq!(alice.len(), 900, "seed {seed}");
+        assert_eq!((shown(&world, BOB), shown(&world, 2)), (alice.clone(), alice), "seed {seed}");
+    }
+}
