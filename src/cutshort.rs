@@ -15,8 +15,8 @@ static ONCE: Once = Once::new();
 /// Where the handler writes which address was touched.
 static TELL: AtomicI32 = AtomicI32::new(-1);
 
-/// From now on a file that is cut short ends the process in order: `farewell` is called with a sentence for the user, on
-/// a thread that holds nothing; it should give the terminal back and end the process. What touched the file stands still
+/// From now on a file that is cut short ends the process with exit code 1: before, `farewell` is called with a sentence for
+/// the user, on a thread that holds nothing; it should give the terminal back. What touched the file stands still
 /// meanwhile. Does nothing when called again, or when the system grants no thread or pipe.
 pub fn watch(farewell: impl FnOnce(&str) + Send + 'static) {
     ONCE.call_once(|| {
@@ -27,6 +27,8 @@ pub fn watch(farewell: impl FnOnce(&str) + Send + 'static) {
         let waits = move || {
             if let Some(address) = address(reader) {
                 farewell(&sentence(name(address).as_deref()));
+                // SAFETY: it only ends the process. Nothing is tidied up: threads that stand still may hold anything.
+                unsafe { libc::_exit(1) };
             }
         };
         if std::thread::Builder::new().name("kirc-cutshort".to_owned()).spawn(waits).is_ok() {

@@ -197,17 +197,12 @@ fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
     result
 }
 
-/// Ends the process with the terminal given back and a sentence on it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a thread stands still for good, so nothing can be destructed; the terminal is given back"
-)]
+/// Gives the terminal back and says a last sentence on it.
 fn farewell(why: &str) {
-    // Whoever draws waits here from now on, so that nothing is drawn over the sentence.
-    let _screen = std::io::stdout().lock();
+    // Whoever draws waits from now on, so that nothing is drawn over the sentence.
+    std::mem::forget(std::io::stdout().lock());
     kirc_tui::restore();
     eprintln!("kirc: {why}");
-    std::process::exit(1);
 }
 
 #[cfg(test)]

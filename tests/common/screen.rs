@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
 
 use super::{LONG, World};
 
@@ -14,6 +14,8 @@ pub struct Screen {
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     _master: Box<dyn MasterPty + Send>,
+    /// Held as by a shell: what stands on its way when the last one lets go of it may be lost.
+    _slave: Box<dyn SlavePty + Send>,
 }
 
 impl Screen {
@@ -59,7 +61,7 @@ impl Screen {
                 drawn.lock().unwrap().process(&bytes[..count]);
             }
         });
-        Self { parser, keys, child, _master: pair.master }
+        Self { parser, keys, child, _master: pair.master, _slave: pair.slave }
     }
 
     /// What stands there.
