@@ -20,12 +20,13 @@ static TELL: AtomicI32 = AtomicI32::new(-1);
 /// meanwhile. Does nothing when called again, or when the system grants no thread or pipe.
 pub fn watch(farewell: impl FnOnce(&str) + Send + 'static) {
     ONCE.call_once(|| {
-        let Ok((reader, writer)) = std::io::pipe() else {
+        let Ok((mut reader, writer)) = std::io::pipe() else {
             return;
         };
         TELL.store(writer.into_raw_fd(), Ordering::SeqCst);
         let waits = move || {
-            if let Some(address) = address(reader) {
+            // It stays open: other threads may touch the file before the end, and have to be able to tell.
+            if let Some(address) = address(&mut reader) {
                 farewell(&sentence(name(address).as_deref()));
                 // SAFETY: it only ends the process. Nothing is tidied up: threads that stand still may hold anything.
                 unsafe { libc::_exit(1) };
@@ -37,7 +38,7 @@ pub fn watch(farewell: impl FnOnce(&str) + Send + 'static) {
     });
 }
 
-fn address(mut reader: PipeReader) -> Option<usize> {
+fn address(reader: &mut PipeReader) -> Option<usize> {
     let mut bytes = [0; size_of::<usize>()];
     reader.read_exact(&mut bytes).ok()?;
     Some(usize::from_ne_bytes(bytes))
