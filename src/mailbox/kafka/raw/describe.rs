@@ -4,7 +4,7 @@
 
 use std::ffi::CString;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings as rd;
 use rdkafka::bindings::rd_kafka_admin_op_t as Op;
@@ -24,6 +24,11 @@ pub(in super::super) struct TopicInfo {
     pub(in super::super) partitions: u32,
 }
 
+/// What is slow for an answer about brokers.
+const SLOW: Duration = Duration::from_millis(500);
+/// How long a broker that comes back may forget that it is there: longer than between two of its heartbeats (2 s).
+const SETTLED: Duration = Duration::from_millis(2_500);
+
 /// An offset that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Spec {
@@ -38,14 +43,28 @@ pub(in super::super) type Place = (String, u32);
 /// when such an answer comes to DescribeCluster or DescribeTopics (`rd_kafka_admin_response_parse` finds neither a result
 /// nor an error). The plain question for metadata takes the same answer as an error.
 ///
+/// An answer that took long came from a broker that stood still or just came back. It may say next that it knows nobody, until
+/// its heartbeats are heard again: so it is asked anew a while later, until it answers at once.
+///
 /// `topic` is one that should be there: a name that is not is asked for again and again by librdkafka on its own.
 pub(super) async fn brokers_known(
     client: &Arc<Client>,
     topic: Option<&String>,
     timeout: Duration,
 ) -> Result<(), Failure> {
-    let asks = client.clone();
-    let topic = topic.map_or("__kirc_none", String::as_str).to_owned();
+    let topic = topic.map_or("__kirc_none", String::as_str);
+    loop {
+        let begin = Instant::now();
+        knows_brokers(client, topic, timeout).await?;
+        if begin.elapsed() < SLOW {
+            return Ok(());
+        }
+        tokio::time::sleep(SETTLED).await;
+    }
+}
+
+async fn knows_brokers(client: &Arc<Client>, topic: &str, timeout: Duration) -> Result<(), Failure> {
+    let (asks, topic) = (client.clone(), topic.to_owned());
     let asked = tokio::task::spawn_blocking(move || {
         let consumer = asks.consumer()?;
         Some(consumer.fetch_metadata(Some(&topic), timeout).map(|told| told.brokers().is_empty()))
