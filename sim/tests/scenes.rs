@@ -654,7 +654,8 @@ fn what_was_on_its_way_when_the_log_was_lost_is_relayed_again() {
         // Who lacked something is shown it late, or where it was said again; but each of them once.
         for host in [BOB, 2] {
             let (mut one, mut other) = (alice.clone(), shown(&world, host));
-            (one.sort(), other.sort());
+            one.sort();
+            other.sort();
             assert!(one == other, "seed {seed}: {host} was shown {} messages", other.len());
         }
     }
