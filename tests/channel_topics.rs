@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::World;
 use common::services::{Cluster, Services};
+use common::{World, introduce};
 use kirc_core::node::Home;
 use serde_json::{Value, json};
 
@@ -118,13 +118,7 @@ fn a_contact_comes_to_the_same_topic_and_may_not_make_one() {
     world.set_up("alice");
     world.set_up("bob");
     let (mut alice, mut bob) = (world.pipe("alice"), world.pipe("bob"));
-    bob.say(json!({"command": "CARD", "meta": {"label": 1}}));
-    let card = bob.until("CARD")["body"]["card"].clone();
-    alice.say(json!({"command": "INVITATION", "params": ["create"], "body": {"card": card}}));
-    let text = alice.until("INVITATION")["body"]["text"].clone();
-    bob.say(json!({"command": "INVITATION", "params": ["accept"], "body": {"text": text}}));
-    bob.until("INVITATION");
-    alice.until("NOTICE");
+    introduce(&mut alice, &mut bob);
 
     // There is no such channel, and bob may make no topics on alice's cluster.
     bob.say(json!({"command": "JOIN", "to": "#net@alice"}));

@@ -5,8 +5,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::World;
 use common::services::{Cluster, Services};
+use common::{World, introduce};
 use serde_json::json;
 
 fn world(test: &str) -> Option<World> {
@@ -73,13 +73,7 @@ fn a_contact_has_a_user_of_its_own_which_ends_with_it() {
     world.set_up("bob");
     let mut alice = world.pipe("alice");
     let mut bob = world.pipe("bob");
-    bob.say(json!({"command": "CARD", "meta": {"label": 1}}));
-    let card = bob.until("CARD")["body"]["card"].clone();
-    alice.say(json!({"command": "INVITATION", "params": ["create"], "body": {"card": card}}));
-    let text = alice.until("INVITATION")["body"]["text"].clone();
-    bob.say(json!({"command": "INVITATION", "params": ["accept"], "body": {"text": text}}));
-    bob.until("INVITATION");
-    alice.until("NOTICE");
+    introduce(&mut alice, &mut bob);
     let users = contact_users(&world);
     assert_eq!(users.len(), 1, "{users:?}");
     alice.say(json!({"command": "CONTACT", "params": ["remove", "bob"]}));

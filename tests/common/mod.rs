@@ -236,6 +236,17 @@ impl Drop for World {
     }
 }
 
+/// Makes two people each other's contacts: the first invites the second.
+pub fn introduce(inviter: &mut Talker, invitee: &mut Talker) {
+    invitee.say(json!({"command": "CARD", "meta": {"label": 1}}));
+    let card = invitee.until("CARD")["body"]["card"].clone();
+    inviter.say(json!({"command": "INVITATION", "params": ["create"], "body": {"card": card}}));
+    let text = inviter.until("INVITATION")["body"]["text"].clone();
+    invitee.say(json!({"command": "INVITATION", "params": ["accept"], "body": {"text": text}}));
+    invitee.until("INVITATION");
+    inviter.until("NOTICE");
+}
+
 /// Writes a file that only its owner may read.
 pub fn private(path: &Path, bytes: &[u8]) {
     use std::os::unix::fs::OpenOptionsExt;

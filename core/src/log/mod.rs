@@ -4,6 +4,7 @@
 //! This room appends nothing and asks no clock.
 
 mod fold;
+mod make;
 mod record;
 
 pub use fold::{Fold, Judge, Opened, Verdict, act_plaintext};

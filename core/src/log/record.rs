@@ -1,14 +1,14 @@
 //! The records of a channel's log and of its way there, as bytes and as types.
 //!
 //! In the clear stand CLAIM, CHALLENGE, KEY and RESIGN; LOG carries a member's signed act, encrypted. This file
-//! knows their form, not whether they count.
+//! reads them (`make` writes them) and knows their form, not whether they count.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use serde_json::{Value, json};
 
-use crate::envelope::{Domain, Envelope, EnvelopeError};
-use crate::identity::{Card, Identity, IdentityError};
+use crate::envelope::{Envelope, EnvelopeError};
+use crate::identity::{Card, IdentityError};
 use crate::ids::{
     ActorId, ChannelId, Epoch, Hash, IdError, KeyId, MAX_SAFE_INTEGER, Millis, MsgId, Seq, Term,
 };
@@ -192,7 +192,7 @@ impl SealedAct {
         })
     }
 
-    fn envelope(&self, command: &str, channel: &ChannelName) -> Envelope {
+    pub(super) fn envelope(&self, command: &str, channel: &ChannelName) -> Envelope {
         Envelope {
             id: Some(self.id.to_string()),
             ..Envelope::new(command)
@@ -291,139 +291,6 @@ impl LogRecord {
             | Self::Unknown(at) => Some(at),
             Self::Claim { .. } | Self::Challenge { .. } => None,
         }
-    }
-
-    /// The bytes of a claim.
-    pub fn claim(
-        me: &Identity,
-        card: &Card,
-        name: &ChannelName,
-        term: Term,
-        prev: Hash,
-        channel: Option<ChannelId>,
-        nonce: u64,
-    ) -> Vec<u8> {
-        let mut e = Envelope::new("CLAIM")
-            .from(me.actor().to_string())
-            .to(name.as_str())
-            .meta("term", term.0)
-            .meta("prev", prev.to_string())
-            .meta("nonce", nonce & MAX_SAFE_INTEGER)
-            .field("card", serde_json::to_value(card.envelope()).unwrap_or_default());
-        if let Some(channel) = channel {
-            e = e.meta("ch", channel.to_string());
-        }
-        e.sign(Domain::Claim, me).to_canonical()
-    }
-
-    /// The bytes of a claim that begins a log anew, on what its author has of the channel.
-    pub fn claim_anew(
-        me: &Identity,
-        card: &Card,
-        name: &ChannelName,
-        (term, prev, channel): (Term, Hash, ChannelId),
-        stand: Stand,
-        nonce: u64,
-    ) -> Vec<u8> {
-        Envelope::new("CLAIM")
-            .from(me.actor().to_string())
-            .to(name.as_str())
-            .meta("term", term.0)
-            .meta("prev", prev.to_string())
-            .meta("nonce", nonce & MAX_SAFE_INTEGER)
-            .meta("ch", channel.to_string())
-            .meta("seq", stand.seq.0)
-            .meta("head", stand.head.to_string())
-            .field("card", serde_json::to_value(card.envelope()).unwrap_or_default())
-            .sign(Domain::Claim, me)
-            .to_canonical()
-    }
-
-    /// The bytes by which a member says how much it has, in a log that begins anew.
-    pub fn having(
-        me: &Identity,
-        name: &ChannelName,
-        channel: ChannelId,
-        (term, seq): (Term, Seq),
-        nonce: u64,
-    ) -> Vec<u8> {
-        Envelope::new("CHALLENGE")
-            .from(me.actor().to_string())
-            .to(name.as_str())
-            .meta("ch", channel.to_string())
-            .meta("term", term.0)
-            .meta("have", seq.0)
-            .meta("nonce", nonce & MAX_SAFE_INTEGER)
-            .sign(Domain::Challenge, me)
-            .to_canonical()
-    }
-
-    /// The body of a LATE record.
-    pub fn late_envelope(records: &[Kept]) -> Envelope {
-        let records: Vec<Value> = records.iter().map(Kept::to_value).collect();
-        Envelope::new("LATE").field("records", Value::Array(records))
-    }
-
-    /// The bytes of a challenge.
-    pub fn challenge(
-        me: &Identity,
-        name: &ChannelName,
-        channel: ChannelId,
-        term: Term,
-        nonce: u64,
-    ) -> Vec<u8> {
-        Envelope::new("CHALLENGE")
-            .from(me.actor().to_string())
-            .to(name.as_str())
-            .meta("ch", channel.to_string())
-            .meta("term", term.0)
-            .meta("nonce", nonce & MAX_SAFE_INTEGER)
-            .sign(Domain::Challenge, me)
-            .to_canonical()
-    }
-
-    /// The bytes of a relayed act.
-    pub fn act(
-        me: &Identity,
-        name: &ChannelName,
-        term: Term,
-        seq: Seq,
-        prev: Hash,
-        act: &SealedAct,
-    ) -> Vec<u8> {
-        Self::finish(act.envelope("LOG", name), me, term, seq, prev)
-    }
-
-    /// The bytes of a record of the leader's own: KEY, RESIGN.
-    pub fn leader(
-        e: Envelope,
-        me: &Identity,
-        name: &ChannelName,
-        term: Term,
-        seq: Seq,
-        prev: Hash,
-    ) -> Vec<u8> {
-        Self::finish(e.to(name.as_str()), me, term, seq, prev)
-    }
-
-    fn finish(e: Envelope, me: &Identity, term: Term, seq: Seq, prev: Hash) -> Vec<u8> {
-        e.meta("term", term.0)
-            .meta("seq", seq.0)
-            .meta("prev", prev.to_string())
-            .sign(Domain::Log, me)
-            .to_canonical()
-    }
-
-    /// The body of a KEY record.
-    pub fn key_envelope(epoch: Epoch, kid: KeyId, reason: &str, state: Hash, wraps: &[Hash]) -> Envelope {
-        let wraps: Vec<String> = wraps.iter().map(Hash::to_string).collect();
-        Envelope::new("KEY")
-            .meta("epoch", epoch.0)
-            .meta("kid", kid.to_string())
-            .field("alg", "fernet")
-            .field("reason", reason)
-            .field("state", state.to_string())
-            .field("wraps", json!(wraps))
     }
 }
 
