@@ -166,6 +166,8 @@ pub fn ask_passphrase(question: &str) -> Result<Secret, ProfileError> {
     inquire::Password::new(question)
         .without_confirmation()
         .with_display_mode(inquire::PasswordDisplayMode::Hidden)
+        // Stars behind an empty one would say that there is a passphrase.
+        .with_formatter(&|typed| if typed.is_empty() { "none".into() } else { "********".into() })
         .prompt()
         .map(Secret::new)
         .map_err(|_| ProfileError::Stopped)
