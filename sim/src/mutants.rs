@@ -19,7 +19,7 @@ pub struct Case {
 }
 
 /// All of them.
-pub const CASES: [Case; 12] = [
+pub const CASES: [Case; 13] = [
     case(Mutant::AcceptOldTerm, "accept-old-term", Kind::Pauses, &[Promise::Order, Promise::Sent]),
     case(Mutant::TrustLeader, "trust-leader", Kind::Hostile, &[Promise::Author]),
     case(Mutant::AcceptRepeats, "accept-repeats", Kind::Hostile, &[Promise::Order]),
@@ -37,6 +37,7 @@ pub const CASES: [Case; 12] = [
         &[Promise::Order, Promise::Author, Promise::Sent],
     ),
     case(Mutant::ClaimAtWill, "claim-at-will", Kind::Hostile, &[Promise::Live]),
+    case(Mutant::KeepToOneself, "keep-to-oneself", Kind::Calm, &[Promise::Sent]),
 ];
 
 const fn case(mutant: Mutant, name: &'static str, kind: Kind, breaks: &'static [Promise]) -> Case {

@@ -179,6 +179,12 @@ impl ChannelState {
         self.gone.get(actor).copied().unwrap_or(self.floor)
     }
 
+    /// The greatest id of all that anybody has done here, as far as it is remembered.
+    pub fn newest(&self) -> MsgId {
+        let members = self.members.values().map(|member| member.last);
+        members.chain(self.gone.values().copied()).fold(self.floor, MsgId::max)
+    }
+
     /// The member of this nick.
     pub fn by_nick(&self, nick: &Nick) -> Option<(&ActorId, &Member)> {
         self.members.iter().find(|(_, m)| m.card.nick() == nick)

@@ -115,6 +115,8 @@ pub struct Judge<'a> {
     pub time: Millis,
     /// What the record holds, if it is this node's own work coming back.
     pub trusted: Option<Opened>,
+    /// What its act holds, if that is this node's own work; somebody else gave it its place.
+    pub sent: Option<Opened>,
     /// The log has begun anew, and nothing of it has counted yet: what counts first is a claim that says what it stands on.
     pub anew: bool,
 }
@@ -316,7 +318,7 @@ impl Fold {
         if Some(sealed.kid) != self.kid || sealed.epoch != self.epoch {
             return Verdict::Forged("a message under a key that is not the current one");
         }
-        let opened = match &judge.trusted {
+        let opened = match judge.trusted.as_ref().or(judge.sent.as_ref()) {
             Some(opened) => opened.clone(),
             None => {
                 let Some(key) = judge.ring.get(sealed.epoch) else {

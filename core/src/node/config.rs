@@ -111,6 +111,8 @@ pub enum Mutant {
     IgnoreChain,
     /// A claim counts without an unanswered challenge (needless voids, promise 1 holds; liveness suffers).
     ClaimAtWill,
+    /// A leader keeps to itself what it says, though others are there (promise 1).
+    KeepToOneself,
 }
 
 impl Config {

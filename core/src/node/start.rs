@@ -110,7 +110,7 @@ impl Node {
             if let Some(peer) = row.target.strip_prefix('@').and_then(|a| ActorId::parse(a).ok()) {
                 directs.entry(peer).or_default().restore_out(id, template);
             } else if let Some(channel) = channels.get_mut(&row.target) {
-                let out = Out { id, template, origin: None, kind: OutKind::Kept, sent: None };
+                let out = Out { id, template, origin: None, kind: OutKind::Kept, sent: None, signed: None };
                 channel.outbox.push_back(out);
             }
         }

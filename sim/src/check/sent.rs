@@ -31,13 +31,17 @@ fn check_channel(
 ) {
     let author = world.hosts[message.host].nick;
     let own = view.shown.get(&(message.host, message.to.clone()));
-    let seq = own.and_then(|list| list.iter().filter(|s| s.id == id).find_map(|s| s.seq));
+    let own = || own.into_iter().flatten().filter(|s| s.id == id);
+    if let Some(place) = own().find_map(|s| s.alone) {
+        check_alone(world, view, id, message, (settled, place), found);
+        return;
+    }
+    let seq = own().find_map(|s| s.seq);
     let others: Vec<usize> = (0..world.hosts.len())
         .filter(|h| *h != message.host)
         .filter(|h| view.owed(*h, &message.to, seq.unwrap_or(u64::MAX)))
         .collect();
     let landed = landed(world, id, is_log);
-    // A channel whose only member is the author lives in its store.
     if !others.is_empty() && landed.is_none_or(|at| at > settled) {
         found.add(
             Promise::Sent,
@@ -66,6 +70,31 @@ fn check_channel(
                 ),
             );
         }
+    }
+}
+
+/// What was kept to oneself: nobody else may have been there, and the store has it.
+fn check_alone(
+    world: &World,
+    view: &View,
+    id: &str,
+    message: &Message,
+    (settled, place): (u64, u64),
+    found: &mut Breaches,
+) {
+    let author = &world.hosts[message.host];
+    for (host, other) in world.hosts.iter().enumerate().filter(|(host, _)| *host != message.host) {
+        if view.member(host, &message.to, place) {
+            let text = format!(
+                "{} kept {id} ({}) to itself, and {} was there",
+                author.nick, message.text, other.nick
+            );
+            found.add(Promise::Sent, settled, &[id, other.nick], text);
+        }
+    }
+    if !author.store.messages().iter().any(|row| row.id == id) {
+        let text = format!("{} was shown {id} ({}) as sent and does not have it", author.nick, message.text);
+        found.add(Promise::Sent, settled, &[id], text);
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Shown {
     pub id: String,
     /// Its place.
     pub seq: Option<u64>,
+    /// Behind which place it was said while nobody else was there: then it has none of its own.
+    pub alone: Option<u64>,
     /// Whether it was shown as late: from a log that is gone.
     pub late: bool,
     /// The author's actor id.
@@ -178,13 +180,16 @@ impl View {
             return;
         }
         let to = envelope.to.clone().unwrap_or_default();
+        let place = envelope.meta_u64("seq");
+        let alone = envelope.meta.contains_key("alone");
         let shown = Shown {
             at: heard.at,
             life: heard.life,
             reached: heard.reached,
             command: envelope.command.clone(),
             id: envelope.id.clone().unwrap_or_default(),
-            seq: envelope.meta_u64("seq"),
+            seq: place.filter(|_| !alone),
+            alone: place.filter(|_| alone),
             late: envelope.meta.contains_key("late"),
             actor: envelope.meta_str("actor").unwrap_or_default().to_owned(),
             text: text(envelope),

@@ -240,9 +240,9 @@ pub(crate) fn given_id(cx: &Ctx, e: &Envelope) -> Result<Option<MsgId>, String> 
 
 /// What a session put into `meta` for others to see; what is ours is left out.
 pub(crate) fn user_meta(e: &Envelope) -> serde_json::Map<String, Value> {
-    const OURS: [&str; 21] = [
+    const OURS: [&str; 22] = [
         "label", "ch", "n", "after", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state", "self",
-        "verified", "mention", "late", "stream", "id", "replay", "limit", "more",
+        "verified", "mention", "late", "stream", "id", "replay", "limit", "more", "alone",
     ];
     e.meta.iter().filter(|(k, _)| !OURS.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
 }

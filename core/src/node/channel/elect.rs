@@ -353,7 +353,7 @@ impl Channel {
 
     /// Tells the others that one is typing.
     pub fn send_typing(&mut self, cx: &mut Ctx, state: &str) {
-        let Some(replica) = &self.replica else { return };
+        let Some(replica) = self.replica.as_ref().filter(|r| r.state.members.len() > 1) else { return };
         let Some(key) = self.ring.get(replica.fold.epoch) else {
             return;
         };

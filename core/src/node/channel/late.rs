@@ -126,7 +126,7 @@ impl Late {
             LogRecord::Claim { .. } => super::read::claim_hash(&record.value),
             _ => hash_record(&record.value),
         };
-        let judge = Judge { config, ring, hash, time: record.time, trusted: None, anew: false };
+        let judge = Judge { config, ring, hash, time: record.time, trusted: None, sent: None, anew: false };
         match self.fold.step(&mut self.state, &parsed, judge) {
             Verdict::Void(_) | Verdict::Forged(_) => Took::Void,
             Verdict::Stall => Took::Stall,

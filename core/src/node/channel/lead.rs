@@ -1,15 +1,12 @@
-//! The leader's work: take acts in, give them their place, sign, append; begin epochs; let joiners in.
+//! The leader's work: take acts in, give them their place, sign, append; begin epochs. (`admit` lets joiners in.)
 //!
 //! It orders, it never vouches: members check everything again. It believes only the log: what it appended counts
 //! when it reads it back.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde_json::{Value, json};
-
-use super::send::CLOCK;
 use super::{Channel, OutKind, Phase};
-use crate::channel::{Act, Change, ChannelState, Order, Refusal};
+use crate::channel::{Change, ChannelState};
 use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
@@ -17,13 +14,10 @@ use crate::ids::{ActorId, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq};
 use crate::log::{Fold, Opened, Send};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
-use crate::numeric;
 use crate::port::Ticket;
 
 /// Acts and joiners that may wait while the leader reads its own records back.
-const BACKLOG: usize = 8_192;
-/// How often a member that has lost its place may begin an epoch, ms.
-const ANEW: Millis = 10_000;
+pub(super) const BACKLOG: usize = 8_192;
 /// Of how many strangers it is remembered what they asked.
 const STRANGERS: usize = 4_096;
 
@@ -81,18 +75,26 @@ pub(crate) struct Lead {
     /// The place of the last record of ours that landed.
     pub(super) landed: Option<Offset>,
     /// The last request of each who asked to be let in.
-    asks: BTreeMap<ActorId, Asked>,
+    pub(super) asks: BTreeMap<ActorId, Asked>,
 }
 
 /// What somebody asked last, and when (monotonic) a member was let in anew on its account.
-struct Asked {
+pub(super) struct Asked {
     id: MsgId,
-    anew: Option<Millis>,
+    pub(super) anew: Option<Millis>,
 }
 
 impl Lead {
     pub fn active(&self) -> bool {
         self.mode == Mode::Active
+    }
+
+    /// Nothing is on its way into the log, and nobody waits for that.
+    pub fn quiet(&self) -> bool {
+        self.pending.is_empty()
+            && self.inflight.is_empty()
+            && self.backlog.is_empty()
+            && self.joiners.is_empty()
     }
 
     pub fn wake(&self) -> Option<Millis> {
@@ -109,7 +111,7 @@ impl Lead {
     }
 
     /// Whether somebody's request was heard before; if not, it is from now on.
-    fn heard(&mut self, actor: ActorId, id: MsgId) -> bool {
+    pub(super) fn heard(&mut self, actor: ActorId, id: MsgId) -> bool {
         if self.asks.len() >= STRANGERS + self.spec.members.len() {
             let members = &self.spec.members;
             self.asks.retain(|actor, _| members.contains_key(actor));
@@ -238,84 +240,6 @@ impl Channel {
         }
     }
 
-    /// Somebody asks to be let in.
-    pub fn on_join_ask(&mut self, cx: &mut Ctx, joiner: Joiner, envelope: Envelope) {
-        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else {
-            return;
-        };
-        if !lead.active() {
-            if lead.backlog.len() < BACKLOG {
-                lead.backlog.push_back(Backlog::Join(Box::new((joiner, envelope))));
-            }
-            return;
-        }
-        let Ok(act) = Act::parse(&envelope) else {
-            return;
-        };
-        if crate::log::verify_act(&envelope, &act, replica.fold.channel, &lead.spec, &cx.cfg).is_err() {
-            return;
-        }
-        if lead.heard(joiner.card.actor(), joiner.ask) {
-            // Played again: answered by nobody.
-            return;
-        }
-        let known = lead.spec.members.get(&act.author);
-        if known.is_some_and(|m| m.card.keys() == joiner.card.keys()) {
-            self.let_in_anew(cx, &act, joiner);
-            return;
-        }
-        if lead.spec.order(&act) != Order::Next {
-            return;
-        }
-        let epoch = lead.epoch.next();
-        let author = act.author;
-        match self.relay(cx, Opened { act, envelope }, None) {
-            Ok(()) => {
-                if let Some(lead) = self.lead.as_mut()
-                    && lead.spec.members.contains_key(&author)
-                {
-                    lead.joiners.push((epoch, joiner));
-                }
-            }
-            Err(refusal) => self.turn_away(cx, &joiner, refusal),
-        }
-    }
-
-    /// Who asks is in already and has lost its place: it gets a new one, at a new epoch. Not on an old request: whoever
-    /// kept one could end epochs with it as they like.
-    fn let_in_anew(&mut self, cx: &mut Ctx, act: &Act, joiner: Joiner) {
-        if let Some(refusal) = self.far_in_time(cx, act) {
-            return self.turn_away(cx, &joiner, refusal);
-        }
-        let now = cx.now.mono;
-        let Some(lead) = self.lead.as_mut() else { return };
-        let actor = joiner.card.actor();
-        if let Some((_, waiting)) = lead.joiners.iter_mut().find(|(_, j)| j.card.actor() == actor) {
-            // The epoch that it waits for has begun: the answer goes to what it asked last.
-            *waiting = joiner;
-            return;
-        }
-        let Some(asked) = lead.asks.get_mut(&actor) else { return };
-        if asked.anew.is_some_and(|at| now < at + ANEW) {
-            return;
-        }
-        asked.anew = Some(now);
-        let epoch = lead.epoch.next();
-        lead.joiners.push((epoch, joiner));
-        self.rotate(cx, "join");
-    }
-
-    /// Tells somebody why it is not let in.
-    fn turn_away(&mut self, cx: &mut Ctx, joiner: &Joiner, refusal: Refusal) {
-        let refusal = match refusal.code.as_str() {
-            // A message would wait until the clocks agree. Who joins asks again.
-            CLOCK => Refusal { code: numeric::ERR_UNAVAILRESOURCE.code.into(), ..refusal },
-            _ => refusal,
-        };
-        let answer = refusal.to_envelope(joiner.card.nick().as_str());
-        self.answer(cx, joiner, answer);
-    }
-
     /// A record of this term came back (or one that we did not expect).
     pub fn lead_read_back(&mut self, cx: &mut Ctx, expected: bool) {
         let Some(lead) = self.lead.as_mut() else {
@@ -409,46 +333,6 @@ impl Channel {
         }
     }
 
-    /// Answers those who were let in: the channel as it was before the KEY record that we just read, and the key.
-    pub fn welcome(
-        &mut self,
-        cx: &mut Ctx,
-        epoch: Epoch,
-        snapshot: Option<(Fold, ChannelState)>,
-        at: Offset,
-    ) {
-        let (Some((fold, state)), Some(lead)) = (snapshot, self.lead.as_mut()) else {
-            return;
-        };
-        let (due, later): (Vec<_>, Vec<_>) = lead.joiners.drain(..).partition(|(e, _)| *e == epoch);
-        lead.joiners = later;
-        let Some(key) = self.ring.get(epoch) else {
-            return;
-        };
-        let mut keys = vec![json!({"epoch": epoch, "key": key.expose().to_vec()})];
-        if mutant!(cx.cfg, HandOutOldKeys) {
-            keys.extend(self.ring.epochs().map(|(e, k)| json!({"epoch": e, "key": k.expose().to_vec()})));
-        }
-        let mut body = serde_json::Map::new();
-        body.insert("fold".into(), json!(fold));
-        body.insert("state".into(), json!(state));
-        body.insert("keys".into(), Value::Array(keys));
-        body.insert("offset".into(), json!(at.to_string()));
-        body.insert("incarnation".into(), json!(self.incarnation));
-        // Where members live that can't be reached by the channel's own grid.
-        let abroad = state.members.values().map(|m| &m.card.address().cluster).filter(|c| **c != self.grid);
-        let ways: serde_json::Map<String, Value> =
-            abroad.filter_map(|c| Some((c.clone(), cx.way_to(c)?))).collect();
-        if !ways.is_empty() {
-            body.insert("ways".into(), Value::Object(ways));
-        }
-        for (_, joiner) in due {
-            let answer =
-                Envelope { body: Some(crate::Body::Object(body.clone())), ..Envelope::new("WELCOME") };
-            self.answer(cx, &joiner, answer);
-        }
-    }
-
     /// The state changed while we lead: hints for those outside.
     pub fn lead_changed(&mut self, cx: &mut Ctx, change: &Change) {
         if self.lead.is_some() && (change.membership || change.topic || !change.modes.is_empty()) {
@@ -483,7 +367,9 @@ impl Channel {
         };
         if cx.now.mono >= lead.renew_at {
             lead.renew_at = cx.now.mono + cx.cfg.lease / 3;
-            let old = cx.now.mono >= lead.epoch_began + cx.cfg.epoch_age && lead.active();
+            // While nobody else is there, nothing is said under the key.
+            let used = lead.spec.members.len() > 1;
+            let old = cx.now.mono >= lead.epoch_began + cx.cfg.epoch_age && lead.active() && used;
             self.renew_key(cx);
             if old {
                 self.rotate(cx, "age");

@@ -1,9 +1,11 @@
 //! A channel as one member sees it: the replica, the keys, what is on its way, and the roles it may have.
 //!
 //! It keeps state together and stores it; `read` folds the log, `send` carries own acts, `lead` orders, `elect`
-//! sees to it that somebody does, `join` gets in, `place` knows where it is, `show` tells the sessions, `ask` answers their questions;
+//! sees to it that somebody does, `join` gets in, `admit` lets in, `alone` keeps what nobody else hears, `place` knows where it is, `show` tells the sessions, `ask` answers their questions;
 //! `gap`, `anew` and `late` see to a log that was lost.
 
+mod admit;
+mod alone;
 mod anew;
 mod ask;
 mod elect;
@@ -18,6 +20,7 @@ mod relay;
 mod scan;
 mod send;
 mod show;
+mod stamp;
 mod wraps;
 
 use std::collections::{BTreeMap, VecDeque};

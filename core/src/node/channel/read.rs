@@ -106,7 +106,11 @@ impl Channel {
             LogRecord::Key { .. } => self.lead.as_ref().and_then(|lead| lead.snapshot(&replica)),
             _ => None,
         };
-        let judge = Judge { config: &cx.cfg, ring: &self.ring, hash, time: record.time, trusted, anew };
+        let sent = match &parsed {
+            LogRecord::Act(_, sealed) if sealed.from == cx.me() => self.sent_as(sealed),
+            _ => None,
+        };
+        let judge = Judge { config: &cx.cfg, ring: &self.ring, hash, time: record.time, trusted, sent, anew };
         let before = replica.fold.head;
         let old = (anew && begins).then(|| replica.clone());
         let verdict = replica.fold.step(&mut replica.state, &parsed, judge);

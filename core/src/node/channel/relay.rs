@@ -3,7 +3,8 @@
 //! What it appends is a proposal: it counts when the log gives it back.
 
 use super::Channel;
-use super::send::{CLOCK, Stamp, seal_act};
+use super::send::CLOCK;
+use super::stamp::{Stamp, seal_act};
 use crate::channel::{Act, ActKind, Change, Order, Refusal};
 use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;

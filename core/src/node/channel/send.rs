@@ -4,12 +4,12 @@
 
 use serde_json::json;
 
+use super::stamp::{Stamp, seal_act, sign_act};
 use super::{Channel, Phase};
-use crate::channel::{Act, ActKind, Refusal, after};
-use crate::crypto::ChannelKey;
-use crate::envelope::{Domain, Envelope};
-use crate::ids::{ActorId, ChannelId, Count, Epoch, Hash, KeyId, Millis, MsgId, Seq};
-use crate::log::{Opened, SealedAct, Send, act_plaintext};
+use crate::channel::{Act, ActKind, Refusal};
+use crate::envelope::Envelope;
+use crate::ids::{ActorId, Count, Epoch, Millis, MsgId, Seq};
+use crate::log::{Opened, SealedAct, Send};
 use crate::node::ctx::{Ctx, Origin};
 use crate::node::waiting::Waiting;
 use crate::port::{MessageRow, OutboxRow, StoreOp};
@@ -36,47 +36,14 @@ pub(crate) struct Out {
     pub kind: OutKind,
     /// When (monotonic) it was sent last.
     pub sent: Option<Millis>,
+    /// What was sent last: the token, and what is in it.
+    pub signed: Option<(String, Envelope)>,
 }
 
 impl Out {
-    fn is_message(&self) -> bool {
+    pub fn is_message(&self) -> bool {
         matches!(self.template.command.as_str(), "PRIVMSG" | "NOTICE")
     }
-}
-
-/// What an act is stamped with.
-pub(crate) struct Stamp {
-    pub channel: ChannelId,
-    pub epoch: Epoch,
-    pub kid: KeyId,
-    pub n: Count,
-    /// The act before it.
-    pub after: MsgId,
-    pub seen: (Seq, Hash),
-}
-
-/// Completes and signs an act.
-pub(crate) fn sign_act(cx: &Ctx, name: &str, template: &Envelope, id: MsgId, stamp: &Stamp) -> Envelope {
-    let mut e = template.clone();
-    e.from = Some(cx.me().to_string());
-    e.to = Some(name.to_owned());
-    e.id = Some(id.to_string());
-    e.ts = Some(cx.ts());
-    e.meta.insert("ch".into(), json!(stamp.channel));
-    e.meta.insert("n".into(), json!(stamp.n));
-    e.meta.insert("after".into(), json!(after(stamp.after)));
-    e.meta.insert("epoch".into(), json!(stamp.epoch));
-    e.meta.insert("kid".into(), json!(stamp.kid));
-    e.meta.insert("seen".into(), json!([stamp.seen.0, Ctx::short(&stamp.seen.1)]));
-    e.sign(Domain::Message, &cx.id)
-}
-
-/// Encrypts a signed act.
-pub(crate) fn seal_act(cx: &Ctx, signed: &Envelope, key: &ChannelKey) -> String {
-    if mutant!(cx.cfg, PlainBodies) {
-        return String::from_utf8_lossy(&signed.to_canonical()).into_owned();
-    }
-    key.encrypt(&act_plaintext(signed))
 }
 
 impl Channel {
@@ -96,7 +63,7 @@ impl Channel {
             }
             None => cx.new_id(),
         };
-        let out = Out { id, template, origin, kind, sent: None };
+        let out = Out { id, template, origin, kind, sent: None, signed: None };
         if kind == OutKind::Kept {
             if !mutant!(cx.cfg, ForgetOutbox) {
                 let plain = serde_json::to_vec(&out.template).unwrap_or_default();
@@ -180,6 +147,7 @@ impl Channel {
 
     /// Sends what may be sent.
     pub fn pump(&mut self, cx: &mut Ctx) {
+        self.settle_alone(cx);
         if self.outbox.is_empty() {
             return;
         }
@@ -219,6 +187,7 @@ impl Channel {
             };
             let signed = sign_act(cx, self.room.as_str(), &out.template, out.id, &stamp);
             let token = seal_act(cx, &signed, key);
+            out.signed = Some((token.clone(), signed));
             let act = SealedAct { from: cx.me(), id: out.id, epoch: stamp.epoch, kid, token };
             let bytes = Send { name: self.room.clone(), act }.to_bytes();
             out.sent = Some(cx.now.mono);
@@ -261,6 +230,16 @@ impl Channel {
                 }
             }
         }
+    }
+
+    /// What a record from the log holds, if it is just what was sent last: no need to open and check one's own work.
+    pub fn sent_as(&self, sealed: &SealedAct) -> Option<Opened> {
+        let (token, signed) = self.outbox.iter().find(|out| out.id == sealed.id)?.signed.as_ref()?;
+        let same = *token == sealed.token
+            && signed.meta_u64("epoch") == Some(sealed.epoch.0)
+            && signed.meta_str("kid") == Some(sealed.kid.to_string().as_str());
+        let act = same.then(|| Act::parse(signed).ok())??;
+        Some(Opened { act, envelope: signed.clone() })
     }
 
     /// How long an author waits before it doubts the leader.

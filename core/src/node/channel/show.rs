@@ -69,8 +69,9 @@ impl Channel {
             ActKind::Message | ActKind::Notice => {
                 e.body.clone_from(&opened.envelope.body);
                 for (name, value) in &opened.envelope.meta {
-                    let ours =
-                        ["ch", "n", "after", "epoch", "kid", "seen", "sig", "alg"].contains(&name.as_str());
+                    let ours = ["ch", "n", "after", "epoch", "kid", "seen", "sig", "alg"].contains(&name.as_str())
+                            // Nobody else can say it of what stands in the log.
+                            || (name == "alone" && act.author != cx.me());
                     if !ours && !e.meta.contains_key(name) {
                         e.meta.insert(name.clone(), value.clone());
                     }

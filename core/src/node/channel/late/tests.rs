@@ -132,8 +132,15 @@ impl Old {
         let parsed = LogRecord::parse(&record.value, &room()).unwrap();
         let hash = hash_record(&record.value);
         let config = config();
-        let judge =
-            Judge { config: &config, ring: &self.ring, hash, time: record.time, trusted: None, anew: false };
+        let judge = Judge {
+            config: &config,
+            ring: &self.ring,
+            hash,
+            time: record.time,
+            trusted: None,
+            sent: None,
+            anew: false,
+        };
         let verdict = self.replica.fold.step(&mut self.replica.state, &parsed, judge);
         assert!(!matches!(verdict, Verdict::Void(_) | Verdict::Forged(_) | Verdict::Stall), "{verdict:?}");
     }
@@ -253,7 +260,8 @@ fn a_new_log_begins_with_a_claim_on_what_one_has_and_with_nothing_else() {
     let mut judged = |value: &[u8], anew: bool| {
         let parsed = LogRecord::parse(value, &room()).unwrap();
         let hash = super::super::read::claim_hash(value);
-        let judge = Judge { config: &config, ring: &old.ring, hash, time: 2_000, trusted: None, anew };
+        let judge =
+            Judge { config: &config, ring: &old.ring, hash, time: 2_000, trusted: None, sent: None, anew };
         old.replica.fold.step(&mut old.replica.state, &parsed, judge)
     };
     assert!(matches!(judged(&good, false), Verdict::Void(_)), "where the log is not new");
