@@ -392,9 +392,7 @@ impl Node {
             Waiting::History(origin, to) => self.on_history(&origin, &to, result),
             Waiting::Held(actor) => self.on_held(actor, result),
             Waiting::Offer(key) => self.with_channel(&key, |c, cx| c.on_offer_rows(cx, result)),
-            Waiting::Fetch(key, asker, id) => {
-                self.with_channel(&key, |c, cx| c.on_fetched(cx, asker, id, result))
-            }
+            Waiting::Fetch(asker, id) => channel::on_fetched(&mut self.cx, &asker, id, result),
             _ => {}
         }
     }

@@ -313,3 +313,32 @@ fn what_was_on_its_way_when_the_log_was_lost_is_relayed_again() {
         }
     }
 }
+
+#[test]
+fn who_was_removed_in_what_was_lost_is_told_so() {
+    let mut world = joined(scene(3), 3);
+    world.at(20_000, Event::Fault(Fault::Cut(2, Service::Mailbox, 30_000)));
+    world.run_until(21_000);
+    says(&mut world, ALICE, Envelope::new("KICK").to("#net").param("carol"));
+    talk(&mut world, 22_000, 2, 2);
+    world.at(30_000, Event::Fault(Fault::Vanish));
+    world.run_until(100_000);
+    // Nobody counts her as a member any more; but they know that she was one.
+    assert_eq!(heard(&world, 2, "KICK").len(), 1, "{:?}", heard(&world, 2, "GAP"));
+    assert_eq!([ALICE, BOB, 2].map(|host| shown(&world, host).len()), [2, 2, 0]);
+}
+
+#[test]
+fn who_left_in_what_was_lost_and_did_not_read_it_is_out() {
+    let mut world = joined(scene(3), 3);
+    world.run_until(20_000);
+    says(&mut world, 2, Envelope::new("PART").to("#net"));
+    // Her going is in the log before she is back to read that.
+    world.at(20_001, Event::Fault(Fault::Pause(2, 20_000)));
+    world.at(30_000, Event::Fault(Fault::Vanish));
+    world.at(80_000, Event::Person(2, Deed::Join("#net")));
+    world.at(100_000, Event::Person(2, Deed::Say("#net")));
+    world.run_until(120_000);
+    assert_eq!(heard(&world, 2, "PART").len(), 1);
+    assert_eq!([ALICE, BOB, 2].map(|host| shown(&world, host).len()), [1, 1, 1]);
+}

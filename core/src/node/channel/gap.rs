@@ -199,7 +199,8 @@ impl Channel {
             .from(cx.me().to_string())
             .to(card.actor().to_string())
             .meta("channel", self.room.as_str())
-            .meta("ch", replica.fold.channel.to_string());
+            .meta("ch", replica.fold.channel.to_string())
+            .field("card", json!(cx.card.envelope()));
         let e = match gap.wanted {
             Wanted::Until(until) => e.meta("first", gap.have.0).meta("last", until.0.saturating_sub(1)),
             Wanted::Base(stand) => e.meta("base", stand.head.to_string()).meta("first", 0).meta("last", 0),
@@ -216,6 +217,16 @@ impl Channel {
         member.or_else(|| self.late.as_ref().and_then(|late| late.card(actor)))
     }
 
+    /// The card of who asks for records. Whoever left or was removed in what it misses is known by the epochs of its time
+    /// only, and brings its card along.
+    fn card_of_asker(&self, actor: &ActorId, e: &Envelope) -> Option<Card> {
+        self.card_of(actor).cloned().or_else(|| {
+            let card = serde_json::from_value(e.get("card")?.clone()).ok()?;
+            let card = Card::parse(&card).ok().filter(|card| card.actor() == *actor)?;
+            self.ring.knows(actor).then_some(card)
+        })
+    }
+
     /// A member asks for records that it misses. They are encrypted: whoever may not read them can't.
     pub fn on_fetch(&mut self, cx: &mut Ctx, e: &Envelope) {
         let Some(replica) = &self.replica else { return };
@@ -229,7 +240,7 @@ impl Channel {
         let (Some(from), Some(id), Some(channel), Some(first), Some(last)) = parsed else {
             return;
         };
-        let Some(card) = self.card_of(&from) else {
+        let Some(card) = self.card_of_asker(&from, e) else {
             return;
         };
         let for_us = e.to.as_deref() == Some(cx.me().to_string().as_str()) && channel == replica.fold.channel;
@@ -241,27 +252,12 @@ impl Channel {
             if let Some(base) = base {
                 let e =
                     Envelope::new("BASE").field("fold", json!(base.fold)).field("state", json!(base.state));
-                let card = card.clone();
                 cx.answer(&card, id, e);
             }
             return;
         }
         let query = Query::Log { channel: channel.to_string(), from: first, to: last, limit: BYTES };
-        cx.query(query, Waiting::Fetch(self.key.clone(), from, id));
-    }
-
-    /// The store has them: answer.
-    pub fn on_fetched(&mut self, cx: &mut Ctx, asker: ActorId, id: MsgId, result: Result<Answer, PortError>) {
-        let Ok(Answer::Log { rows }) = result else {
-            return;
-        };
-        let Some(card) = self.card_of(&asker).cloned() else {
-            return;
-        };
-        let kept = |r: LogRow| Kept { time: r.time, value: r.value }.to_value();
-        let rows = rows.into_iter().map(kept).collect();
-        let answer = Envelope { body: Some(crate::Body::Array(rows)), ..Envelope::new("RECORDS") };
-        cx.answer(&card, id, answer);
+        cx.query(query, Waiting::Fetch(Box::new(card), id));
     }
 
     /// A part of an answer arrived. True if it was ours.
@@ -312,4 +308,15 @@ impl Channel {
             self.ask_on(cx);
         }
     }
+}
+
+/// The store has the records that somebody asked for: answer.
+pub(crate) fn on_fetched(cx: &mut Ctx, asker: &Card, id: MsgId, result: Result<Answer, PortError>) {
+    let Ok(Answer::Log { rows }) = result else {
+        return;
+    };
+    let kept = |r: LogRow| Kept { time: r.time, value: r.value }.to_value();
+    let rows = rows.into_iter().map(kept).collect();
+    let answer = Envelope { body: Some(crate::Body::Array(rows)), ..Envelope::new("RECORDS") };
+    cx.answer(asker, id, answer);
 }
