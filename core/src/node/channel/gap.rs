@@ -117,7 +117,8 @@ impl Channel {
         let (Some(replica), Some(gap)) = (&self.replica, &self.gap) else {
             return;
         };
-        if !matches!(gap.wanted, Wanted::Until(_)) {
+        // In a log that has not begun nobody goes on: what lands there is a late copy from the one before.
+        if self.anew || !matches!(gap.wanted, Wanted::Until(_)) {
             return;
         }
         let fold = &replica.fold;

@@ -121,6 +121,8 @@ impl Channel {
                 return true;
             }
             self.stalled.push_front(record);
+            // What comes next is here and only can't be read: whatever was missing before it has come.
+            self.gap = None;
             self.want_key(cx);
             return false;
         }
