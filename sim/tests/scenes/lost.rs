@@ -342,3 +342,20 @@ fn who_left_in_what_was_lost_and_did_not_read_it_is_out() {
     assert_eq!(heard(&world, 2, "PART").len(), 1);
     assert_eq!([ALICE, BOB, 2].map(|host| shown(&world, host).len()), [1, 1, 1]);
 }
+
+#[test]
+fn who_leads_and_has_less_lets_others_begin_a_lost_log() {
+    // Who leads is cut off at some moment between relaying something and reading it back.
+    for after in (0..80).step_by(4) {
+        let mut world = joined(scene(3), 3);
+        world.at(20_000, Event::Person(BOB, Deed::Say("#net")));
+        world.at(20_000 + after, Event::Fault(Fault::Cut(ALICE, Service::Mailbox, 8_000)));
+        world.at(27_500, Event::Fault(Fault::Vanish));
+        world.run_until(80_000);
+        for host in [ALICE, BOB, 2] {
+            assert_eq!(shown(&world, host).len(), 1, "{host}, {after} ms after");
+            let alarms = heard(&world, host, "ALARM");
+            assert!(alarms.is_empty(), "{host}, {after} ms after: {alarms:?}");
+        }
+    }
+}

@@ -19,8 +19,8 @@ use crate::port::{StoreOp, Table};
 /// How long who led waits before it claims, and how long others do, ms.
 const LEADER: Millis = 700;
 const OTHERS: Millis = 4_000;
-/// How much longer who has less than another, ms.
-const LESS: Millis = 3_000;
+/// How long who has less than another, from when it hears so, ms: longer than whoever has more and said so.
+const LESS: Millis = 7_000;
 
 /// What is to be done with a record of a log that begins anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,8 @@ impl Channel {
         let (log, key) = (self.log.clone(), self.wire.clone());
         cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
         let wait = if led { LEADER + cx.jitter(0, 300) } else { OTHERS + cx.jitter(0, 1_500) };
-        self.elect.claim_at = Some(cx.now.mono + wait);
+        // Some may have said already that they have more.
+        self.elect.claim_at = Some(cx.now.mono + wait).max(self.elect.yield_until);
     }
 
     /// Begins it.
@@ -80,6 +81,7 @@ impl Channel {
                 let signed = |keys| envelope.verify(Domain::Challenge, keys).is_ok() && fold.seq < *have;
                 if members.get(from).is_some_and(|m| signed(m.card.keys())) {
                     let later = cx.now.mono + LESS + cx.jitter(0, 1_500);
+                    self.elect.yield_until = Some(later);
                     self.elect.claim_at = self.elect.claim_at.map(|at| at.max(later));
                 }
                 Meet::Judge
