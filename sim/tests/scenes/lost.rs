@@ -344,6 +344,30 @@ fn who_left_in_what_was_lost_and_did_not_read_it_is_out() {
 }
 
 #[test]
+fn a_new_log_that_somebody_begins_who_came_meanwhile_is_followed() {
+    let mut world = joined(scene(3), 2);
+    // Bob does not know yet that carol is a member; and she begins the log anew, since alice is away.
+    world.at(10_000, Event::Fault(Fault::Cut(BOB, Service::Mailbox, 24_000)));
+    world.at(12_000, Event::Person(2, Deed::Join("#net")));
+    world.at(20_000, Event::Person(2, Deed::Say("#net")));
+    world.at(25_000, Event::Fault(Fault::Pause(ALICE, 75_000)));
+    world.at(30_000, Event::Fault(Fault::Vanish));
+    world.at(60_000, Event::Person(BOB, Deed::Say("#net")));
+    world.run_until(99_000);
+    assert_eq!(
+        [BOB, 2].map(|host| shown(&world, host).len()),
+        [0, 1],
+        "only alice can say how carol came in"
+    );
+    world.run_until(180_000);
+    assert_eq!(shown(&world, 2).len(), 2);
+    assert_eq!([ALICE, BOB].map(|host| shown(&world, host)), [shown(&world, 2), shown(&world, 2)]);
+    for host in [ALICE, BOB, 2] {
+        assert!(heard(&world, host, "ALARM").is_empty(), "{:?}", heard(&world, host, "ALARM"));
+    }
+}
+
+#[test]
 fn who_leads_and_has_less_lets_others_begin_a_lost_log() {
     // Who leads is cut off at some moment between relaying something and reading it back.
     for after in (0..80).step_by(4) {

@@ -40,6 +40,7 @@ impl Channel {
         self.lost = true;
         self.lead = None;
         self.gap = None;
+        self.distrusted = None;
         // What waited for a key can be had again from who has more.
         self.stalled.clear();
         self.key_wanted = None;
@@ -87,13 +88,22 @@ impl Channel {
                 Meet::Judge
             }
             LogRecord::Claim { envelope, card, term, channel, anew: Some(stand), .. } => {
-                let signed = |keys| envelope.verify(Domain::Claim, keys).is_ok();
-                let by_member = members.get(&card.actor()).is_some_and(|m| signed(m.card.keys()));
-                if !by_member || *channel != Some(fold.channel) || *stand == fold.stand() {
+                let known = members.get(&card.actor());
+                let keys = known.map_or(card.keys(), |m| m.card.keys());
+                let here = *channel == Some(fold.channel) && *stand != fold.stand();
+                if !here || envelope.verify(Domain::Claim, keys).is_err() {
                     return Meet::Judge;
                 }
                 let more = stand.seq > fold.seq || (stand.seq == fold.seq && *term > fold.term.next());
-                if more { Meet::Less(stand.seq.next()) } else { Meet::More(*stand, card.actor()) }
+                match known {
+                    Some(_) if more => Meet::Less(stand.seq.next()),
+                    Some(_) => Meet::More(*stand, card.actor()),
+                    // Who is no member may have come in what we lack, which proves it. But anybody can write this: once that
+                    // was for nothing, nobody is waited for in this way again.
+                    None if more && self.distrusted.is_none() => Meet::Less(stand.seq.next()),
+                    // Or it went in what we have: nobody undoes that it was removed.
+                    None => Meet::Judge,
+                }
             }
             _ => Meet::Judge,
         }

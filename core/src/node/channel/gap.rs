@@ -92,7 +92,7 @@ impl Channel {
 
     /// Asks the next one, or rests when all were asked.
     fn ask_on(&mut self, cx: &mut Ctx) {
-        let others = self.replica.as_ref().map_or(1, |r| r.state.members.len().max(2) - 1);
+        let others = self.askable(cx.me()).len().max(1);
         let leading = self.leading();
         let Some(gap) = self.gap.as_mut() else { return };
         if gap.tries == 0 || gap.tries % others != 0 || gap.rested {
@@ -130,14 +130,31 @@ impl Channel {
         }
     }
 
+    /// Who claims the new log that we wait with, if it is nobody whom we know as a member: it may have come in what we lack.
+    fn stranger(&self) -> Option<Card> {
+        let record = self.stalled.front().filter(|_| self.anew)?;
+        match LogRecord::parse(&record.value, &self.room) {
+            Ok(LogRecord::Claim { card, .. }) => {
+                let known = self.replica.as_ref()?.state.members.contains_key(&card.actor());
+                (!known).then_some(*card)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whom to ask: the other members. Records prove themselves, so a stranger who claims may show by them that it is none.
+    fn askable(&self, me: ActorId) -> Vec<Card> {
+        let members = self.replica.iter().flat_map(|r| &r.state.members);
+        let others = members.filter(|(actor, _)| **actor != me).map(|(_, m)| m.card.clone());
+        self.stranger().into_iter().chain(others).collect()
+    }
+
     fn ask_for_gap(&mut self, cx: &mut Ctx) {
-        let (Some(replica), Some(gap)) = (&self.replica, self.gap.as_mut()) else {
-            return;
-        };
         let me = cx.me();
-        let others: Vec<&Card> =
-            replica.state.members.iter().filter(|(a, _)| **a != me).map(|(_, m)| &m.card).collect();
-        let Some(card) = others.get(gap.tries % others.len().max(1)).map(|c| (*c).clone()) else {
+        let others = self.askable(me);
+        let Some(gap) = self.gap.as_mut() else { return };
+        let Some(card) = others.get(gap.tries % others.len().max(1)).cloned() else {
+            gap.deadline = cx.now.mono + PAUSE;
             return;
         };
         gap.tries += 1;
