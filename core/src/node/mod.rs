@@ -291,6 +291,9 @@ impl Node {
                     channel.begin_anew();
                 }
             }
+            if other_life && channel.replica.is_none() && channel.scan_anew(start) {
+                again = Some(start);
+            }
             channel.incarnation = Some(incarnation.to_owned());
             channel.past = Some(end);
         }

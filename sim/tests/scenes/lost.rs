@@ -368,6 +368,30 @@ fn a_new_log_that_somebody_begins_who_came_meanwhile_is_followed() {
 }
 
 #[test]
+fn who_comes_back_into_an_empty_log_founds_no_other_channel() {
+    for seed in 0..20 {
+        let mut world = joined(scene_of(seed, 4), 3);
+        world.at(10_000, Event::Person(2, Deed::Part("#net")));
+        for host in [ALICE, BOB] {
+            world.at(20_000, Event::Fault(Fault::Pause(host, 2_000)));
+        }
+        // Of the channel there is nothing left, in the log or among the hints, and its members are not there to say so.
+        world.at(20_500, Event::Fault(Fault::Vanish));
+        world.at(20_500, Event::Fault(Fault::Flush));
+        world.at(20_600, Event::Person(2, Deed::Join("#net")));
+        // Who was never in it sees what they say of it.
+        world.at(23_500 + seed * 50, Event::Person(3, Deed::Join("#net")));
+        world.run_until(60_000);
+        for host in 0..4 {
+            let state = status(&mut world, host).get("channels").unwrap()["#net"].clone();
+            let (phase, members) = (&state["phase"], &state["members"]);
+            assert_eq!((phase, members), (&json!("joined"), &json!(4)), "seed {seed} {host}");
+            assert!(heard(&world, host, "ALARM").is_empty(), "{:?}", heard(&world, host, "ALARM"));
+        }
+    }
+}
+
+#[test]
 fn who_leads_and_has_less_lets_others_begin_a_lost_log() {
     // Who leads is cut off at some moment between relaying something and reading it back.
     for after in (0..80).step_by(4) {

@@ -6,7 +6,7 @@ use super::Channel;
 use super::read::claim_hash;
 use crate::envelope::Domain;
 use crate::identity::Card;
-use crate::ids::{ActorId, ChannelId, Hash, Millis, Term};
+use crate::ids::{ActorId, ChannelId, Hash, Millis, Offset, Term};
 use crate::log::LogRecord;
 use crate::node::ctx::Ctx;
 use crate::port::RawRecord;
@@ -17,6 +17,11 @@ use super::join::PATIENCE;
 /// While somebody else has the leader key of a channel that seems not to be there, so many tries are left to it: it founds
 /// the channel, or leads one whose log was lost and has not said so yet.
 pub(super) const FOUND: usize = 12;
+
+/// How long an empty log is not taken for that of a channel that is not there, ms: if we were in such a channel before, and
+/// if members have said there that they were.
+const KNOWN: Millis = 12_000;
+const LOST: Millis = 30_000;
 
 /// A claim that was found in the log.
 #[derive(Debug, Clone)]
@@ -39,6 +44,10 @@ pub(super) struct Scan {
     pub(super) alive: Term,
     /// The log does not reach back to the founding: the first claim in it follows one that is gone.
     orphaned: bool,
+    /// Members have said how much they have of a log that was lost: one of them begins it anew.
+    having: bool,
+    /// When (monotonic) it was seen first that nobody is there.
+    vacant_since: Option<Millis>,
 }
 
 impl Scan {
@@ -63,6 +72,14 @@ impl Scan {
     /// whoever leads there says so again when it is asked.
     pub(super) fn vacant(&self) -> bool {
         (self.claims.is_empty() && self.alive == Term(0)) || self.emptied.is_some()
+    }
+
+    /// Whether the log seems to have been lost, so that a channel of this name founded now would be a second one: its members
+    /// are given time to begin it anew.
+    fn waits_for_members(&mut self, now: Millis, known: bool) -> bool {
+        let since = *self.vacant_since.get_or_insert(now);
+        let wait = if self.having { LOST } else { KNOWN };
+        self.claims.is_empty() && (self.having || known) && now < since + wait
     }
 
     /// Whether a claim within a channel that exists goes with what was seen before it.
@@ -90,6 +107,15 @@ impl Scan {
 }
 
 impl Channel {
+    /// The log is another one than the one that was looked at: what was seen there says nothing of this one.
+    pub fn scan_anew(&mut self, start: Offset) -> bool {
+        if let Some(join) = self.join.as_mut() {
+            join.scan = Scan::default();
+            self.next = start;
+        }
+        self.join.is_some()
+    }
+
     /// A record, seen from outside.
     pub fn scan(&mut self, cx: &mut Ctx, record: &RawRecord) {
         let Some(join) = self.join.as_mut() else {
@@ -144,6 +170,10 @@ impl Channel {
                 join.scan.emptied = Some(hash);
                 true
             }
+            LogRecord::Challenge { have: Some(_), .. } => {
+                join.scan.having = true;
+                false
+            }
             other => {
                 if let Some(at) = other.sequenced() {
                     join.scan.alive = join.scan.alive.max(at.term);
@@ -161,12 +191,15 @@ impl Channel {
 
     /// The log has been read to its end: found the channel, or ask its leader.
     pub fn scanned(&mut self, cx: &mut Ctx) {
+        let known = cx.contacts.known_channel(&self.key).is_some();
         let Some(join) = self.join.as_mut() else {
             return;
         };
         if join.scan.vacant() {
             join.deadline = Some(cx.now.mono + PATIENCE);
-            self.take_key(cx);
+            if !join.scan.waits_for_members(cx.now.mono, known) {
+                self.take_key(cx);
+            }
             return;
         }
         if let Some((hash, claim)) = join.scan.unused_claim_of(&cx.me()) {
