@@ -3,7 +3,7 @@
 mod lost;
 
 use kirc_core::Envelope;
-use kirc_core::port::{Input, Service, StoreOp, Table, Topic};
+use kirc_core::port::{Input, StoreOp, Table, Topic};
 use kirc_sim::dice::Dice;
 use kirc_sim::faults::Fault;
 use kirc_sim::host::LOG;
