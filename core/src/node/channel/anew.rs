@@ -11,7 +11,7 @@ use super::{Channel, Elect, Replica};
 use crate::channel::{ChannelState, Member};
 use crate::envelope::{Domain, Envelope};
 use crate::ids::{ActorId, Millis, Seq};
-use crate::log::{Fold, LogRecord, Stand};
+use crate::log::{Fold, LogRecord, Stand, life_of};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use crate::port::{StoreOp, Table};
@@ -66,7 +66,8 @@ impl Channel {
         let Some(replica) = &self.replica else { return };
         let fold = &replica.fold;
         let what = (fold.term.next(), fold.claim, fold.channel);
-        let (stand, nonce) = (fold.stand(), cx.random());
+        let life = life_of(self.incarnation.as_deref().unwrap_or_default());
+        let (stand, nonce) = ((fold.stand(), life), cx.random());
         let bytes = LogRecord::claim_anew(&cx.id, &cx.card, &self.room, what, stand, nonce);
         let (log, key) = (self.log.clone(), self.wire.clone());
         cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
