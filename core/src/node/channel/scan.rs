@@ -44,8 +44,9 @@ pub(super) struct Scan {
     pub(super) alive: Term,
     /// The log does not reach back to the founding: the first claim in it follows one that is gone.
     orphaned: bool,
-    /// Members have said how much they have of a log that was lost: one of them begins it anew.
-    having: bool,
+    /// When (log's time, and monotonic here) members have said how much they have of a log that was lost: one of them
+    /// begins it anew.
+    having: Option<(Millis, Millis)>,
     /// When (monotonic) it was seen first that nobody is there.
     vacant_since: Option<Millis>,
 }
@@ -76,10 +77,14 @@ impl Scan {
 
     /// Whether the log seems to have been lost, so that a channel of this name founded now would be a second one: its members
     /// are given time to begin it anew.
-    fn waits_for_members(&mut self, now: Millis, known: bool) -> bool {
+    pub(super) fn waits_for_members(&mut self, now: Millis, known: bool) -> bool {
         let since = *self.vacant_since.get_or_insert(now);
-        let wait = if self.having { LOST } else { KNOWN };
-        self.claims.is_empty() && (self.having || known) && now < since + wait
+        let until = match self.having {
+            Some((_, seen)) => seen + LOST,
+            None if known => since + KNOWN,
+            None => return false,
+        };
+        self.claims.is_empty() && now < until
     }
 
     /// Whether a claim within a channel that exists goes with what was seen before it.
@@ -124,6 +129,7 @@ impl Channel {
         let Ok(parsed) = LogRecord::parse(&record.value, &self.room) else {
             return;
         };
+        let other_life = parsed.begins_other(self.incarnation.as_deref());
         let fresh = match parsed {
             LogRecord::Claim { envelope, card, term, prev, channel, .. } => {
                 let hash = claim_hash(&record.value);
@@ -136,10 +142,14 @@ impl Channel {
                         None => join.scan.claims.is_empty() && prev == Hash::ZERO && term == Term(1),
                     },
                 };
-                if !follows || envelope.verify(Domain::Claim, card.keys()).is_err() {
+                if !follows || other_life || envelope.verify(Domain::Claim, card.keys()).is_err() {
                     return;
                 }
                 let founds = channel.is_none();
+                // Who founds a channel in a log of which members have just said that it was lost had not read that.
+                if founds && join.scan.having.is_some_and(|(at, _)| record.time < at + LOST) {
+                    return;
+                }
                 let channel = channel.unwrap_or(ChannelId(hash.0));
                 if founds {
                     join.scan = Scan::default();
@@ -171,7 +181,7 @@ impl Channel {
                 true
             }
             LogRecord::Challenge { have: Some(_), .. } => {
-                join.scan.having = true;
+                join.scan.having.get_or_insert((record.time, cx.now.mono));
                 false
             }
             other => {
