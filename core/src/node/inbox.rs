@@ -100,7 +100,16 @@ impl Node {
             }
             "WRAP" => self.for_channel(e, |c, cx| c.on_wrap(cx, e)),
             "KEYREQ" => self.for_channel(e, |c, cx| c.on_key_request(cx, e)),
-            "FETCH" => self.for_channel(e, |c, cx| c.on_fetch(cx, e)),
+            "FETCH" => {
+                let of_it = |c: &Channel| {
+                    let id = c.replica.as_ref().map(|r| r.fold.channel.to_string());
+                    id.is_some() && id.as_deref() == e.meta_str("ch")
+                };
+                match self.channels.values().any(of_it) {
+                    true => self.for_channel(e, |c, cx| c.on_fetch(cx, e)),
+                    false => channel::on_fetch_left(&mut self.cx, e),
+                }
+            }
             "OFFER" => self.for_channel(e, |c, cx| c.on_offer(cx, e)),
             "NAK" => self.for_channel(e, |c, cx| c.on_nak(cx, e)),
             "ASK" | "INVITED" | "WAY" | "ACCEPT" => {

@@ -248,34 +248,18 @@ impl Channel {
     /// A member asks for records that it misses. They are encrypted: whoever may not read them can't.
     pub fn on_fetch(&mut self, cx: &mut Ctx, e: &Envelope) {
         let Some(replica) = &self.replica else { return };
-        let parsed = (
-            e.from.as_deref().and_then(|f| ActorId::parse(f).ok()),
-            e.id.as_deref().and_then(|i| MsgId::parse(i).ok()),
-            e.meta_str("ch").and_then(|c| ChannelId::parse(c).ok()),
-            e.meta_u64("first"),
-            e.meta_u64("last"),
-        );
-        let (Some(from), Some(id), Some(channel), Some(first), Some(last)) = parsed else {
+        let Some(fetch) = Fetch::parse(e, cx.me()).filter(|f| f.channel == replica.fold.channel) else {
             return;
         };
-        let Some(card) = self.card_of_asker(&from, e) else {
-            return;
-        };
-        let for_us = e.to.as_deref() == Some(cx.me().to_string().as_str()) && channel == replica.fold.channel;
-        if !for_us || e.verify(Domain::Request, card.keys()).is_err() {
+        let Some(card) = self.card_of_asker(&fetch.from, e) else { return };
+        if e.verify(Domain::Request, card.keys()).is_err() {
             return;
         }
-        if let Some(head) = e.meta_str("base") {
-            let base = self.late.as_ref().and_then(|late| late.base(head, &from));
-            if let Some(base) = base {
-                let e =
-                    Envelope::new("BASE").field("fold", json!(base.fold)).field("state", json!(base.state));
-                cx.answer(&card, id, e);
-            }
-            return;
+        let Some(head) = e.meta_str("base") else { return fetch.look_up(cx, card) };
+        if let Some(base) = self.late.as_ref().and_then(|late| late.base(head, &fetch.from)) {
+            let e = Envelope::new("BASE").field("fold", json!(base.fold)).field("state", json!(base.state));
+            cx.answer(&card, fetch.id, e);
         }
-        let query = Query::Log { channel: channel.to_string(), from: first, to: last, limit: BYTES };
-        cx.query(query, Waiting::Fetch(Box::new(card), id));
     }
 
     /// A part of an answer arrived. True if it was ours.
@@ -325,6 +309,44 @@ impl Channel {
         if self.gap.as_ref().is_some_and(|g| cx.now.mono >= g.deadline) {
             self.ask_on(cx);
         }
+    }
+}
+
+/// What somebody asks for.
+struct Fetch {
+    from: ActorId,
+    id: MsgId,
+    channel: ChannelId,
+    first: u64,
+    last: u64,
+}
+
+impl Fetch {
+    fn parse(e: &Envelope, me: ActorId) -> Option<Self> {
+        (e.to.as_deref() == Some(me.to_string().as_str())).then_some(())?;
+        Some(Self {
+            from: ActorId::parse(e.from.as_deref()?).ok()?,
+            id: MsgId::parse(e.id.as_deref()?).ok()?,
+            channel: ChannelId::parse(e.meta_str("ch")?).ok()?,
+            first: e.meta_u64("first")?,
+            last: e.meta_u64("last")?,
+        })
+    }
+
+    fn look_up(self, cx: &mut Ctx, asker: Card) {
+        let channel = self.channel.to_string();
+        let query = Query::Log { channel, from: self.first, to: self.last, limit: BYTES };
+        cx.query(query, Waiting::Fetch(Box::new(asker), self.id));
+    }
+}
+
+/// The same of a channel that we have left: what we kept of it may be nowhere else. Who asks is known from there.
+pub(crate) fn on_fetch_left(cx: &mut Ctx, e: &Envelope) {
+    let Some(fetch) = Fetch::parse(e, cx.me()) else { return };
+    let left = cx.kept_logs.contains_key(&fetch.channel.to_string()) && e.meta_str("base").is_none();
+    let Some(card) = cx.contacts.card(&fetch.from).filter(|_| left).cloned() else { return };
+    if e.verify(Domain::Request, card.keys()).is_ok() {
+        fetch.look_up(cx, card);
     }
 }
 
