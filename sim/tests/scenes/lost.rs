@@ -3,6 +3,7 @@
 use kirc_core::Envelope;
 use kirc_core::port::Service;
 use kirc_sim::faults::Fault;
+use kirc_sim::host::LOG;
 use kirc_sim::people::Deed;
 use kirc_sim::world::{Event, World};
 use serde_json::json;
@@ -405,6 +406,43 @@ fn who_leads_and_has_less_lets_others_begin_a_lost_log() {
             let alarms = heard(&world, host, "ALARM");
             assert!(alarms.is_empty(), "{host}, {after} ms after: {alarms:?}");
         }
+    }
+}
+
+#[test]
+fn who_began_a_lost_log_with_more_and_left_is_still_asked() {
+    for after in (0..80).step_by(4) {
+        let mut world = joined(scene(3), 3);
+        world.at(20_000, Event::Person(BOB, Deed::Say("#net")));
+        for host in [ALICE, BOB] {
+            world.at(20_000 + after, Event::Fault(Fault::Cut(host, Service::Mailbox, 8_000)));
+        }
+        world.at(27_500, Event::Fault(Fault::Vanish));
+        // Her going is the first that she relays, if she is the one who begins it.
+        world.at(29_000, Event::Person(2, Deed::Part("#net")));
+        world.at(60_000, Event::Person(ALICE, Deed::Say("#net")));
+        world.run_until(100_000);
+        let (alice, bob) = (shown(&world, ALICE), shown(&world, BOB));
+        assert_eq!((alice.len(), &alice), (2, &bob), "{after} ms after");
+        assert_eq!(heard(&world, 2, "PART").len(), 1, "{after} ms after");
+    }
+}
+
+#[test]
+fn a_claim_that_was_meant_for_a_log_that_is_lost_too_begins_no_other() {
+    let mut world = joined(scene(3), 3);
+    world.at(10_000, Event::Fault(Fault::Vanish));
+    talk(&mut world, 20_000, 6, 3);
+    world.run_until(30_000);
+    let (topic, key, claim) = records(&world, LOG, "CLAIM").remove(0);
+    world.at(30_000, Event::Fault(Fault::Vanish));
+    world.run_until(30_010);
+    world.send(BOB, None, topic, key, claim, 0);
+    talk(&mut world, 40_000, 6, 3);
+    world.run_until(80_000);
+    for host in [ALICE, BOB, 2] {
+        assert_eq!(shown(&world, host).len(), 12);
+        assert!(heard(&world, host, "ALARM").is_empty(), "{:?}", heard(&world, host, "ALARM"));
     }
 }
 
