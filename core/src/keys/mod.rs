@@ -57,6 +57,11 @@ impl KeyRing {
         self.infos.get(&epoch)
     }
 
+    /// Whether somebody was a member at any epoch that is known here.
+    pub fn knows(&self, actor: &ActorId) -> bool {
+        self.infos.values().any(|info| info.members.contains(actor))
+    }
+
     /// All epochs of which a key is here.
     pub fn epochs(&self) -> impl Iterator<Item = (&Epoch, &ChannelKey)> {
         self.keys.iter()

@@ -164,7 +164,7 @@ impl Fold {
     pub fn step(&mut self, state: &mut ChannelState, record: &LogRecord, judge: Judge<'_>) -> Verdict {
         let time = judge.time.max(self.time);
         let verdict = match record {
-            LogRecord::Claim { envelope, card, term, prev, channel, anew } => {
+            LogRecord::Claim { envelope, card, term, prev, channel, anew, .. } => {
                 self.claim(state, envelope, card.actor(), (*term, *prev, *channel, *anew), time, &judge)
             }
             _ if judge.anew => Verdict::Void("in a log that has not begun"),

@@ -28,17 +28,18 @@ impl LogRecord {
         e.sign(Domain::Claim, me).to_canonical()
     }
 
-    /// The bytes of a claim that begins a log anew, on what its author has of the channel.
+    /// The bytes of a claim that begins this life of a log, on what its author has of the channel.
     pub fn claim_anew(
         me: &Identity,
         card: &Card,
         name: &ChannelName,
         (term, prev, channel): (Term, Hash, ChannelId),
-        stand: Stand,
+        (stand, life): (Stand, Hash),
         nonce: u64,
     ) -> Vec<u8> {
         unsigned_claim(me, card, name, term, prev, nonce)
             .meta("ch", channel.to_string())
+            .meta("life", life.to_string())
             .meta("seq", stand.seq.0)
             .meta("head", stand.head.to_string())
             .sign(Domain::Claim, me)

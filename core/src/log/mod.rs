@@ -9,4 +9,6 @@ mod record;
 
 pub use fold::{Fold, Judge, Opened, Verdict, act_plaintext};
 pub(crate) use fold::{last_id, open_act, same_life, verify_act};
-pub use record::{Kept, LogRecord, RecordError, SealedAct, Send, Sequenced, Stand, chain_claim, hash_record};
+pub use record::{
+    Kept, LogRecord, RecordError, SealedAct, Send, Sequenced, Stand, chain_claim, hash_record, life_of,
+};

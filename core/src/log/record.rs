@@ -79,6 +79,8 @@ pub enum LogRecord {
         channel: Option<ChannelId>,
         /// What it stands on, if it begins a log anew.
         anew: Option<Stand>,
+        /// Which life of the log it begins then, if it says so.
+        life: Option<Hash>,
     },
     /// Somebody asks whether the leader lives.
     Challenge {
@@ -205,7 +207,22 @@ impl SealedAct {
     }
 }
 
+/// The mark of a life of a log, by its incarnation id.
+pub fn life_of(incarnation: &str) -> Hash {
+    Hash::of("kirc.v1.life", &[incarnation.as_bytes()])
+}
+
 impl LogRecord {
+    /// Whether it is a claim that begins another life of the log than this one: it was meant for one that is lost.
+    pub fn begins_other(&self, incarnation: Option<&str>) -> bool {
+        match self {
+            Self::Claim { anew: Some(_), life: Some(life), .. } => {
+                incarnation.is_some_and(|here| life_of(here) != *life)
+            }
+            _ => false,
+        }
+    }
+
     /// Reads a record of the log of `channel`.
     pub fn parse(bytes: &[u8], channel: &ChannelName) -> Result<Self, RecordError> {
         let e = Envelope::from_canonical(bytes)?;
@@ -229,7 +246,16 @@ impl LogRecord {
                     Some(head) => Some(Stand { seq: Seq(meta_u64(&e, "seq")?), head: Hash::parse(head)? }),
                     None => None,
                 };
-                Ok(Self::Claim { envelope: Box::new(e), card: Box::new(card), term, prev, channel, anew })
+                let life = e.meta_str("life").map(Hash::parse).transpose()?;
+                Ok(Self::Claim {
+                    envelope: Box::new(e),
+                    card: Box::new(card),
+                    term,
+                    prev,
+                    channel,
+                    anew,
+                    life,
+                })
             }
             "CHALLENGE" => {
                 let have = meta_u64(&e, "have").ok().map(Seq);

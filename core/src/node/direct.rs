@@ -2,6 +2,8 @@
 //!
 //! A stream is one sender's run of counted messages to one receiver: a sender that lost its store starts a new one.
 
+mod again;
+mod keys;
 mod receipts;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -12,21 +14,16 @@ use serde_json::{Value, json};
 use super::contacts::Trust;
 use super::ctx::{Ctx, Origin};
 use super::waiting::Waiting;
-use crate::crypto::{self, ChannelKey};
+use crate::crypto::ChannelKey;
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
-use crate::ids::{ActorId, ChannelId, Epoch, KeyId, Millis, MsgId};
+use crate::ids::{ActorId, KeyId, Millis, MsgId};
 use crate::port::{MessageRow, OutboxRow, StoreOp, Table};
 
-/// Messages under one key, and its life.
-const KEY_MESSAGES: u64 = 1_000;
-const KEY_AGE: Millis = 7 * 24 * 3600 * 1000;
 /// Messages that may wait for an earlier one.
 const HELD: usize = 256;
 /// Streams of one sender that are remembered.
 const STREAMS: usize = 64;
-/// Keys of a peer that are kept for late messages and receipts.
-const KEYS: usize = 8;
 
 #[derive(Serialize, Deserialize, Default)]
 struct Row {
@@ -42,6 +39,9 @@ struct Row {
     wrap: Option<String>,
     seen: BTreeMap<String, u64>,
     arrivals: u64,
+    /// From this message on it is kept which of ours the peer has not said it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept_from: Option<MsgId>,
 }
 
 struct DmOut {
@@ -67,14 +67,11 @@ pub(crate) struct Direct {
     keys: BTreeMap<KeyId, ChannelKey>,
     order: VecDeque<KeyId>,
     out: VecDeque<DmOut>,
+    sent: again::Unconfirmed,
     held: BTreeMap<(String, u64), Arrived>,
     retry: Option<Millis>,
     /// The user knows that the peer's clock is off.
     clock_told: bool,
-}
-
-fn no_channel() -> ChannelId {
-    ChannelId([0; 24])
 }
 
 pub(crate) fn target(peer: &ActorId) -> String {
@@ -101,36 +98,17 @@ impl Direct {
         Ok(direct)
     }
 
-    fn remember(&mut self, kid: KeyId, key: ChannelKey) -> Option<KeyId> {
-        if self.keys.insert(kid, key).is_none() {
-            self.order.push_back(kid);
-        }
-        if self.order.len() <= KEYS {
-            return None;
-        }
-        let old = self.order.pop_front()?;
-        if Some(old) == self.row.kid {
-            self.order.push_back(old);
-            return None;
-        }
-        self.keys.remove(&old);
-        Some(old)
-    }
-
-    fn keep_key(&mut self, cx: &mut Ctx, peer: &ActorId, kid: KeyId, key: ChannelKey) {
-        let value = cx.id.seal_local(key.expose());
-        cx.store(StoreOp::Put { table: Table::Key, key: format!("@{peer}/{kid}"), value });
-        if let Some(old) = self.remember(kid, key) {
-            cx.store(StoreOp::Delete { table: Table::Key, key: format!("@{peer}/{old}") });
-        }
-    }
-
     fn save(&self, cx: &mut Ctx, peer: &ActorId) {
         cx.put(Table::Direct, peer.to_string(), &self.row);
     }
 
     pub fn wake(&self) -> Option<Millis> {
-        self.retry
+        [self.retry, self.sent.at].into_iter().flatten().min()
+    }
+
+    /// Nobody knows who the peer is any more: there is nobody to send to.
+    pub fn rest(&mut self) {
+        (self.retry, self.sent.at) = (None, None);
     }
 
     pub fn waiting(&self) -> usize {
@@ -172,33 +150,6 @@ impl Direct {
         self.pump(cx, card);
     }
 
-    /// The key for what is said next; a new one after a count or an age.
-    fn current_key(&mut self, cx: &mut Ctx, card: &Card) -> (KeyId, ChannelKey) {
-        let fresh = self.row.used < KEY_MESSAGES && cx.now.wall < self.row.since + KEY_AGE;
-        if let (Some(kid), Some(key), true) = (self.row.kid, &self.key, fresh) {
-            return (kid, key.duplicate());
-        }
-        let peer = card.actor();
-        let key = ChannelKey::generate(&mut cx.rng);
-        let kid = key.id(&peer.0, Epoch(0));
-        let label = crypto::wrap_label(&no_channel(), Epoch(0), &kid, &cx.me(), &peer);
-        let ct = crypto::wrap(&key, card.keys(), &label, &mut cx.rng);
-        let wrap = Envelope::new("WRAP")
-            .from(cx.me().to_string())
-            .to(peer.to_string())
-            .meta("kid", kid.to_string())
-            .field("alg", "rsa-oaep-sha256")
-            .field("ct", ct)
-            .sign(Domain::Wrap, &cx.id);
-        self.row.kid = Some(kid);
-        self.row.used = 0;
-        self.row.since = cx.now.wall;
-        self.row.wrap = serde_json::to_string(&wrap).ok();
-        self.key = Some(key.duplicate());
-        self.keep_key(cx, &peer, kid, key.duplicate());
-        (kid, key)
-    }
-
     /// Sends what waits.
     pub fn pump(&mut self, cx: &mut Ctx, card: &Card) {
         let peer = card.actor();
@@ -206,8 +157,6 @@ impl Direct {
             self.row.stream = format!("{:016x}", cx.random());
             self.row.next = 1;
         }
-        let me = cx.me().to_string();
-        let topic = cx.topic(card.address(), &card.address().data_in, me.as_bytes());
         let window = cx.cfg.window;
         let mut first = self.row.next;
         for i in 0..self.out.len().min(window) {
@@ -215,46 +164,53 @@ impl Direct {
                 first += 1;
                 continue;
             }
-            let (kid, key) = self.current_key(cx, card);
-            self.row.used += 1;
-            let wrap = self.row.wrap.as_deref().and_then(|w| serde_json::from_str::<Value>(w).ok());
+            let n = first;
+            first += 1;
             let Some(out) = self.out.get_mut(i) else {
                 break;
             };
-            let n = first;
-            first += 1;
             out.n = Some(n);
             out.sent = Some(cx.now.mono);
-            let mut inner = Envelope {
-                id: Some(out.id.to_string()),
-                ts: Some(cx.ts()),
-                ..out.template.clone().from(me.as_str()).to(peer.to_string())
-            };
-            inner = inner.meta("kid", kid.to_string()).meta("stream", self.row.stream.as_str()).meta("n", n);
-            let plain = inner.sign(Domain::Message, &cx.id).to_canonical();
-            let token = if mutant!(cx.cfg, PlainBodies) {
-                String::from_utf8_lossy(&plain).into_owned()
-            } else {
-                key.encrypt(&plain)
-            };
-            let id = out.id;
-            let mut e = Envelope {
-                id: Some(id.to_string()),
-                ..Envelope::new("DM")
-                    .from(me.as_str())
-                    .to(peer.to_string())
-                    .meta("kid", kid.to_string())
-                    .field("ct", token)
-            };
-            if let Some(wrap) = wrap {
-                // The peer has not said yet that it has the key; nor, perhaps, who we are.
-                e = e.field("wrap", wrap).field("card", json!(cx.card.envelope()));
-            }
-            cx.append(topic.clone(), me.as_bytes(), e.to_canonical(), Waiting::Direct(peer, id));
+            let (id, template) = (out.id, out.template.clone());
+            self.append(cx, card, id, n, template);
         }
         if !self.out.is_empty() {
             self.save(cx, &peer);
         }
+    }
+
+    /// Puts a message into the peer's mailbox, at its place in the stream.
+    fn append(&mut self, cx: &mut Ctx, card: &Card, id: MsgId, n: u64, template: Envelope) {
+        let (me, peer) = (cx.me().to_string(), card.actor());
+        let topic = cx.topic(card.address(), &card.address().data_in, me.as_bytes());
+        let (kid, key) = self.current_key(cx, card);
+        self.row.used += 1;
+        let wrap = self.row.wrap.as_deref().and_then(|w| serde_json::from_str::<Value>(w).ok());
+        let mut inner = Envelope {
+            id: Some(id.to_string()),
+            ts: Some(cx.ts()),
+            ..template.from(me.as_str()).to(peer.to_string())
+        };
+        inner = inner.meta("kid", kid.to_string()).meta("stream", self.row.stream.as_str()).meta("n", n);
+        let plain = inner.sign(Domain::Message, &cx.id).to_canonical();
+        let token = if mutant!(cx.cfg, PlainBodies) {
+            String::from_utf8_lossy(&plain).into_owned()
+        } else {
+            key.encrypt(&plain)
+        };
+        let mut e = Envelope {
+            id: Some(id.to_string()),
+            ..Envelope::new("DM")
+                .from(me.as_str())
+                .to(peer.to_string())
+                .meta("kid", kid.to_string())
+                .field("ct", token)
+        };
+        if let Some(wrap) = wrap {
+            // The peer has not said yet that it has the key; nor, perhaps, who we are.
+            e = e.field("wrap", wrap).field("card", json!(cx.card.envelope()));
+        }
+        cx.append(topic, me.as_bytes(), e.to_canonical(), Waiting::Direct(peer, id));
     }
 
     /// A message is in the peer's mailbox, or is not.
@@ -275,7 +231,9 @@ impl Direct {
         let Some(out) = self.out.pop_front() else {
             return;
         };
-        self.row.next = out.n.unwrap_or(self.row.next) + 1;
+        let n = out.n.unwrap_or(self.row.next);
+        self.row.next = n + 1;
+        self.await_word(cx, &card.actor(), id, n, out.template.clone());
         self.save(cx, &card.actor());
         cx.store(StoreOp::Settled { id: id.to_string() });
         self.row.arrivals += 1;
@@ -293,6 +251,7 @@ impl Direct {
             self.retry = None;
             self.pump(cx, card);
         }
+        self.tick_sent(cx, card);
     }
 
     /// Opens a message: the signed envelope, its id, its stream and its number there.
@@ -305,7 +264,7 @@ impl Direct {
         const FORM: &str = "not of their form";
         let kid = e.meta_str("kid").and_then(|k| KeyId::parse(k).ok()).ok_or(FORM)?;
         if !self.keys.contains_key(&kid) {
-            let key = unwrap_direct(cx, card, e, kid).ok_or("without a key that fits")?;
+            let key = keys::unwrap_direct(cx, card, e, kid).ok_or("without a key that fits")?;
             self.keep_key(cx, &card.actor(), kid, key);
         }
         let key = self.keys.get(&kid).ok_or("without a key that fits")?;
@@ -337,7 +296,10 @@ impl Direct {
         let (inner, id, stream, n) = self.open(cx, card, e)?;
         let last = self.row.seen.get(&stream).copied().unwrap_or(0);
         if n <= last {
-            self.receipt(cx, card, "delivered", &[id.to_string()]);
+            // What is held is not shown yet: its author hears of it when it is sent again after that.
+            if trust != Trust::Held {
+                self.receipt(cx, card, "delivered", &[id.to_string()]);
+            }
             return Ok(());
         }
         let arrived = Arrived { apart: apart(cx, &inner, at), inner, id };
@@ -402,21 +364,6 @@ impl Direct {
             self.receipt(cx, card, "delivered", &[id.to_string()]);
         }
     }
-}
-
-fn unwrap_direct(cx: &Ctx, card: &Card, e: &Envelope, kid: KeyId) -> Option<ChannelKey> {
-    let wrap: Envelope = serde_json::from_value(e.get("wrap")?.clone()).ok()?;
-    let names = wrap.from == e.from && wrap.to == e.to && wrap.meta_str("kid") == e.meta_str("kid");
-    // The signature is checked before the RSA key is touched.
-    if !names || wrap.command != "WRAP" || wrap.verify(Domain::Wrap, card.keys()).is_err() {
-        return None;
-    }
-    if wrap.get("alg").and_then(Value::as_str) != Some("rsa-oaep-sha256") {
-        return None;
-    }
-    let label = crypto::wrap_label(&no_channel(), Epoch(0), &kid, &card.actor(), &cx.me());
-    let key = crypto::unwrap(wrap.get("ct")?.as_str()?, &cx.id, &label).ok()?;
-    (key.id(&cx.me().0, Epoch(0)) == kid).then_some(key)
 }
 
 /// By how many minutes a message's time is too far from when it came: ahead of now, or behind what its log says (a

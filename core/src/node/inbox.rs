@@ -39,8 +39,21 @@ impl Node {
     pub(super) fn on_inbox_reading(&mut self, topic: &Topic, incarnation: &str, start: Offset, at: Offset) {
         let key = position_key(topic);
         let known = self.positions.insert(key, incarnation.to_owned());
-        if known.is_some_and(|k| k != incarnation) && at != start {
+        if known.is_none_or(|k| k == incarnation) {
+            return;
+        }
+        if at != start {
             self.cx.move_reader(topic, From::At(start));
+        }
+        self.mailboxes_lost(&topic.cluster);
+    }
+
+    /// A cluster has lost its records: also what its people had not read yet.
+    pub(super) fn mailboxes_lost(&mut self, cluster: &str) {
+        for (peer, direct) in &mut self.directs {
+            if self.cx.contacts.card(peer).is_some_and(|card| card.address().cluster == cluster) {
+                direct.mailbox_lost(&mut self.cx);
+            }
         }
     }
 
@@ -87,7 +100,16 @@ impl Node {
             }
             "WRAP" => self.for_channel(e, |c, cx| c.on_wrap(cx, e)),
             "KEYREQ" => self.for_channel(e, |c, cx| c.on_key_request(cx, e)),
-            "FETCH" => self.for_channel(e, |c, cx| c.on_fetch(cx, e)),
+            "FETCH" => {
+                let of_it = |c: &Channel| {
+                    let id = c.replica.as_ref().map(|r| r.fold.channel.to_string());
+                    id.is_some() && id.as_deref() == e.meta_str("ch")
+                };
+                match self.channels.values().any(of_it) {
+                    true => self.for_channel(e, |c, cx| c.on_fetch(cx, e)),
+                    false => channel::on_fetch_left(&mut self.cx, e),
+                }
+            }
             "OFFER" => self.for_channel(e, |c, cx| c.on_offer(cx, e)),
             "NAK" => self.for_channel(e, |c, cx| c.on_nak(cx, e)),
             "ASK" | "INVITED" | "WAY" | "ACCEPT" => {

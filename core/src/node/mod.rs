@@ -214,10 +214,12 @@ impl Node {
             }
         }
         for (peer, direct) in &mut self.directs {
-            if direct.wake().is_some_and(|at| self.cx.now.mono >= at)
-                && let Some(card) = self.cx.contacts.card(peer).cloned()
-            {
-                direct.tick(&mut self.cx, &card);
+            if direct.wake().is_none_or(|at| self.cx.now.mono < at) {
+                continue;
+            }
+            match self.cx.contacts.card(peer).cloned() {
+                Some(card) => direct.tick(&mut self.cx, &card),
+                None => direct.rest(),
             }
         }
         if self.cx.now.mono >= self.people_at && !self.cx.stopping {
@@ -279,7 +281,7 @@ impl Node {
         end: Offset,
         _wanted: Offset,
     ) {
-        let mut again = None;
+        let (mut again, mut lost) = (None, false);
         for channel in self.channels.values_mut().filter(|c| c.log == *topic) {
             let other_life = channel.incarnation.as_deref().is_some_and(|i| i != incarnation);
             if (other_life || channel.next > end || channel.next < start) && channel.replica.is_some() {
@@ -287,12 +289,19 @@ impl Node {
                 channel.next = start;
                 channel.lost = true;
                 again = Some(start);
+                lost |= other_life;
                 if other_life && start == 0 {
                     channel.begin_anew();
                 }
             }
+            if other_life && channel.replica.is_none() && channel.scan_anew(start) {
+                again = Some(start);
+            }
             channel.incarnation = Some(incarnation.to_owned());
             channel.past = Some(end);
+        }
+        if lost {
+            self.mailboxes_lost(&topic.cluster);
         }
         match again {
             Some(start) => self.cx.move_reader(topic, From::At(start)),
@@ -392,9 +401,7 @@ impl Node {
             Waiting::History(origin, to) => self.on_history(&origin, &to, result),
             Waiting::Held(actor) => self.on_held(actor, result),
             Waiting::Offer(key) => self.with_channel(&key, |c, cx| c.on_offer_rows(cx, result)),
-            Waiting::Fetch(key, asker, id) => {
-                self.with_channel(&key, |c, cx| c.on_fetched(cx, asker, id, result))
-            }
+            Waiting::Fetch(asker, id) => channel::on_fetched(&mut self.cx, &asker, id, result),
             _ => {}
         }
     }

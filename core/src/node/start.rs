@@ -92,7 +92,9 @@ impl Node {
             .collect();
         for ((_, key), value) in of(values, Table::Direct) {
             let peer = ActorId::parse(key).map_err(|e| broken(e.to_string()))?;
-            directs.insert(peer, Direct::restore(&cx, &peer, value, &keys).map_err(broken)?);
+            let mut direct = Direct::restore(&cx, &peer, value, &keys).map_err(broken)?;
+            direct.restore_sent(&cx, &peer, values).map_err(broken)?;
+            directs.insert(peer, direct);
         }
         for channel in channels.values() {
             if let Some(replica) = &channel.replica {

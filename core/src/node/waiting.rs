@@ -30,8 +30,8 @@ pub(crate) enum Waiting {
     Direct(ActorId, MsgId),
     /// A conversation's history.
     History(Origin, String),
-    /// Kept records of a log that somebody asked for: the channel, who asks, the request.
-    Fetch(String, ActorId, MsgId),
+    /// Kept records of a log that somebody asked for: who asks, and the request.
+    Fetch(Box<crate::identity::Card>, MsgId),
     /// Kept records of a log that is gone, to be offered to others.
     Offer(String),
     /// Messages held because of a changed key.

@@ -112,11 +112,6 @@ fn check_direct(world: &World, view: &View, id: &str, message: &Message, settled
             format!("the direct message {id} was shown as sent, but is not in {mailbox}"),
         );
     }
-    // It was in the peer's mailbox, and the mailbox was lost before the peer had read it: no store has it but its author's.
-    let lost = |at: u64| world.witness.vanished.iter().any(|v| at <= *v);
-    if landed.is_some_and(lost) {
-        return;
-    }
     let shown = view.direct.get(&peer.index);
     if honest(world, peer.index) && !shown.is_some_and(|list| list.iter().any(|s| s.id == id)) {
         found.add(

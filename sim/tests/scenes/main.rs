@@ -1,6 +1,8 @@
 //! Scenes that were found in the field: few nodes, no chance, one thing that goes wrong.
 
+mod gone;
 mod lost;
+mod unread;
 
 use kirc_core::Envelope;
 use kirc_core::port::{Input, Service, StoreOp, Table, Topic};

@@ -11,7 +11,7 @@ use super::{Channel, Elect, Replica};
 use crate::channel::{ChannelState, Member};
 use crate::envelope::{Domain, Envelope};
 use crate::ids::{ActorId, Millis, Seq};
-use crate::log::{Fold, LogRecord, Stand};
+use crate::log::{Fold, LogRecord, Stand, life_of};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use crate::port::{StoreOp, Table};
@@ -19,8 +19,8 @@ use crate::port::{StoreOp, Table};
 /// How long who led waits before it claims, and how long others do, ms.
 const LEADER: Millis = 700;
 const OTHERS: Millis = 4_000;
-/// How much longer who has less than another, ms.
-const LESS: Millis = 3_000;
+/// How long who has less than another, from when it hears so, ms: longer than whoever has more and said so.
+const LESS: Millis = 7_000;
 
 /// What is to be done with a record of a log that begins anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,7 @@ impl Channel {
         self.lost = true;
         self.lead = None;
         self.gap = None;
+        self.distrusted = None;
         // What waited for a key can be had again from who has more.
         self.stalled.clear();
         self.key_wanted = None;
@@ -56,7 +57,8 @@ impl Channel {
         let (log, key) = (self.log.clone(), self.wire.clone());
         cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
         let wait = if led { LEADER + cx.jitter(0, 300) } else { OTHERS + cx.jitter(0, 1_500) };
-        self.elect.claim_at = Some(cx.now.mono + wait);
+        // Some may have said already that they have more.
+        self.elect.claim_at = Some(cx.now.mono + wait).max(self.elect.yield_until);
     }
 
     /// Begins it.
@@ -64,7 +66,8 @@ impl Channel {
         let Some(replica) = &self.replica else { return };
         let fold = &replica.fold;
         let what = (fold.term.next(), fold.claim, fold.channel);
-        let (stand, nonce) = (fold.stand(), cx.random());
+        let life = life_of(self.incarnation.as_deref().unwrap_or_default());
+        let (stand, nonce) = ((fold.stand(), life), cx.random());
         let bytes = LogRecord::claim_anew(&cx.id, &cx.card, &self.room, what, stand, nonce);
         let (log, key) = (self.log.clone(), self.wire.clone());
         cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
@@ -80,18 +83,28 @@ impl Channel {
                 let signed = |keys| envelope.verify(Domain::Challenge, keys).is_ok() && fold.seq < *have;
                 if members.get(from).is_some_and(|m| signed(m.card.keys())) {
                     let later = cx.now.mono + LESS + cx.jitter(0, 1_500);
+                    self.elect.yield_until = Some(later);
                     self.elect.claim_at = self.elect.claim_at.map(|at| at.max(later));
                 }
                 Meet::Judge
             }
             LogRecord::Claim { envelope, card, term, channel, anew: Some(stand), .. } => {
-                let signed = |keys| envelope.verify(Domain::Claim, keys).is_ok();
-                let by_member = members.get(&card.actor()).is_some_and(|m| signed(m.card.keys()));
-                if !by_member || *channel != Some(fold.channel) || *stand == fold.stand() {
+                let known = members.get(&card.actor());
+                let keys = known.map_or(card.keys(), |m| m.card.keys());
+                let here = *channel == Some(fold.channel) && *stand != fold.stand();
+                if !here || envelope.verify(Domain::Claim, keys).is_err() {
                     return Meet::Judge;
                 }
                 let more = stand.seq > fold.seq || (stand.seq == fold.seq && *term > fold.term.next());
-                if more { Meet::Less(stand.seq.next()) } else { Meet::More(*stand, card.actor()) }
+                match known {
+                    Some(_) if more => Meet::Less(stand.seq.next()),
+                    Some(_) => Meet::More(*stand, card.actor()),
+                    // Who is no member may have come in what we lack, which proves it. But anybody can write this: once that
+                    // was for nothing, nobody is waited for in this way again.
+                    None if more && self.distrusted.is_none() => Meet::Less(stand.seq.next()),
+                    // Or it went in what we have: nobody undoes that it was removed.
+                    None => Meet::Judge,
+                }
             }
             _ => Meet::Judge,
         }

@@ -19,6 +19,8 @@ const CHALLENGE_EVERY: Millis = 10_000;
 pub(crate) struct Elect {
     /// When to try to claim.
     pub(super) claim_at: Option<Millis>,
+    /// Others have more of a log that was lost: until then they are given the first say.
+    pub(super) yield_until: Option<Millis>,
     /// The leader key was somebody else's: the next try does without it.
     insist: bool,
     /// When we challenged last.

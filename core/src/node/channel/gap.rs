@@ -92,7 +92,7 @@ impl Channel {
 
     /// Asks the next one, or rests when all were asked.
     fn ask_on(&mut self, cx: &mut Ctx) {
-        let others = self.replica.as_ref().map_or(1, |r| r.state.members.len().max(2) - 1);
+        let others = self.askable(cx.me()).len().max(1);
         let leading = self.leading();
         let Some(gap) = self.gap.as_mut() else { return };
         if gap.tries == 0 || gap.tries % others != 0 || gap.rested {
@@ -117,7 +117,8 @@ impl Channel {
         let (Some(replica), Some(gap)) = (&self.replica, &self.gap) else {
             return;
         };
-        if !matches!(gap.wanted, Wanted::Until(_)) {
+        // In a log that has not begun nobody goes on: what lands there is a late copy from the one before.
+        if self.anew || !matches!(gap.wanted, Wanted::Until(_)) {
             return;
         }
         let fold = &replica.fold;
@@ -129,14 +130,31 @@ impl Channel {
         }
     }
 
+    /// Who claims the new log that we wait with, if it is nobody whom we know as a member: it may have come in what we lack.
+    fn stranger(&self) -> Option<Card> {
+        let record = self.stalled.front().filter(|_| self.anew)?;
+        match LogRecord::parse(&record.value, &self.room) {
+            Ok(LogRecord::Claim { card, .. }) => {
+                let known = self.replica.as_ref()?.state.members.contains_key(&card.actor());
+                (!known).then_some(*card)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whom to ask: the other members. Records prove themselves, so a stranger who claims may show by them that it is none.
+    fn askable(&self, me: ActorId) -> Vec<Card> {
+        let members = self.replica.iter().flat_map(|r| &r.state.members);
+        let others = members.filter(|(actor, _)| **actor != me).map(|(_, m)| m.card.clone());
+        self.stranger().into_iter().chain(others).collect()
+    }
+
     fn ask_for_gap(&mut self, cx: &mut Ctx) {
-        let (Some(replica), Some(gap)) = (&self.replica, self.gap.as_mut()) else {
-            return;
-        };
         let me = cx.me();
-        let others: Vec<&Card> =
-            replica.state.members.iter().filter(|(a, _)| **a != me).map(|(_, m)| &m.card).collect();
-        let Some(card) = others.get(gap.tries % others.len().max(1)).map(|c| (*c).clone()) else {
+        let others = self.askable(me);
+        let Some(gap) = self.gap.as_mut() else { return };
+        let Some(card) = others.get(gap.tries % others.len().max(1)).cloned() else {
+            gap.deadline = cx.now.mono + PAUSE;
             return;
         };
         gap.tries += 1;
@@ -199,7 +217,8 @@ impl Channel {
             .from(cx.me().to_string())
             .to(card.actor().to_string())
             .meta("channel", self.room.as_str())
-            .meta("ch", replica.fold.channel.to_string());
+            .meta("ch", replica.fold.channel.to_string())
+            .field("card", json!(cx.card.envelope()));
         let e = match gap.wanted {
             Wanted::Until(until) => e.meta("first", gap.have.0).meta("last", until.0.saturating_sub(1)),
             Wanted::Base(stand) => e.meta("base", stand.head.to_string()).meta("first", 0).meta("last", 0),
@@ -216,52 +235,31 @@ impl Channel {
         member.or_else(|| self.late.as_ref().and_then(|late| late.card(actor)))
     }
 
+    /// The card of who asks for records. Whoever left or was removed in what it misses is known by the epochs of its time
+    /// only, and brings its card along.
+    fn card_of_asker(&self, actor: &ActorId, e: &Envelope) -> Option<Card> {
+        self.card_of(actor).cloned().or_else(|| {
+            let card = serde_json::from_value(e.get("card")?.clone()).ok()?;
+            let card = Card::parse(&card).ok().filter(|card| card.actor() == *actor)?;
+            self.ring.knows(actor).then_some(card)
+        })
+    }
+
     /// A member asks for records that it misses. They are encrypted: whoever may not read them can't.
     pub fn on_fetch(&mut self, cx: &mut Ctx, e: &Envelope) {
         let Some(replica) = &self.replica else { return };
-        let parsed = (
-            e.from.as_deref().and_then(|f| ActorId::parse(f).ok()),
-            e.id.as_deref().and_then(|i| MsgId::parse(i).ok()),
-            e.meta_str("ch").and_then(|c| ChannelId::parse(c).ok()),
-            e.meta_u64("first"),
-            e.meta_u64("last"),
-        );
-        let (Some(from), Some(id), Some(channel), Some(first), Some(last)) = parsed else {
+        let Some(fetch) = Fetch::parse(e, cx.me()).filter(|f| f.channel == replica.fold.channel) else {
             return;
         };
-        let Some(card) = self.card_of(&from) else {
-            return;
-        };
-        let for_us = e.to.as_deref() == Some(cx.me().to_string().as_str()) && channel == replica.fold.channel;
-        if !for_us || e.verify(Domain::Request, card.keys()).is_err() {
+        let Some(card) = self.card_of_asker(&fetch.from, e) else { return };
+        if e.verify(Domain::Request, card.keys()).is_err() {
             return;
         }
-        if let Some(head) = e.meta_str("base") {
-            let base = self.late.as_ref().and_then(|late| late.base(head, &from));
-            if let Some(base) = base {
-                let e =
-                    Envelope::new("BASE").field("fold", json!(base.fold)).field("state", json!(base.state));
-                let card = card.clone();
-                cx.answer(&card, id, e);
-            }
-            return;
+        let Some(head) = e.meta_str("base") else { return fetch.look_up(cx, card) };
+        if let Some(base) = self.late.as_ref().and_then(|late| late.base(head, &fetch.from)) {
+            let e = Envelope::new("BASE").field("fold", json!(base.fold)).field("state", json!(base.state));
+            cx.answer(&card, fetch.id, e);
         }
-        let query = Query::Log { channel: channel.to_string(), from: first, to: last, limit: BYTES };
-        cx.query(query, Waiting::Fetch(self.key.clone(), from, id));
-    }
-
-    /// The store has them: answer.
-    pub fn on_fetched(&mut self, cx: &mut Ctx, asker: ActorId, id: MsgId, result: Result<Answer, PortError>) {
-        let Ok(Answer::Log { rows }) = result else {
-            return;
-        };
-        let Some(card) = self.card_of(&asker).cloned() else {
-            return;
-        };
-        let kept = |r: LogRow| Kept { time: r.time, value: r.value }.to_value();
-        let rows = rows.into_iter().map(kept).collect();
-        let answer = Envelope { body: Some(crate::Body::Array(rows)), ..Envelope::new("RECORDS") };
-        cx.answer(&card, id, answer);
     }
 
     /// A part of an answer arrived. True if it was ours.
@@ -312,4 +310,53 @@ impl Channel {
             self.ask_on(cx);
         }
     }
+}
+
+/// What somebody asks for.
+struct Fetch {
+    from: ActorId,
+    id: MsgId,
+    channel: ChannelId,
+    first: u64,
+    last: u64,
+}
+
+impl Fetch {
+    fn parse(e: &Envelope, me: ActorId) -> Option<Self> {
+        (e.to.as_deref() == Some(me.to_string().as_str())).then_some(())?;
+        Some(Self {
+            from: ActorId::parse(e.from.as_deref()?).ok()?,
+            id: MsgId::parse(e.id.as_deref()?).ok()?,
+            channel: ChannelId::parse(e.meta_str("ch")?).ok()?,
+            first: e.meta_u64("first")?,
+            last: e.meta_u64("last")?,
+        })
+    }
+
+    fn look_up(self, cx: &mut Ctx, asker: Card) {
+        let channel = self.channel.to_string();
+        let query = Query::Log { channel, from: self.first, to: self.last, limit: BYTES };
+        cx.query(query, Waiting::Fetch(Box::new(asker), self.id));
+    }
+}
+
+/// The same of a channel that we have left: what we kept of it may be nowhere else. Who asks is known from there.
+pub(crate) fn on_fetch_left(cx: &mut Ctx, e: &Envelope) {
+    let Some(fetch) = Fetch::parse(e, cx.me()) else { return };
+    let left = cx.kept_logs.contains_key(&fetch.channel.to_string()) && e.meta_str("base").is_none();
+    let Some(card) = cx.contacts.card(&fetch.from).filter(|_| left).cloned() else { return };
+    if e.verify(Domain::Request, card.keys()).is_ok() {
+        fetch.look_up(cx, card);
+    }
+}
+
+/// The store has the records that somebody asked for: answer.
+pub(crate) fn on_fetched(cx: &mut Ctx, asker: &Card, id: MsgId, result: Result<Answer, PortError>) {
+    let Ok(Answer::Log { rows }) = result else {
+        return;
+    };
+    let kept = |r: LogRow| Kept { time: r.time, value: r.value }.to_value();
+    let rows = rows.into_iter().map(kept).collect();
+    let answer = Envelope { body: Some(crate::Body::Array(rows)), ..Envelope::new("RECORDS") };
+    cx.answer(asker, id, answer);
 }

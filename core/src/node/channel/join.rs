@@ -101,6 +101,12 @@ impl Channel {
         if !join.scan.vacant() {
             return;
         }
+        let known = cx.contacts.known_channel(&self.key).is_some();
+        if join.scan.waits_for_members(cx.now.mono, known) {
+            // They have said so while we asked.
+            join.deadline = Some(cx.now.mono + PATIENCE);
+            return;
+        }
         if !ours && join.tries < FOUND {
             join.tries += 1;
             join.deadline = Some(cx.now.mono + cx.jitter(300, 900));

@@ -30,6 +30,7 @@ use serde_json::json;
 
 pub(crate) use self::ask::{cut, given_id, user_meta};
 pub(crate) use self::elect::Elect;
+pub(crate) use self::gap::{on_fetch_left, on_fetched};
 pub(crate) use self::join::Join;
 pub(crate) use self::lead::Lead;
 pub(crate) use self::send::{Out, OutKind};

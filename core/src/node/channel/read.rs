@@ -70,6 +70,11 @@ impl Channel {
         // What others kept for us is of the log before; also a claim by which that one had begun.
         let kept = record.key.is_empty();
         let begins = matches!(parsed, LogRecord::Claim { anew: Some(_), .. });
+        if !kept && parsed.begins_other(self.incarnation.as_deref()) {
+            // It was on its way when the log was lost that it was to begin: it says nothing of this one.
+            self.pass(cx, record.offset);
+            return true;
+        }
         let anew = if kept { begins } else { self.anew };
         let until = match self.anew && !kept {
             false => self.beyond_gap(&parsed),
@@ -125,6 +130,8 @@ impl Channel {
                 return true;
             }
             self.stalled.push_front(record);
+            // What comes next is here and only can't be read: whatever was missing before it has come.
+            self.gap = None;
             self.want_key(cx);
             return false;
         }

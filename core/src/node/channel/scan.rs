@@ -6,7 +6,7 @@ use super::Channel;
 use super::read::claim_hash;
 use crate::envelope::Domain;
 use crate::identity::Card;
-use crate::ids::{ActorId, ChannelId, Hash, Millis, Term};
+use crate::ids::{ActorId, ChannelId, Hash, Millis, Offset, Term};
 use crate::log::LogRecord;
 use crate::node::ctx::Ctx;
 use crate::port::RawRecord;
@@ -17,6 +17,11 @@ use super::join::PATIENCE;
 /// While somebody else has the leader key of a channel that seems not to be there, so many tries are left to it: it founds
 /// the channel, or leads one whose log was lost and has not said so yet.
 pub(super) const FOUND: usize = 12;
+
+/// How long an empty log is not taken for that of a channel that is not there, ms: if we were in such a channel before, and
+/// if members have said there that they were.
+const KNOWN: Millis = 12_000;
+const LOST: Millis = 30_000;
 
 /// A claim that was found in the log.
 #[derive(Debug, Clone)]
@@ -39,6 +44,11 @@ pub(super) struct Scan {
     pub(super) alive: Term,
     /// The log does not reach back to the founding: the first claim in it follows one that is gone.
     orphaned: bool,
+    /// When (log's time, and monotonic here) members have said how much they have of a log that was lost: one of them
+    /// begins it anew.
+    having: Option<(Millis, Millis)>,
+    /// When (monotonic) it was seen first that nobody is there.
+    vacant_since: Option<Millis>,
 }
 
 impl Scan {
@@ -63,6 +73,18 @@ impl Scan {
     /// whoever leads there says so again when it is asked.
     pub(super) fn vacant(&self) -> bool {
         (self.claims.is_empty() && self.alive == Term(0)) || self.emptied.is_some()
+    }
+
+    /// Whether the log seems to have been lost, so that a channel of this name founded now would be a second one: its members
+    /// are given time to begin it anew.
+    pub(super) fn waits_for_members(&mut self, now: Millis, known: bool) -> bool {
+        let since = *self.vacant_since.get_or_insert(now);
+        let until = match self.having {
+            Some((_, seen)) => seen + LOST,
+            None if known => since + KNOWN,
+            None => return false,
+        };
+        self.claims.is_empty() && now < until
     }
 
     /// Whether a claim within a channel that exists goes with what was seen before it.
@@ -90,6 +112,15 @@ impl Scan {
 }
 
 impl Channel {
+    /// The log is another one than the one that was looked at: what was seen there says nothing of this one.
+    pub fn scan_anew(&mut self, start: Offset) -> bool {
+        if let Some(join) = self.join.as_mut() {
+            join.scan = Scan::default();
+            self.next = start;
+        }
+        self.join.is_some()
+    }
+
     /// A record, seen from outside.
     pub fn scan(&mut self, cx: &mut Ctx, record: &RawRecord) {
         let Some(join) = self.join.as_mut() else {
@@ -98,6 +129,7 @@ impl Channel {
         let Ok(parsed) = LogRecord::parse(&record.value, &self.room) else {
             return;
         };
+        let other_life = parsed.begins_other(self.incarnation.as_deref());
         let fresh = match parsed {
             LogRecord::Claim { envelope, card, term, prev, channel, .. } => {
                 let hash = claim_hash(&record.value);
@@ -110,10 +142,14 @@ impl Channel {
                         None => join.scan.claims.is_empty() && prev == Hash::ZERO && term == Term(1),
                     },
                 };
-                if !follows || envelope.verify(Domain::Claim, card.keys()).is_err() {
+                if !follows || other_life || envelope.verify(Domain::Claim, card.keys()).is_err() {
                     return;
                 }
                 let founds = channel.is_none();
+                // Who founds a channel in a log of which members have just said that it was lost had not read that.
+                if founds && join.scan.having.is_some_and(|(at, _)| record.time < at + LOST) {
+                    return;
+                }
                 let channel = channel.unwrap_or(ChannelId(hash.0));
                 if founds {
                     join.scan = Scan::default();
@@ -144,6 +180,10 @@ impl Channel {
                 join.scan.emptied = Some(hash);
                 true
             }
+            LogRecord::Challenge { have: Some(_), .. } => {
+                join.scan.having.get_or_insert((record.time, cx.now.mono));
+                false
+            }
             other => {
                 if let Some(at) = other.sequenced() {
                     join.scan.alive = join.scan.alive.max(at.term);
@@ -161,12 +201,15 @@ impl Channel {
 
     /// The log has been read to its end: found the channel, or ask its leader.
     pub fn scanned(&mut self, cx: &mut Ctx) {
+        let known = cx.contacts.known_channel(&self.key).is_some();
         let Some(join) = self.join.as_mut() else {
             return;
         };
         if join.scan.vacant() {
             join.deadline = Some(cx.now.mono + PATIENCE);
-            self.take_key(cx);
+            if !join.scan.waits_for_members(cx.now.mono, known) {
+                self.take_key(cx);
+            }
             return;
         }
         if let Some((hash, claim)) = join.scan.unused_claim_of(&cx.me()) {

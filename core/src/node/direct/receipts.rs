@@ -58,6 +58,11 @@ impl Direct {
             self.save(cx, &peer);
         }
         for id in inner.lines().into_iter().take(100) {
+            let Ok(parsed) = MsgId::parse(id) else { continue };
+            // What was sent twice is confirmed twice; meanwhile it may have been read.
+            if !self.confirmed(cx, &peer, parsed) && what == "delivered" {
+                continue;
+            }
             cx.store(StoreOp::MessageState {
                 target: target(&peer),
                 id: id.to_owned(),

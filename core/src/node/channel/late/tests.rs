@@ -8,7 +8,7 @@ use super::*;
 use crate::crypto::{ChannelKey, Rng};
 use crate::identity::{Address, Card, Identity};
 use crate::ids::{Count, Epoch, Hash, KeyId, Term};
-use crate::log::{SealedAct, Stand, act_plaintext};
+use crate::log::{SealedAct, Stand, act_plaintext, life_of};
 use crate::names::{ChannelName, Nick};
 use crate::node::Home;
 
@@ -203,7 +203,8 @@ fn nothing_is_smuggled_in() {
     let claim = |anew: bool| match anew {
         true => {
             let what = (Term(2), fold.claim, fold.channel);
-            LogRecord::claim_anew(ann, &card, &room(), what, Stand { seq: fold.seq, head: fold.head }, 1)
+            let stand = Stand { seq: fold.seq, head: fold.head };
+            LogRecord::claim_anew(ann, &card, &room(), what, (stand, life_of("new")), 1)
         }
         false => LogRecord::claim(ann, &card, &room(), Term(2), fold.claim, Some(fold.channel), 1),
     };
@@ -250,7 +251,9 @@ fn a_new_log_begins_with_a_claim_on_what_one_has_and_with_nothing_else() {
     let bob = old.replica.state.members[&old.bob.actor()].card.clone();
     let fold = old.replica.fold.clone();
     let what = (Term(2), fold.claim, fold.channel);
-    let anew = |stand: Stand, who: &Identity| LogRecord::claim_anew(who, &bob, &room(), what, stand, 1);
+    let anew = |stand: Stand, who: &Identity| {
+        LogRecord::claim_anew(who, &bob, &room(), what, (stand, life_of("new")), 1)
+    };
     let good = anew(fold.stand(), &old.bob);
     let plain = LogRecord::claim(&old.bob, &bob, &room(), Term(2), fold.claim, Some(fold.channel), 1);
     let other = anew(Stand { seq: fold.seq, head: Hash([4; 24]) }, &old.bob);
@@ -270,6 +273,9 @@ fn a_new_log_begins_with_a_claim_on_what_one_has_and_with_nothing_else() {
     {
         assert!(matches!(judged(value, true), Verdict::Void(_)), "{what}");
     }
+    // One that lands in another life of the log than it was meant for is told by what it says.
+    let parsed = LogRecord::parse(&good, &room()).unwrap();
+    assert!(parsed.begins_other(Some("newer")) && !parsed.begins_other(Some("new")));
     assert_eq!(judged(&good, true), Verdict::Claimed);
     assert!(
         matches!(judged(&more, false), Verdict::Void(_)),
