@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::Channel;
-use super::lead::{BACKLOG, Backlog, Joiner};
+use super::lead::{BACKLOG, Backlog, Joiner, is_due};
 use super::send::CLOCK;
 use crate::channel::{Act, ChannelState, Order, Refusal};
 use crate::envelope::Envelope;
@@ -70,10 +70,15 @@ impl Channel {
         let now = cx.now.mono;
         let Some(lead) = self.lead.as_mut() else { return };
         let actor = joiner.card.actor();
-        if let Some((_, waiting)) = lead.joiners.iter_mut().find(|(_, j)| j.card.actor() == actor) {
-            // The epoch that it waits for has begun: the answer goes to what it asked last.
-            *waiting = joiner;
-            return;
+        let read = self.replica.as_ref().map_or(Epoch(0), |r| r.fold.epoch);
+        if let Some(at) = lead.joiners.iter().position(|(_, j)| j.card.actor() == actor) {
+            let (epoch, waiting) = &mut lead.joiners[at];
+            if *epoch > read {
+                // The epoch that it waits for is on its way: the answer goes to what it asked last.
+                *waiting = joiner;
+                return;
+            }
+            lead.joiners.remove(at);
         }
         let Some(asked) = lead.asks.get_mut(&actor) else { return };
         if asked.anew.is_some_and(|at| now < at + ANEW) {
@@ -107,7 +112,8 @@ impl Channel {
         let (Some((fold, state)), Some(lead)) = (snapshot, self.lead.as_mut()) else {
             return;
         };
-        let (due, later): (Vec<_>, Vec<_>) = lead.joiners.drain(..).partition(|(e, _)| *e == epoch);
+        let (due, later): (Vec<_>, Vec<_>) =
+            lead.joiners.drain(..).partition(|waiting| is_due(waiting, epoch, &state));
         lead.joiners = later;
         let Some(key) = self.ring.get(epoch) else {
             return;

@@ -128,9 +128,16 @@ impl Lead {
 
     /// The channel as it is before a KEY record, if somebody waits to be let in.
     pub fn snapshot(&self, replica: &super::Replica) -> Option<(Fold, ChannelState)> {
-        let due = self.joiners.iter().any(|(epoch, _)| *epoch == replica.fold.epoch.next());
+        let next = replica.fold.epoch.next();
+        let due = self.joiners.iter().any(|waiting| is_due(waiting, next, &replica.state));
         due.then(|| (replica.fold.clone(), replica.state.clone()))
     }
+}
+
+/// Whether somebody who waits to be let in is answered with an epoch that begins on this state. An epoch that was lost on its
+/// way has the number of another one by then, and who waits for it may have come in behind that one.
+pub(super) fn is_due((epoch, joiner): &(Epoch, Joiner), begins: Epoch, state: &ChannelState) -> bool {
+    *epoch <= begins && state.members.contains_key(&joiner.card.actor())
 }
 
 impl Channel {
