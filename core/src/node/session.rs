@@ -84,7 +84,7 @@ impl Node {
         if replay {
             let plain = Origin { session: origin.session, label: None };
             for channel in self.channels.values_mut().filter(|c| c.phase == Phase::Joined) {
-                channel.show_entered(&mut self.cx, std::slice::from_ref(&plain), true);
+                channel.show_replay(&mut self.cx, &plain);
             }
         }
     }

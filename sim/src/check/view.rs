@@ -98,7 +98,7 @@ impl View {
         view
     }
 
-    /// One's own JOIN is told without an id when one is in; the record itself the others show.
+    /// One's own JOIN stands where one reads on from; where it is in the log the others show.
     fn find_places(&mut self, who: impl Fn(usize) -> bool) {
         for ((host, channel), list) in &self.shown {
             for shown in list.iter().filter(|s| who(*host) && !s.id.is_empty()) {
@@ -178,12 +178,14 @@ impl View {
             return;
         }
         let to = envelope.to.clone().unwrap_or_default();
+        let own_join = envelope.command == "JOIN" && envelope.meta.contains_key("self");
+        let id = envelope.id.clone().filter(|_| !own_join).unwrap_or_default();
         let shown = Shown {
             at: heard.at,
             life: heard.life,
             reached: heard.reached,
             command: envelope.command.clone(),
-            id: envelope.id.clone().unwrap_or_default(),
+            id,
             seq: envelope.meta_u64("seq"),
             late: envelope.meta.contains_key("late"),
             actor: envelope.meta_str("actor").unwrap_or_default().to_owned(),

@@ -1,12 +1,13 @@
 //! A channel as one member sees it: the replica, the keys, what is on its way, and the roles it may have.
 //!
 //! It keeps state together and stores it; `read` folds the log, `send` carries own acts, `lead` orders, `elect`
-//! sees to it that somebody does, `join` gets in, `place` knows where it is, `show` tells the sessions, `ask` answers their questions;
+//! sees to it that somebody does, `join` gets in, `enter` is in, `place` knows where it is, `show` tells the sessions, `ask` answers their questions;
 //! `gap`, `anew` and `late` see to a log that was lost.
 
 mod anew;
 mod ask;
 mod elect;
+mod enter;
 mod gap;
 mod join;
 pub(super) mod keep;
