@@ -40,8 +40,16 @@ fn a_store_is_kept_to_its_limit_and_says_how_large_it_is() {
     });
     assert_eq!(store["room"]["limit"], 1_000_000);
     // What is kept can be looked at, and where it ends it ends; nothing waits, and talk goes on.
-    let history = world.ok("alice", &["history", "#net", "--limit", "100000"]);
+    let output = world.run("alice", &["history", "#net", "--limit", "100000"]);
+    let history = String::from_utf8(output.stdout).unwrap();
     let kept = history.lines().count();
+    // It does not look like the beginning.
+    let noted = String::from_utf8(output.stderr).unwrap();
+    assert!(noted.contains("no longer kept") && noted.contains("KIRC_HISTORY_LIMIT"), "{noted}");
+    let oldest = world.ok("alice", &["history", "#net", "--limit", "100000", "--json"]);
+    let marks: Vec<bool> = oldest.lines().map(|line| line.contains("\"trimmed\":true")).collect();
+    assert!(marks[0] && marks[1..].iter().all(|mark| !mark), "{oldest}");
+    assert!(!world.ok("alice", &["history", "#net", "--limit", "5", "--json"]).contains("trimmed"));
     assert!((100..1_990).contains(&kept), "{kept} messages are left");
     assert!(!history.contains("the first of all"));
     world.ok("alice", &["send", "#net", "and the last"]);

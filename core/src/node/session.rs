@@ -299,10 +299,13 @@ impl Node {
 
     pub(super) fn on_history(&mut self, origin: &Origin, to: &str, result: Result<Answer, PortError>) {
         match result {
-            Ok(Answer::History { rows, more }) => {
+            Ok(Answer::History { rows, more, trimmed }) => {
                 let rows = rows.iter().filter(|r| r.state != "held").filter_map(|r| self.unseal(r));
                 let list = rows.filter_map(|e| serde_json::to_value(e).ok()).collect();
                 let mut e = Envelope::new("HISTORY").to(to).meta("more", more);
+                if trimmed {
+                    e = e.meta("trimmed", true);
+                }
                 e.body = Some(crate::Body::Array(list));
                 self.cx.reply(origin, e);
             }

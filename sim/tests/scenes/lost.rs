@@ -288,6 +288,7 @@ fn what_all_have_trimmed_is_a_gap_and_its_size_is_told() {
     };
     assert!((1..12).contains(&kept), "{kept} messages are kept");
     assert_eq!(history.meta.get("more"), Some(&json!(false)), "what is gone is not promised");
+    assert_eq!(history.meta.get("trimmed"), Some(&json!(true)), "and not hidden");
     // Who was away shows nothing out of order, and is told how much it lacks.
     assert_eq!(shown(&world, 2), alice[..6]);
     let gaps: Vec<u64> =
