@@ -1,7 +1,7 @@
 //! Carries a node's effects out: commits first, then one after the other, until a crash or a pause comes between two of them.
 
 use kirc_core::Envelope;
-use kirc_core::port::{Effect, Input, PortError, SessionId, SignalOp, SignalReply, StoreOp, Ticket};
+use kirc_core::port::{Effect, Grant, Input, PortError, SessionId, SignalOp, SignalReply, StoreOp, Ticket};
 
 use crate::host::Reader;
 use crate::signals::texts;
@@ -109,7 +109,7 @@ impl World {
             Effect::Signal { grid: _, ticket, op } => self.signal(index, ticket, op),
             Effect::Reach { .. } | Effect::Revoke { .. } | Effect::Warn { .. } => {}
             Effect::Grant { ticket, .. } => {
-                let result = Ok((serde_json::json!({"kafka": {}}), false));
+                let result = Ok(Grant { way: serde_json::json!({"kafka": {}}), own: false, note: None });
                 self.after(0, Event::Input(index, life, Input::Granted { ticket, result }));
             }
             Effect::Deliver { session, envelope } => self.hear(index, session, envelope, true),

@@ -80,6 +80,17 @@ pub enum Service {
 #[error("{0}")]
 pub struct PortError(pub String);
 
+/// A way to one's own grid, for somebody new.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    /// How the grid is reached.
+    pub way: serde_json::Value,
+    /// Whether a user was made for it, which can be taken away again.
+    pub own: bool,
+    /// What the user is to know of it.
+    pub note: Option<String>,
+}
+
 /// What can happen to a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
@@ -169,12 +180,12 @@ pub enum Input {
         /// The answer.
         result: Result<Answer, PortError>,
     },
-    /// The outcome of [`Effect::Grant`]: how the grid is reached, and whether only by whom it was made for.
+    /// The outcome of [`Effect::Grant`].
     Granted {
         /// Which.
         ticket: Ticket,
-        /// The way, and whether the user is of that name alone.
-        result: Result<(serde_json::Value, bool), PortError>,
+        /// The way, or why there is none.
+        result: Result<Grant, PortError>,
     },
     /// A service became reachable, or ceased to be.
     Service {
