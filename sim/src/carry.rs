@@ -107,9 +107,17 @@ impl World {
                 self.after(delay, Event::End(index, life, ticket, topic));
             }
             Effect::Signal { grid: _, ticket, op } => self.signal(index, ticket, op),
-            Effect::Reach { .. } | Effect::Revoke { .. } | Effect::Warn { .. } => {}
+            Effect::Reach { .. } | Effect::Warn { .. } => {}
+            Effect::Revoke { ticket, .. } => {
+                let result = match self.stuck {
+                    true => Err(PortError("the administrator of Kafka can't be reached".to_owned())),
+                    false => Ok(()),
+                };
+                self.after(0, Event::Input(index, life, Input::Revoked { ticket, result }));
+            }
             Effect::Grant { ticket, .. } => {
-                let result = Ok(Grant { way: serde_json::json!({"kafka": {}}), own: false, note: None });
+                let result =
+                    Ok(Grant { way: serde_json::json!({"kafka": {}}), own: self.own_users, note: None });
                 self.after(0, Event::Input(index, life, Input::Granted { ticket, result }));
             }
             Effect::Deliver { session, envelope } => self.hear(index, session, envelope, true),

@@ -235,16 +235,16 @@ impl Node {
     fn granted(&mut self, actor: ActorId, name: String) {
         self.cx.put(Table::Setting, format!("granted/{actor}"), &name);
         if let Some(old) = self.invites.granted.insert(actor, name) {
-            self.cx.out.push(Effect::Revoke { name: old });
+            let nick = self.cx.contacts.nick_of(&actor);
+            self.end(old, nick, None);
         }
     }
 
-    /// What was granted to a contact ends.
-    pub(super) fn revoke(&mut self, actor: &ActorId) {
-        if let Some(name) = self.invites.granted.remove(actor) {
-            self.cx.store(StoreOp::Delete { table: Table::Setting, key: format!("granted/{actor}") });
-            self.cx.out.push(Effect::Revoke { name });
-        }
+    /// The user that was made for a contact. From now on it is nobody's.
+    pub(super) fn granted_to(&mut self, actor: &ActorId) -> Option<String> {
+        let name = self.invites.granted.remove(actor)?;
+        self.cx.store(StoreOp::Delete { table: Table::Setting, key: format!("granted/{actor}") });
+        Some(name)
     }
 
     /// The password that all contacts share is another one: they are told, and so are the channels.

@@ -77,6 +77,7 @@ impl Node {
         let welcome = welcome.meta("actor", self.cx.me().to_string());
         self.cx.reply(origin, welcome);
         self.tell_home(origin);
+        self.tell_endings(origin);
         if status {
             let e = self.status();
             self.cx.deliver(origin.session, e);

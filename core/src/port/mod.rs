@@ -187,6 +187,13 @@ pub enum Input {
         /// The way, or why there is none.
         result: Result<Grant, PortError>,
     },
+    /// The outcome of [`Effect::Revoke`].
+    Revoked {
+        /// Which.
+        ticket: Ticket,
+        /// Nothing of it is left, or why something is.
+        result: Result<(), PortError>,
+    },
     /// A service became reachable, or ceased to be.
     Service {
         /// Which.
@@ -300,8 +307,10 @@ pub enum Effect {
         /// A name for the new user, where each contact gets one.
         name: String,
     },
-    /// End what was granted under this name.
+    /// End what was granted under this name; what has ended already is as good. Outcome: [`Input::Revoked`].
     Revoke {
+        /// Names the outcome.
+        ticket: Ticket,
         /// The name.
         name: String,
     },

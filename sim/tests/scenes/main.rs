@@ -1,5 +1,6 @@
 //! Scenes that were found in the field: few nodes, no chance, one thing that goes wrong.
 
+mod access;
 mod history;
 mod lost;
 
