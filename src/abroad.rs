@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use kirc_core::port::PortError;
+use kirc_core::port::{Grant, PortError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -26,8 +26,8 @@ pub trait Abroad: Send + Sync + std::fmt::Debug {
     /// Opens what a way describes. Nothing is connected before it is used.
     fn open(&self, cluster: &str, way: &Value) -> Result<Foreign, PortError>;
 
-    /// Makes a way to one's own grid: a user of this name where that is possible (`true`), the shared one otherwise.
-    fn grant(&self, name: &str) -> Pending<(Value, bool)>;
+    /// Makes a way to one's own grid: a user of this name where that is possible, the shared one otherwise.
+    fn grant(&self, name: &str) -> Pending<Grant>;
 
     /// Ends what was granted under this name.
     fn revoke(&self, name: &str) -> Pending<()>;
@@ -44,8 +44,8 @@ impl Abroad for HereOnly {
         )))
     }
 
-    fn grant(&self, _: &str) -> Pending<(Value, bool)> {
-        ready(Ok((json!({"kind": "embedded"}), false)))
+    fn grant(&self, _: &str) -> Pending<Grant> {
+        ready(Ok(Grant { way: json!({"kind": "embedded"}), own: false, note: None }))
     }
 
     fn revoke(&self, _: &str) -> Pending<()> {

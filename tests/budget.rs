@@ -40,8 +40,16 @@ fn a_store_is_kept_to_its_limit_and_says_how_large_it_is() {
     });
     assert_eq!(store["room"]["limit"], 1_000_000);
     // What is kept can be looked at, and where it ends it ends; nothing waits, and talk goes on.
-    let history = world.ok("alice", &["history", "#net", "--limit", "100000"]);
+    let output = world.run("alice", &["history", "#net", "--limit", "100000"]);
+    let history = String::from_utf8(output.stdout).unwrap();
     let kept = history.lines().count();
+    // It does not look like the beginning.
+    let noted = String::from_utf8(output.stderr).unwrap();
+    assert!(noted.contains("no longer kept") && noted.contains("KIRC_HISTORY_LIMIT"), "{noted}");
+    let oldest = world.ok("alice", &["history", "#net", "--limit", "100000", "--json"]);
+    let marks: Vec<bool> = oldest.lines().map(|line| line.contains("\"trimmed\":true")).collect();
+    assert!(marks[0] && marks[1..].iter().all(|mark| !mark), "{oldest}");
+    assert!(!world.ok("alice", &["history", "#net", "--limit", "5", "--json"]).contains("trimmed"));
     assert!((100..1_990).contains(&kept), "{kept} messages are left");
     assert!(!history.contains("the first of all"));
     world.ok("alice", &["send", "#net", "and the last"]);
@@ -143,5 +151,82 @@ fn a_flood_within_the_budget() {
         let median = times.get(times.len() / 2).copied().unwrap_or_default();
         let worst = times.last().copied().unwrap_or_default();
         println!("dave to {to} meanwhile: {} times, p50 {median:.2} s, longest {worst:.2} s", times.len());
+    }
+}
+
+/// What an idle node moves through Kafka that has ten contacts, all of them there, and three channels, in all of which they are.
+/// Counted at its sockets; by hand: `KIRC_TEST_IDLE=300 cargo test --test budget an_idle -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement: it takes minutes, and needs ss"]
+fn an_idle_node_among_ten_contacts() {
+    let Some(mut world) = World::on_services("an_idle_node_among_ten_contacts") else { return };
+    let seconds = std::env::var("KIRC_TEST_IDLE").ok().and_then(|n| n.parse().ok()).unwrap_or(180);
+    world.set("KIRC_BUDGET", "125KiB");
+    let names =
+        ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory"];
+    // The PostgreSQL of a cloud's free plan has no room for all of them.
+    for name in &names[1..] {
+        world.set_for(name, "KIRC_POSTGRES", "");
+    }
+    let mut nodes = Vec::new();
+    for name in names {
+        world.set_up(name);
+        nodes.push(world.node(name));
+        for room in ["#one", "#two", "#three"] {
+            world.ok(name, &["send", "--join", room, "hello"]);
+        }
+    }
+    for name in &names[1..] {
+        let card = world.path().join(format!("{name}.card"));
+        std::fs::write(&card, world.ok(name, &["identity", "export"])).unwrap();
+        world.ok("alice", &["contacts", "add", card.to_str().unwrap()]);
+        world.ok("alice", &["send", name, "hello"]);
+    }
+    assert_eq!(world.ok("alice", &["contacts", "list"]).lines().count(), 10);
+    // What follows from joining and from the first hello is over.
+    std::thread::sleep(Duration::from_secs(60));
+    let port = world.services().get("KIRC_KAFKA").rsplit(':').next().unwrap().to_owned();
+    let mut moved = Moved::default();
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(seconds) {
+        moved.look(&port);
+        std::thread::sleep(Duration::from_secs(2));
+    }
+    moved.look(&port);
+    let took = begin.elapsed().as_secs_f64();
+    for (name, node) in names.iter().zip(&nodes) {
+        let [out, back] = moved.of(node.id()).map(|bytes| bytes as f64 / took);
+        println!("{name}: {:.0} B/s through Kafka ({out:.0} out, {back:.0} in) over {took:.0} s", out + back);
+    }
+}
+
+/// Bytes of each process and connection, as they were first and last seen.
+#[derive(Default)]
+struct Moved(std::collections::BTreeMap<(u32, String), [[u64; 2]; 2]>, bool);
+
+impl Moved {
+    fn look(&mut self, port: &str) {
+        let told = std::process::Command::new("ss")
+            .args(["-tinpOH", "dst", &format!(":{port}")])
+            .output()
+            .expect("ss is there");
+        for line in String::from_utf8_lossy(&told.stdout).lines() {
+            let after = |mark: &str| line.split_once(mark).map(|(_, rest)| rest);
+            let number = |mark: &str| {
+                let rest = after(mark)?;
+                rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())].parse().ok()
+            };
+            let (Some(pid), Some(from)) = (number("pid="), line.split_whitespace().nth(3)) else { continue };
+            let now = [number("bytes_sent:").unwrap_or(0), number("bytes_received:").unwrap_or(0)];
+            // What was opened later is counted from its beginning.
+            let first = if self.1 { [0; 2] } else { now };
+            self.0.entry((pid as u32, from.to_owned())).or_insert([first, now])[1] = now;
+        }
+        self.1 = true;
+    }
+
+    fn of(&self, pid: u32) -> [u64; 2] {
+        let all = self.0.iter().filter(|((of, _), _)| *of == pid);
+        all.fold([0; 2], |sum, (_, [first, last])| [0, 1].map(|i| sum[i] + last[i] - first[i]))
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::os::unix::fs::PermissionsExt;
 
 use common::World;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -188,13 +188,15 @@ fn send_and_history() {
     assert_eq!(settled["meta"]["state"], "sent");
     let history = world.ok("alice", &["history", "#net"]);
     let lines: Vec<&str> = history.lines().collect();
-    assert_eq!(lines.len(), 2, "{history}");
-    assert!(lines[0].ends_with("<alice> hello everybody"), "{history}");
+    assert_eq!(lines.len(), 3, "{history}");
+    assert!(lines[0].ends_with("alice joined #net"), "{history}");
+    assert!(lines[1].ends_with("<alice> hello everybody"), "{history}");
     let before = ["history", "#net", "--json", "--before", settled["id"].as_str().unwrap()];
     let earlier = world.ok("alice", &before);
-    assert_eq!(earlier.lines().count(), 1, "{earlier}");
-    let one: Value = serde_json::from_str(earlier.trim()).unwrap();
-    assert_eq!(one["body"][0], "hello everybody");
+    let earlier: Vec<Value> = earlier.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(earlier.len(), 2, "{earlier:?}");
+    assert_eq!((&earlier[0]["command"], &earlier[0]["meta"]["self"]), (&json!("JOIN"), &json!(true)));
+    assert_eq!(earlier[1]["body"][0], "hello everybody");
 }
 
 #[test]

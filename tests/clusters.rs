@@ -85,6 +85,53 @@ fn a_contact_has_a_user_of_its_own_which_ends_with_it() {
     }
 }
 
+#[test]
+fn a_contact_that_could_not_be_shut_out_is_shut_out_later() {
+    let Some(mut world) = world("shut out later") else { return };
+    world.set_up("alice");
+    world.set_up("bob");
+    let mut alice = world.pipe("alice");
+    let mut bob = world.pipe("bob");
+    introduce(&mut alice, &mut bob);
+    assert_eq!(alice.end(), Some(0));
+    assert_eq!(contact_users(&world).len(), 1);
+    // Nobody here may take users away now.
+    let admin = ["KIRC_KAFKA_ADMIN_USER", "KIRC_KAFKA_ADMIN_PASSWORD"];
+    let env = world.profile("alice").join(".env");
+    let kept = std::fs::read_to_string(&env).expect("settings");
+    let without = kept.lines().filter(|line| !admin.iter().any(|name| line.starts_with(name)));
+    std::fs::write(&env, without.map(|line| format!("{line}\n")).collect::<String>()).expect("a file");
+    for name in admin {
+        world.set_for("alice", name, "");
+    }
+    let removed = world.run("alice", &["contacts", "remove", "bob"]);
+    let said = String::from_utf8(removed.stderr).expect("UTF-8");
+    assert!(removed.status.success(), "{said}");
+    for words in ["bob", "can still write", "KIRC_KAFKA_ADMIN_USER is not set", "administrator of your Kafka"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(contact_users(&world).len(), 1);
+    // Whoever looks is told; and with the administrator it ends by itself.
+    let mut alice = world.pipe("alice");
+    let alarm = alice.until("ALARM");
+    assert_eq!((&alarm["to"], &alarm["params"]), (&json!("bob"), &json!(["not-ended"])));
+    let report = String::from_utf8(world.run("alice", &["doctor"]).stdout).expect("UTF-8");
+    assert!(report.contains("could not be taken away"), "{report}");
+    assert_eq!(alice.end(), Some(0));
+    for name in admin {
+        let value = world.services().get(name).to_owned();
+        world.set_for("alice", name, &value);
+    }
+    let alice = world.pipe("alice");
+    let begin = std::time::Instant::now();
+    while !contact_users(&world).is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "the user is still there");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    drop(alice);
+}
+
 /// The users with rights on this world's log, other than those that were there before.
 fn contact_users(world: &World) -> Vec<String> {
     let services = world.services();

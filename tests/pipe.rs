@@ -58,7 +58,9 @@ fn at_the_end_of_input_everything_is_settled() {
         assert_eq!(alice.hears(&format!("line {i}"))["meta"]["state"], "sent");
     }
     assert_eq!(alice.wait(), Some(0));
-    assert_eq!(world.ok("alice", &["history", "#net", "--limit", "1000"]).lines().count(), 200);
+    let history = world.ok("alice", &["history", "#net", "--limit", "1000"]);
+    let said = history.lines().filter(|line| line.contains("<alice>")).count();
+    assert_eq!((said, history.lines().count()), (200, 201), "with her own coming");
 }
 
 #[test]

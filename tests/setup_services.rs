@@ -11,7 +11,7 @@ use common::screen::Screen;
 use common::services::Cluster;
 use kirc::config::EnvFile;
 use kirc::mailbox::{Acl, Operation};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn env_file(world: &World, profile: &str) -> PathBuf {
     world.profile(profile).join(".env")
@@ -160,6 +160,17 @@ fn infra_makes_what_is_missing_and_then_nothing() {
     );
 }
 
+/// What a session hears beside the invite that it makes.
+fn invited(world: &World) -> Option<String> {
+    let mut alice = world.pipe("alice");
+    alice.say(json!({"command": "CARD"}));
+    let card = alice.until("CARD")["body"]["card"].clone();
+    alice.say(json!({"command": "INVITATION", "params": ["create"], "body": {"card": card}}));
+    let answer = alice.until("INVITATION");
+    assert_eq!(alice.end(), Some(0));
+    answer["body"]["note"].as_str().map(str::to_owned)
+}
+
 #[test]
 fn infra_mends_settings_that_the_doctor_complains_of() {
     let Some(mut world) = World::with_admin("infra_mends_settings_that_the_doctor_complains_of") else {
@@ -180,7 +191,15 @@ fn infra_mends_settings_that_the_doctor_complains_of() {
     };
     let lent = complaints(&doctor(&world, 0));
     assert!(lent.len() == 1 && lent[0].contains("your own login to Valkey"), "{lent:?}");
+    // Whoever makes an invite hears it, by whatever door.
+    let (own, card) = (invited(&world), world.path().join("alice.card"));
+    assert!(own.as_ref().is_some_and(|note| note.contains("your own login to Valkey")), "{own:?}");
+    std::fs::write(&card, world.ok("alice", &["identity", "export"])).unwrap();
+    let invite = ["invite", "create", "--for", card.to_str().unwrap()];
+    let said = String::from_utf8(world.run("alice", &invite).stderr).unwrap();
+    assert!(said.contains(own.as_deref().unwrap_or_default()), "{said}");
     world.set("KIRC_VALKEY_PEER", &valkey);
+    assert_eq!(invited(&world), None);
     let well = doctor(&world, 0);
     assert_eq!(complaints(&well), Vec::<String>::new());
     for name in ["kafka", "valkey", "store", "tls", "topics", "contacts", "clocks"] {

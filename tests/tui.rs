@@ -31,7 +31,8 @@ fn the_first_run_asks_and_then_shows_the_screen() {
     screen.types("/quit\r");
     assert_eq!(screen.ends(), 0);
     let history = world.ok("alice", &["history", "#net"]);
-    assert_eq!(history.lines().count(), 2, "{history}");
+    let said = history.lines().filter(|line| line.contains("<alice>")).count();
+    assert_eq!((said, history.lines().count()), (2, 3), "{history}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Carries a node's effects out: commits first, then one after the other, until a crash or a pause comes between two of them.
 
 use kirc_core::Envelope;
-use kirc_core::port::{Effect, Input, PortError, SessionId, SignalOp, SignalReply, StoreOp, Ticket};
+use kirc_core::port::{Effect, Grant, Input, PortError, SessionId, SignalOp, SignalReply, StoreOp, Ticket};
 
 use crate::host::Reader;
 use crate::signals::texts;
@@ -107,9 +107,17 @@ impl World {
                 self.after(delay, Event::End(index, life, ticket, topic));
             }
             Effect::Signal { grid: _, ticket, op } => self.signal(index, ticket, op),
-            Effect::Reach { .. } | Effect::Revoke { .. } | Effect::Warn { .. } => {}
+            Effect::Reach { .. } | Effect::Warn { .. } => {}
+            Effect::Revoke { ticket, .. } => {
+                let result = match self.stuck {
+                    true => Err(PortError("the administrator of Kafka can't be reached".to_owned())),
+                    false => Ok(()),
+                };
+                self.after(0, Event::Input(index, life, Input::Revoked { ticket, result }));
+            }
             Effect::Grant { ticket, .. } => {
-                let result = Ok((serde_json::json!({"kafka": {}}), false));
+                let result =
+                    Ok(Grant { way: serde_json::json!({"kafka": {}}), own: self.own_users, note: None });
                 self.after(0, Event::Input(index, life, Input::Granted { ticket, result }));
             }
             Effect::Deliver { session, envelope } => self.hear(index, session, envelope, true),

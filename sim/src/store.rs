@@ -1,6 +1,6 @@
 //! The model of a node's store: what an adapter would hold. A commit is atomic; it survives every crash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kirc_core::port::{Answer, LogRow, MessageRow, OutboxRow, Query, Snapshot, StoreOp, Table};
 
@@ -13,6 +13,8 @@ pub struct Store {
     outbox: BTreeMap<String, OutboxRow>,
     logs: BTreeMap<String, BTreeMap<u64, LogRow>>,
     keys: Vec<Vec<u8>>,
+    /// Conversations of which messages went.
+    trimmed: BTreeSet<String>,
 }
 
 impl Store {
@@ -70,7 +72,8 @@ impl Store {
                 log.pop_first();
             }
         }
-        self.messages.drain(..self.messages.len().saturating_sub(keep));
+        let gone = self.messages.drain(..self.messages.len().saturating_sub(keep));
+        self.trimmed.extend(gone.map(|row| row.target));
         let key = |row: &MessageRow| (row.target.clone(), row.author.clone(), row.id.clone());
         self.index = self.messages.iter().enumerate().map(|(place, row)| (key(row), place)).collect();
     }
@@ -91,7 +94,9 @@ impl Store {
                     rows.truncate(end);
                 }
                 let skip = rows.len().saturating_sub(limit as usize);
-                Answer::History { more: skip > 0, rows: rows.into_iter().skip(skip).cloned().collect() }
+                let trimmed = skip == 0 && self.trimmed.contains(&target);
+                let rows = rows.into_iter().skip(skip).cloned().collect();
+                Answer::History { rows, more: skip > 0, trimmed }
             }
             Query::Log { channel, from, to, limit } => {
                 let mut size = 0;
@@ -159,7 +164,7 @@ mod tests {
         store.commit(vec![StoreOp::Message(row("1", 1)), StoreOp::Message(row("1", 9))]);
         store.commit(vec![StoreOp::Message(row("2", 2))]);
         assert_eq!(store.messages().iter().map(|m| m.seq).collect::<Vec<_>>(), [1, 2]);
-        let Answer::History { rows, more } =
+        let Answer::History { rows, more, .. } =
             store.ask(Query::History { target: "#net".into(), before: Some("2".into()), limit: 5 })
         else {
             panic!("a history was asked for");

@@ -120,6 +120,10 @@ pub struct World {
     pub word: String,
     /// How to find it.
     pub needles: Needles,
+    /// Whether each contact is given a user of its own.
+    pub own_users: bool,
+    /// Whether no user can be taken away.
+    pub stuck: bool,
     /// Whether faults are over.
     pub quiet: bool,
     /// The story, if it is to be told.
@@ -147,6 +151,8 @@ impl World {
             witness: Witness::default(),
             needles: Needles::new(&word),
             word,
+            own_users: false,
+            stuck: false,
             quiet: false,
             trace: tell.then(Vec::new),
             queue: BinaryHeap::new(),

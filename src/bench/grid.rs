@@ -1,7 +1,7 @@
 //! Measures on real services: a message beside two bare rdkafka hops, a stream beside a bare producer and consumer, bytes in
 //! the topic, and the time that a kick takes in a large channel.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use super::crowd;
 use super::place::Place;
@@ -24,10 +24,14 @@ const KICK_GOAL: f64 = 2.0;
 /// Measures on the services of these settings. `members`: of the large channel; 0 leaves it out.
 pub async fn run(config: &Config, plan: Plan, members: usize) -> anyhow::Result<Report> {
     let place = Place::real(config).await?;
-    let measured = measure(&place, plan, members).await;
+    // Whoever has waited long enough is not to leave anything behind either.
+    let measured = tokio::select! {
+        measured = measure(&place, plan, members) => measured,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("it was interrupted")),
+    };
     let cleared = place.clear().await;
     let report = measured?;
-    cleared.context("topics of the measurement were left behind")?;
+    cleared?;
     Ok(report)
 }
 

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use kirc_core::ids::ActorId;
 use tokio::sync::Mutex;
 
@@ -27,6 +28,7 @@ pub struct Real {
     cluster: String,
     random: String,
     topics: Mutex<Vec<String>>,
+    schemas: Mutex<Vec<String>>,
 }
 
 impl Place {
@@ -43,7 +45,13 @@ impl Place {
         settings.kafka_topics = format!("{{kind}}-bench{random}-{{user}}");
         settings.kafka_log = format!("data-out-bench{random}");
         settings.valkey_prefix = format!("{}bench{random}:", settings.valkey_prefix);
-        Ok(Self::Real(Box::new(Real { config, cluster, random, topics: Mutex::default() })))
+        Ok(Self::Real(Box::new(Real {
+            config,
+            cluster,
+            random,
+            topics: Mutex::default(),
+            schemas: Mutex::default(),
+        })))
     }
 
     /// The services of a node, with connections of its own.
@@ -56,7 +64,9 @@ impl Place {
             }
             Self::Real(real) => {
                 let mut config = real.config.clone();
-                config.settings.postgres_schema = Some(format!("kirc_bench_{}_{nick}", real.random));
+                let schema = format!("kirc_bench_{}_{nick}", real.random);
+                real.schemas.lock().await.push(schema.clone());
+                config.settings.postgres_schema = Some(schema);
                 let services = services::real_at(&config, actor, real.cluster.clone())?;
                 let a = &services.address;
                 let names = [&a.data_in, &a.data_out, &a.rpc_in, &a.rpc_out, &services.home.log];
@@ -72,8 +82,10 @@ impl Place {
     /// Takes away what was made on real services.
     pub async fn clear(&self) -> anyhow::Result<()> {
         let Self::Real(real) = self else { return Ok(()) };
-        Admin::open(kafka::admin(&real.config)?)?.delete_topics(&real.topics.lock().await).await?;
-        Ok(())
+        // What can't be taken away of the one does not keep the other.
+        let topics = real.clear_topics().await;
+        real.clear_schemas().await?;
+        topics
     }
 
     /// Two topics that nobody reads while three nodes talk.
@@ -109,6 +121,29 @@ impl Place {
             Self::Embedded(_) => None,
             Self::Real(real) => Some(&real.config),
         }
+    }
+}
+
+impl Real {
+    async fn clear_topics(&self) -> anyhow::Result<()> {
+        let topics = self.topics.lock().await;
+        let hand = Admin::open(kafka::admin(&self.config)?)?;
+        hand.delete_topics(&topics).await.context("topics of the measurement were left behind")
+    }
+
+    async fn clear_schemas(&self) -> anyhow::Result<()> {
+        let mut config = self.config.clone();
+        let mut left = Ok(());
+        for schema in self.schemas.lock().await.drain(..) {
+            config.settings.postgres_schema = Some(schema.clone());
+            if let Some(place) = services::postgres(&config)?
+                && let Err(error) = place.forget().await
+            {
+                let text = format!("{schema} and what is in it was left behind in PostgreSQL");
+                left = Err(anyhow::Error::from(error).context(text));
+            }
+        }
+        left
     }
 }
 

@@ -14,7 +14,7 @@ Examples:
   kirc bench --json | jq '.rows[] | select(.met == false)'
 
 It works in a temporary folder, with nodes and a grid of its own; no profile is touched. A full run takes half a minute or more.
-On real services it uses names of its own, takes its topics away at the end, and does not keep to KIRC_BUDGET.
+On real services it uses names of its own, takes its topics and schemas away at the end, and does not keep to KIRC_BUDGET.
 A goal that is missed is said, but is no failure: machines differ.";
 
 /// What is measured.

@@ -117,6 +117,9 @@ pub fn run(global: &Global, args: &ContactsArgs) -> Outcome {
 }
 
 fn contacts(answer: &Envelope, what: &What, json: bool) -> Outcome {
+    if let Some(note) = answer.meta_str("note") {
+        eprintln!("Note: {}.", show::clean(note));
+    }
     let single = matches!(what, What::Show { .. });
     let list = match &answer.body {
         Some(Body::Array(list)) => list.as_slice(),

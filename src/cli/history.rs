@@ -11,7 +11,9 @@ Examples:
   kirc history '#net'
   kirc history bob --limit 200
   kirc history '#net' --json | jq -r 'select(.from==\"bob\") | .body[]'
-  kirc history '#net' --before 019abc00-0000-7000-8000-000000000000";
+  kirc history '#net' --before 019abc00-0000-7000-8000-000000000000
+
+Where older messages are no longer kept (KIRC_HISTORY_LIMIT), stderr says so, and with --json meta.trimmed of the oldest is true.";
 
 /// Flags of `kirc history`.
 #[derive(Debug, Args)]
@@ -38,13 +40,21 @@ const PAGE: u32 = 500;
 pub fn run(global: &Global, args: &HistoryArgs) -> Outcome {
     let config = global.load()?;
     let _log = super::starter::log_to_file(&config)?;
-    let messages = block_on(async {
+    let mut found = block_on(async {
         let mut talk = Talk::open(&config, &[]).await?;
         let result = pages(&mut talk, args).await;
         talk.close().await;
         result
     })?;
-    for message in &messages {
+    if found.trimmed {
+        eprintln!(
+            "Note: what was said before is no longer kept: the oldest goes when there is too much (KIRC_HISTORY_LIMIT)."
+        );
+        if let Some(oldest) = found.messages.first_mut() {
+            oldest.meta.insert("trimmed".to_owned(), true.into());
+        }
+    }
+    for message in &found.messages {
         let going_on = show::envelope(message, args.json, true)
             .map_err(|e| Failure::failed(format!("stdout can't be written: {e}")))?;
         if !going_on {
@@ -54,41 +64,52 @@ pub fn run(global: &Global, args: &HistoryArgs) -> Outcome {
     Ok(())
 }
 
-async fn pages(talk: &mut Talk, args: &HistoryArgs) -> Result<Vec<Envelope>, Failure> {
-    let mut pages = Vec::new();
+async fn pages(talk: &mut Talk, args: &HistoryArgs) -> Result<Page, Failure> {
+    let (mut pages, mut trimmed) = (Vec::new(), false);
     let mut before = args.before.clone();
     let mut left = args.limit;
     while left > 0 {
-        let (page, more) = fetch(talk, &args.target, before.take(), left.min(PAGE)).await?;
-        left -= u32::try_from(page.len()).unwrap_or(left).min(left);
-        before = page.first().and_then(|m| m.id.clone());
-        let done = !more || before.is_none();
-        pages.push(page);
+        let page = fetch(talk, &args.target, before.take(), left.min(PAGE)).await?;
+        left -= u32::try_from(page.messages.len()).unwrap_or(left).min(left);
+        before = page.messages.first().and_then(|m| m.id.clone());
+        let done = !page.more || before.is_none();
+        trimmed = page.trimmed;
+        pages.push(page.messages);
         if done {
             break;
         }
     }
-    Ok(pages.into_iter().rev().flatten().collect())
+    Ok(Page { messages: pages.into_iter().rev().flatten().collect(), more: false, trimmed })
 }
 
-/// One page, oldest first, and whether there is more before it.
+/// Messages, oldest first.
+pub struct Page {
+    pub messages: Vec<Envelope>,
+    /// Whether there are older ones.
+    more: bool,
+    /// There were older ones, which are no longer kept.
+    trimmed: bool,
+}
+
+/// One page.
 pub async fn fetch(
     talk: &mut Talk,
     target: &str,
     before: Option<String>,
     limit: u32,
-) -> Result<(Vec<Envelope>, bool), Failure> {
+) -> Result<Page, Failure> {
     let mut question = Envelope::new("HISTORY").to(target).meta("limit", limit);
     if let Some(id) = before {
         question = question.param("before").param(id);
     }
     let answer = talk.ask(question).await?;
-    let more = answer.meta.get("more").is_some_and(|m| m == true);
+    let says = |what: &str| answer.meta.get(what).is_some_and(|m| m == true);
+    let (more, trimmed) = (says("more"), says("trimmed"));
     let messages = match answer.body {
         Some(Body::Array(items)) => {
             items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect()
         }
         _ => Vec::new(),
     };
-    Ok((messages, more))
+    Ok(Page { messages, more, trimmed })
 }

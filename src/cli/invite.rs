@@ -88,11 +88,6 @@ pub fn run(global: &Global, args: &InviteArgs) -> Outcome {
                 Some(path) => write_private(path, text.as_bytes())?,
                 None => show::say(text.trim_end())?,
             }
-            if config.settings.kafka.is_some() && crate::services::lends_valkey(&config) {
-                eprintln!(
-                    "Note: KIRC_VALKEY_PEER is not set, so your own login to Valkey is in this invite. It does not end when you remove the contact."
-                );
-            }
         }
         What::Accept { json: true, .. } => show::say(&show::as_json(&answer.body))?,
         What::Accept { .. } => show::say(&format!(
@@ -101,6 +96,10 @@ pub fn run(global: &Global, args: &InviteArgs) -> Outcome {
             field("fingerprint"),
             show::clean(field("nick")),
         ))?,
+    }
+    // With --json it stands in the answer, too.
+    if let Some(note) = answer.get("note").and_then(|v| v.as_str()) {
+        eprintln!("Note: {}.", show::clean(note));
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ async fn follow(talk: &mut Talk, args: &TailArgs) -> Outcome {
         talk.in_channel(&args.target, args.join, args.key.as_deref()).await?;
     }
     if args.lines > 0 {
-        let (before, _) = history::fetch(talk, &args.target, None, args.lines).await?;
+        let before = history::fetch(talk, &args.target, None, args.lines).await?.messages;
         for message in &before {
             if !show::envelope(message, args.json, false).map_err(failed)? {
                 return Ok(());

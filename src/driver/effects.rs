@@ -96,12 +96,11 @@ impl<M: Machine> Engine<M> {
                     Input::Granted { ticket, result }
                 });
             }
-            Effect::Revoke { name } => {
+            Effect::Revoke { ticket, name } => {
                 let pending = self.grids.abroad().revoke(&name);
-                tokio::spawn(async move {
-                    if let Err(error) = pending.await {
-                        tracing::error!(name, %error, "a user of a former contact could not be taken away");
-                    }
+                self.later(async move {
+                    let result = pending.await;
+                    Input::Revoked { ticket, result }
                 });
             }
             Effect::Warn { text } => tracing::warn!("{text}"),

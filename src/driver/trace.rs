@@ -33,6 +33,9 @@ pub(super) fn input(input: &Input) -> String {
         Input::Granted { ticket, result } => {
             format!("granted {} {}", ticket.0, outcome(result.as_ref().map(|_| "ok")))
         }
+        Input::Revoked { ticket, result } => {
+            format!("revoked {} {}", ticket.0, outcome(result.as_ref().map(|()| "well")))
+        }
         Input::Queried { ticket, result } => {
             format!("queried {} {}", ticket.0, outcome(result.as_ref().map(|_| "ok")))
         }
@@ -71,7 +74,7 @@ pub(super) fn effect(effect: &Effect) -> String {
         }
         Effect::Reach { cluster, .. } => format!("reach {cluster}"),
         Effect::Grant { ticket, .. } => format!("grant {}", ticket.0),
-        Effect::Revoke { .. } => "revoke".into(),
+        Effect::Revoke { ticket, .. } => format!("revoke {}", ticket.0),
         Effect::Warn { .. } => "warn".into(),
         Effect::Stopped => "stopped".into(),
     }

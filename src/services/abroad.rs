@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine;
 use kirc_core::identity::Address;
 use kirc_core::node::Home;
-use kirc_core::port::PortError;
+use kirc_core::port::{Grant, PortError};
 use serde_json::Value;
 
 use super::{Way, kafka, valkey};
@@ -22,6 +22,9 @@ use crate::signals::{ValkeySettings, ValkeySignals};
 /// Rounds of PBKDF2 for a password (RFC 5802): it is random and long, so Kafka's least is enough.
 pub(crate) const ROUNDS: i32 = 4_096;
 
+/// What is said to who gives its own login to Valkey away.
+const LENT: &str = "KIRC_VALKEY_PEER is not set, so your own login to Valkey goes with this. It does not end when you remove the contact";
+
 /// Grids of real services.
 #[derive(Debug)]
 pub struct RealAbroad {
@@ -30,6 +33,8 @@ pub struct RealAbroad {
     /// What contacts share, if there is such a user, or if nobody logs in here.
     peer: Option<KafkaSettings>,
     valkey: ValkeySettings,
+    /// That is one's own login: what the user is told when it is given away.
+    lends: bool,
     home: Home,
     address: Address,
     /// Bytes a second that may be moved each way on each cluster; 0: no limit.
@@ -48,7 +53,8 @@ impl RealAbroad {
         if let Some(url) = &settings.valkey_peer {
             valkey.url = url.clone();
         }
-        Ok(Self { admin, peer, valkey, home, address, budget: settings.budget })
+        let lends = super::lends_valkey(config);
+        Ok(Self { admin, peer, valkey, lends, home, address, budget: settings.budget })
     }
 
     /// How members reach the mailbox.
@@ -75,7 +81,8 @@ impl Abroad for RealAbroad {
         Ok(Foreign { mailbox, signals })
     }
 
-    fn grant(&self, name: &str) -> Pending<(Value, bool)> {
+    fn grant(&self, name: &str) -> Pending<Grant> {
+        let note = self.lends.then(|| LENT.to_owned());
         let (admin, peer, valkey) = (self.admin.clone(), self.peer.clone(), self.valkey.clone());
         let (name, log) = (name.to_owned(), self.home.log.clone());
         let acls = rights::of_peer(&name, &self.address, &self.home.log);
@@ -87,14 +94,14 @@ impl Abroad for RealAbroad {
                 hand.create_acls(&acls).await?;
                 let mechanism = Mechanism::ScramSha512;
                 let user = KafkaSettings { user: name, password, mechanism, ..admin };
-                return Ok((Way::grid(&user, &valkey, &log).to_value(), true));
+                return Ok(Grant { way: Way::grid(&user, &valkey, &log).to_value(), own: true, note });
             }
             let Some(peer) = peer else {
                 let text = "there is no user for contacts: set KIRC_KAFKA_PEER_USER and its password (kirc setup infra gives \
                             it its rights), or KIRC_KAFKA_ADMIN_USER to make one for each";
                 return Err(PortError(text.to_owned()));
             };
-            Ok((Way::grid(&peer, &valkey, &log).to_value(), false))
+            Ok(Grant { way: Way::grid(&peer, &valkey, &log).to_value(), own: false, note })
         })
     }
 

@@ -49,11 +49,18 @@ pub fn trim(conn: &Connection, bytes: u64) -> Result<u64, Fault> {
         let mut oldest = conn.prepare_cached(&OLDEST)?;
         let rows = oldest.query_map(params![int(bytes)], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
         let rows: Vec<(i64, i64, i64)> = rows.collect::<Result<_, _>>()?;
+        let mut mark = conn.prepare_cached(
+            "INSERT INTO trimmed SELECT target FROM message WHERE rowid = ? ON CONFLICT DO NOTHING",
+        )?;
         let mut message = conn.prepare_cached("DELETE FROM message WHERE rowid = ?")?;
         let mut record = conn.prepare_cached("DELETE FROM log WHERE rowid = ?")?;
         for (kind, place, bytes) in rows {
-            let statement = if kind == 0 { &mut message } else { &mut record };
-            statement.execute([place])?;
+            if kind == 0 {
+                mark.execute([place])?;
+                message.execute([place])?;
+            } else {
+                record.execute([place])?;
+            }
             gone += number(bytes);
         }
     }

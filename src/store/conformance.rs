@@ -36,6 +36,7 @@ macro_rules! store_conformance {
             commits_and_questions_keep_their_order
             the_size_follows_what_is_kept
             the_oldest_is_trimmed_first
+            history_says_where_it_was_trimmed
             what_is_not_settled_is_never_trimmed
             a_trimmed_log_keeps_its_end
         );
@@ -92,9 +93,15 @@ async fn history(
 ) -> (Vec<MessageRow>, bool) {
     let query = Query::History { target: target.to_owned(), before: before.map(str::to_owned), limit };
     match store.query(query).await.unwrap() {
-        Answer::History { rows, more } => (rows, more),
+        Answer::History { rows, more, .. } => (rows, more),
         Answer::Log { .. } => panic!("a log"),
     }
+}
+
+/// Whether older messages than these went.
+async fn is_trimmed(store: &Arc<dyn Store>, target: &str, before: Option<&str>, limit: u32) -> bool {
+    let query = Query::History { target: target.to_owned(), before: before.map(str::to_owned), limit };
+    matches!(store.query(query).await.unwrap(), Answer::History { trimmed: true, .. })
 }
 
 async fn log(store: &Arc<dyn Store>, channel: &str, from: u64, to: u64, limit: u64) -> Vec<u64> {

@@ -57,6 +57,10 @@ pub static SCHEMA: Schema = Schema {
         CREATE INDEX message_age ON message (ts);
         CREATE INDEX log_age ON log (time, idx);
     ",
+        "
+        -- Conversations of which messages went, to keep the store to its size.
+        CREATE TABLE trimmed (target TEXT PRIMARY KEY);
+    ",
     ],
 };
 
@@ -184,7 +188,7 @@ fn history(conn: &Connection, target: &str, before: Option<&str>, limit: u32) ->
             .map(|seq| (seq, id.to_owned())),
     };
     let Some((seq, id)) = place else {
-        return Ok(Answer::History { rows: Vec::new(), more: false });
+        return Ok(Answer::History { rows: Vec::new(), more: false, trimmed: trimmed(conn, target)? });
     };
     let mut statement = conn.prepare_cached(
         "SELECT target, id, author, seq, ts, state, sealed FROM message \
@@ -196,7 +200,13 @@ fn history(conn: &Connection, target: &str, before: Option<&str>, limit: u32) ->
     let more = rows.len() > wanted;
     rows.truncate(wanted);
     rows.reverse();
-    Ok(Answer::History { rows, more })
+    let trimmed = !more && trimmed(conn, target)?;
+    Ok(Answer::History { rows, more, trimmed })
+}
+
+/// Whether messages of a conversation went.
+fn trimmed(conn: &Connection, target: &str) -> Result<bool, Fault> {
+    Ok(conn.prepare_cached("SELECT 1 FROM trimmed WHERE target = ?")?.exists([target])?)
 }
 
 fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {

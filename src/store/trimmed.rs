@@ -219,7 +219,10 @@ mod tests {
         assert!(slowest < Duration::from_secs(5), "a commit took {slowest:?}");
         // The newest is there, and the oldest is not.
         let query = Query::History { target: "#a".to_owned(), before: None, limit: 10_000 };
-        let Answer::History { rows, .. } = store.query(query).await.unwrap() else { panic!("no history") };
+        let Answer::History { rows, trimmed, .. } = store.query(query).await.unwrap() else {
+            panic!("no history")
+        };
+        assert!(trimmed, "it does not begin there");
         assert_eq!(rows.last().unwrap().seq, 4_999);
         assert!(rows[0].seq > 1_000, "from {}", rows[0].seq);
         let query = Query::Log { channel: "c".to_owned(), from: 0, to: u64::MAX, limit: u64::MAX };

@@ -119,10 +119,14 @@ impl Services {
 
     /// The topics of this world on a cluster.
     pub fn topics(&self, cluster: Cluster) -> Vec<String> {
+        self.all_topics(cluster).into_iter().filter(|name| name.contains(&self.random)).collect()
+    }
+
+    /// The topics of everybody.
+    pub fn all_topics(&self, cluster: Cluster) -> Vec<String> {
         let consumer: BaseConsumer = self.kafka(cluster, None).create().expect("settings of Kafka");
         let told = consumer.fetch_metadata(None, Duration::from_secs(10)).expect("Kafka's topics");
-        let ours = told.topics().iter().map(|t| t.name().to_owned());
-        ours.filter(|name| name.contains(&self.random)).collect()
+        told.topics().iter().map(|t| t.name().to_owned()).collect()
     }
 
     /// An administrator of a cluster.

@@ -1,6 +1,6 @@
 //! The real terminal: entering it, and giving it back whatever happens.
 //!
-//! Owns: raw mode, alternate screen, paste and focus reports, title, bell. May not: know what is drawn.
+//! Owns: raw mode, alternate screen, line wrap, paste and focus reports, title, bell. May not: know what is drawn.
 use std::io::{self, Write as _};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,8 @@ use ratatui::crossterm::event::{
 use ratatui::crossterm::execute;
 use ratatui::crossterm::style::{ResetColor, force_color_output};
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
+    DisableLineWrap, EnableLineWrap, EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode,
+    enable_raw_mode,
 };
 
 /// What the UI does to the terminal besides drawing.
@@ -57,6 +58,8 @@ impl Guard {
         let guard = Self(());
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
+        // A terminal that takes more columns for an emoji than we do must not go on in the next row with it.
+        execute!(io::stdout(), DisableLineWrap)?;
         Ok(guard)
     }
 }
@@ -77,6 +80,7 @@ pub fn restore() {
     let _ = execute!(out, DisableBracketedPaste);
     let _ = execute!(out, SetTitle(""));
     let _ = execute!(out, ResetColor, Show);
+    let _ = execute!(out, EnableLineWrap);
     let _ = execute!(out, LeaveAlternateScreen);
     let _ = disable_raw_mode();
     let _ = out.flush();

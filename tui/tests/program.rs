@@ -230,6 +230,37 @@ async fn history_is_fetched_once_and_merged() {
 }
 
 #[tokio::test]
+async fn where_history_was_trimmed_it_says_so_once() {
+    let mut rig = Rig::new(80, 24);
+    rig.settle().await;
+    rig.says(Envelope::new("001").to("alice")).await;
+    rig.says(Envelope::new("JOIN").from("alice").to("#net")).await;
+    let answer = |rig: &mut Rig, trimmed: bool| {
+        let asked = rig.heard_last("HISTORY");
+        let mut history = Envelope::new("HISTORY").to("#net").meta("more", !trimmed);
+        if trimmed {
+            history = history.meta("trimmed", true);
+        }
+        history.meta.insert("label".to_owned(), asked.meta["label"].clone());
+        let seq = if trimmed { 11 } else { 12 };
+        let line = said("bob", "#net", seq, &format!("line {seq}"));
+        history.body = Some(kirc_core::Body::Array(vec![serde_json::to_value(line).unwrap()]));
+        history
+    };
+    let page = answer(&mut rig, false);
+    rig.says(page).await;
+    assert!(rig.shows("line 12") && !rig.shows("What was said before"));
+    rig.press("PageUp").await;
+    let page = answer(&mut rig, true);
+    rig.says(page.clone()).await;
+    rig.says(page).await;
+    let screen = rig.screen();
+    assert_eq!(screen.matches("What was said before").count(), 1, "{screen}");
+    assert!(screen.find("What was said before") < screen.find("line 11"), "{screen}");
+    assert!(screen.find("line 11") < screen.find("line 12"), "{screen}");
+}
+
+#[tokio::test]
 async fn alarms_are_loud_until_put_away() {
     let mut rig = in_net(80, 24).await;
     rig.says(Envelope::new("ALARM").to("bob").param("key-changed").line("bob has another key.")).await;

@@ -216,6 +216,12 @@ impl Ctx {
         self.out.push(Effect::Grant { ticket, name });
     }
 
+    /// Ends what was granted under a name.
+    pub fn revoke(&mut self, name: String) {
+        let ticket = self.ticket(Waiting::Revoked(name.clone()));
+        self.out.push(Effect::Revoke { ticket, name });
+    }
+
     /// A signal whose answer does not matter.
     pub fn hint(&mut self, op: SignalOp) {
         self.signal(op, Waiting::Nothing);

@@ -9,7 +9,7 @@ use super::start::of;
 use super::*;
 use crate::envelope::Domain;
 use crate::identity::{Card, Invite, OpenedInvite, PublicKeys};
-use crate::port::{StoreOp, Table};
+use crate::port::{Grant, StoreOp, Table};
 use serde_json::json;
 
 /// An invite's usual life, ms.
@@ -109,31 +109,34 @@ impl Node {
     }
 
     /// There is a way for somebody new, or not.
-    pub(super) fn on_granted(&mut self, wish: Wish, result: Result<(Value, bool), PortError>) {
+    pub(super) fn on_granted(&mut self, wish: Wish, result: Result<Grant, PortError>) {
         match wish.what {
             What::Invite { keys, life } => match result {
-                Ok((way, own)) => self.make_invite(&wish.origin, &keys, life, way, own.then_some(wish.name)),
+                Ok(grant) => {
+                    let name = grant.own.then_some(wish.name);
+                    self.make_invite(&wish.origin, &keys, life, &grant, name);
+                }
                 Err(why) => {
                     let text = format!("No invite was made, since nobody new can be let to this grid: {why}");
                     self.cx.error(&wish.origin, text);
                 }
             },
             What::Accept(opened) => {
-                let (way, name) = match result {
-                    Ok((way, own)) => (Some(way), own.then_some(wish.name)),
+                let grant = match result {
+                    Ok(grant) => Some(grant),
                     Err(why) => {
                         let text = format!(
                             "{} is a contact now, but was not told how to reach your grid: {why}",
                             opened.card.nick()
                         );
                         self.cx.error(&wish.origin, text);
-                        (None, None)
+                        None
                     }
                 };
-                if let Some(name) = name {
-                    self.granted(opened.card.actor(), name);
+                if grant.as_ref().is_some_and(|g| g.own) {
+                    self.granted(opened.card.actor(), wish.name);
                 }
-                self.send_accepted(&wish.origin, *opened, way);
+                self.send_accepted(&wish.origin, *opened, grant);
             }
         }
     }
@@ -143,11 +146,11 @@ impl Node {
         origin: &Origin,
         keys: &PublicKeys,
         life: Millis,
-        way: Value,
+        grant: &Grant,
         name: Option<String>,
     ) {
         let now = self.cx.now.wall;
-        let mut grid = way.as_object().cloned().unwrap_or_default();
+        let mut grid = grant.way.as_object().cloned().unwrap_or_default();
         grid.insert("cluster".into(), json!(self.cx.cfg.home.cluster));
         let expires = now.saturating_add(life);
         let made = Invite::create(&self.cx.id, &self.cx.card, keys, grid, expires, now, &mut self.cx.rng);
@@ -158,7 +161,7 @@ impl Node {
                 self.cx.put_sealed(Table::Setting, format!("invite/{id}"), &row);
                 self.invites.open.insert(id, row);
                 let answer = Envelope::new("INVITATION").param("create").field("text", invite.text);
-                self.cx.reply(origin, answer);
+                self.cx.reply(origin, noted(answer, grant.note.clone()));
             }
             Err(why) => self.cx.error(origin, format!("No invite could be made: {why}")),
         }
@@ -200,7 +203,8 @@ impl Node {
     }
 
     /// Shows the invite's secret to whoever made it, and gives our own card.
-    fn send_accepted(&mut self, origin: &Origin, opened: OpenedInvite, way: Option<Value>) {
+    fn send_accepted(&mut self, origin: &Origin, opened: OpenedInvite, grant: Option<Grant>) {
+        let (way, note) = grant.map(|g| (g.way, g.note)).unzip();
         let card = opened.card;
         let request = self.cx.new_id();
         let mut inner = Envelope {
@@ -224,23 +228,23 @@ impl Node {
             .field("nick", card.nick().as_str())
             .field("actor", card.actor().to_string())
             .field("fingerprint", card.keys().fingerprint());
-        self.cx.reply(origin, answer);
+        self.cx.reply(origin, noted(answer, note.flatten()));
     }
 
     /// A user was made for a contact; one that it had before ends.
     fn granted(&mut self, actor: ActorId, name: String) {
         self.cx.put(Table::Setting, format!("granted/{actor}"), &name);
         if let Some(old) = self.invites.granted.insert(actor, name) {
-            self.cx.out.push(Effect::Revoke { name: old });
+            let nick = self.cx.contacts.nick_of(&actor);
+            self.end(old, nick, None);
         }
     }
 
-    /// What was granted to a contact ends.
-    pub(super) fn revoke(&mut self, actor: &ActorId) {
-        if let Some(name) = self.invites.granted.remove(actor) {
-            self.cx.store(StoreOp::Delete { table: Table::Setting, key: format!("granted/{actor}") });
-            self.cx.out.push(Effect::Revoke { name });
-        }
+    /// The user that was made for a contact. From now on it is nobody's.
+    pub(super) fn granted_to(&mut self, actor: &ActorId) -> Option<String> {
+        let name = self.invites.granted.remove(actor)?;
+        self.cx.store(StoreOp::Delete { table: Table::Setting, key: format!("granted/{actor}") });
+        Some(name)
     }
 
     /// The password that all contacts share is another one: they are told, and so are the channels.
@@ -322,6 +326,14 @@ impl Node {
         }
         self.keep_contact(Contact { card, trust, since: self.cx.now.wall });
         self.cx.broadcast(&notice, None);
+    }
+}
+
+/// An answer with what the user is to know of the way that was given.
+fn noted(answer: Envelope, note: Option<String>) -> Envelope {
+    match note {
+        Some(note) => answer.field("note", note),
+        None => answer,
     }
 }
 

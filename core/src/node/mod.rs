@@ -7,6 +7,7 @@ mod config;
 mod contacts;
 mod ctx;
 mod direct;
+mod ending;
 mod grids;
 mod home;
 mod inbox;
@@ -63,6 +64,7 @@ pub struct Node {
     listings: BTreeMap<u64, Listing>,
     away: Option<String>,
     invites: invites::Invites,
+    endings: ending::Endings,
     profile: profile::Profile,
     /// The life of each partition of the own mailbox in which its position counts.
     positions: BTreeMap<String, String>,
@@ -126,6 +128,11 @@ impl Node {
                     self.on_granted(*wish, result);
                 }
             }
+            Input::Revoked { ticket, result } => {
+                if let Some(Waiting::Revoked(name)) = self.cx.waiting.remove(&ticket) {
+                    self.on_revoked(&name, result);
+                }
+            }
             Input::Queried { ticket, result } => {
                 if let Some(waiting) = self.cx.waiting.remove(&ticket) {
                     self.on_queried(waiting, result);
@@ -181,6 +188,7 @@ impl Node {
             self.stop_by,
             self.read.keep_by,
             self.cx.refused.wake(),
+            self.endings_wake().filter(|_| !self.cx.stopping),
         ];
         channels.chain(directs).chain(own.into_iter().flatten()).min()
     }
@@ -228,6 +236,7 @@ impl Node {
             let people: Vec<ActorId> = self.people().collect();
             self.cx.look_at_people(people.into_iter());
         }
+        self.tick_endings();
         self.check_stopped();
     }
 

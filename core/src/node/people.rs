@@ -198,8 +198,7 @@ impl Node {
                     "reject" | "remove" => {
                         self.cx.store(StoreOp::Delete { table: Table::Contact, key: actor.to_string() });
                         self.cx.contacts.list.remove(&actor);
-                        self.revoke(&actor);
-                        Vec::new()
+                        return self.end_contact(&contact, (origin.clone(), what.clone()));
                     }
                     other => {
                         let text = format!(
@@ -239,6 +238,9 @@ impl Node {
         for gone in old {
             self.cx.store(StoreOp::Delete { table: Table::Contact, key: gone.to_string() });
             self.cx.contacts.list.remove(&gone);
+            if let Some(name) = self.granted_to(&gone) {
+                self.end(name, nick.as_str().to_owned(), None);
+            }
         }
         self.keep_contact(Contact {
             card: contact.card.clone(),

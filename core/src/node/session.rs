@@ -77,6 +77,7 @@ impl Node {
         let welcome = welcome.meta("actor", self.cx.me().to_string());
         self.cx.reply(origin, welcome);
         self.tell_home(origin);
+        self.tell_endings(origin);
         if status {
             let e = self.status();
             self.cx.deliver(origin.session, e);
@@ -84,7 +85,7 @@ impl Node {
         if replay {
             let plain = Origin { session: origin.session, label: None };
             for channel in self.channels.values_mut().filter(|c| c.phase == Phase::Joined) {
-                channel.show_entered(&mut self.cx, std::slice::from_ref(&plain), true);
+                channel.show_replay(&mut self.cx, &plain);
             }
         }
     }
@@ -299,10 +300,13 @@ impl Node {
 
     pub(super) fn on_history(&mut self, origin: &Origin, to: &str, result: Result<Answer, PortError>) {
         match result {
-            Ok(Answer::History { rows, more }) => {
+            Ok(Answer::History { rows, more, trimmed }) => {
                 let rows = rows.iter().filter(|r| r.state != "held").filter_map(|r| self.unseal(r));
                 let list = rows.filter_map(|e| serde_json::to_value(e).ok()).collect();
                 let mut e = Envelope::new("HISTORY").to(to).meta("more", more);
+                if trimmed {
+                    e = e.meta("trimmed", true);
+                }
                 e.body = Some(crate::Body::Array(list));
                 self.cx.reply(origin, e);
             }

@@ -122,6 +122,7 @@ impl Node {
             serde_json::from_slice(plain.as_deref().unwrap_or(v)).ok()
         });
         let invites = invites::Invites::restore(values, &cx.id);
+        let endings = ending::restore(values, &cx.id, now.mono);
         let other_home = home::other(values, &cx.cfg.home.cluster);
         Ok(Self {
             cx,
@@ -130,6 +131,7 @@ impl Node {
             listings: BTreeMap::new(),
             away,
             invites,
+            endings,
             profile,
             positions: BTreeMap::new(),
             read: inbox::Read::default(),

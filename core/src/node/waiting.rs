@@ -42,6 +42,8 @@ pub(crate) enum Waiting {
     ListEntry(u64, String),
     /// A way to one's own grid for somebody new.
     Grant(Box<super::invites::Wish>),
+    /// The end of what was granted under this name.
+    Revoked(String),
     /// A member's presence.
     Presence(ActorId),
     /// A public profile: who asked and what is done with it.

@@ -80,6 +80,17 @@ pub enum Service {
 #[error("{0}")]
 pub struct PortError(pub String);
 
+/// A way to one's own grid, for somebody new.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    /// How the grid is reached.
+    pub way: serde_json::Value,
+    /// Whether a user was made for it, which can be taken away again.
+    pub own: bool,
+    /// What the user is to know of it.
+    pub note: Option<String>,
+}
+
 /// What can happen to a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
@@ -169,12 +180,19 @@ pub enum Input {
         /// The answer.
         result: Result<Answer, PortError>,
     },
-    /// The outcome of [`Effect::Grant`]: how the grid is reached, and whether only by whom it was made for.
+    /// The outcome of [`Effect::Grant`].
     Granted {
         /// Which.
         ticket: Ticket,
-        /// The way, and whether the user is of that name alone.
-        result: Result<(serde_json::Value, bool), PortError>,
+        /// The way, or why there is none.
+        result: Result<Grant, PortError>,
+    },
+    /// The outcome of [`Effect::Revoke`].
+    Revoked {
+        /// Which.
+        ticket: Ticket,
+        /// Nothing of it is left, or why something is.
+        result: Result<(), PortError>,
     },
     /// A service became reachable, or ceased to be.
     Service {
@@ -289,8 +307,10 @@ pub enum Effect {
         /// A name for the new user, where each contact gets one.
         name: String,
     },
-    /// End what was granted under this name.
+    /// End what was granted under this name; what has ended already is as good. Outcome: [`Input::Revoked`].
     Revoke {
+        /// Names the outcome.
+        ticket: Ticket,
         /// The name.
         name: String,
     },

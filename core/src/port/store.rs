@@ -186,12 +186,14 @@ pub enum Query {
 /// The answer to a [`Query`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Messages, oldest first; `more` if older ones exist.
+    /// Messages, oldest first.
     History {
         /// The messages.
         rows: Vec<MessageRow>,
         /// Whether there are older ones.
         more: bool,
+        /// There are no older ones, but there were: they went to keep the store to its size.
+        trimmed: bool,
     },
     /// Records of a log.
     Log {

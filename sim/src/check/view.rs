@@ -100,7 +100,7 @@ impl View {
         view
     }
 
-    /// One's own JOIN is told without an id when one is in; the record itself the others show.
+    /// One's own JOIN stands where one reads on from; where it is in the log the others show.
     fn find_places(&mut self, who: impl Fn(usize) -> bool) {
         for ((host, channel), list) in &self.shown {
             for shown in list.iter().filter(|s| who(*host) && !s.id.is_empty()) {
@@ -182,12 +182,14 @@ impl View {
         let to = envelope.to.clone().unwrap_or_default();
         let place = envelope.meta_u64("seq");
         let alone = envelope.meta.contains_key("alone");
+        let own_join = envelope.command == "JOIN" && envelope.meta.contains_key("self");
+        let id = envelope.id.clone().filter(|_| !own_join).unwrap_or_default();
         let shown = Shown {
             at: heard.at,
             life: heard.life,
             reached: heard.reached,
             command: envelope.command.clone(),
-            id: envelope.id.clone().unwrap_or_default(),
+            id,
             seq: place.filter(|_| !alone),
             alone: place.filter(|_| alone),
             late: envelope.meta.contains_key("late"),

@@ -112,6 +112,33 @@ fn what_only_those_had_who_come_later_is_added_late() {
         assert_eq!(anew, 1, "{alarms:?}");
     }
     assert!(heard(&world, 2, "ALARM").is_empty(), "{:?}", heard(&world, 2, "ALARM"));
+    assert!(anew(&world, ALICE).contains("without 8 records that are here"), "{}", anew(&world, ALICE));
+}
+
+/// What somebody was told of a log that began with less.
+fn anew(world: &World, host: usize) -> String {
+    let alarms = heard(world, host, "ALARM").into_iter();
+    alarms.filter(|a| a.params == ["log-anew"]).map(|a| a.lines().concat()).collect()
+}
+
+#[test]
+fn who_falls_back_behind_an_earlier_loss_is_told_no_number() {
+    let mut world = joined(scene(3), 3);
+    talk(&mut world, 10_000, 6, 3);
+    // The third is away when the log is lost for the first time, and alone when it is lost again.
+    world.at(20_000, Event::Fault(Fault::Cut(2, Service::Mailbox, 80_000)));
+    world.at(31_000, Event::Fault(Fault::Vanish));
+    talk(&mut world, 50_000, 8, 2);
+    for host in [ALICE, BOB] {
+        world.at(80_000, Event::Fault(Fault::Pause(host, 70_000)));
+    }
+    world.at(81_000, Event::Fault(Fault::Vanish));
+    world.at(120_000, Event::Person(2, Deed::Say("#net")));
+    world.run_until(300_000);
+    for host in [ALICE, BOB] {
+        let text = anew(&world, host);
+        assert!(text.contains("without some records that are here"), "{host}: {text}");
+    }
 }
 
 #[test]
@@ -210,6 +237,7 @@ fn what_all_have_trimmed_is_a_gap_and_its_size_is_told() {
     };
     assert!((1..12).contains(&kept), "{kept} messages are kept");
     assert_eq!(history.meta.get("more"), Some(&json!(false)), "what is gone is not promised");
+    assert_eq!(history.meta.get("trimmed"), Some(&json!(true)), "and not hidden");
     // Who was away shows nothing out of order, and is told how much it lacks.
     assert_eq!(shown(&world, 2), alice[..6]);
     let gaps: Vec<u64> =

@@ -1,6 +1,8 @@
 //! Scenes that were found in the field: few nodes, no chance, one thing that goes wrong.
 
+mod access;
 mod gone;
+mod history;
 mod lost;
 mod unread;
 
@@ -147,6 +149,19 @@ fn a_direct_message_that_waited_for_its_reader_is_as_good_as_any() {
 fn says(world: &mut World, host: usize, envelope: Envelope) {
     let (life, session) = (world.hosts[host].life, world.hosts[host].session);
     world.arrive(host, life, Input::Command { session, envelope });
+}
+
+/// A node ends without a word and is started again.
+fn restart(world: &mut World, host: usize) {
+    let life = world.hosts[host].life;
+    world.fail(Fault::Crash(host));
+    // What it does next is too much for it.
+    says(world, host, Envelope::new("AWAY").line("gone"));
+    let end = world.now + 60_000;
+    while world.hosts[host].life == life || world.hosts[host].node.is_none() {
+        assert!(world.now < end, "it is not there again");
+        world.run_until(world.now + 500);
+    }
 }
 
 fn status(world: &mut World, host: usize) -> Envelope {

@@ -2,7 +2,7 @@
 
 use kirc_core::port::{MessageRow, OutboxRow, StoreOp, Table};
 
-use super::{Rig, history, ids, log, message, put, record, reopen};
+use super::{Rig, history, ids, is_trimmed, log, message, put, record, reopen};
 use crate::store::{KEPT, STEP};
 
 /// A message of a known size, as old as its place.
@@ -68,6 +68,30 @@ pub async fn the_oldest_is_trimmed_first(rig: &dyn Rig) {
     let (rows, _) = history(&store, "#b", None, 5_000).await;
     let left = 1_900 + 10 + 1 - STEP;
     assert_eq!(rows.len() as u64, left, "a step takes {STEP}: first a record and ten messages");
+}
+
+/// At its beginning, and only of a conversation that lost something.
+pub async fn history_says_where_it_was_trimmed(rig: &dyn Rig) {
+    let store = rig.open();
+    let ops = (0..20).map(|i| large(if i % 2 == 0 { "#a" } else { "@bob" }, i));
+    store.commit(ops.collect()).await.unwrap();
+    for target in ["#a", "@bob", "#nothing"] {
+        assert!(!is_trimmed(&store, target, None, 100).await, "{target}: all is there");
+    }
+    store.trim(1).await.unwrap();
+    assert!(!is_trimmed(&store, "#a", None, 5).await, "there is more, and it says so");
+    assert!(is_trimmed(&store, "#a", None, 9).await);
+    assert!(is_trimmed(&store, "#a", Some("000008"), 5).await);
+    assert!(is_trimmed(&store, "#a", Some("000000"), 5).await, "a place that went");
+    assert!(!is_trimmed(&store, "@bob", None, 100).await, "of this nothing went");
+    while store.trim(u64::MAX).await.unwrap() > 0 {}
+    let store = reopen(rig, store).await;
+    for target in ["#a", "@bob"] {
+        assert!(is_trimmed(&store, target, None, 100).await, "{target}: all went");
+    }
+    store.commit(vec![large("#a", 30), large("#new", 31)]).await.unwrap();
+    assert!(is_trimmed(&store, "#a", None, 100).await);
+    assert!(!is_trimmed(&store, "#new", None, 100).await);
 }
 
 /// What waits: the outbox, messages that the user has to decide about, and every small thing.

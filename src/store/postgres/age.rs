@@ -33,7 +33,9 @@ static OLDEST: LazyLock<String> = LazyLock::new(|| {
         ), chosen AS (
             SELECT kind, place, bytes FROM summed WHERE older < $1 ORDER BY age, kind, nth LIMIT {STEP}
         ), messages AS (
-            DELETE FROM message WHERE ctid = ANY (ARRAY(SELECT place FROM chosen WHERE kind = 0))
+            DELETE FROM message WHERE ctid = ANY (ARRAY(SELECT place FROM chosen WHERE kind = 0)) RETURNING target
+        ), marks AS (
+            INSERT INTO trimmed SELECT DISTINCT target FROM messages ON CONFLICT DO NOTHING
         ), records AS (
             DELETE FROM log WHERE ctid = ANY (ARRAY(SELECT place FROM chosen WHERE kind = 1))
         ) SELECT coalesce(sum(bytes), 0)::int8 FROM chosen"

@@ -5,6 +5,7 @@
 //! between.
 
 mod age;
+mod forget;
 mod link;
 mod pipeline;
 mod plan;

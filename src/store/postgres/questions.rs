@@ -190,7 +190,11 @@ async fn history(client: &Client, target: &str, before: Option<&str>, limit: u32
     let more = rows.len() > wanted;
     rows.truncate(wanted);
     rows.reverse();
-    Ok(Answer::History { rows, more })
+    let trimmed = !more && {
+        let went = "SELECT EXISTS (SELECT FROM trimmed WHERE target = $1)";
+        client.query_typed_one(went, &[(&key, Type::BYTEA)]).await?.try_get(0)?
+    };
+    Ok(Answer::History { rows, more, trimmed })
 }
 
 fn message(target: &str, row: &Row) -> Result<MessageRow, Error> {

@@ -48,6 +48,9 @@ pub const MIGRATIONS: &[&str] = &["
     -- What is trimmed is to be used again soon: a fifth of these tables, which is the usual, would be much of a small disk.
     ALTER TABLE message SET (autovacuum_vacuum_scale_factor = 0.03);
     ALTER TABLE log SET (autovacuum_vacuum_scale_factor = 0.03);
+", "
+    -- Conversations of which messages went, to keep the store to its size.
+    CREATE TABLE trimmed (target bytea PRIMARY KEY);
 "];
 
 /// The statements that change something, prepared on a connection.

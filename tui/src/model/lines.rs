@@ -85,6 +85,14 @@ impl Lines {
         self.place(line, true);
     }
 
+    /// Says something before all lines that there are; once.
+    pub fn insert_first(&mut self, line: Line) {
+        let there = |first: &Line| first.kind == line.kind && first.text == line.text;
+        if !self.list.front().is_some_and(there) {
+            self.put(0, line);
+        }
+    }
+
     /// Adds a coming or going; it joins the line before if that is one of the same day.
     pub fn insert_move(&mut self, mut line: Line, old: bool) {
         if line.id.as_ref().is_some_and(|id| self.ids.contains(id)) {

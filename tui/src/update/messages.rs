@@ -11,6 +11,9 @@ use crate::names::{is_channel, same};
 use crate::text::{clean, clean_lines, clean_name};
 use crate::when;
 
+/// What stands where history ends that began earlier.
+const TRIMMED: &str = "What was said before this is no longer kept: the oldest goes when there is too much (KIRC_HISTORY_LIMIT).";
+
 /// PRIVMSG and NOTICE.
 pub(super) fn said(context: &mut Context<'_>, envelope: &Envelope) {
     if envelope.from.is_none() {
@@ -230,8 +233,18 @@ pub(super) fn history(context: &mut Context<'_>, envelope: &Envelope) {
             }
         }
     }
+    let more = flag(envelope, "more");
+    if flag(envelope, "trimmed") && !more {
+        // Without a word it would look like the beginning.
+        let first = context.model.buffers.get(id).and_then(|b| b.lines.get(0)).map(|l| l.at);
+        let at = first.unwrap_or(context.model.now);
+        let line = context.model.line_at(at, Kind::Info, vec![TRIMMED.to_owned()]);
+        if let Some(buffer) = context.model.buffers.get_mut(id) {
+            buffer.lines.insert_first(line);
+        }
+    }
     if let Some(buffer) = context.model.buffers.get_mut(id) {
-        buffer.history = History::Known { more: flag(envelope, "more") };
+        buffer.history = History::Known { more };
     }
 }
 

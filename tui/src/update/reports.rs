@@ -138,6 +138,9 @@ fn field(value: &Value, name: &str) -> String {
 pub(super) fn contact(context: &mut Context<'_>, envelope: &Envelope) {
     let id = home(context.model, envelope);
     let asked = close(context, envelope).map(|a| a.what);
+    if let Some(note) = envelope.meta_str("note") {
+        context.model.tell(id, Kind::Info, clean(note));
+    }
     let entries = match &envelope.body {
         Some(Body::Array(entries)) => entries.as_slice(),
         _ => &[],

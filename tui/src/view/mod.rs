@@ -2,6 +2,7 @@
 //!
 //! Owns: layout. May not: change the model, send, or remember anything outside of the view state.
 mod bars;
+mod doubt;
 mod input;
 mod layer;
 mod lists;
@@ -52,6 +53,7 @@ pub fn view(model: &Model, state: &mut ViewState, theme: Theme, frame: &mut Fram
     if let Some(top) = model.layers.last() {
         drawn.layer_end = layer::draw(top, theme, frame, middle);
     }
+    state.doubtful.settle(frame.buffer_mut());
     drawn
 }
 

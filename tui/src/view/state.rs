@@ -3,6 +3,7 @@
 //! Owns: caches, all of which may be thrown away. May not: hold anything that cannot be computed again.
 use std::collections::HashMap;
 
+use super::doubt::Doubtful;
 use crate::model::{BufferId, Line, LineKey, ScrollWish};
 
 /// Heights remembered at the most.
@@ -14,6 +15,7 @@ pub struct ViewState {
     pub(super) scrolls: HashMap<BufferId, Scroll>,
     heights: HashMap<LineKey, Height>,
     pub(super) nicks: Option<Nicks>,
+    pub(super) doubtful: Doubtful,
 }
 
 /// The sorted nick list of one buffer.

@@ -11,7 +11,7 @@ use super::{Channel, Elect, Replica};
 use crate::channel::{ChannelState, Member};
 use crate::envelope::{Domain, Envelope};
 use crate::ids::{ActorId, Millis, Seq};
-use crate::log::{Fold, LogRecord, Stand, life_of};
+use crate::log::{Fold, LogRecord, Stand, life_of, same_life};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use crate::port::{StoreOp, Table};
@@ -166,11 +166,42 @@ impl Channel {
     }
 
     fn tell_fallen_back(&self, cx: &mut Ctx, have: Seq, stand: Stand) {
-        let more = have.0.saturating_sub(stand.seq.0);
         let text = format!(
-            "the log of {} was lost, and began anew without {more} records that are here. What people said in them is offered to the others. Who came, left or was removed in them, and what was set, does not hold any more: look at the members and modes, and do it again",
-            self.name
+            "the log of {} was lost, and began anew without {} here. What people said in them is offered to the others. Who came, left or was removed in them, and what was set, does not hold any more: look at the members and modes, and do it again",
+            self.name,
+            more_than(have, stand.seq)
         );
         cx.alarm(self.name.as_str(), "log-anew", text);
+    }
+}
+
+/// How much more is here than a log began anew with. Each life of a log counts from a place of its own, far behind the one
+/// before: across lives the places say nothing of how many records there are.
+fn more_than(have: Seq, began: Seq) -> String {
+    match have.0.saturating_sub(began.0) {
+        1 if same_life(have, began) => "one record that is".to_owned(),
+        more if more > 0 && same_life(have, began) => format!("{more} records that are"),
+        _ => "some records that are".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_counted_within_a_life_of_the_log_and_not_across() {
+        let life = 1 << 20;
+        for (have, began, said) in [
+            (17, 3, "14 records that are"),
+            (4, 3, "one record that is"),
+            (life + 9, life + 2, "7 records that are"),
+            (life + 9, 3, "some records that are"),
+            (3 * life, life + 2, "some records that are"),
+            // Other records in the same place.
+            (9, 9, "some records that are"),
+        ] {
+            assert_eq!(more_than(Seq(have), Seq(began)), said, "{have} and {began}");
+        }
     }
 }

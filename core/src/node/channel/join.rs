@@ -15,15 +15,17 @@ use crate::channel::{ActKind, ChannelState};
 use crate::crypto::ChannelKey;
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
-use crate::ids::{ActorId, Epoch, Hash, Millis, MsgId, Offset, Term};
+use crate::ids::{ActorId, Count, Epoch, Hash, Millis, MsgId, Offset, Term};
 use crate::log::Fold;
 use crate::node::ctx::{Ctx, Origin};
 use crate::node::waiting::Waiting;
 use crate::numeric;
-use crate::port::{From, SignalOp, Table, Topic};
+use crate::port::{From, SignalOp, StoreOp, Table, Topic};
 
 /// How long a leader may take to answer, ms.
 pub(super) const PATIENCE: Millis = 3_000;
+/// Whoever comes begins to count with the JOIN.
+pub(super) const JOIN: Count = Count(1);
 
 /// An attempt to get in.
 pub(crate) struct Join {
@@ -130,7 +132,9 @@ impl Channel {
         self.replica = Some(Replica { fold, state });
         self.count_on(cx);
         self.past = None;
-        self.entered(cx);
+        // No JOIN of ours is in the log: the claim is how we came.
+        let id = cx.new_id();
+        self.entered(cx, Some(id));
         self.begin_lead(cx);
         self.tell_way(cx);
     }
@@ -189,7 +193,7 @@ impl Channel {
         if let Some(way) = self.own_way(cx) {
             act = act.field("way", way);
         }
-        let act = act.meta("ch", channel.to_string()).meta("n", 1).sign(Domain::Message, &cx.id);
+        let act = act.meta("ch", channel.to_string()).meta("n", JOIN.0).sign(Domain::Message, &cx.id);
         let bytes = cx.seal_to(&card, "ASK", id, &act, &[("channel", json!(self.room.as_str()))]);
         cx.append_rpc(&card, bytes, Waiting::Nothing);
     }
@@ -299,7 +303,7 @@ impl Channel {
                     self.ring.restore(epoch, info, Some(key.duplicate()));
                     let value = cx.id.seal_local(key.expose());
                     let key = format!("{}/staged/{kid}", fold.channel);
-                    cx.store(crate::port::StoreOp::Put { table: Table::Key, key, value });
+                    cx.store(StoreOp::Put { table: Table::Key, key, value });
                 }
                 self.ring.stage(kid, key);
             }
@@ -314,51 +318,6 @@ impl Channel {
         cx.read_from(&log, at);
         if let Some(join) = self.join.as_mut() {
             join.deadline = Some(cx.now.mono + PATIENCE);
-        }
-    }
-
-    /// We are in: the log proved it, or we founded it.
-    pub fn entered(&mut self, cx: &mut Ctx) {
-        self.phase = Phase::Joined;
-        let (origins, leave, later) =
-            self.join.take().map(|j| (j.origins, j.leave, j.later)).unwrap_or_default();
-        let Some(replica) = &self.replica else { return };
-        let id = replica.fold.channel.to_string();
-        for member in replica.state.members.values() {
-            cx.contacts.meet(&member.card);
-        }
-        let known = cx.contacts.known_channel(&self.key);
-        if known.as_ref().is_some_and(|k| *k != id) {
-            let text = format!(
-                "{} is another channel than the one of this name that you were in before: its history is kept apart",
-                self.name
-            );
-            cx.alarm(self.name.as_str(), "other-channel", text);
-        }
-        cx.contacts.know_channel(&self.key, &id);
-        cx.put(Table::Setting, format!("known/{}", self.key), &id);
-        self.store_state(cx);
-        self.store_head(cx);
-        for (actor, _) in replica_members(&self.replica) {
-            self.store_counter(cx, &actor);
-        }
-        self.hint(cx, SignalOp::Subscribe { channel: events(&self.wire) });
-        let member = cx.me().to_string();
-        self.hint(cx, SignalOp::Member { key: format!("channel:{}:members", self.wire), member, add: true });
-        if leave.is_some() {
-            let part = ActKind::Part { reason: String::new() };
-            self.submit(cx, part.to_envelope(), leave, super::OutKind::Kept, None);
-            return;
-        }
-        self.show_entered(cx, &origins, false);
-        self.begin_offers(cx);
-        cx.status_dirty = true;
-        for (origin, e) in later {
-            self.command(cx, &origin, &e);
-            cx.settled_by(Some(&origin));
-        }
-        for origin in &origins {
-            cx.settled_by(Some(origin));
         }
     }
 
@@ -476,21 +435,4 @@ impl Channel {
     pub fn answer(&mut self, cx: &mut Ctx, joiner: &Joiner, answer: Envelope) {
         cx.answer(&joiner.card, joiner.ask, answer);
     }
-
-    /// What a session gets that joins a channel one is in already.
-    pub fn rejoin(&mut self, cx: &mut Ctx, origin: &Origin) {
-        match (&self.phase, self.join.as_mut()) {
-            (Phase::Joined, _) => self.show_entered(cx, std::slice::from_ref(origin), true),
-            (Phase::Joining, Some(join)) => {
-                join.leave = None;
-                join.origins.push(origin.clone());
-                cx.sent_by(Some(origin));
-            }
-            _ => cx.numeric(origin, numeric::ERR_UNAVAILRESOURCE, &[self.name.as_str()], ""),
-        }
-    }
-}
-
-fn replica_members(replica: &Option<Replica>) -> Vec<(ActorId, ())> {
-    replica.as_ref().map(|r| r.state.members.keys().map(|a| (*a, ())).collect()).unwrap_or_default()
 }

@@ -1,7 +1,8 @@
 //! A channel as one member sees it: the replica, the keys, what is on its way, and the roles it may have.
 //!
 //! It keeps state together and stores it; `read` folds the log, `send` carries own acts, `lead` orders, `elect`
-//! sees to it that somebody does, `join` gets in, `admit` lets in, `alone` keeps what nobody else hears, `place` knows where it is, `show` tells the sessions, `ask` answers their questions;
+//! sees to it that somebody does, `join` gets in, `enter` is in, `admit` lets in, `alone` keeps what nobody else hears,
+//! `place` knows where it is, `show` tells the sessions, `ask` answers their questions;
 //! `gap`, `anew` and `late` see to a log that was lost.
 
 mod admit;
@@ -9,6 +10,7 @@ mod alone;
 mod anew;
 mod ask;
 mod elect;
+mod enter;
 mod gap;
 mod join;
 pub(super) mod keep;

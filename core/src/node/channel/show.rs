@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Channel, Out};
 use crate::channel::{ActKind, Change, render_modes};
-use crate::envelope::Envelope;
-use crate::ids::Seq;
+use crate::envelope::{Envelope, format_ts};
+use crate::ids::{MsgId, Seq};
 use crate::log::Opened;
 use crate::names::casefold;
 use crate::node::ctx::{Ctx, Origin};
@@ -149,17 +149,28 @@ impl Channel {
         cx.look_at_people(std::iter::once(card.actor()));
     }
 
+    /// Our own JOIN, as sessions hear it. It stands at the place from which on we read: where it stood in the log we never
+    /// see.
+    pub(super) fn said_join(&self, cx: &Ctx, id: Option<MsgId>) -> Envelope {
+        let seq = self.replica.as_ref().map_or(Seq(0), |r| r.fold.seq);
+        let e = Envelope::new("JOIN")
+            .from(cx.nick().as_str())
+            .to(self.name.as_str())
+            .meta("actor", cx.me().to_string())
+            .meta("self", true)
+            .meta("seq", seq.0);
+        Envelope { id: id.map(|i| i.to_string()), ts: id.map(|i| format_ts(i.millis())), ..e }
+    }
+
+    /// What a session gets that comes to a channel that we are in.
+    pub fn show_replay(&mut self, cx: &mut Ctx, origin: &Origin) {
+        let said = self.said_join(cx, None);
+        self.show_entered(cx, std::slice::from_ref(origin), said, true);
+    }
+
     /// What a session gets when it is in: JOIN, topic, names.
-    pub fn show_entered(&mut self, cx: &mut Ctx, origins: &[Origin], replay: bool) {
-        let Some(replica) = &self.replica else { return };
-        let mut lines = vec![
-            Envelope::new("JOIN")
-                .from(cx.nick().as_str())
-                .to(self.name.as_str())
-                .meta("actor", cx.me().to_string())
-                .meta("self", true)
-                .meta("seq", replica.fold.seq.0),
-        ];
+    pub(super) fn show_entered(&mut self, cx: &mut Ctx, origins: &[Origin], said: Envelope, replay: bool) {
+        let mut lines = vec![said];
         lines.extend(self.topic_lines(cx).into_iter().filter(|e| e.command != "331"));
         lines.extend(self.names_lines(cx));
         let targets: Vec<crate::port::SessionId> = if replay {

@@ -157,7 +157,8 @@ impl Channel {
         cx.status_dirty = true;
         if self.phase == Phase::Joining {
             if here {
-                self.entered(cx);
+                let joined = self.own_join(cx);
+                self.entered(cx, joined);
             }
             return;
         }

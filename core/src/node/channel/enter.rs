@@ -1,0 +1,85 @@
+//! Being in: what is kept, said and begun once the log has let us in, or we have founded the channel.
+//!
+//! How one gets so far is `join`'s.
+
+use super::elect::events;
+use super::join::JOIN;
+use super::{Channel, OutKind, Phase};
+use crate::channel::ActKind;
+use crate::ids::{ActorId, MsgId};
+use crate::node::ctx::{Ctx, Origin};
+use crate::numeric;
+use crate::port::{SignalOp, StoreOp, Table};
+
+impl Channel {
+    /// The id of our JOIN, if that is what we said last in the channel. If it is not, we have been in all the while and only
+    /// lost our place: that is no new coming.
+    pub(super) fn own_join(&self, cx: &Ctx) -> Option<MsgId> {
+        let me = self.replica.as_ref()?.state.members.get(&cx.me())?;
+        (me.n == JOIN).then_some(me.last)
+    }
+
+    /// We are in: the log proved it, or we founded it. `joined` is the id under which that is kept, if it is new.
+    pub fn entered(&mut self, cx: &mut Ctx, joined: Option<MsgId>) {
+        self.phase = Phase::Joined;
+        let (origins, leave, later) =
+            self.join.take().map(|j| (j.origins, j.leave, j.later)).unwrap_or_default();
+        let Some(replica) = &self.replica else { return };
+        let (id, seq) = (replica.fold.channel.to_string(), replica.fold.seq);
+        for member in replica.state.members.values() {
+            cx.contacts.meet(&member.card);
+        }
+        let known = cx.contacts.known_channel(&self.key);
+        if known.as_ref().is_some_and(|k| *k != id) {
+            let text = format!(
+                "{} is another channel than the one of this name that you were in before: its history is kept apart",
+                self.name
+            );
+            cx.alarm(self.name.as_str(), "other-channel", text);
+        }
+        cx.contacts.know_channel(&self.key, &id);
+        cx.put(Table::Setting, format!("known/{}", self.key), &id);
+        self.store_state(cx);
+        self.store_head(cx);
+        let members: Vec<ActorId> =
+            self.replica.iter().flat_map(|r| r.state.members.keys().copied()).collect();
+        for actor in &members {
+            self.store_counter(cx, actor);
+        }
+        self.hint(cx, SignalOp::Subscribe { channel: events(&self.wire) });
+        let said = self.said_join(cx, joined);
+        if let Some(row) = self.row(cx, cx.me(), &said, seq, "sent") {
+            cx.store(StoreOp::Message(row));
+        }
+        let member = cx.me().to_string();
+        self.hint(cx, SignalOp::Member { key: format!("channel:{}:members", self.wire), member, add: true });
+        if leave.is_some() {
+            let part = ActKind::Part { reason: String::new() };
+            self.submit(cx, part.to_envelope(), leave, OutKind::Kept, None);
+            return;
+        }
+        self.show_entered(cx, &origins, said, false);
+        self.begin_offers(cx);
+        cx.status_dirty = true;
+        for (origin, e) in later {
+            self.command(cx, &origin, &e);
+            cx.settled_by(Some(&origin));
+        }
+        for origin in &origins {
+            cx.settled_by(Some(origin));
+        }
+    }
+
+    /// What a session gets that joins a channel one is in already.
+    pub fn rejoin(&mut self, cx: &mut Ctx, origin: &Origin) {
+        match (&self.phase, self.join.as_mut()) {
+            (Phase::Joined, _) => self.show_replay(cx, origin),
+            (Phase::Joining, Some(join)) => {
+                join.leave = None;
+                join.origins.push(origin.clone());
+                cx.sent_by(Some(origin));
+            }
+            _ => cx.numeric(origin, numeric::ERR_UNAVAILRESOURCE, &[self.name.as_str()], ""),
+        }
+    }
+}

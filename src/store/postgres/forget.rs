@@ -1,0 +1,27 @@
+//! Takes a schema away, with all that is in it.
+//!
+//! Only what was made to measure goes like this: no node does it, and nobody asks whether that was meant.
+
+use kirc_core::port::PortError;
+use tokio::time::timeout;
+
+use super::link::{Failure, Link};
+use super::settings::{PATIENCE, Place, PostgresSettings};
+use super::words::silent;
+
+impl PostgresSettings {
+    /// Drops the schema, if it is there.
+    pub async fn forget(&self) -> Result<(), PortError> {
+        let place = Place::new(self)?;
+        let link = Link::open(&place, "kirc bench").await.map_err(|f| f.port())?;
+        // Whoever still holds a row of it, after a failure, ends soon.
+        let words =
+            format!("SET lock_timeout TO '8s'; DROP SCHEMA IF EXISTS {} CASCADE", place.quoted_schema());
+        let dropped = match timeout(PATIENCE, link.client.batch_execute(&words)).await {
+            Ok(done) => done.map_err(|e| Failure::of(&place, &e).port()),
+            Err(_) => Err(Failure::new(silent(&place)).port()),
+        };
+        link.close().await;
+        dropped
+    }
+}
