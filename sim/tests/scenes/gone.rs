@@ -106,7 +106,8 @@ fn who_left_in_what_was_lost_and_did_not_read_it_is_out() {
     world.run_until(20_000);
     says(&mut world, 2, Envelope::new("PART").to("#net"));
     // Her going is in the log before she is back to read that.
-    world.at(20_001, Event::Fault(Fault::Pause(2, 20_000)));
+    world.run_until(20_003);
+    world.at(20_003, Event::Fault(Fault::Cut(2, Service::Mailbox, 20_000)));
     world.at(30_000, Event::Fault(Fault::Vanish));
     world.at(80_000, Event::Person(2, Deed::Join("#net")));
     world.at(100_000, Event::Person(2, Deed::Say("#net")));
