@@ -71,6 +71,10 @@ fn how_much_of_the_budget_is_in_use_is_said() {
     world.set_up("alice");
     let mut node = world.node("alice");
     world.ok("alice", &["send", "--join", "#net", "hello"]);
+    // What nobody else is there to hear goes nowhere.
+    world.set_up("bob");
+    let mut bob = world.pipe("bob");
+    bob.join("#net");
     let mut party = Party::start(world.kirc("alice"), "alice", "#net");
     party.until("joined", LONG, |h| h.joined);
     party.talk("#net", 200);

@@ -1,6 +1,8 @@
 //! Measures on real services: a message beside two bare rdkafka hops, a stream beside a bare producer and consumer, bytes in
 //! the topic, and the time that a kick takes in a large channel.
 
+use std::sync::Arc;
+
 use anyhow::bail;
 
 use super::crowd;
@@ -23,12 +25,18 @@ const KICK_GOAL: f64 = 2.0;
 
 /// Measures on the services of these settings. `members`: of the large channel; 0 leaves it out.
 pub async fn run(config: &Config, plan: Plan, members: usize) -> anyhow::Result<Report> {
-    let place = Place::real(config).await?;
-    // Whoever has waited long enough is not to leave anything behind either.
+    let place = Arc::new(Place::real(config).await?);
+    // Whoever has waited long enough is not to leave anything behind either, nor to wait for what stands in a bare hop.
+    let measuring = {
+        let place = place.clone();
+        tokio::spawn(async move { measure(&place, plan, members).await })
+    };
+    let stop = measuring.abort_handle();
     let measured = tokio::select! {
-        measured = measure(&place, plan, members) => measured,
+        measured = measuring => measured?,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("it was interrupted")),
     };
+    stop.abort();
     let cleared = place.clear().await;
     let report = measured?;
     cleared?;

@@ -83,9 +83,8 @@ impl Place {
     pub async fn clear(&self) -> anyhow::Result<()> {
         let Self::Real(real) = self else { return Ok(()) };
         // What can't be taken away of the one does not keep the other.
-        let topics = real.clear_topics().await;
-        real.clear_schemas().await?;
-        topics
+        let (topics, schemas) = tokio::join!(real.clear_topics(), real.clear_schemas());
+        schemas.and(topics)
     }
 
     /// Two topics that nobody reads while three nodes talk.
@@ -132,18 +131,15 @@ impl Real {
     }
 
     async fn clear_schemas(&self) -> anyhow::Result<()> {
-        let mut config = self.config.clone();
-        let mut left = Ok(());
-        for schema in self.schemas.lock().await.drain(..) {
+        let schemas: Vec<String> = self.schemas.lock().await.drain(..).collect();
+        let cleared = schemas.into_iter().map(|schema| async move {
+            let mut config = self.config.clone();
             config.settings.postgres_schema = Some(schema.clone());
-            if let Some(place) = services::postgres(&config)?
-                && let Err(error) = place.forget().await
-            {
-                let text = format!("{schema} and what is in it was left behind in PostgreSQL");
-                left = Err(anyhow::Error::from(error).context(text));
-            }
-        }
-        left
+            let Some(place) = services::postgres(&config)? else { return Ok(()) };
+            let text = format!("{schema} and what is in it was left behind in PostgreSQL");
+            place.forget().await.context(text)
+        });
+        futures_util::future::join_all(cleared).await.into_iter().collect()
     }
 }
 
