@@ -236,7 +236,8 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
             let key = LogRecord::key_envelope(relayed().epoch, relayed().kid, "join", prev, &[prev]);
             vec![
                 LogRecord::claim(me(), &my_card(), &channel, term, prev, None, 5),
-                LogRecord::act(me(), &channel, term, Seq(2), prev, &relayed()),
+                LogRecord::acts(me(), &channel, term, Seq(2), prev, &[relayed()]),
+                LogRecord::acts(me(), &channel, term, Seq(2), prev, &[relayed(), relayed()]),
                 LogRecord::leader(key, me(), &channel, term, Seq(1), prev),
                 LogRecord::leader(Envelope::new("RESIGN"), me(), &channel, term, Seq(3), prev),
                 Send { name: channel, act: relayed() }.to_bytes(),

@@ -2,6 +2,10 @@
 
 /// Bytes of one record at the most; larger things travel in parts.
 pub const RECORD: usize = 256 * 1024;
+/// Acts in one record of a log at the most.
+pub const BATCH: usize = 64;
+/// Bytes of what they hold, encrypted, from which on a batch takes no more.
+pub const BATCH_BYTES: usize = 48 * 1024;
 /// Bytes of an envelope that a session may hand in.
 pub const ENVELOPE: usize = 64 * 1024;
 /// Bytes of one line of a body.

@@ -70,7 +70,7 @@ impl Hostile {
         let seen = Envelope::from_canonical(value).ok();
         let lately = self.seen.len().saturating_sub(6);
         let old = dice.pick(&self.seen[lately..]).cloned();
-        self.seen.extend(seen.clone().filter(|e| e.command == "LOG"));
+        self.seen.extend(seen.clone().filter(|e| matches!(e.command.as_str(), "LOG" | "BATCH")));
         if !dice.chance(self.rate) {
             return None;
         }
@@ -122,8 +122,42 @@ fn garble(dice: &mut Dice, value: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// One of the acts of a batch.
+fn one_of<'a>(dice: &mut Dice, batch: &'a mut Envelope) -> Option<&'a mut Vec<Value>> {
+    let Some(kirc_core::Body::Object(body)) = &mut batch.body else {
+        return None;
+    };
+    let acts = body.get_mut("acts")?.as_array_mut()?;
+    let at = dice.index(acts.len());
+    acts.get_mut(at)?.as_array_mut()
+}
+
+/// Leaves out an act of a batch, or puts one before the next, or in there twice; or changes a letter of one.
+fn alter_batch(dice: &mut Dice, mut batch: Envelope) -> Option<Envelope> {
+    let how = dice.below(4);
+    if how == 0 {
+        let token = one_of(dice, &mut batch)?.get_mut(2)?;
+        *token = String::from_utf8(garble(dice, token.as_str()?.as_bytes())).ok()?.into();
+        return Some(batch);
+    }
+    let Some(kirc_core::Body::Object(body)) = &mut batch.body else {
+        return None;
+    };
+    let acts = body.get_mut("acts")?.as_array_mut()?;
+    let at = dice.index(acts.len() - 1);
+    match how {
+        1 if acts.len() > 2 => drop(acts.remove(at)),
+        2 => acts.swap(at, at + 1),
+        _ => acts.insert(at, acts.get(at)?.clone()),
+    }
+    Some(batch)
+}
+
 /// Changes a letter of the ciphertext.
 fn alter(dice: &mut Dice, mut envelope: Envelope) -> Option<Envelope> {
+    if envelope.command == "BATCH" {
+        return alter_batch(dice, envelope);
+    }
     let Some(kirc_core::Body::Object(body)) = &mut envelope.body else {
         return None;
     };
@@ -148,12 +182,26 @@ fn graft(place: &Envelope, value: &[u8], mut old: Envelope) -> Option<Envelope> 
 
 /// Opens what an author said, says something else in its name, and signs that itself.
 fn forge(dice: &mut Dice, me: &Host, mut place: Envelope) -> Option<Envelope> {
-    let token = place.get("ct")?.as_str()?.to_owned();
+    if place.command == "BATCH" {
+        let act = one_of(dice, &mut place)?;
+        let [Value::String(from), Value::String(id), Value::String(token)] = act.as_slice() else {
+            return None;
+        };
+        let forged = forge_act(dice, me, from, id, token)?;
+        *act.get_mut(2)? = forged.into();
+        return Some(place);
+    }
+    let token = place.get("ct")?.as_str()?;
+    let forged = forge_act(dice, me, place.from.as_deref()?, place.id.as_deref()?, token)?;
+    Some(place.field("ct", forged))
+}
+
+fn forge_act(dice: &mut Dice, me: &Host, from: &str, id: &str, token: &str) -> Option<String> {
     let held = me.store.values().iter().filter(|((table, _), _)| *table == Table::Key);
     let keys = me.channel_keys(held.map(|(_, value)| value));
-    let (key, plain) = keys.iter().find_map(|k| Some((k, k.decrypt(&token).ok()?)))?;
+    let (key, plain) = keys.iter().find_map(|k| Some((k, k.decrypt(token).ok()?)))?;
     let mut inner = Envelope::from_canonical(&plain).ok()?;
-    (inner.from, inner.id) = (place.from.clone(), place.id.clone());
+    (inner.from, inner.id) = (Some(from.to_owned()), Some(id.to_owned()));
     if inner.from.as_deref() == Some(me.identity.actor().to_string().as_str()) {
         return None;
     }
@@ -173,7 +221,5 @@ fn forge(dice: &mut Dice, me: &Host, mut place: Envelope) -> Option<Envelope> {
             inner.line("something that nobody said")
         }
     };
-    let token = key.encrypt(&act_plaintext(&inner.sign(Domain::Message, &me.identity)));
-    place = place.field("ct", token);
-    Some(place)
+    Some(key.encrypt(&act_plaintext(&inner.sign(Domain::Message, &me.identity))))
 }

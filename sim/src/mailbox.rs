@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use kirc_core::Envelope;
 use kirc_core::ids::{Millis, Offset};
 use kirc_core::port::{RawRecord, Topic};
+use serde_json::Value;
 
 /// One partition.
 pub struct Partition {
@@ -117,6 +119,11 @@ pub fn ids(value: &[u8]) -> Vec<String> {
         if let Some(id) = text.get(from..from + 36) {
             found.push(id.to_owned());
         }
+    }
+    // Those of a record that holds several acts stand in their places: author, id, ciphertext.
+    if let Ok(Some(kirc_core::Body::Object(body))) = Envelope::from_canonical(value).map(|e| e.body) {
+        let acts = body.get("acts").and_then(Value::as_array).into_iter().flatten();
+        found.extend(acts.filter_map(|act| act.get(1)?.as_str().map(str::to_owned)));
     }
     found
 }

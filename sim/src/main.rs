@@ -51,12 +51,13 @@ fn main() -> ExitCode {
     let took = began.elapsed().as_secs_f64().max(0.001);
     let runs = (tally.passed + tally.failed.len() as u64) as f64;
     println!(
-        "{:.1} runs/s on {} jobs ({:.1} s); {} messages sent, {} records in logs, {} inputs",
+        "{:.1} runs/s on {} jobs ({:.1} s); {} messages sent, {} records in logs ({} with several acts), {} inputs",
         runs / took,
         args.jobs,
         took,
         tally.settled,
         tally.appended,
+        tally.batches,
         tally.handled
     );
     if !tally.failed.is_empty() {

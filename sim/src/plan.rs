@@ -176,6 +176,8 @@ pub struct Plan {
     pub manners: Manners,
     /// Short epochs, so that rotation by count is met too.
     pub epoch_messages: u64,
+    /// How many records a leader has on their way before it gathers what people say: few, so that it does.
+    pub on_the_way: usize,
     /// Whether each channel's log is a topic of its own.
     pub topic_each: bool,
 }
@@ -210,8 +212,10 @@ impl Plan {
                 churn: 400,
             },
             epoch_messages: if dice.chance(200) { dice.range(5, 20) } else { 5_000 },
+            on_the_way: 1,
             topic_each: false,
         };
+        plan.on_the_way = 1 + (plan.active % 4) as usize;
         plan.add_faults(dice);
         plan.topic_each = dice.chance(250);
         plan

@@ -19,6 +19,8 @@ pub struct Tally {
     pub handled: u64,
     /// Records that landed in logs, in all.
     pub appended: u64,
+    /// Those of them that hold several acts.
+    pub batches: u64,
 }
 
 /// Runs the seeds `from..from + seeds` on `jobs` threads. `tell` hears of each failure as it comes.
@@ -50,6 +52,7 @@ fn count(tally: &Mutex<Tally>, outcome: Outcome) {
     tally.settled += outcome.settled;
     tally.handled += outcome.handled;
     tally.appended += outcome.appended;
+    tally.batches += outcome.batches;
     if outcome.breaches.is_empty() {
         tally.passed += 1;
     } else {

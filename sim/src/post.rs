@@ -11,6 +11,8 @@ use crate::world::{Event, Landing, World};
 const APPEND_TIMEOUT: u64 = 3_000;
 /// What a claim to lead has in it.
 const CLAIM: &[u8] = b"\"command\":\"CLAIM\"";
+/// What a record has in it that holds several acts.
+const BATCH: &[u8] = b"\"command\":\"BATCH\"";
 
 impl World {
     /// A node appends; a hostile one may append something else.
@@ -135,6 +137,7 @@ impl World {
         }
         if is_log(&topic.name) {
             self.witness.appended += 1;
+            self.witness.batches += u64::from(value.windows(BATCH.len()).any(|w| w == BATCH));
             if value.windows(CLAIM.len()).any(|w| w == CLAIM) {
                 self.wake_zombies();
             }

@@ -16,13 +16,14 @@ impl World {
         let session = SessionId(self.fresh());
         let seed = self.dice.seed();
         let mutant = self.mutant;
-        let epoch_messages = self.plan.epoch_messages;
+        let (epoch_messages, on_the_way) = (self.plan.epoch_messages, self.plan.on_the_way);
         let log = if self.plan.topic_each { crate::host::LOG_EACH } else { crate::host::LOG };
         let host = &mut self.hosts[index];
         host.session = session;
         let mut config = host.config(log);
         config.mutant = mutant;
         config.epoch_messages = epoch_messages;
+        config.on_the_way = on_the_way;
         let identity = crate::keys::identity(host.index);
         let node = Node::restore(config, identity, &host.store.snapshot(), seed, host.clocks(self.now));
         match node {

@@ -36,6 +36,8 @@ pub struct Outcome {
     pub handled: u64,
     /// Records that landed in logs.
     pub appended: u64,
+    /// Those of them that hold several acts.
+    pub batches: u64,
 }
 
 /// Runs a seed.
@@ -70,7 +72,8 @@ pub fn run(seed: u64, choice: Choice) -> Outcome {
         };
         w.witness.heard.iter().filter(is_sent).count() as u64
     });
-    let (handled, appended) = world.as_ref().map_or((0, 0), |w| (w.witness.handled, w.witness.appended));
+    let count = world.as_ref().map(|w| (w.witness.handled, w.witness.appended, w.witness.batches));
+    let (handled, appended, batches) = count.unwrap_or_default();
     Outcome {
         seed,
         breaches,
@@ -79,6 +82,7 @@ pub fn run(seed: u64, choice: Choice) -> Outcome {
         settled,
         handled,
         appended,
+        batches,
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Witness {
     pub vanished: Vec<u64>,
     /// How many records landed in the log.
     pub appended: u64,
+    /// Those of them that hold several acts.
+    pub batches: u64,
     /// How many inputs nodes have handled.
     pub handled: u64,
 }

@@ -31,7 +31,8 @@ async fn messages_reach_the_reader_and_each_step_is_timed() {
     }
     assert!(talk::flood(&mut stage, 50).await.unwrap() > 0.0);
     let times = stage.take_times();
-    assert!(times.said.len() >= 53 && times.relayed.len() >= 53 && times.read.len() >= 53);
+    // What is said one by one goes one by one; what comes while that is on its way may go together.
+    assert!(times.said.len() >= 53 && times.relayed.len() >= 4 && times.read.len() >= 4);
     stage.close().await;
 }
 

@@ -91,6 +91,11 @@ pub enum ActKind {
 }
 
 impl ActKind {
+    /// Whether it is something that people say: it changes nothing of the channel.
+    pub fn is_said(&self) -> bool {
+        matches!(self, Self::Message | Self::Notice)
+    }
+
     /// The command of its envelope.
     pub fn command(&self) -> &str {
         match self {

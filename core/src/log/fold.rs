@@ -3,14 +3,17 @@
 //! Every member runs the same function over the same records. It reads the record's own log time and nothing else.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Kept, LogRecord, SealedAct, Sequenced, Stand, chain_claim};
-use crate::channel::{Act, ActKind, Change, ChannelState, Order};
+use super::acts::SealedAct;
+use super::open::{Acted, Opened, open_act};
+use super::record::{Kept, LogRecord, Sequenced, Stand, chain_claim};
+use crate::channel::{ChannelState, Order};
 use crate::envelope::{Domain, Envelope};
 use crate::identity::PublicKeys;
-use crate::ids::{ActorId, ChannelId, Epoch, Hash, KeyId, Millis, MsgId, Seq, Term};
+use crate::ids::{ActorId, ChannelId, Epoch, Hash, KeyId, Millis, Seq, Term};
 use crate::keys::KeyRing;
 use crate::node::Config;
 
@@ -57,15 +60,6 @@ pub struct Fold {
     pub challenged: BTreeMap<ActorId, Millis>,
 }
 
-/// A decrypted and verified act.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Opened {
-    /// The act.
-    pub act: Act,
-    /// The author's signed envelope.
-    pub envelope: Envelope,
-}
-
 /// What a record came to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
@@ -97,8 +91,8 @@ pub enum Verdict {
     },
     /// Records of a log that is gone.
     Late(Vec<Kept>),
-    /// A member did something.
-    Acted(Box<(Opened, Change)>),
+    /// Members did something, each in its place.
+    Acted(Vec<Acted>),
     /// Of a kind that is not known here.
     Skipped,
 }
@@ -113,10 +107,10 @@ pub struct Judge<'a> {
     pub hash: Hash,
     /// The log's time for it.
     pub time: Millis,
-    /// What the record holds, if it is this node's own work coming back.
-    pub trusted: Option<Opened>,
-    /// What its act holds, if that is this node's own work; somebody else gave it its place.
-    pub sent: Option<Opened>,
+    /// What the record holds, act by act, if it is this node's own work coming back.
+    pub trusted: Option<Vec<Arc<Opened>>>,
+    /// What an act holds that is this node's own work; somebody else gave it its place.
+    pub sent: &'a dyn Fn(&SealedAct) -> Option<Arc<Opened>>,
     /// The log has begun anew, and nothing of it has counted yet: what counts first is a claim that says what it stands on.
     pub anew: bool,
 }
@@ -273,7 +267,7 @@ impl Fold {
             return Verdict::Void("its signature is not the leader's");
         }
         let verdict = match record {
-            LogRecord::Act(_, sealed) => self.act(state, sealed, judge),
+            LogRecord::Acts(at, acts) => self.acts(state, acts, at.seq, judge),
             LogRecord::Key { epoch, kid, reason, state: hash, wraps, alg, .. } => {
                 if alg != "fernet" {
                     return Verdict::Forged("a key by a way that is not understood");
@@ -299,7 +293,7 @@ impl Fold {
             _ => Verdict::Skipped,
         };
         if !matches!(verdict, Verdict::Stall | Verdict::Forged(_) | Verdict::Void(_)) {
-            self.seq = at.seq;
+            self.seq = at.last();
             self.head = judge.hash;
             self.challenge = None;
         }
@@ -314,96 +308,63 @@ impl Fold {
         state.members.get(&self.leader).is_some_and(|m| holds(m.card.keys()))
     }
 
-    fn act(&self, state: &mut ChannelState, sealed: &SealedAct, judge: &Judge<'_>) -> Verdict {
-        if Some(sealed.kid) != self.kid || sealed.epoch != self.epoch {
-            return Verdict::Forged("a message under a key that is not the current one");
+    /// The acts of one record: all of them count, or none does.
+    fn acts(&self, state: &mut ChannelState, acts: &[SealedAct], first: Seq, judge: &Judge<'_>) -> Verdict {
+        let mut opened = Vec::with_capacity(acts.len());
+        for (i, sealed) in acts.iter().enumerate() {
+            match self.open(state, sealed, judge.trusted.as_ref().and_then(|all| all.get(i)), judge) {
+                Ok(one) => opened.push(one),
+                Err(verdict) => return verdict,
+            }
         }
-        let opened = match judge.trusted.as_ref().or(judge.sent.as_ref()) {
-            Some(opened) => opened.clone(),
-            None => {
-                let Some(key) = judge.ring.get(sealed.epoch) else {
-                    return Verdict::Stall;
-                };
-                let Ok(plain) = key.decrypt(&sealed.token) else {
-                    return Verdict::Forged("a message that can't be decrypted");
-                };
-                match open_act(&plain, sealed, self.channel, state, judge.config) {
-                    Ok(opened) => opened,
-                    Err(why) => return Verdict::Forged(why),
+        // Nothing in a batch changes what another act in it may do or whose it is, so they could be opened first; and what was
+        // taken in of one that turns out to be no good is a count, which is put back.
+        if opened.len() > 1 && !opened.iter().all(|o| o.act.kind.is_said()) {
+            return Verdict::Forged("a change of the channel among what people say");
+        }
+        let (mut acted, mut before) = (Vec::with_capacity(acts.len()), Vec::new());
+        for (i, opened) in opened.into_iter().enumerate() {
+            let repeated = state.order(&opened.act) != Order::Next && !mutant!(judge.config, AcceptRepeats);
+            let why = match () {
+                () if repeated => "a message out of its author's order",
+                () if state.check(&opened.act).is_err() => "something that its author may not do",
+                () => {
+                    before.extend(
+                        state.members.get(&opened.act.author).map(|m| (opened.act.author, m.n, m.last)),
+                    );
+                    let change = state.apply(&opened.act);
+                    acted.push(Acted { opened, change, seq: Seq(first.0 + i as u64) });
+                    continue;
+                }
+            };
+            for (author, n, last) in before.into_iter().rev() {
+                if let Some(member) = state.members.get_mut(&author) {
+                    (member.n, member.last) = (n, last);
                 }
             }
-        };
-        if state.order(&opened.act) != Order::Next && !mutant!(judge.config, AcceptRepeats) {
-            return Verdict::Forged("a message out of its author's order");
+            return Verdict::Forged(why);
         }
-        if state.check(&opened.act).is_err() {
-            return Verdict::Forged("something that its author may not do");
+        Verdict::Acted(acted)
+    }
+
+    /// What is in an act: as we know it ourselves, or decrypted and checked.
+    fn open(
+        &self,
+        state: &ChannelState,
+        sealed: &SealedAct,
+        trusted: Option<&Arc<Opened>>,
+        judge: &Judge<'_>,
+    ) -> Result<Arc<Opened>, Verdict> {
+        if Some(sealed.kid) != self.kid || sealed.epoch != self.epoch {
+            return Err(Verdict::Forged("a message under a key that is not the current one"));
         }
-        let change = state.apply(&opened.act);
-        Verdict::Acted(Box::new((opened, change)))
+        if let Some(opened) = trusted.cloned().or_else(|| (judge.sent)(sealed)) {
+            return Ok(opened);
+        }
+        let key = judge.ring.get(sealed.epoch).ok_or(Verdict::Stall)?;
+        let plain = key.decrypt(&sealed.token);
+        let plain = plain.map_err(|_| Verdict::Forged("a message that can't be decrypted"))?;
+        let opened = open_act(&plain, sealed, self.channel, state, judge.config);
+        opened.map(Arc::new).map_err(Verdict::Forged)
     }
-}
-
-/// The bytes of a signed act that are encrypted. Author and id stand in the routing header, so they are left out here
-/// (a fifth of a short message's record); the reader puts them back before it checks the signature over them.
-pub fn act_plaintext(signed: &Envelope) -> Vec<u8> {
-    Envelope { from: None, id: None, ..signed.clone() }.to_canonical()
-}
-
-/// Reads and checks what an author signed: canonical, of this channel, as the routing header says, by a member's
-/// key (or, for JOIN, by the key of the card in it).
-pub(crate) fn open_act(
-    plain: &[u8],
-    sealed: &SealedAct,
-    channel: ChannelId,
-    state: &ChannelState,
-    config: &Config,
-) -> Result<Opened, &'static str> {
-    let mut envelope =
-        Envelope::from_canonical(plain).map_err(|_| "a message that is not in canonical form")?;
-    if envelope.from.is_some() || envelope.id.is_some() {
-        return Err("a message that says twice who wrote it");
-    }
-    // The signature is over these too: a header that names another author or id breaks it.
-    envelope.from = Some(sealed.from.to_string());
-    envelope.id = Some(sealed.id.to_string());
-    let act = Act::parse(&envelope).map_err(|_| "a message that can't be read")?;
-    verify_act(&envelope, &act, channel, state, config)?;
-    let is_join = matches!(act.kind, ActKind::Join { .. });
-    let epoch = envelope.meta_u64("epoch").map(Epoch);
-    let kid = envelope.meta_str("kid").and_then(|k| KeyId::parse(k).ok());
-    if !is_join && (epoch != Some(sealed.epoch) || kid != Some(sealed.kid)) {
-        return Err("a message that was moved to another key");
-    }
-    Ok(Opened { act, envelope })
-}
-
-/// Checks channel and signature of an act.
-pub(crate) fn verify_act(
-    envelope: &Envelope,
-    act: &Act,
-    channel: ChannelId,
-    state: &ChannelState,
-    config: &Config,
-) -> Result<(), &'static str> {
-    if envelope.meta_str("ch").and_then(|c| ChannelId::parse(c).ok()) != Some(channel) {
-        return Err("a message of another channel");
-    }
-    let keys = match &act.kind {
-        ActKind::Join { card, .. } if card.actor() == act.author => card.keys(),
-        ActKind::Join { .. } => return Err("a JOIN with somebody else's card"),
-        _ => match state.members.get(&act.author) {
-            Some(member) => member.card.keys(),
-            None => return Err("a message by somebody who is not a member"),
-        },
-    };
-    if envelope.verify(Domain::Message, keys).is_err() && !mutant!(config, TrustLeader) {
-        return Err("a message whose author did not sign it");
-    }
-    Ok(())
-}
-
-/// The id that a message must exceed.
-pub(crate) fn last_id(state: &ChannelState, actor: &ActorId) -> MsgId {
-    state.members.get(actor).map_or_else(|| state.last_of_stranger(actor), |m| m.last)
 }

@@ -4,7 +4,8 @@
 
 use serde_json::{Value, json};
 
-use super::record::{Kept, LogRecord, SealedAct, Stand};
+use super::acts::SealedAct;
+use super::record::{Kept, LogRecord, Stand};
 use crate::envelope::{Domain, Envelope};
 use crate::identity::{Card, Identity};
 use crate::ids::{ChannelId, Epoch, Hash, KeyId, MAX_SAFE_INTEGER, Seq, Term};
@@ -77,16 +78,20 @@ impl LogRecord {
         Envelope::new("LATE").field("records", Value::Array(records))
     }
 
-    /// The bytes of a relayed act.
-    pub fn act(
+    /// The bytes of relayed acts, which are of one epoch: a LOG record for one, a BATCH for several.
+    pub fn acts(
         me: &Identity,
         name: &ChannelName,
         term: Term,
         seq: Seq,
         prev: Hash,
-        act: &SealedAct,
+        acts: &[SealedAct],
     ) -> Vec<u8> {
-        Self::finish(act.envelope("LOG", name), me, term, seq, prev)
+        let envelope = match acts {
+            [act] => act.envelope("LOG", name),
+            _ => SealedAct::batch_envelope(acts, name),
+        };
+        Self::finish(envelope, me, term, seq, prev)
     }
 
     /// The bytes of a record of the leader's own: KEY, RESIGN.

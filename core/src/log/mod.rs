@@ -3,12 +3,15 @@
 //! Readers are the fence: whether a record counts depends on it and on what stands before it, on nothing else.
 //! This room appends nothing and asks no clock.
 
+mod acts;
 mod fold;
 mod make;
+mod open;
 mod record;
 
-pub use fold::{Fold, Judge, Opened, Verdict, act_plaintext};
-pub(crate) use fold::{last_id, open_act, same_life, verify_act};
-pub use record::{
-    Kept, LogRecord, RecordError, SealedAct, Send, Sequenced, Stand, chain_claim, hash_record, life_of,
-};
+pub use acts::{SealedAct, Send};
+pub(crate) use fold::same_life;
+pub use fold::{Fold, Judge, Verdict};
+pub use open::{Acted, Opened, act_plaintext};
+pub(crate) use open::{last_id, open_act, verify_act};
+pub use record::{Kept, LogRecord, RecordError, Sequenced, Stand, chain_claim, hash_record, life_of};

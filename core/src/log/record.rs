@@ -1,17 +1,16 @@
 //! The records of a channel's log and of its way there, as bytes and as types.
 //!
-//! In the clear stand CLAIM, CHALLENGE, KEY and RESIGN; LOG carries a member's signed act, encrypted. This file
+//! In the clear stand CLAIM, CHALLENGE, KEY and RESIGN; LOG and BATCH carry members' signed acts, encrypted (`acts`). This file
 //! reads them (`make` writes them) and knows their form, not whether they count.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use serde_json::{Value, json};
 
+use super::acts::SealedAct;
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::identity::{Card, IdentityError};
-use crate::ids::{
-    ActorId, ChannelId, Epoch, Hash, IdError, KeyId, MAX_SAFE_INTEGER, Millis, MsgId, Seq, Term,
-};
+use crate::ids::{ActorId, ChannelId, Epoch, Hash, IdError, KeyId, MAX_SAFE_INTEGER, Millis, Seq, Term};
 use crate::names::{ChannelName, NameError};
 
 /// Why bytes are no record.
@@ -41,25 +40,19 @@ pub struct Sequenced {
     pub envelope: Envelope,
     /// The term whose leader signed it.
     pub term: Term,
-    /// Its place.
+    /// Its place: that of the first, if it holds several acts.
     pub seq: Seq,
+    /// How many places it takes.
+    pub places: u64,
     /// The head before it.
     pub prev: Hash,
 }
 
-/// A member's act, encrypted, with the routing header that must say what is inside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SealedAct {
-    /// The author.
-    pub from: ActorId,
-    /// The act's id.
-    pub id: MsgId,
-    /// The epoch of the key.
-    pub epoch: Epoch,
-    /// The key.
-    pub kid: KeyId,
-    /// The Fernet token.
-    pub token: String,
+impl Sequenced {
+    /// The last place that it takes.
+    pub fn last(&self) -> Seq {
+        Seq(self.seq.0 + self.places.saturating_sub(1))
+    }
 }
 
 /// A record of a log.
@@ -93,8 +86,8 @@ pub enum LogRecord {
         /// How much of the channel it has, in a log that begins anew.
         have: Option<Seq>,
     },
-    /// A member's act, relayed.
-    Act(Sequenced, SealedAct),
+    /// Members' acts, relayed: one (LOG) or several in their order (BATCH).
+    Acts(Sequenced, Vec<SealedAct>),
     /// A new epoch.
     Key {
         /// What all share.
@@ -171,40 +164,16 @@ pub fn chain_claim(head: Hash, claim: Hash) -> Hash {
     Hash::of("kirc.v1.take-over", &[&head.0, &claim.0])
 }
 
-fn meta_u64(e: &Envelope, name: &'static str) -> Result<u64, RecordError> {
+pub(super) fn meta_u64(e: &Envelope, name: &'static str) -> Result<u64, RecordError> {
     e.meta_u64(name).filter(|v| *v <= MAX_SAFE_INTEGER).ok_or(RecordError::Missing(name))
 }
 
-fn meta_str<'e>(e: &'e Envelope, name: &'static str) -> Result<&'e str, RecordError> {
+pub(super) fn meta_str<'e>(e: &'e Envelope, name: &'static str) -> Result<&'e str, RecordError> {
     e.meta_str(name).ok_or(RecordError::Missing(name))
 }
 
-fn sender(e: &Envelope) -> Result<ActorId, RecordError> {
+pub(super) fn sender(e: &Envelope) -> Result<ActorId, RecordError> {
     Ok(ActorId::parse(e.from.as_deref().ok_or(RecordError::Missing("from"))?)?)
-}
-
-impl SealedAct {
-    fn parse(e: &Envelope) -> Result<Self, RecordError> {
-        Ok(Self {
-            from: sender(e)?,
-            id: MsgId::parse(e.id.as_deref().ok_or(RecordError::Missing("id"))?)?,
-            epoch: Epoch(meta_u64(e, "epoch")?),
-            kid: KeyId::parse(meta_str(e, "kid")?)?,
-            token: e.get("ct").and_then(Value::as_str).ok_or(RecordError::Missing("ct"))?.to_owned(),
-        })
-    }
-
-    pub(super) fn envelope(&self, command: &str, channel: &ChannelName) -> Envelope {
-        Envelope {
-            id: Some(self.id.to_string()),
-            ..Envelope::new(command)
-                .from(self.from.to_string())
-                .to(channel.as_str())
-                .meta("epoch", self.epoch.0)
-                .meta("kid", self.kid.to_string())
-                .field("ct", self.token.as_str())
-        }
-    }
 }
 
 /// The mark of a life of a log, by its incarnation id.
@@ -268,10 +237,19 @@ impl LogRecord {
     fn parse_sequenced(e: Envelope, term: Term) -> Result<Self, RecordError> {
         let seq = Seq(meta_u64(&e, "seq")?);
         let prev = Hash::parse(meta_str(&e, "prev")?)?;
+        let at = |envelope| Sequenced { envelope, term, seq, places: 1, prev };
         match e.command.as_str() {
             "LOG" => {
                 let act = SealedAct::parse(&e)?;
-                Ok(Self::Act(Sequenced { envelope: e, term, seq, prev }, act))
+                Ok(Self::Acts(at(e), vec![act]))
+            }
+            "BATCH" => {
+                let acts = SealedAct::parse_batch(&e)?;
+                let places = acts.len() as u64;
+                if seq.0 > MAX_SAFE_INTEGER - places {
+                    return Err(RecordError::Missing("seq"));
+                }
+                Ok(Self::Acts(Sequenced { places, ..at(e) }, acts))
             }
             "KEY" => {
                 let hashes = e.get("wraps").and_then(Value::as_array).ok_or(RecordError::Missing("wraps"))?;
@@ -289,57 +267,33 @@ impl LogRecord {
                     state: Hash::parse(text("state")?)?,
                     alg: text("alg")?.to_owned(),
                     wraps,
-                    at: Sequenced { envelope: e, term, seq, prev },
+                    at: at(e),
                 })
             }
             "RESIGN" => {
                 let empty = e.get("empty").and_then(Value::as_bool).unwrap_or(false);
-                Ok(Self::Resign { at: Sequenced { envelope: e, term, seq, prev }, empty })
+                Ok(Self::Resign { at: at(e), empty })
             }
             "LATE" => {
                 let all =
                     e.get("records").and_then(Value::as_array).ok_or(RecordError::Missing("records"))?;
                 let records = all.iter().map(Kept::parse).collect::<Option<Vec<_>>>();
                 let records = records.ok_or(RecordError::Missing("records"))?;
-                Ok(Self::Late { at: Sequenced { envelope: e, term, seq, prev }, records })
+                Ok(Self::Late { at: at(e), records })
             }
-            _ => Ok(Self::Unknown(Sequenced { envelope: e, term, seq, prev })),
+            _ => Ok(Self::Unknown(at(e))),
         }
     }
 
     /// What a sequenced record shares with all others.
     pub fn sequenced(&self) -> Option<&Sequenced> {
         match self {
-            Self::Act(at, _)
+            Self::Acts(at, _)
             | Self::Key { at, .. }
             | Self::Resign { at, .. }
             | Self::Late { at, .. }
             | Self::Unknown(at) => Some(at),
             Self::Claim { .. } | Self::Challenge { .. } => None,
         }
-    }
-}
-
-/// An act on its way to the leader's `data-in`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Send {
-    /// The channel.
-    pub name: ChannelName,
-    /// The act.
-    pub act: SealedAct,
-}
-
-impl Send {
-    /// Its bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.act.envelope("SEND", &self.name).to_canonical()
-    }
-
-    /// Reads it from an envelope whose command is `SEND`.
-    pub fn parse(e: &Envelope) -> Result<Self, RecordError> {
-        Ok(Self {
-            name: ChannelName::parse(e.to.as_deref().ok_or(RecordError::Missing("to"))?)?,
-            act: SealedAct::parse(e)?,
-        })
     }
 }

@@ -78,6 +78,8 @@ pub struct Config {
     pub clock_skew: Millis,
     /// Own messages on their way to one leader at once.
     pub window: usize,
+    /// Records of a leader on their way into a log: while so many are, what people say is gathered for the next.
+    pub on_the_way: usize,
     /// A deliberately broken rule, for the simulation.
     #[cfg(feature = "mutants")]
     pub mutant: Option<Mutant>,
@@ -132,6 +134,7 @@ impl Config {
             epoch_age: 24 * 3600 * 1000,
             clock_skew: crate::limits::CLOCK_SKEW,
             window: 512,
+            on_the_way: 4,
             #[cfg(feature = "mutants")]
             mutant: None,
         }

@@ -2,6 +2,8 @@
 //!
 //! It decides nothing about who may come in: the channel's rules do.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::Channel;
@@ -49,7 +51,7 @@ impl Channel {
         }
         let epoch = lead.epoch.next();
         let author = act.author;
-        match self.relay(cx, Opened { act, envelope }, None) {
+        match self.relay(cx, Arc::new(Opened { act, envelope }), None) {
             Ok(()) => {
                 if let Some(lead) = self.lead.as_mut()
                     && lead.spec.members.contains_key(&author)

@@ -3,11 +3,13 @@
 //! Only what is said: what changes the channel stands in its log, where whoever joins later finds it. Nobody can come in
 //! without us, since it is the leader who lets them in.
 
+use std::sync::Arc;
+
 use super::stamp::complete_act;
 use super::{Channel, Phase};
 use crate::channel::{Act, Change};
-use crate::ids::MsgId;
-use crate::log::Opened;
+use crate::ids::{MsgId, Seq};
+use crate::log::{Acted, Opened};
 use crate::node::ctx::Ctx;
 
 impl Channel {
@@ -22,7 +24,9 @@ impl Channel {
                 return;
             };
             let source = self.replica.as_ref().and_then(|r| r.state.prefix(&opened.act.author));
-            self.show(cx, &opened, &Change { source, ..Change::default() });
+            let change = Change { source, ..Change::default() };
+            let seq = self.replica.as_ref().map_or(Seq(0), |r| r.fold.seq);
+            self.show(cx, &Acted { opened: Arc::new(opened), change, seq });
         }
     }
 

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Channel, Phase, Replica};
-use crate::channel::{ActKind, ChannelState};
+use crate::channel::ChannelState;
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
 use crate::ids::{ActorId, ChannelId, Millis, MsgId, Seq};
 use crate::keys::{EpochInfo, KeyRing};
-use crate::log::{Fold, Judge, Kept, LogRecord, Opened, Verdict, hash_record, last_id};
+use crate::log::{Acted, Fold, Judge, Kept, LogRecord, Opened, Verdict, hash_record, last_id};
 use crate::node::Config;
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
@@ -58,8 +58,8 @@ pub(crate) struct Late {
 enum Took {
     /// It is the next.
     Next,
-    /// A message.
-    Said(Box<(Opened, crate::channel::Change)>),
+    /// Messages.
+    Said(Vec<Acted>),
     /// A new epoch.
     Keyed(EpochInfo),
     /// It can't be read without a key.
@@ -126,11 +126,12 @@ impl Late {
             LogRecord::Claim { .. } => super::read::claim_hash(&record.value),
             _ => hash_record(&record.value),
         };
-        let judge = Judge { config, ring, hash, time: record.time, trusted: None, sent: None, anew: false };
+        let judge =
+            Judge { config, ring, hash, time: record.time, trusted: None, sent: &|_| None, anew: false };
         match self.fold.step(&mut self.state, &parsed, judge) {
             Verdict::Void(_) | Verdict::Forged(_) => Took::Void,
             Verdict::Stall => Took::Stall,
-            Verdict::Acted(acted) if matches!(acted.0.act.kind, ActKind::Message | ActKind::Notice) => {
+            Verdict::Acted(acted) if acted.iter().any(|one| one.opened.act.kind.is_said()) => {
                 Took::Said(acted)
             }
             Verdict::Keyed { kid, wraps, .. } => {
@@ -301,10 +302,12 @@ impl Channel {
             return;
         }
         let term = replica.fold.term;
+        self.append_all_gathered(cx);
+        let Some(lead) = &self.lead else { return };
         let envelope = LogRecord::late_envelope(&good);
         let bytes = LogRecord::leader(envelope, &cx.id, &self.room, term, lead.seq.next(), lead.head);
         if bytes.len() <= crate::limits::RECORD {
-            self.append_log(cx, bytes, None);
+            self.append_log(cx, bytes, Vec::new());
         }
     }
 
@@ -325,10 +328,10 @@ impl Channel {
         for record in records {
             let Ok(parsed) = LogRecord::parse(&record.value, &self.room) else { continue };
             if let Some(at) = parsed.sequenced()
-                && late.from.is_some_and(|from| at.seq > from)
-                && at.seq <= late.fold.seq
+                && late.from.is_some_and(|from| at.last() > from)
+                && at.last() <= late.fold.seq
             {
-                late.from = Some(at.seq);
+                late.from = Some(at.last());
             }
         }
         late.tries = 0;
@@ -348,9 +351,8 @@ impl Channel {
             match late.take(&record, &self.room, &self.ring, &cx.cfg) {
                 Took::Void | Took::Next => {}
                 Took::Said(said) => {
-                    let (opened, change) = *said;
-                    if !late.ids.contains(&opened.act.id) {
-                        self.show_late(cx, &opened, &change, late.fold.seq);
+                    for one in said.iter().filter(|one| !late.ids.contains(&one.opened.act.id)) {
+                        self.show_late(cx, one);
                     }
                 }
                 Took::Keyed(info) => {
@@ -374,13 +376,12 @@ impl Channel {
         self.late.as_ref().filter(|l| !l.waiting.is_empty()).map(|l| l.fold.epoch)
     }
 
-    fn show_late(&mut self, cx: &mut Ctx, opened: &Opened, change: &crate::channel::Change, seq: Seq) {
+    fn show_late(&mut self, cx: &mut Ctx, Acted { opened, change, seq }: &Acted) {
         let own = opened.act.author == cx.me();
         let out = if own { self.settle(cx, opened.act.id) } else { None };
-        if let Some(mut e) = self.shown(cx, opened, change) {
-            e.meta.insert("seq".into(), Value::from(seq.0));
+        if let Some(mut e) = self.shown(cx, opened, change, *seq) {
             e.meta.insert("late".into(), Value::Bool(true));
-            if let Some(row) = self.row(cx, opened.act.author, &e, seq, "sent") {
+            if let Some(row) = self.row(cx, opened.act.author, &e, *seq, "sent") {
                 cx.store(StoreOp::Message(row));
             }
             cx.broadcast(&e, out.as_ref().and_then(|o| o.origin.as_ref()));

@@ -4,7 +4,9 @@
 //! when it reads it back.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+use super::gather::Gathered;
 use super::{Channel, OutKind, Phase};
 use crate::channel::{Change, ChannelState};
 use crate::crypto::ChannelKey;
@@ -37,7 +39,8 @@ pub(super) enum Mode {
 /// A record that was appended and has not come back.
 pub(super) struct Pending {
     pub(super) hash: Hash,
-    pub(super) opened: Option<Opened>,
+    /// The acts in it.
+    pub(super) opened: Vec<Arc<Opened>>,
 }
 
 /// Somebody who waits to be let in: the request and the card.
@@ -64,6 +67,8 @@ pub(crate) struct Lead {
     /// Who has the key of the epoch.
     pub(super) readers: BTreeSet<ActorId>,
     pub(super) pending: VecDeque<Pending>,
+    /// Acts that have their place and wait for the next record.
+    pub(super) gathered: Gathered,
     pub(super) inflight: BTreeSet<Ticket>,
     pub(super) backlog: VecDeque<Backlog>,
     /// Joiners whose answer waits for the next KEY to come back.
@@ -92,6 +97,7 @@ impl Lead {
     /// Nothing is on its way into the log, and nobody waits for that.
     pub fn quiet(&self) -> bool {
         self.pending.is_empty()
+            && self.gathered.is_empty()
             && self.inflight.is_empty()
             && self.backlog.is_empty()
             && self.joiners.is_empty()
@@ -102,8 +108,8 @@ impl Lead {
     }
 
     /// What a record of this hash holds, if it is the one that is to come back next.
-    pub fn coming_back(&self, hash: &Hash) -> Option<Opened> {
-        self.pending.front().filter(|p| p.hash == *hash).and_then(|p| p.opened.clone())
+    pub fn coming_back(&self, hash: &Hash) -> Option<Vec<Arc<Opened>>> {
+        self.pending.front().filter(|p| p.hash == *hash && !p.opened.is_empty()).map(|p| p.opened.clone())
     }
 
     pub fn is_next(&self, hash: &Hash) -> bool {
@@ -154,6 +160,7 @@ impl Channel {
             key: None,
             readers: BTreeSet::new(),
             pending: VecDeque::new(),
+            gathered: Gathered::default(),
             inflight: BTreeSet::new(),
             backlog: VecDeque::new(),
             joiners: Vec::new(),
@@ -184,7 +191,8 @@ impl Channel {
         let info = self.ring.info(lead.epoch);
         lead.readers = info.map(|i| i.members.clone()).unwrap_or_default();
         let own_epoch = info.is_some_and(|i| i.term == replica.fold.term) && lead.key.is_some();
-        let lost: Vec<Opened> = lead.pending.drain(..).filter_map(|p| p.opened).collect();
+        let mut lost: Vec<Arc<Opened>> = lead.pending.drain(..).flat_map(|p| p.opened).collect();
+        lost.extend(lead.gathered.take().1);
         let members: BTreeSet<ActorId> = lead.spec.members.keys().copied().collect();
         if !own_epoch {
             self.rotate(cx, "leader");
@@ -238,7 +246,7 @@ impl Channel {
                     // Its author has not heard our no: say it again.
                     Some((last, refusal)) if last == id => self.refuse(cx, author, id, &refusal),
                     Some((last, _)) if last > id => {}
-                    _ => self.relay_for(cx, opened, send.act.token),
+                    _ => self.relay_for(cx, Arc::new(opened), send.act.token),
                 }
             }
             Err(_) => {
@@ -270,6 +278,7 @@ impl Channel {
         if at.is_none() || (lead.mode == Mode::Draining && lead.inflight.is_empty()) {
             self.resync(cx);
         } else {
+            self.append_gathered(cx);
             self.miss_records(cx);
         }
     }

@@ -12,6 +12,7 @@ mod ask;
 mod elect;
 mod enter;
 mod gap;
+mod gather;
 mod join;
 pub(super) mod keep;
 mod late;

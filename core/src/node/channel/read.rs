@@ -1,10 +1,12 @@
 //! Reading the log: each record is judged by the fold, kept, and acted on. It decides nothing that the fold decides.
 
+use std::collections::BTreeSet;
+
 use super::anew::Meet;
 use super::late::Late;
 use super::{Channel, Phase};
 use crate::ids::{ActorId, Hash, Offset};
-use crate::log::{Fold, Judge, LogRecord, Opened, Verdict, hash_record};
+use crate::log::{Acted, Fold, Judge, LogRecord, Opened, SealedAct, Verdict, hash_record};
 use crate::node::ctx::Ctx;
 use crate::port::{LogRow, RawRecord, StoreOp};
 
@@ -111,11 +113,10 @@ impl Channel {
             LogRecord::Key { .. } => self.lead.as_ref().and_then(|lead| lead.snapshot(&replica)),
             _ => None,
         };
-        let sent = match &parsed {
-            LogRecord::Act(_, sealed) if sealed.from == cx.me() => self.sent_as(sealed),
-            _ => None,
-        };
-        let judge = Judge { config: &cx.cfg, ring: &self.ring, hash, time: record.time, trusted, sent, anew };
+        let me = cx.me();
+        let sent = |sealed: &SealedAct| self.sent_as(sealed).filter(|_| sealed.from == me);
+        let judge =
+            Judge { config: &cx.cfg, ring: &self.ring, hash, time: record.time, trusted, sent: &sent, anew };
         let before = replica.fold.head;
         let old = (anew && begins).then(|| replica.clone());
         let verdict = replica.fold.step(&mut replica.state, &parsed, judge);
@@ -203,8 +204,10 @@ impl Channel {
             }
             Verdict::Late(records) => self.take_late(cx, records),
             Verdict::Acted(acted) => {
-                let (opened, change) = *acted;
-                self.on_acted(cx, opened, &change);
+                for one in &acted {
+                    self.on_acted(cx, one);
+                }
+                self.after_acts(cx, &acted);
             }
         }
     }
@@ -220,9 +223,8 @@ impl Channel {
         self.challenge_now(cx);
     }
 
-    fn on_acted(&mut self, cx: &mut Ctx, opened: Opened, change: &crate::channel::Change) {
-        let me = cx.me();
-        let author = opened.act.author;
+    fn on_acted(&mut self, cx: &mut Ctx, acted: &Acted) {
+        let (author, change) = (acted.opened.act.author, &acted.change);
         if change.membership
             || !change.modes.is_empty()
             || change.topic
@@ -231,20 +233,30 @@ impl Channel {
         {
             self.store_state(cx);
         }
-        self.store_counter(cx, &author);
         if let Some(left) = change.left {
             self.store_counter(cx, &left);
         }
-        self.compare_heads(cx, &opened);
-        self.show(cx, &opened, change);
-        if change.left == Some(me) {
+        self.compare_heads(cx, &acted.opened);
+        self.show(cx, acted);
+        if change.left == Some(cx.me()) {
             self.forget(cx);
             return;
         }
         self.lead_changed(cx, change);
         self.elect_changed(cx, change);
-        if author == me {
+        if author == cx.me() {
             self.refill(cx);
+        }
+    }
+
+    /// What is the same for all acts of a record is done once.
+    fn after_acts(&mut self, cx: &mut Ctx, acted: &[Acted]) {
+        if self.phase == Phase::Left {
+            return;
+        }
+        let authors: BTreeSet<ActorId> = acted.iter().map(|a| a.opened.act.author).collect();
+        for author in &authors {
+            self.store_counter(cx, author);
         }
     }
 

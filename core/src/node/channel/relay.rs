@@ -2,6 +2,8 @@
 //!
 //! What it appends is a proposal: it counts when the log gives it back.
 
+use std::sync::Arc;
+
 use super::Channel;
 use super::send::CLOCK;
 use super::stamp::{Stamp, seal_act};
@@ -9,7 +11,7 @@ use crate::channel::{Act, ActKind, Change, Order, Refusal};
 use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
-use crate::ids::{Hash, Term};
+use crate::ids::{Hash, Seq};
 use crate::log::{Fold, LogRecord, Opened, hash_record};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
@@ -33,7 +35,7 @@ impl Channel {
     }
 
     /// Gives an act its place: the act is signed and its signature was checked. `token` is what its author made of it.
-    pub fn relay(&mut self, cx: &mut Ctx, opened: Opened, token: Option<String>) -> Result<(), Refusal> {
+    pub fn relay(&mut self, cx: &mut Ctx, opened: Arc<Opened>, token: Option<String>) -> Result<(), Refusal> {
         let Some(lead) = self.lead.as_mut() else {
             return Ok(());
         };
@@ -63,12 +65,10 @@ impl Channel {
             // Signed for an epoch that has ended: its author stamps it anew when it reads the KEY record.
             return Ok(());
         }
-        let term = self.replica.as_ref().map_or(Term(0), |r| r.fold.term);
-        let bytes = LogRecord::act(&cx.id, &self.room, term, lead.seq.next(), lead.head, &sealed);
         let change = lead.spec.apply(&opened.act);
         let asked = opened.act.kind.command() == "ROTATE";
         lead.epoch_acts += 1;
-        self.append_log(cx, bytes, Some(opened));
+        self.gather(cx, sealed, opened);
         if asked {
             self.rotate(cx, "command");
         } else {
@@ -121,26 +121,26 @@ impl Channel {
     }
 
     /// Relays somebody's act, or tells them why not.
-    pub(super) fn relay_for(&mut self, cx: &mut Ctx, opened: Opened, token: String) {
+    pub(super) fn relay_for(&mut self, cx: &mut Ctx, opened: Arc<Opened>, token: String) {
         let (author, id) = (opened.act.author, opened.act.id);
         if let Err(refusal) = self.relay(cx, opened, Some(token)) {
             self.refuse(cx, author, id, &refusal);
         }
     }
 
-    pub(super) fn append_log(&mut self, cx: &mut Ctx, bytes: Vec<u8>, opened: Option<Opened>) {
+    pub(super) fn append_log(&mut self, cx: &mut Ctx, bytes: Vec<u8>, opened: Vec<Arc<Opened>>) {
         let hash = hash_record(&bytes);
         let (log, key) = (self.log.clone(), self.wire.clone());
         let waiting = Waiting::Relay(self.key.clone());
-        let ticket = match opened {
-            Some(_) => cx.append_early(log, key.as_bytes(), bytes, waiting),
+        let ticket = match opened.is_empty() {
+            false => cx.append_early(log, key.as_bytes(), bytes, waiting),
             // The key of a new epoch is kept before others hear of it.
-            None => cx.append(log, key.as_bytes(), bytes, waiting),
+            true => cx.append(log, key.as_bytes(), bytes, waiting),
         };
         let Some(lead) = self.lead.as_mut() else {
             return;
         };
-        lead.seq = lead.seq.next();
+        lead.seq = Seq(lead.seq.0 + opened.len().max(1) as u64);
         lead.head = hash;
         lead.pending.push_back(Pending { hash, opened });
         lead.inflight.insert(ticket);
@@ -148,6 +148,7 @@ impl Channel {
 
     /// Begins a new epoch: KEY into the log, the wraps to the members.
     pub fn rotate(&mut self, cx: &mut Ctx, reason: &str) {
+        self.append_all_gathered(cx);
         let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else {
             return;
         };
@@ -184,7 +185,7 @@ impl Channel {
             return;
         };
         let bytes = LogRecord::leader(envelope, &cx.id, &self.room, term, lead.seq.next(), lead.head);
-        self.append_log(cx, bytes, None);
+        self.append_log(cx, bytes, Vec::new());
         for (card, _, bytes) in wraps {
             cx.append_rpc(&card, bytes, Waiting::Nothing);
         }
@@ -200,13 +201,14 @@ impl Channel {
 
     /// Says goodbye in the log.
     pub fn resign(&mut self, cx: &mut Ctx, empty: bool) {
+        self.append_all_gathered(cx);
         let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else {
             return;
         };
         let envelope = Envelope::new("RESIGN").field("empty", empty);
         let bytes =
             LogRecord::leader(envelope, &cx.id, &self.room, replica.fold.term, lead.seq.next(), lead.head);
-        self.append_log(cx, bytes, None);
+        self.append_log(cx, bytes, Vec::new());
         self.release_key(cx);
     }
 }

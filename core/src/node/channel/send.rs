@@ -2,6 +2,8 @@
 //!
 //! It decides nothing about what is allowed: the leader and the fold do.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::stamp::{Stamp, seal_act, sign_act};
@@ -37,7 +39,7 @@ pub(crate) struct Out {
     /// When (monotonic) it was sent last.
     pub sent: Option<Millis>,
     /// What was sent last: the token, and what is in it.
-    pub signed: Option<(String, Envelope)>,
+    pub signed: Option<(String, Arc<Opened>)>,
 }
 
 impl Out {
@@ -187,7 +189,8 @@ impl Channel {
             };
             let signed = sign_act(cx, self.room.as_str(), &out.template, out.id, &stamp);
             let token = seal_act(cx, &signed, key);
-            out.signed = Some((token.clone(), signed));
+            let opened = Act::parse(&signed).ok().map(|act| Arc::new(Opened { act, envelope: signed }));
+            out.signed = opened.map(|opened| (token.clone(), opened));
             let act = SealedAct { from: cx.me(), id: out.id, epoch: stamp.epoch, kid, token };
             let bytes = Send { name: self.room.clone(), act }.to_bytes();
             out.sent = Some(cx.now.mono);
@@ -217,7 +220,7 @@ impl Channel {
                     if let Some(out) = self.outbox.get_mut(i) {
                         out.sent = Some(cx.now.mono);
                     }
-                    if let Err(refusal) = self.relay(cx, Opened { act, envelope }, None) {
+                    if let Err(refusal) = self.relay(cx, Arc::new(Opened { act, envelope }), None) {
                         self.refused(cx, out.id, &refusal);
                         // The queue has moved up: go on with a fresh look.
                         return self.pump(cx);
@@ -233,13 +236,13 @@ impl Channel {
     }
 
     /// What a record from the log holds, if it is just what was sent last: no need to open and check one's own work.
-    pub fn sent_as(&self, sealed: &SealedAct) -> Option<Opened> {
-        let (token, signed) = self.outbox.iter().find(|out| out.id == sealed.id)?.signed.as_ref()?;
+    pub fn sent_as(&self, sealed: &SealedAct) -> Option<Arc<Opened>> {
+        let (token, opened) = self.outbox.iter().find(|out| out.id == sealed.id)?.signed.as_ref()?;
+        let meta = &opened.envelope;
         let same = *token == sealed.token
-            && signed.meta_u64("epoch") == Some(sealed.epoch.0)
-            && signed.meta_str("kid") == Some(sealed.kid.to_string().as_str());
-        let act = same.then(|| Act::parse(signed).ok())??;
-        Some(Opened { act, envelope: signed.clone() })
+            && meta.meta_u64("epoch") == Some(sealed.epoch.0)
+            && meta.meta_str("kid") == Some(sealed.kid.to_string().as_str());
+        same.then(|| opened.clone())
     }
 
     /// How long an author waits before it doubts the leader.

@@ -6,7 +6,7 @@ use super::{Channel, Out};
 use crate::channel::{ActKind, Change, render_modes};
 use crate::envelope::{Envelope, format_ts};
 use crate::ids::{MsgId, Seq};
-use crate::log::Opened;
+use crate::log::{Acted, Opened};
 use crate::names::casefold;
 use crate::node::ctx::{Ctx, Origin};
 use crate::numeric;
@@ -14,7 +14,7 @@ use crate::port::StoreOp;
 
 impl Channel {
     /// Shows an act that counts, settles it if it is our own, and keeps it.
-    pub fn show(&mut self, cx: &mut Ctx, opened: &Opened, change: &Change) {
+    pub fn show(&mut self, cx: &mut Ctx, Acted { opened, change, seq }: &Acted) {
         let me = cx.me();
         let own = opened.act.author == me;
         let out = if own { self.settle(cx, opened.act.id) } else { None };
@@ -27,15 +27,14 @@ impl Channel {
             let cluster = member.card.address().cluster.clone();
             cx.learn(&cluster, opened.act.author, false, way);
         }
-        let message = matches!(opened.act.kind, ActKind::Message | ActKind::Notice);
+        let message = opened.act.kind.is_said();
         let before = message && self.shown_before(cx, opened);
-        let shown = self.shown(cx, opened, change).filter(|_| !before);
+        let shown = self.shown(cx, opened, change, *seq).filter(|_| !before);
         let Some(e) = shown else {
             self.settled(cx, out.as_ref(), opened);
             return;
         };
-        let seq = self.replica.as_ref().map_or(Seq(0), |r| r.fold.seq);
-        if let Some(row) = self.row(cx, opened.act.author, &e, seq, "sent") {
+        if let Some(row) = self.row(cx, opened.act.author, &e, *seq, "sent") {
             cx.store(StoreOp::Message(row));
         }
         cx.broadcast(&e, out.as_ref().and_then(|o| o.origin.as_ref()));
@@ -50,16 +49,15 @@ impl Channel {
     }
 
     /// What an act is called at the doors.
-    pub(super) fn shown(&self, cx: &Ctx, opened: &Opened, change: &Change) -> Option<Envelope> {
+    pub(super) fn shown(&self, cx: &Ctx, opened: &Opened, change: &Change, seq: Seq) -> Option<Envelope> {
         let act = &opened.act;
         let source = change.source.as_deref().unwrap_or_default();
         let nick = source.split('!').next().unwrap_or_default();
-        let seq = self.replica.as_ref().map_or(0, |r| r.fold.seq.0);
         let mut e = Envelope::new(act.kind.command())
             .from(nick)
             .to(self.name.as_str())
             .meta("actor", act.author.to_string())
-            .meta("seq", seq);
+            .meta("seq", seq.0);
         e.id.clone_from(&opened.envelope.id);
         e.ts.clone_from(&opened.envelope.ts);
         if act.author == cx.me() {

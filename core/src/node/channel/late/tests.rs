@@ -5,6 +5,7 @@ use rand_chacha::rand_core::SeedableRng;
 use serde_json::Map;
 
 use super::*;
+use crate::channel::ActKind;
 use crate::crypto::{ChannelKey, Rng};
 use crate::identity::{Address, Card, Identity};
 use crate::ids::{Count, Epoch, Hash, KeyId, Term};
@@ -125,7 +126,7 @@ impl Old {
             token: self.key.encrypt(&act_plaintext(act)),
         };
         let (seq, head) = self.next();
-        LogRecord::act(leader, &room(), Term(1), seq, head, &sealed)
+        LogRecord::acts(leader, &room(), Term(1), seq, head, &[sealed])
     }
 
     fn step(&mut self, record: &Kept) {
@@ -138,7 +139,7 @@ impl Old {
             hash,
             time: record.time,
             trusted: None,
-            sent: None,
+            sent: &|_| None,
             anew: false,
         };
         let verdict = self.replica.fold.step(&mut self.replica.state, &parsed, judge);
@@ -160,7 +161,9 @@ impl Old {
 
     fn says(&self, late: &mut Late, record: &Kept) -> Option<String> {
         match self.take(late, record) {
-            Took::Said(said) => Some(said.0.envelope.lines().concat()),
+            Took::Said(said) => {
+                Some(said.iter().flat_map(|one| one.opened.envelope.lines()).collect::<String>())
+            }
             _ => None,
         }
     }
@@ -263,8 +266,15 @@ fn a_new_log_begins_with_a_claim_on_what_one_has_and_with_nothing_else() {
     let mut judged = |value: &[u8], anew: bool| {
         let parsed = LogRecord::parse(value, &room()).unwrap();
         let hash = super::super::read::claim_hash(value);
-        let judge =
-            Judge { config: &config, ring: &old.ring, hash, time: 2_000, trusted: None, sent: None, anew };
+        let judge = Judge {
+            config: &config,
+            ring: &old.ring,
+            hash,
+            time: 2_000,
+            trusted: None,
+            sent: &|_| None,
+            anew,
+        };
         old.replica.fold.step(&mut old.replica.state, &parsed, judge)
     };
     assert!(matches!(judged(&good, false), Verdict::Void(_)), "where the log is not new");
