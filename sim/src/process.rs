@@ -5,6 +5,7 @@ use kirc_core::node::Node;
 use kirc_core::port::{Effect, Input, Service, SessionId};
 
 use crate::people::Deed;
+use crate::plan::Plan;
 use crate::world::{Event, World};
 
 impl World {
@@ -16,7 +17,7 @@ impl World {
         let session = SessionId(self.fresh());
         let seed = self.dice.seed();
         let mutant = self.mutant;
-        let (epoch_messages, on_the_way) = (self.plan.epoch_messages, self.plan.on_the_way);
+        let Plan { epoch_messages, on_the_way, window, .. } = self.plan;
         let log = if self.plan.topic_each { crate::host::LOG_EACH } else { crate::host::LOG };
         let host = &mut self.hosts[index];
         host.session = session;
@@ -24,6 +25,7 @@ impl World {
         config.mutant = mutant;
         config.epoch_messages = epoch_messages;
         config.on_the_way = on_the_way;
+        config.window = window;
         let identity = crate::keys::identity(host.index);
         let node = Node::restore(config, identity, &host.store.snapshot(), seed, host.clocks(self.now));
         match node {

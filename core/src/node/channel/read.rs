@@ -224,7 +224,7 @@ impl Channel {
     }
 
     fn on_acted(&mut self, cx: &mut Ctx, acted: &Acted) {
-        let (author, change) = (acted.opened.act.author, &acted.change);
+        let change = &acted.change;
         if change.membership
             || !change.modes.is_empty()
             || change.topic
@@ -244,12 +244,10 @@ impl Channel {
         }
         self.lead_changed(cx, change);
         self.elect_changed(cx, change);
-        if author == cx.me() {
-            self.refill(cx);
-        }
     }
 
-    /// What is the same for all acts of a record is done once.
+    /// What is the same for all acts of a record is done once; and only when all of them are settled is it known what place
+    /// the next one of our own has.
     fn after_acts(&mut self, cx: &mut Ctx, acted: &[Acted]) {
         if self.phase == Phase::Left {
             return;
@@ -257,6 +255,9 @@ impl Channel {
         let authors: BTreeSet<ActorId> = acted.iter().map(|a| a.opened.act.author).collect();
         for author in &authors {
             self.store_counter(cx, author);
+        }
+        if authors.contains(&cx.me()) {
+            self.refill(cx);
         }
     }
 

@@ -304,15 +304,13 @@ impl Channel {
                 self.fail(cx, out, "404", text);
             }
         }
-        if self.outbox.iter().any(|o| o.sent.is_some()) {
-            self.requeue();
-            self.pump(cx);
-        }
+        self.requeue();
     }
 
-    /// Refills the window once half of it has been settled.
+    /// Refills the window once half of it has been settled, or if what was in it is to be stamped anew.
     pub fn refill(&mut self, cx: &mut Ctx) {
-        if self.outbox.get(cx.cfg.window / 2).is_some_and(|o| o.sent.is_none()) {
+        let unsent = |at: usize| self.outbox.get(at).is_some_and(|o| o.sent.is_none());
+        if unsent(0) || unsent(cx.cfg.window / 2) {
             self.pump(cx);
         }
     }

@@ -1,0 +1,58 @@
+//! Much that is said at once: it goes into few records, and nothing is sent twice for that.
+
+use super::*;
+
+const CAROL: usize = 2;
+
+/// Three who are in, with narrow ways: few messages on their way to the leader, one record on its way into the log.
+fn narrow() -> World {
+    let mut world = scene(3);
+    (world.plan.window, world.plan.on_the_way) = (8, 1);
+    let mut world = joined(world, 3);
+    world.run_until(10_000);
+    world
+}
+
+/// What somebody was shown: each text with its place.
+fn places(world: &World, host: usize) -> Vec<(u64, String)> {
+    let all = heard(world, host, "PRIVMSG").into_iter();
+    let sent = all.filter(|e| e.meta_str("state") == Some("sent"));
+    sent.map(|e| (e.meta_u64("seq").unwrap_or(0), e.lines().concat())).collect()
+}
+
+#[test]
+fn what_two_say_at_once_is_sent_once_and_goes_into_few_records() {
+    let mut world = narrow();
+    for number in 0..60 {
+        let said = Envelope::new("PRIVMSG").to("#net").line(format!("line {number}"));
+        says(&mut world, BOB, said.clone());
+        if number % 2 == 0 {
+            says(&mut world, ALICE, said);
+        }
+    }
+    // Long before anybody would lose patience.
+    world.run_until(world.now + 2_000);
+    let [alice, bob, carol] = [ALICE, BOB, CAROL].map(|host| places(&world, host));
+    assert_eq!(carol.len(), 90);
+    assert!(alice == carol && bob == carol);
+    assert!(carol.windows(2).all(|two| two[0].0 < two[1].0), "{carol:?}");
+
+    assert_eq!(records(&world, "data-in-alice", "SEND").len(), 60);
+    let [alone, together] = ["LOG", "BATCH"].map(|kind| records(&world, LOG, kind).len());
+    assert!(together > 2 && alone + together < 60, "{alone} alone, {together} with others");
+}
+
+#[test]
+fn what_was_gathered_when_its_leader_died_comes_by_the_next() {
+    let mut world = narrow();
+    // The leader's records take their time, so that it gathers; then it is gone.
+    for number in 0..20 {
+        says(&mut world, BOB, Envelope::new("PRIVMSG").to("#net").line(format!("line {number}")));
+    }
+    world.run_until(world.now + 12);
+    restart(&mut world, ALICE);
+    world.run_until(world.now + 60_000);
+    let carol = places(&world, CAROL);
+    assert_eq!(carol.len(), 20, "{carol:?}");
+    assert_eq!(places(&world, BOB), carol);
+}
