@@ -242,7 +242,7 @@ async fn commits() -> f64 {
             sealed: vec![7; SIZE],
         };
         let ops = vec![StoreOp::Message(message), put(Table::Position, "p"), put(Table::Head, "h")];
-        store.commit(ops).await.expect("a commit");
+        store.commit(ops.into()).await.expect("a commit");
     }
     count as f64 / since.elapsed().as_secs_f64()
 }

@@ -1,44 +1,68 @@
 //! What goes to the store in one transaction, and what happens while that fails.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kirc_core::Envelope;
-use kirc_core::port::{Effect, Input, Service, SessionId, StoreOp};
+use kirc_core::port::{Effect, Input, PortError, Service, SessionId, StoreOp};
 use tokio::time::sleep;
 
 use super::clock::now;
 use super::engine::Engine;
 use super::hub::Event;
+use super::outgoing::Batch;
 use super::{EVENTS, Machine};
 use crate::ports::Health;
 
 impl<M: Machine> Engine<M> {
-    /// Commits, and tries until it works. `false` only if the node is to end and the store still fails.
+    /// Asks for what is due: a transaction, or nothing but effects that had to stand behind one.
+    pub(super) async fn commit_due(&mut self, inputs: &mut Vec<Input>) {
+        while let Some(mut batch) = self.outgoing.take_due() {
+            if batch.ops.is_empty() {
+                self.carry_all_out(batch, inputs).await;
+                continue;
+            }
+            let ops = Arc::new(std::mem::take(&mut batch.ops));
+            let done = self.store.commit(ops.clone());
+            self.outgoing.begun(ops, batch, done);
+        }
+    }
+
+    /// A transaction came to its end: what stood behind it may go.
+    pub(super) async fn committed(
+        &mut self,
+        (mut batch, result): (Batch, Result<(), PortError>),
+        inputs: &mut Vec<Input>,
+    ) {
+        if let Err(error) = result {
+            let ops = std::mem::take(&mut batch.ops);
+            if !self.commit_again(ops, error, inputs).await {
+                self.stopped = true;
+                return;
+            }
+        }
+        self.carry_all_out(batch, inputs).await;
+    }
+
+    async fn carry_all_out(&mut self, batch: Batch, inputs: &mut Vec<Input>) {
+        for effect in batch.effects {
+            self.carry_out(effect, inputs).await;
+        }
+        for session in batch.gone {
+            self.sessions.remove(session);
+        }
+    }
+
+    /// Tries until it works. `false` only if the node is to end and the store still fails.
     /// What doors say meanwhile is told that it waits, and why; it is taken into `inputs`.
-    pub(super) async fn commit(&mut self, mut ops: Vec<StoreOp>, inputs: &mut Vec<Input>) -> bool {
+    async fn commit_again(
+        &mut self,
+        mut ops: Vec<StoreOp>,
+        mut error: PortError,
+        inputs: &mut Vec<Input>,
+    ) -> bool {
         let mut pause = Duration::from_millis(20);
-        let mut failed = false;
         loop {
-            let Err(error) = self.store.commit(ops.clone()).await else {
-                if failed {
-                    let well = self.tell(Service::Store, Health::well());
-                    // Its effects are carried out with the others, behind them.
-                    let mut later = Vec::new();
-                    if let Some(input) = well {
-                        self.machine.handle(now(), input, &mut later);
-                    }
-                    let more = take_store(&mut later);
-                    self.effects.append(&mut later);
-                    if !more.is_empty() {
-                        ops = more;
-                        failed = false;
-                        continue;
-                    }
-                }
-                return true;
-            };
-            failed = true;
             let down = Health { up: false, reason: error.to_string() };
             if let Some(input) = self.tell(Service::Store, down) {
                 ops.extend(self.while_down(input).await);
@@ -64,6 +88,19 @@ impl<M: Machine> Engine<M> {
                 return false;
             }
             pause = (pause * 2).min(Duration::from_secs(2));
+            match self.store.commit(Arc::new(ops.clone())).await {
+                Err(again) => error = again,
+                Ok(()) => {
+                    if let Some(well) = self.tell(Service::Store, Health::well()) {
+                        // What comes of that stands behind all else.
+                        let mut effects = Vec::new();
+                        self.machine.handle(now(), well, &mut effects);
+                        let ops = take_store(&mut effects);
+                        self.outgoing.add(Batch { ops, effects, gone: Vec::new() });
+                    }
+                    return true;
+                }
+            }
         }
     }
 
@@ -72,13 +109,17 @@ impl<M: Machine> Engine<M> {
         let mut effects = Vec::new();
         self.machine.handle(now(), input, &mut effects);
         let ops = take_store(&mut effects);
+        let mut later = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Deliver { session, envelope } => {
                     self.sessions.deliver(session, envelope).await;
                 }
-                other => self.effects.push(other),
+                other => later.push(other),
             }
+        }
+        if !later.is_empty() {
+            self.outgoing.add(Batch { effects: later, ..Batch::default() });
         }
         ops
     }
@@ -109,48 +150,5 @@ pub(super) fn take_store(effects: &mut Vec<Effect>) -> Vec<StoreOp> {
         }
     }
     *effects = rest;
-    without_overwritten(ops)
-}
-
-/// Leaves out what a later operation of the same transaction overwrites: nobody can ever see it.
-fn without_overwritten(ops: Vec<StoreOp>) -> Vec<StoreOp> {
-    if ops.len() < 8 {
-        return ops;
-    }
-    let mut seen = HashSet::new();
-    let mut keep: Vec<bool> = ops
-        .iter()
-        .rev()
-        .map(|op| match op {
-            StoreOp::Put { table, key, .. } => seen.insert((*table, key.as_str())),
-            _ => true,
-        })
-        .collect();
-    keep.reverse();
-    let mut keep = keep.into_iter();
-    let mut ops = ops;
-    ops.retain(|_| keep.next().unwrap_or(true));
     ops
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use kirc_core::port::Table;
-
-    fn put(key: &str, value: u8) -> StoreOp {
-        StoreOp::Put { table: Table::Position, key: key.to_owned(), value: vec![value] }
-    }
-
-    #[test]
-    fn of_many_values_for_a_key_the_last_is_written_and_the_order_stays() {
-        let mut effects: Vec<Effect> = (0..20).map(|i| Effect::Store(put("a", i))).collect();
-        effects.insert(3, Effect::Store(put("b", 1)));
-        effects.push(Effect::Stopped);
-        let delete = StoreOp::Delete { table: Table::Position, key: "b".into() };
-        effects.push(Effect::Store(delete.clone()));
-        let ops = take_store(&mut effects);
-        assert_eq!(ops, vec![put("b", 1), put("a", 19), delete]);
-        assert_eq!(effects, vec![Effect::Stopped]);
-    }
 }

@@ -10,7 +10,7 @@ impl<M: Machine> Engine<M> {
     /// Carries out what need not wait for the store, up to the first append that must: so each partition keeps its order.
     pub(super) fn append_early(&mut self) {
         let mut rest = Vec::with_capacity(self.effects.len());
-        let mut held = false;
+        let mut held = self.outgoing.holds_back();
         for effect in std::mem::take(&mut self.effects) {
             match effect {
                 Effect::Append { ticket, topic, key, value, early: true } if !held => {

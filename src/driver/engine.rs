@@ -19,6 +19,7 @@ use super::commit::take_store;
 use super::figures::Gauges;
 use super::grids::Grids;
 use super::hub::{Event, Hub};
+use super::outgoing::{Batch, Outgoing};
 use super::readers::Readers;
 use super::sessions::Sessions;
 use super::{BATCH, EVENTS, Machine, Ports, trace};
@@ -77,6 +78,7 @@ pub fn start(machine: impl Machine, ports: Ports) -> io::Result<Driver> {
         sessions: Sessions::default(),
         readers: Readers::default(),
         appends: Appends::default(),
+        outgoing: Outgoing::default(),
         outcomes: FuturesUnordered::new(),
         told: BTreeMap::new(),
         effects: Vec::new(),
@@ -102,6 +104,7 @@ pub(super) struct Engine<M> {
     pub(super) sessions: Sessions,
     pub(super) readers: Readers,
     pub(super) appends: Appends,
+    pub(super) outgoing: Outgoing,
     pub(super) outcomes: FuturesUnordered<Outcome>,
     pub(super) healths: FuturesUnordered<HealthStep>,
     gauges: Gauges,
@@ -125,9 +128,10 @@ impl<M: Machine> Engine<M> {
             if let Err(error) = alarm.set(self.machine.next_wake()) {
                 tracing::error!(%error, "the clock can't be set");
             }
-            let deadline = ending;
+            let (deadline, kept) = (ending, self.outgoing.wake());
+            let room = !self.outgoing.is_full();
             tokio::select! {
-                event = self.inbox.recv(), if doors => match event {
+                event = self.inbox.recv(), if doors && room => match event {
                     Some(event) => self.event(event, &mut inputs),
                     None => {
                         doors = false;
@@ -135,7 +139,7 @@ impl<M: Machine> Engine<M> {
                     }
                 },
                 input = self.appends.next() => inputs.push(input),
-                () = self.readers.next(&mut inputs) => {}
+                () = self.readers.next(&mut inputs), if room => {}
                 Some(input) = self.outcomes.next() => inputs.push(input),
                 Some(step) = self.healths.next() => self.health(step, &mut inputs),
                 input = self.gauges.next() => inputs.push(input),
@@ -143,6 +147,8 @@ impl<M: Machine> Engine<M> {
                     self.heard = Some((self.grids.home().to_owned(), published));
                 }
                 Some(heard) = self.abroad.recv() => self.heard = Some(heard),
+                ended = self.outgoing.ended() => self.committed(ended, &mut inputs).await,
+                () = until(kept) => {}
                 _ = idle.tick() => self.grids.close_idle(|cluster| self.readers.reads(cluster)),
                 () = alarm.rings() => inputs.push(Input::Tick),
                 () = self.stop.cancelled(), if ending.is_none() => {
@@ -158,7 +164,9 @@ impl<M: Machine> Engine<M> {
                     break;
                 }
             }
-            self.drain(&mut inputs);
+            if !self.outgoing.is_full() {
+                self.drain(&mut inputs);
+            }
         }
         self.sessions.clear();
         self.inbox.close();
@@ -241,9 +249,9 @@ impl<M: Machine> Engine<M> {
         Some(Input::Service { service, up: health.up, reason: health.reason })
     }
 
-    /// Handles inputs in a row and carries their effects out, and those of what comes of that.
+    /// Handles inputs in a row. What needs no store is carried out, and what comes of that; the rest stands behind its changes.
     async fn turn(&mut self, inputs: &mut Vec<Input>) {
-        while !inputs.is_empty() {
+        loop {
             let mut gone = Vec::new();
             for input in inputs.drain(..) {
                 if let Input::Detach { session } = input {
@@ -252,19 +260,16 @@ impl<M: Machine> Engine<M> {
                 self.handle(input);
             }
             let ops = take_store(&mut self.effects);
-            if !ops.is_empty() {
+            if !ops.is_empty() || !self.outgoing.is_clear() {
                 self.append_early();
             }
-            if !ops.is_empty() && !self.commit(ops, inputs).await {
-                self.stopped = true;
-                return;
-            }
             let effects = std::mem::take(&mut self.effects);
-            for effect in effects {
-                self.carry_out(effect, inputs).await;
+            if !ops.is_empty() || !effects.is_empty() || !gone.is_empty() {
+                self.outgoing.add(Batch { ops, effects, gone });
             }
-            for session in gone {
-                self.sessions.remove(session);
+            self.commit_due(inputs).await;
+            if inputs.is_empty() || self.stopped {
+                return;
             }
         }
     }

@@ -21,6 +21,7 @@ mod engine;
 mod figures;
 mod grids;
 mod hub;
+mod outgoing;
 mod readers;
 mod sessions;
 mod trace;

@@ -57,12 +57,12 @@ impl Store for Moody {
     fn load(&self) -> Pending<Snapshot> {
         Box::pin(std::future::ready(Ok(Snapshot::default())))
     }
-    fn commit(&self, ops: Vec<StoreOp>) -> Pending<()> {
+    fn commit(&self, ops: Arc<Vec<StoreOp>>) -> Pending<()> {
         self.tries.fetch_add(1, Ordering::Relaxed);
         let result = if self.failing.load(Ordering::Relaxed) {
             Err(PortError("the disk is full".into()))
         } else {
-            self.committed.lock().unwrap().push(ops);
+            self.committed.lock().unwrap().push(ops.to_vec());
             Ok(())
         };
         Box::pin(std::future::ready(result))

@@ -336,7 +336,7 @@ async fn a_real_full_disk_loses_nothing() {
     let store = EmbeddedStore::open(&dir.path().join("profile")).unwrap();
     let put = |i: u64| {
         let (table, key, value) = (Table::Setting, i.to_string(), vec![7; 3_000]);
-        store.commit(vec![StoreOp::Put { table, key, value }])
+        store.commit(vec![StoreOp::Put { table, key, value }].into())
     };
     let set = |i: u64| {
         let (key, value) = (format!("k{i}"), "v".repeat(9_000));

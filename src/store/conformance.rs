@@ -123,7 +123,7 @@ pub async fn an_empty_store_is_empty(rig: &dyn Rig) {
     assert!(snapshot.values.is_empty() && snapshot.outbox.is_empty());
     assert_eq!(history(&store, "#a", None, 10).await, (vec![], false));
     assert!(log(&store, "c", 0, u64::MAX, 1_000).await.is_empty());
-    store.commit(vec![]).await.unwrap();
+    store.commit(vec![].into()).await.unwrap();
 }
 
 /// Every table, any bytes.
@@ -131,8 +131,8 @@ pub async fn what_is_put_is_there_after_opening_again(rig: &dyn Rig) {
     let store = rig.open();
     let all: Vec<u8> = (0..=255).collect();
     let ops = Table::ALL.map(|table| put(table, table.name(), &all)).to_vec();
-    store.commit(ops).await.unwrap();
-    store.commit(vec![put(Table::Key, "ké y\"'", b"")]).await.unwrap();
+    store.commit(ops.into()).await.unwrap();
+    store.commit(vec![put(Table::Key, "ké y\"'", b"")].into()).await.unwrap();
     let store = reopen(rig, store).await;
     let values = store.load().await.unwrap().values;
     assert_eq!(values.len(), Table::ALL.len() + 1);
@@ -157,7 +157,7 @@ pub async fn the_last_change_counts(rig: &dyn Rig) {
         (vec![put(t, "k", b"7"), clear, put(t, "k", b"8"), delete], None),
     ];
     for (ops, expected) in cases {
-        store.commit(ops).await.unwrap();
+        store.commit(ops.into()).await.unwrap();
         let values = store.load().await.unwrap().values;
         assert_eq!(values.get(&(t, key())).map(Vec::as_slice), expected);
     }
@@ -169,13 +169,13 @@ pub async fn prefixes_are_not_patterns(rig: &dyn Rig) {
     let keys = ["a%", "a%b", "a_", "ab", "b", "A%c"];
     let mut ops: Vec<_> = keys.iter().map(|k| put(Table::Counter, k, b"")).collect();
     ops.push(put(Table::Position, "a%x", b""));
-    store.commit(ops).await.unwrap();
+    store.commit(ops.into()).await.unwrap();
     let prefix = |table, prefix: &str| StoreOp::DeletePrefix { table, prefix: prefix.to_owned() };
-    store.commit(vec![prefix(Table::Counter, "a%")]).await.unwrap();
+    store.commit(vec![prefix(Table::Counter, "a%")].into()).await.unwrap();
     let values = store.load().await.unwrap().values;
     let left: Vec<_> = values.keys().map(|(_, key)| key.as_str()).collect();
     assert_eq!(left, ["A%c", "a_", "ab", "b", "a%x"]);
-    store.commit(vec![prefix(Table::Counter, "")]).await.unwrap();
+    store.commit(vec![prefix(Table::Counter, "")].into()).await.unwrap();
     assert_eq!(store.load().await.unwrap().values.len(), 1);
 }
 
@@ -188,9 +188,9 @@ pub async fn the_outbox_keeps_its_order(rig: &dyn Rig) {
         sealed: sealed.to_vec(),
     };
     let rows = ["3", "1", "2"].map(|id| StoreOp::Outbox(row(id, b"x"))).to_vec();
-    store.commit(rows).await.unwrap();
+    store.commit(rows.into()).await.unwrap();
     let settled = StoreOp::Settled { id: "1".to_owned() };
-    store.commit(vec![StoreOp::Outbox(row("3", b"y")), settled]).await.unwrap();
+    store.commit(vec![StoreOp::Outbox(row("3", b"y")), settled].into()).await.unwrap();
     let store = reopen(rig, store).await;
     assert_eq!(store.load().await.unwrap().outbox, [row("2", b"x"), row("3", b"y")]);
 }
@@ -203,7 +203,7 @@ pub async fn a_message_is_kept_once(rig: &dyn Rig) {
     let other = message("#a", "1", "bob", 6);
     let elsewhere = message("#b", "1", "ann", 1);
     for row in [&first, &again, &other, &elsewhere, &again] {
-        store.commit(vec![StoreOp::Message(row.clone())]).await.unwrap();
+        store.commit(vec![StoreOp::Message(row.clone())].into()).await.unwrap();
     }
     let store = reopen(rig, store).await;
     assert_eq!(history(&store, "#a", None, 10).await, (vec![first, other], false));
@@ -215,8 +215,8 @@ pub async fn history_goes_back_in_pages(rig: &dyn Rig) {
     let store = rig.open();
     let places = [("e", 5), ("a", 9), ("d", 1), ("c", 3), ("b", 3)];
     let rows = places.map(|(id, seq)| StoreOp::Message(message("#a", id, "ann", seq)));
-    store.commit(rows.to_vec()).await.unwrap();
-    store.commit(vec![StoreOp::Message(message("#aa", "z", "ann", 4))]).await.unwrap();
+    store.commit(rows.to_vec().into()).await.unwrap();
+    store.commit(vec![StoreOp::Message(message("#aa", "z", "ann", 4))].into()).await.unwrap();
     let (rows, more) = history(&store, "#a", None, 2).await;
     assert_eq!((ids(&rows), more), (vec!["e", "a"], true));
     let (rows, more) = history(&store, "#a", Some("e"), 2).await;
@@ -242,8 +242,8 @@ pub async fn a_state_changes(rig: &dyn Rig) {
     let mut ops = rows.to_vec();
     ops.push(state("2", "delivered"));
     ops.push(state("unknown", "read"));
-    store.commit(ops).await.unwrap();
-    store.commit(vec![state("1", "read")]).await.unwrap();
+    store.commit(ops.into()).await.unwrap();
+    store.commit(vec![state("1", "read")].into()).await.unwrap();
     let (rows, _) = history(&store, "#a", None, 5).await;
     let states: Vec<_> = rows.iter().map(|m| m.state.as_str()).collect();
     assert_eq!(states, ["read", "delivered"]);
@@ -254,8 +254,8 @@ pub async fn a_log_is_read_by_sequence(rig: &dyn Rig) {
     let store = rig.open();
     let seqs = [0, 1, 2, 2, 2, 3, 4];
     let rows = seqs.iter().enumerate().map(|(i, seq)| StoreOp::Log(record("c", i as u64, *seq)));
-    store.commit(rows.collect()).await.unwrap();
-    store.commit(vec![StoreOp::Log(record("d", 0, 2))]).await.unwrap();
+    store.commit(rows.collect::<Vec<_>>().into()).await.unwrap();
+    store.commit(vec![StoreOp::Log(record("d", 0, 2))].into()).await.unwrap();
     assert_eq!(log(&store, "c", 0, u64::MAX, 1_000).await, [0, 1, 2, 3, 4, 5, 6]);
     assert_eq!(log(&store, "c", 2, 2, 1_000).await, [2, 3, 4]);
     assert_eq!(log(&store, "c", 2, 3, 30).await, [2, 3, 4]);
@@ -270,7 +270,7 @@ pub async fn a_log_keeps_what_it_has(rig: &dyn Rig) {
     let store = rig.open();
     let first = record("c", 7, 3);
     let again = LogRow { value: b"another".to_vec(), ..first.clone() };
-    store.commit(vec![StoreOp::Log(first.clone()), StoreOp::Log(again)]).await.unwrap();
+    store.commit(vec![StoreOp::Log(first.clone()), StoreOp::Log(again)].into()).await.unwrap();
     let store = reopen(rig, store).await;
     let query = Query::Log { channel: "c".to_owned(), from: 3, to: 3, limit: 100 };
     assert_eq!(store.query(query).await, Ok(Answer::Log { rows: vec![first] }));
@@ -282,7 +282,7 @@ pub async fn a_large_commit_is_whole(rig: &dyn Rig) {
     let mut ops: Vec<_> =
         (0..5_000).map(|i| StoreOp::Message(message("#a", &format!("{i:05}"), "ann", i))).collect();
     ops.extend((0..2_000).map(|i| put(Table::Counter, &format!("k{}", i % 10), b"v")));
-    store.commit(ops).await.unwrap();
+    store.commit(ops.into()).await.unwrap();
     let (rows, more) = history(&store, "#a", None, 4_000).await;
     assert_eq!((rows.len(), more, rows[0].seq), (4_000, true, 1_000));
     assert_eq!(store.load().await.unwrap().values.len(), 10);
@@ -293,7 +293,7 @@ pub async fn commits_and_questions_keep_their_order(rig: &dyn Rig) {
     let store = rig.open();
     for i in 0..200_u64 {
         let row = message("#a", &format!("{i:05}"), "ann", i);
-        drop(store.commit(vec![StoreOp::Message(row), put(Table::Head, "h", &i.to_be_bytes())]));
+        drop(store.commit(vec![StoreOp::Message(row), put(Table::Head, "h", &i.to_be_bytes())].into()));
         if i % 20 == 0 {
             let (rows, _) = history(&store, "#a", None, 1).await;
             assert_eq!(rows[0].seq, i);

@@ -5,6 +5,7 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use kirc_core::port::{Answer, Query, Snapshot, StoreOp};
@@ -135,7 +136,7 @@ impl Store for EmbeddedStore {
         self.ask(Ask::Load)
     }
 
-    fn commit(&self, ops: Vec<StoreOp>) -> Pending<()> {
+    fn commit(&self, ops: Arc<Vec<StoreOp>>) -> Pending<()> {
         self.ask(|reply| Ask::Commit(ops, reply))
     }
 

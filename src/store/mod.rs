@@ -15,6 +15,8 @@ mod conformance;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use kirc_core::port::{Answer, Query, Room, Snapshot, StoreOp};
 use tokio::sync::watch;
 
@@ -45,7 +47,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Makes changes, all of them or none. After a failure nothing was changed: the caller hands the same changes
     /// in again before any later ones.
-    fn commit(&self, ops: Vec<StoreOp>) -> Pending<()>;
+    fn commit(&self, ops: Arc<Vec<StoreOp>>) -> Pending<()>;
 
     /// Asks for messages or records.
     fn query(&self, query: Query) -> Pending<Answer>;

@@ -97,10 +97,9 @@ fn statements(table: Table) -> Result<&'static Statements, Fault> {
 }
 
 /// Those changes that are not overtaken by a later one to the same key, in their order.
-pub fn collapse(ops: &[StoreOp]) -> Vec<&StoreOp> {
+pub fn collapse<'o>(ops: impl DoubleEndedIterator<Item = &'o StoreOp>) -> Vec<&'o StoreOp> {
     let mut later = HashSet::new();
     let mut kept: Vec<&StoreOp> = ops
-        .iter()
         .rev()
         .filter(|op| match op {
             StoreOp::Put { table, key, .. } | StoreOp::Delete { table, key } => {

@@ -32,7 +32,7 @@ fn put(key: &str, bytes: usize) -> Vec<StoreOp> {
 async fn filled(dir: &Path) {
     let store = EmbeddedStore::open(dir).unwrap();
     for i in 0..200 {
-        store.commit(put(&i.to_string(), 1_000)).await.unwrap();
+        store.commit(put(&i.to_string(), 1_000).into()).await.unwrap();
     }
     store.close().await.unwrap();
 }
@@ -75,7 +75,7 @@ async fn a_store_of_version_1_opens() {
     let snapshot = store.load().await.unwrap();
     assert_eq!(snapshot.values[&(Table::Setting, "nick".to_owned())], b"ann");
     assert_eq!(snapshot.outbox.len(), 1);
-    store.commit(put("more", 1)).await.unwrap();
+    store.commit(put("more", 1).into()).await.unwrap();
 }
 
 /// One that was emptied is not taken for a new one; one that is missing is made, also over what a crash left behind.
@@ -94,7 +94,7 @@ async fn an_empty_store_is_refused_and_a_missing_one_is_made() {
     fs::write(dir.path().join("store.db.new-journal"), "half a journal").unwrap();
     let store = EmbeddedStore::open(dir.path()).unwrap();
     assert!(store.load().await.unwrap().values.is_empty());
-    store.commit(put("more", 1)).await.unwrap();
+    store.commit(put("more", 1).into()).await.unwrap();
     assert!(!dir.path().join("store.db.new").exists());
 }
 
@@ -158,7 +158,7 @@ fn cut(path: &Path, by: u64) {
 async fn a_store_whose_file_is_gone_but_not_its_log_is_left_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(dir.path()).unwrap();
-    store.commit(put("a", 10)).await.unwrap();
+    store.commit(put("a", 10).into()).await.unwrap();
     // As a crash leaves it: the log holds the commit.
     let copy = tempfile::tempdir().unwrap();
     fs::copy(dir.path().join("store.db-wal"), copy.path().join("store.db-wal")).unwrap();
@@ -174,13 +174,13 @@ async fn a_store_that_is_moved_in_use_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let (path, other) = (dir.path().join("store.db"), dir.path().join("other.db"));
     let store = EmbeddedStore::open(dir.path()).unwrap();
-    store.commit(put("a", 10)).await.unwrap();
+    store.commit(put("a", 10).into()).await.unwrap();
     fs::rename(&path, &other).unwrap();
-    let error = store.commit(put("b", 10)).await.unwrap_err();
+    let error = store.commit(put("b", 10).into()).await.unwrap_err();
     assert!(error.0.contains("moved or deleted"), "{error}");
     assert!(!store.health().borrow().up);
     fs::rename(&other, &path).unwrap();
-    store.commit(put("b", 10)).await.unwrap();
+    store.commit(put("b", 10).into()).await.unwrap();
     assert!(store.health().borrow().up);
 }
 
@@ -188,16 +188,16 @@ async fn a_store_that_is_moved_in_use_says_so() {
 async fn a_full_disk_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(dir.path()).unwrap();
-    store.commit(put("a", 10)).await.unwrap();
+    store.commit(put("a", 10).into()).await.unwrap();
     store.limit_pages(60);
     let mut ops = put("a", 20);
     ops.extend((0..100).flat_map(|i| put(&i.to_string(), 4_000)));
-    let error = store.commit(ops.clone()).await.unwrap_err();
+    let error = store.commit(ops.clone().into()).await.unwrap_err();
     assert!(error.0.contains("store.db is full"), "{error}");
     let values = store.load().await.unwrap().values;
     assert_eq!(values.len(), 1);
     assert_eq!(values[&(Table::Setting, "a".to_owned())].len(), 10);
     store.limit_pages(6_000);
-    store.commit(ops).await.unwrap();
+    store.commit(ops.into()).await.unwrap();
     assert_eq!(store.load().await.unwrap().values.len(), 101);
 }

@@ -134,7 +134,7 @@ impl Store for Trimmed {
         self.inner.load()
     }
 
-    fn commit(&self, ops: Vec<StoreOp>) -> Pending<()> {
+    fn commit(&self, ops: Arc<Vec<StoreOp>>) -> Pending<()> {
         self.count(&ops);
         self.inner.commit(ops)
     }
@@ -208,9 +208,10 @@ mod tests {
         let store = Trimmed::new(Arc::new(EmbeddedStore::open(dir.path()).unwrap()), Some(LIMIT));
         let mut slowest = Duration::ZERO;
         for round in 0..100 {
-            let ops = (0..50).flat_map(|i| [message(round * 50 + i), record(round * 50 + i)]).collect();
+            let ops =
+                (0..50).flat_map(|i| [message(round * 50 + i), record(round * 50 + i)]).collect::<Vec<_>>();
             let begin = Instant::now();
-            store.commit(ops).await.unwrap();
+            store.commit(ops.into()).await.unwrap();
             slowest = slowest.max(begin.elapsed());
         }
         let room = fits(&store).await;
@@ -235,7 +236,7 @@ mod tests {
     async fn what_grew_before_there_was_a_limit_is_trimmed_at_the_start() {
         let dir = tempfile::tempdir().unwrap();
         let store = Trimmed::new(Arc::new(EmbeddedStore::open(dir.path()).unwrap()), None);
-        store.commit((0..4_000).map(message).collect()).await.unwrap();
+        store.commit((0..4_000).map(message).collect::<Vec<_>>().into()).await.unwrap();
         let before = store.size().await.unwrap();
         assert!(before.used > LIMIT, "without a limit everything stays: {before:?}");
         store.close().await.unwrap();
@@ -243,7 +244,7 @@ mod tests {
         let store = Trimmed::new(Arc::new(EmbeddedStore::open(dir.path()).unwrap()), Some(LIMIT));
         let room = fits(&store).await;
         // What became free is used again.
-        store.commit((4_000..4_500).map(message).collect()).await.unwrap();
+        store.commit((4_000..4_500).map(message).collect::<Vec<_>>().into()).await.unwrap();
         assert!(store.size().await.unwrap().disk <= room.disk + 64 * 1024);
         store.close().await.unwrap();
     }

@@ -3,6 +3,7 @@
 //! It owns the only connection to the file. Commits that wait when it is free go into one transaction, each whole.
 //! It never sets a damaged store aside: what the user keeps is the user's to decide about.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub enum Ask {
     /// Load everything.
     Load(Reply<Snapshot>),
     /// Make changes.
-    Commit(Vec<StoreOp>, Reply<()>),
+    Commit(Arc<Vec<StoreOp>>, Reply<()>),
     /// Answer a question.
     Query(Query, Reply<Answer>),
     /// Say how much there is.
@@ -88,13 +89,14 @@ impl Worker {
                     let _ = reply.send(result);
                 }
                 Ask::Commit(ops, reply) => {
-                    let (mut all, mut replies) = (ops, vec![reply]);
-                    while all.len() < GROUP
+                    let (mut count, mut all, mut replies) = (ops.len(), vec![ops], vec![reply]);
+                    while count < GROUP
                         && let Ok(ask) = asks.try_recv()
                     {
                         match ask {
                             Ask::Commit(ops, reply) => {
-                                all.extend(ops);
+                                count += ops.len();
+                                all.push(ops);
                                 replies.push(reply);
                             }
                             other => {
@@ -156,9 +158,9 @@ impl Worker {
     }
 }
 
-fn commit(conn: &Connection, ops: &[StoreOp]) -> Result<(), Fault> {
+fn commit(conn: &Connection, groups: &[Arc<Vec<StoreOp>>]) -> Result<(), Fault> {
     conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    for op in sql::collapse(ops) {
+    for op in sql::collapse(groups.iter().flat_map(|ops| ops.iter())) {
         sql::apply(conn, op)?;
     }
     conn.prepare_cached("COMMIT")?.execute([])?;

@@ -18,7 +18,7 @@ pub async fn the_size_follows_what_is_kept(rig: &dyn Rig) {
     let store = rig.open();
     store.load().await.unwrap();
     let before = store.size().await.unwrap().used;
-    store.commit((0..2_000).map(|i| large("#a", i)).collect()).await.unwrap();
+    store.commit((0..2_000).map(|i| large("#a", i)).collect::<Vec<_>>().into()).await.unwrap();
     let full = store.size().await.unwrap();
     let came = full.used - before;
     assert!((1_800_000..3_500_000).contains(&came), "{came} bytes for 2,000 messages of 900");
@@ -46,7 +46,7 @@ pub async fn the_oldest_is_trimmed_first(rig: &dyn Rig) {
     let store = rig.open();
     // Messages have their time from their place: 1_700_000_000_000 and it.
     let ops = (0..20).map(|i| large(if i % 2 == 0 { "#a" } else { "@bob" }, i));
-    store.commit(ops.collect()).await.unwrap();
+    store.commit(ops.collect::<Vec<_>>().into()).await.unwrap();
     let gone = store.trim(1).await.unwrap();
     assert!((1_000..1_300).contains(&gone), "{gone}: one message");
     assert!(store.trim(9 * gone).await.unwrap() >= 9 * 1_000);
@@ -59,11 +59,11 @@ pub async fn the_oldest_is_trimmed_first(rig: &dyn Rig) {
     assert!(log(&store, "c", 0, u64::MAX, 1_000).await.is_empty());
     // A record that is older than all messages goes before them, one that is younger behind them.
     let old = (0..KEPT + 2).map(|i| StoreOp::Log(record("c", i, i)));
-    store.commit(old.collect()).await.unwrap();
+    store.commit(old.collect::<Vec<_>>().into()).await.unwrap();
     store.trim(1).await.unwrap();
     assert_eq!(log(&store, "c", 0, 5, 20).await, [1, 2]);
     assert_eq!(history(&store, "#a", None, 100).await.0.len(), 5);
-    store.commit((100..2_000).map(|i| large("#b", i)).collect()).await.unwrap();
+    store.commit((100..2_000).map(|i| large("#b", i)).collect::<Vec<_>>().into()).await.unwrap();
     store.trim(u64::MAX).await.unwrap();
     let (rows, _) = history(&store, "#b", None, 5_000).await;
     let left = 1_900 + 10 + 1 - STEP;
@@ -74,7 +74,7 @@ pub async fn the_oldest_is_trimmed_first(rig: &dyn Rig) {
 pub async fn history_says_where_it_was_trimmed(rig: &dyn Rig) {
     let store = rig.open();
     let ops = (0..20).map(|i| large(if i % 2 == 0 { "#a" } else { "@bob" }, i));
-    store.commit(ops.collect()).await.unwrap();
+    store.commit(ops.collect::<Vec<_>>().into()).await.unwrap();
     for target in ["#a", "@bob", "#nothing"] {
         assert!(!is_trimmed(&store, target, None, 100).await, "{target}: all is there");
     }
@@ -89,7 +89,7 @@ pub async fn history_says_where_it_was_trimmed(rig: &dyn Rig) {
     for target in ["#a", "@bob"] {
         assert!(is_trimmed(&store, target, None, 100).await, "{target}: all went");
     }
-    store.commit(vec![large("#a", 30), large("#new", 31)]).await.unwrap();
+    store.commit(vec![large("#a", 30), large("#new", 31)].into()).await.unwrap();
     assert!(is_trimmed(&store, "#a", None, 100).await);
     assert!(!is_trimmed(&store, "#new", None, 100).await);
 }
@@ -106,7 +106,7 @@ pub async fn what_is_not_settled_is_never_trimmed(rig: &dyn Rig) {
         put(Table::Position, "data-in", b"17"),
         put(Table::Head, "#a", b"head"),
     ];
-    store.commit(ops).await.unwrap();
+    store.commit(ops.into()).await.unwrap();
     assert!(store.trim(u64::MAX).await.unwrap() > 0);
     assert_eq!(store.trim(u64::MAX).await, Ok(0), "there is nothing left that may go");
     let store = reopen(rig, store).await;
@@ -116,7 +116,7 @@ pub async fn what_is_not_settled_is_never_trimmed(rig: &dyn Rig) {
     // Decided about, it is history like any other.
     let state = ("@bob".to_owned(), "1".to_owned(), "sent".to_owned());
     let op = StoreOp::MessageState { target: state.0, id: state.1, state: state.2 };
-    store.commit(vec![op]).await.unwrap();
+    store.commit(vec![op].into()).await.unwrap();
     assert!(store.trim(u64::MAX).await.unwrap() > 0);
     assert!(ids(&history(&store, "@bob", None, 9).await.0).is_empty());
 }
@@ -125,7 +125,10 @@ pub async fn what_is_not_settled_is_never_trimmed(rig: &dyn Rig) {
 pub async fn a_trimmed_log_keeps_its_end(rig: &dyn Rig) {
     let store = rig.open();
     let rows = |channel: &'static str, n: u64| (1..=n).map(move |i| StoreOp::Log(record(channel, i, i)));
-    store.commit(rows("busy", 3 * KEPT).chain(rows("quiet", KEPT / 2)).collect()).await.unwrap();
+    store
+        .commit(rows("busy", 3 * KEPT).chain(rows("quiet", KEPT / 2)).collect::<Vec<_>>().into())
+        .await
+        .unwrap();
     assert!(store.trim(2_000).await.unwrap() >= 2_000);
     let busy = log(&store, "busy", 0, u64::MAX, u64::MAX).await;
     assert!((1..3 * KEPT).contains(&busy[0]), "the oldest went: {}", busy[0]);
@@ -135,6 +138,6 @@ pub async fn a_trimmed_log_keeps_its_end(rig: &dyn Rig) {
     assert_eq!(busy, (2 * KEPT + 1..=3 * KEPT).collect::<Vec<_>>());
     assert_eq!(log(&store, "quiet", 0, u64::MAX, u64::MAX).await.len() as u64, KEPT / 2);
     // What is there already is not kept twice, and what comes goes on behind it.
-    store.commit(rows("busy", 3 * KEPT + 1).collect()).await.unwrap();
+    store.commit(rows("busy", 3 * KEPT + 1).collect::<Vec<_>>().into()).await.unwrap();
     assert_eq!(log(&store, "busy", 3 * KEPT, u64::MAX, u64::MAX).await, [3 * KEPT, 3 * KEPT + 1]);
 }

@@ -19,6 +19,8 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use kirc_core::port::{Answer, PortError, Query, Snapshot, StoreOp};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
@@ -73,7 +75,7 @@ impl Store for PostgresStore {
         self.ask(Ask::Load)
     }
 
-    fn commit(&self, ops: Vec<StoreOp>) -> Pending<()> {
+    fn commit(&self, ops: Arc<Vec<StoreOp>>) -> Pending<()> {
         self.ask(|reply| Ask::Commit(ops, reply))
     }
 

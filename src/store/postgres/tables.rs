@@ -51,6 +51,10 @@ pub const MIGRATIONS: &[&str] = &["
 ", "
     -- Conversations of which messages went, to keep the store to its size.
     CREATE TABLE trimmed (target bytea PRIMARY KEY);
+", "
+    -- What is encrypted can't be made smaller: it is not tried.
+    ALTER TABLE message ALTER COLUMN sealed SET STORAGE EXTERNAL;
+    ALTER TABLE log ALTER COLUMN value SET STORAGE EXTERNAL;
 "];
 
 /// The statements that change something, prepared on a connection.

@@ -116,7 +116,7 @@ async fn count(client: &Client, what: &str) -> i64 {
 async fn migrations_never_run_backwards() {
     let rig = or_leave!(real("KIRC_TEST_POSTGRES"));
     let store = rig.store();
-    store.commit(vec![put("k", b"v")]).await.unwrap();
+    store.commit(vec![put("k", b"v")].into()).await.unwrap();
     store.close().await.unwrap();
     let link = rig.link().await;
     let at = Place::new(&rig.0).unwrap();
@@ -128,7 +128,7 @@ async fn migrations_never_run_backwards() {
     let error = store.load().await.unwrap_err();
     assert!(error.0.contains("made by a newer kirc") && error.0.contains("nothing was changed"), "{error}");
     assert_eq!(*store.health().borrow(), Health { up: false, reason: error.0.clone() });
-    assert!(store.commit(vec![put("k", b"w")]).await.is_err());
+    assert!(store.commit(vec![put("k", b"w")].into()).await.is_err());
     store.close().await.unwrap();
     let row = link.client.query_one("SELECT version, (SELECT value FROM entry) FROM schema_version", &[]);
     let row = row.await.unwrap();
@@ -163,14 +163,14 @@ async fn a_migration_is_whole() {
 async fn tables_that_are_gone_are_told() {
     let rig = or_leave!(real("KIRC_TEST_POSTGRES"));
     let (wire, store) = rig.by_wire().await;
-    store.commit(vec![put("k", b"v")]).await.unwrap();
+    store.commit(vec![put("k", b"v")].into()).await.unwrap();
     let link = rig.link().await;
     let schema = Place::new(&rig.0).unwrap().quoted_schema();
     link.client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
-    let error = store.commit(vec![put("k", b"v")]).await.unwrap_err();
+    let error = store.commit(vec![put("k", b"v")].into()).await.unwrap_err();
     assert!(error.0.contains("are gone"), "{error}");
     wire.cut();
-    let error = store.commit(vec![put("k", b"v")]).await.unwrap_err();
+    let error = store.commit(vec![put("k", b"v")].into()).await.unwrap_err();
     assert!(error.0.contains("are gone") || error.0.contains("was cut"), "{error}");
     assert!(!store.health().borrow().up);
 }
@@ -186,7 +186,7 @@ async fn a_second_node_is_told_of_the_first() {
     let process = format!("(process {})", std::process::id());
     let good = error.0.contains("another kirc uses the schema \"kirc \"\"t") && error.0.contains(&process);
     assert!(good && error.0.contains(" since 2"), "{error}");
-    first.commit(vec![put("k", b"v")]).await.unwrap();
+    first.commit(vec![put("k", b"v")].into()).await.unwrap();
     first.close().await.unwrap();
     // It comes in by itself.
     is(&mut second.health(), true).await;
@@ -198,7 +198,7 @@ async fn a_second_node_is_told_of_the_first() {
 async fn connections_are_few() {
     let rig = or_leave!(real("KIRC_TEST_POSTGRES"));
     let store = rig.store();
-    store.commit(vec![message("1")]).await.unwrap();
+    store.commit(vec![message("1")].into()).await.unwrap();
     let query = || kirc_core::port::Query::History { target: "#a".to_owned(), before: None, limit: 10 };
     let asked: Vec<_> = (0..50).map(|_| store.query(query())).collect();
     for answer in asked {
@@ -228,7 +228,7 @@ async fn commit_latency() {
     for i in 0..2_000 {
         let id = format!("{i:06}");
         let since = Instant::now();
-        store.commit(vec![message(&id), put("p", id.as_bytes())]).await.unwrap();
+        store.commit(vec![message(&id), put("p", id.as_bytes())].into()).await.unwrap();
         ours.push(since.elapsed());
         let since = Instant::now();
         let (target, id, ann, sealed) = (b"#b".as_slice(), id.as_bytes(), b"ann".as_slice(), [7_u8; 600]);

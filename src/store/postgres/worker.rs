@@ -35,7 +35,7 @@ pub enum Ask {
     /// Load everything.
     Load(Reply<Snapshot>),
     /// Make changes.
-    Commit(Vec<StoreOp>, Reply<()>),
+    Commit(Arc<Vec<StoreOp>>, Reply<()>),
     /// Answer a question.
     Query(Query, Reply<Answer>),
     /// Say how much there is.
@@ -102,13 +102,14 @@ impl Worker {
                     let _ = reply.send(self.trim(bytes).await.map_err(|f| f.port()));
                 }
                 Ask::Commit(ops, reply) => {
-                    let (mut all, mut replies) = (ops, vec![reply]);
-                    while all.len() < GROUP
+                    let (mut count, mut all, mut replies) = (ops.len(), vec![ops], vec![reply]);
+                    while count < GROUP
                         && let Ok(ask) = self.asks.try_recv()
                     {
                         match ask {
                             Ask::Commit(ops, reply) => {
-                                all.extend(ops);
+                                count += ops.len();
+                                all.push(ops);
                                 replies.push(reply);
                             }
                             other => {
@@ -193,10 +194,10 @@ impl Worker {
         self.outcome(Side::Reads, done)
     }
 
-    async fn commit(&mut self, ops: &[StoreOp]) -> Result<(), Failure> {
+    async fn commit(&mut self, groups: &[Arc<Vec<StoreOp>>]) -> Result<(), Failure> {
         let place = self.place.clone();
         let writer = self.writer().await?;
-        let plan = Plan::new(ops);
+        let plan = Plan::new(groups.iter().flat_map(|ops| ops.iter()));
         let done = in_time(&place, writer.changes.carry_out(&writer.link.client, &plan)).await;
         self.outcome(Side::Writes, done)
     }

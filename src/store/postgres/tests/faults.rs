@@ -15,7 +15,7 @@ async fn a_commit_whose_answer_is_lost_is_there_once_when_it_is_repeated() {
         wire.swallow_answers(true);
         let before = wire.answered();
         let ops = vec![message(&round.to_string()), put("p", &[round])];
-        let done = store.commit(ops.clone());
+        let done = store.commit(ops.clone().into());
         // The server has answered: it is done, and nobody here knows.
         let there = async {
             while count(&link.client, "message").await < i64::from(round) + 1 || wire.answered() == before {}
@@ -25,7 +25,7 @@ async fn a_commit_whose_answer_is_lost_is_there_once_when_it_is_repeated() {
         wire.swallow_answers(false);
         let error = done.await.unwrap_err();
         assert!(error.0.contains("was cut"), "{error}");
-        store.commit(ops).await.unwrap();
+        store.commit(ops.into()).await.unwrap();
         assert_eq!(count(&link.client, "message").await, i64::from(round) + 1);
     }
     assert!(store.health().borrow().up);
@@ -41,7 +41,7 @@ async fn cuts_at_any_moment_lose_and_double_nothing() {
     let (mut cuts, mut failures) = (0, 0);
     for i in 0..300_u32 {
         let ops = vec![message(&i.to_string()), put("p", &i.to_be_bytes())];
-        let mut done = store.commit(ops.clone());
+        let mut done = store.commit(ops.clone().into());
         if i % 10 == 7 {
             tokio::time::sleep(Duration::from_micros(u64::from(i) * 7)).await;
             wire.cut();
@@ -50,7 +50,7 @@ async fn cuts_at_any_moment_lose_and_double_nothing() {
         while let Err(error) = done.await {
             failures += 1;
             assert!(failures < 1_000, "{error}");
-            done = store.commit(ops.clone());
+            done = store.commit(ops.clone().into());
         }
     }
     assert_eq!(cuts, 30);
@@ -70,10 +70,10 @@ async fn health_goes_down_and_comes_back_by_itself() {
     wire.block(true);
     let down = is(&mut health, false).await;
     assert!(down.reason.contains("PostgreSQL at"), "{down:?}");
-    assert!(store.commit(vec![message("1")]).await.is_err());
+    assert!(store.commit(vec![message("1")].into()).await.is_err());
     wire.block(false);
     is(&mut health, true).await;
-    store.commit(vec![message("1")]).await.unwrap();
+    store.commit(vec![message("1")].into()).await.unwrap();
 }
 
 /// It is opened before there is a server.
@@ -95,7 +95,7 @@ async fn sessions_that_were_ended_are_made_anew() {
     let rig = or_leave!(real("KIRC_TEST_POSTGRES"));
     let store = rig.store();
     let question = || store.query(Query::History { target: "#a".to_owned(), before: None, limit: 1 });
-    store.commit(vec![message("1")]).await.unwrap();
+    store.commit(vec![message("1")].into()).await.unwrap();
     question().await.unwrap();
     let link = rig.link().await;
     let name: String = {
@@ -107,7 +107,7 @@ async fn sessions_that_were_ended_are_made_anew() {
     let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1";
     assert_eq!(link.client.query(end, &[&name]).await.unwrap().len(), 2);
     let mut tries = 0;
-    while let Err(error) = store.commit(vec![message("2")]).await {
+    while let Err(error) = store.commit(vec![message("2")].into()).await {
         tries += 1;
         assert!(tries < 100 && error.0.contains("kirc connects again"), "{error}");
     }
@@ -179,7 +179,7 @@ async fn out_of_connections_is_survived() {
     let uri = Secret::new(format!("postgres://{name}:x{at}"));
     let settings = PostgresSettings { uri, ..rig.0.clone() };
     let store = PostgresStore::open(&settings).unwrap();
-    store.commit(vec![message("1")]).await.unwrap();
+    store.commit(vec![message("1")].into()).await.unwrap();
     let query = Query::History { target: "#a".to_owned(), before: None, limit: 10 };
     match store.query(query).await.unwrap() {
         Answer::History { rows, .. } => assert_eq!(rows.len(), 1),
@@ -202,7 +202,7 @@ async fn out_of_connections_is_survived() {
 async fn a_full_disk_changes_nothing() {
     let rig = or_leave!(real("KIRC_TEST_POSTGRES"));
     let store = rig.store();
-    store.commit(vec![put("k", b"v")]).await.unwrap();
+    store.commit(vec![put("k", b"v")].into()).await.unwrap();
     let link = rig.link().await;
     let full = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS \
                 'BEGIN RAISE EXCEPTION USING ERRCODE = ''53100'', MESSAGE = ''no space left on device''; END'; \
@@ -210,14 +210,14 @@ async fn a_full_disk_changes_nothing() {
     link.client.batch_execute(full).await.unwrap();
     // What comes before the failing statement in the same commit, and behind it.
     let ops = vec![put("k", b"w"), message("1"), StoreOp::Settled { id: "1".to_owned() }];
-    let error = store.commit(ops.clone()).await.unwrap_err();
+    let error = store.commit(ops.clone().into()).await.unwrap_err();
     assert!(error.0.contains("is full") && error.0.contains("make room"), "{error}");
     assert_eq!(*store.health().borrow(), Health { up: false, reason: error.0 });
     let values = store.load().await.unwrap().values;
     assert_eq!(values[&(Table::Position, "k".to_owned())], b"v");
     assert!(!store.health().borrow().up, "reading works, writing does not");
     link.client.batch_execute("DROP TRIGGER full_disk ON message").await.unwrap();
-    store.commit(ops).await.unwrap();
+    store.commit(ops.into()).await.unwrap();
     assert!(store.health().borrow().up);
     assert_eq!(count(&link.client, "message").await, 1);
 }
