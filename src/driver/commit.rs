@@ -65,7 +65,7 @@ impl<M: Machine> Engine<M> {
         loop {
             let down = Health { up: false, reason: error.to_string() };
             if let Some(input) = self.tell(Service::Store, down) {
-                ops.extend(self.while_down(input).await);
+                ops.extend(self.say_at_once(input).await);
             }
             let stopping = self.stop.is_cancelled();
             let nap = sleep(pause);
@@ -104,8 +104,8 @@ impl<M: Machine> Engine<M> {
         }
     }
 
-    /// Lets the node know that its store fails. What it says to sessions is delivered; all else waits.
-    async fn while_down(&mut self, input: Input) -> Vec<StoreOp> {
+    /// Lets the node know how a service is. What it says to sessions is delivered; all else waits.
+    pub(super) async fn say_at_once(&mut self, input: Input) -> Vec<StoreOp> {
         let mut effects = Vec::new();
         self.machine.handle(now(), input, &mut effects);
         let ops = take_store(&mut effects);

@@ -141,7 +141,7 @@ impl<M: Machine> Engine<M> {
                 input = self.appends.next() => inputs.push(input),
                 () = self.readers.next(&mut inputs), if room => {}
                 Some(input) = self.outcomes.next() => inputs.push(input),
-                Some(step) = self.healths.next() => self.health(step, &mut inputs),
+                Some(step) = self.healths.next() => self.health(step, &mut inputs).await,
                 input = self.gauges.next() => inputs.push(input),
                 Some(published) = self.published.recv() => {
                     self.heard = Some((self.grids.home().to_owned(), published));
@@ -224,7 +224,7 @@ impl<M: Machine> Engine<M> {
         }
     }
 
-    fn health(&mut self, step: Option<(Service, watch::Receiver<Health>)>, inputs: &mut Vec<Input>) {
+    async fn health(&mut self, step: Option<(Service, watch::Receiver<Health>)>, inputs: &mut Vec<Input>) {
         let Some((service, mut receiver)) = step else {
             return;
         };
@@ -234,8 +234,16 @@ impl<M: Machine> Engine<M> {
             // Whatever changed: that it was away for a moment may never have been seen.
             self.grids.create_again();
         }
-        if let Some(input) = self.tell(service, health) {
-            inputs.push(input);
+        match self.tell(service, health) {
+            // What sessions are to hear of it is not to stand behind what may be waiting for that very service.
+            Some(input) if !self.outgoing.is_clear() => {
+                let ops = self.say_at_once(input).await;
+                if !ops.is_empty() {
+                    self.outgoing.add(Batch { ops, ..Batch::default() });
+                }
+            }
+            Some(input) => inputs.push(input),
+            None => {}
         }
     }
 
