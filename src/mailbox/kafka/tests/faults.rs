@@ -119,18 +119,18 @@ async fn a_place_that_is_given_up_later_is_told() {
     let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
     start(&mut reader).await;
     // More than reader and client hold.
-    for _ in 0..8 {
+    for _ in 0..16 {
         let all: Vec<_> = (0..20).map(|_| mailbox.append(&topic, vec![], vec![7; 250_000])).collect();
         for done in all {
             done.await.unwrap();
         }
     }
-    mailbox.trim(&topic, 155).await.unwrap();
+    mailbox.trim(&topic, 315).await.unwrap();
     let (mut expected, mut moved) = (0, 0);
-    while expected < 160 {
+    while expected < 320 {
         match next(&mut reader).await {
             Delivery::Reading(start) => {
-                assert!(start.at > expected && start.at == 155, "{start:?} at {expected}");
+                assert!(start.at > expected && start.at == 315, "{start:?} at {expected}");
                 expected = start.at;
                 moved += 1;
             }
