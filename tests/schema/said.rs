@@ -219,3 +219,39 @@ fn what_authors_sign_fits_its_schemas() {
     let envelope: Value = serde_json::from_slice(&bytes).expect("a card is JSON");
     check(Side::Wire, &envelope).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
+
+/// What a leader makes of acts, one or several: it depends on how fast they come which of them a run shows.
+#[test]
+fn relayed_acts_fit_their_schemas() {
+    use kirc_core::crypto::{ChannelKey, Rng};
+    use kirc_core::identity::Identity;
+    use kirc_core::ids::{Epoch, Hash, MsgId, Seq, Term};
+    use kirc_core::log::{LogRecord, SealedAct};
+    use kirc_core::names::ChannelName;
+    use rand_chacha::rand_core::SeedableRng;
+
+    let mut rng = Rng::from_seed([4; 32]);
+    let me = Identity::generate(&mut rng, 2048);
+    let room = ChannelName::parse("#net").expect("a name");
+    let key = ChannelKey::generate(&mut rng);
+    let act = |number: u64| SealedAct {
+        from: me.actor(),
+        id: MsgId::generate(1_790_000_000_000 + number, u128::from(number), MsgId::default()),
+        epoch: Epoch(2),
+        kid: key.id(b"#net", Epoch(2)),
+        token: key.encrypt(b"what somebody signed"),
+    };
+    for (count, command) in [(1, "LOG"), (2, "BATCH"), (kirc_core::limits::BATCH as u64, "BATCH")] {
+        let acts: Vec<SealedAct> = (0..count).map(act).collect();
+        let bytes = LogRecord::acts(&me, &room, Term(1), Seq(5), Hash::ZERO, &acts);
+        let envelope: Value = serde_json::from_slice(&bytes).expect("a record is JSON");
+        assert_eq!(envelope["command"], command);
+        check(Side::Wire, &envelope).unwrap_or_else(|wrong| panic!("{wrong}"));
+        match LogRecord::parse(&bytes, &room) {
+            Ok(LogRecord::Acts(at, read)) => {
+                assert_eq!((at.seq, at.last(), read), (Seq(5), Seq(4 + count), acts));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -8,6 +8,8 @@ mod fold;
 mod make;
 mod open;
 mod record;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use acts::{SealedAct, Send};
 pub(crate) use fold::same_life;

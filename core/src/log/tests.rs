@@ -1,0 +1,105 @@
+//! What a record that holds several acts comes to: all of it counts, or nothing.
+
+pub(crate) mod fixture;
+
+use self::fixture::{Room, room};
+use super::{Kept, LogRecord, Verdict};
+use crate::envelope::{Domain, Envelope};
+use crate::identity::Identity;
+use crate::ids::{MsgId, Seq};
+
+/// What somebody says in a row: each behind the one before.
+fn in_a_row(room: &Room, author: &Identity, texts: &[(&str, &str)]) -> Vec<Envelope> {
+    let member = &room.state.members[&author.actor()];
+    let (mut n, mut last) = (member.n, member.last);
+    let mut all = Vec::new();
+    for (command, text) in texts {
+        let said = room.said(author, author, command, text);
+        let id = MsgId::generate(room.time + 1, 7, last);
+        n = n.next();
+        let e = said.meta("n", n.0).meta("after", crate::channel::after(last));
+        all.push(Envelope { id: Some(id.to_string()), ..e }.sign(Domain::Message, author));
+        last = id;
+    }
+    all
+}
+
+fn judged(room: &mut Room, acts: &[Envelope]) -> Verdict {
+    let bytes = room.relayed_together(acts, &room.ann);
+    room.judge(&Kept { time: 1_500, value: bytes })
+}
+
+#[test]
+fn several_acts_take_as_many_places() {
+    let mut room = Room::new();
+    let before = room.fold.seq;
+    let acts = in_a_row(&room, &room.bob, &[("PRIVMSG", "one"), ("NOTICE", "two"), ("PRIVMSG", "three")]);
+    let Verdict::Acted(acted) = judged(&mut room, &acts) else { panic!("it counts") };
+    let places: Vec<Seq> = acted.iter().map(|one| one.seq).collect();
+    assert_eq!(places, [1, 2, 3].map(|n| Seq(before.0 + n)));
+    let texts: Vec<String> = acted.iter().map(|one| one.opened.envelope.lines().concat()).collect();
+    assert_eq!(texts, ["one", "two", "three"]);
+    assert_eq!(room.fold.seq, Seq(before.0 + 3));
+    // And what comes next stands behind all of them.
+    let next = room.bob_says("four");
+    assert!(matches!(room.judge(&next), Verdict::Void(_)), "it was taken in already");
+    assert_eq!(room.fold.seq, Seq(before.0 + 4));
+}
+
+#[test]
+fn one_that_is_no_good_makes_the_whole_no_good() {
+    let mut room = Room::new();
+    let say = |room: &Room, texts: &[(&str, &str)]| in_a_row(room, &room.bob, texts);
+    let honest = say(&room, &[("PRIVMSG", "one"), ("PRIVMSG", "two"), ("PRIVMSG", "three")]);
+    let [one, two, three] = [0, 1, 2].map(|i| honest[i].clone());
+    let by_leader = room.said(&room.bob, &room.ann, "PRIVMSG", "in bob's name");
+    let topic = in_a_row(&room, &room.ann, &[("TOPIC", "news")]).remove(0);
+    let part = say(&room, &[("PRIVMSG", "one"), ("PART", "bye")]);
+    let (fold, state) = (room.fold.clone(), room.state.clone());
+    for (what, acts) in [
+        ("one is left out", vec![one.clone(), three.clone()]),
+        ("two change places", vec![two.clone(), one.clone()]),
+        ("the last is there twice", vec![one.clone(), two.clone(), two.clone()]),
+        ("its author did not sign one", vec![one.clone(), by_leader]),
+        ("the topic among messages", vec![one.clone(), topic]),
+        ("a departure among messages", part),
+    ] {
+        let verdict = judged(&mut room, &acts);
+        assert!(matches!(verdict, Verdict::Forged(_)), "{what}: {verdict:?}");
+        assert_eq!((&room.fold.seq, &room.fold.head), (&fold.seq, &fold.head), "{what}");
+        assert_eq!(room.state, state, "{what}");
+    }
+    assert!(matches!(judged(&mut room, &honest), Verdict::Acted(_)));
+}
+
+#[test]
+fn a_batch_holds_more_than_one_and_not_too_many() {
+    let written = Room::new();
+    let acts = in_a_row(&written, &written.bob, &[("PRIVMSG", "x"); crate::limits::BATCH + 1]);
+    let parse = |count: usize| {
+        let bytes = written.relayed_together(&acts[..count], &written.ann);
+        LogRecord::parse(&bytes, &room())
+    };
+    assert!(parse(crate::limits::BATCH).is_ok());
+    assert!(parse(crate::limits::BATCH + 1).is_err());
+    assert!(parse(0).is_err(), "none");
+    // One act has one form.
+    let bytes = written.relayed(&acts[0], &written.ann);
+    let e = Envelope::from_canonical(&bytes).unwrap();
+    let act = serde_json::json!([[e.from, e.id, e.get("ct")]]);
+    let batch = Envelope { command: "BATCH".into(), from: None, id: None, body: None, ..e };
+    let one = batch.field("acts", act).sign(Domain::Log, &written.ann);
+    assert!(LogRecord::parse(&one.to_canonical(), &room()).is_err());
+}
+
+#[test]
+fn without_its_key_a_batch_waits_and_changes_nothing() {
+    let mut room = Room::new();
+    let acts = in_a_row(&room, &room.bob, &[("PRIVMSG", "one"), ("PRIVMSG", "two")]);
+    let ring = std::mem::take(&mut room.ring);
+    let state = room.state.clone();
+    assert_eq!(judged(&mut room, &acts), Verdict::Stall);
+    assert_eq!(room.state, state);
+    room.ring = ring;
+    assert!(matches!(judged(&mut room, &acts), Verdict::Acted(_)));
+}
