@@ -1,9 +1,11 @@
 //! Carries a node's effects out: commits first, then one after the other, until a crash or a pause comes between two of them.
 
 use kirc_core::Envelope;
-use kirc_core::port::{Effect, Grant, Input, PortError, SessionId, SignalOp, SignalReply, StoreOp, Ticket};
+use kirc_core::port::{
+    Effect, Grant, Input, PortError, Service, SessionId, SignalOp, SignalReply, StoreOp, Ticket,
+};
 
-use crate::host::Reader;
+use crate::host::{CLUSTERS, Reader, cluster_of};
 use crate::signals::texts;
 use crate::tell::{tell_effect, tell_op};
 use crate::witness::Heard;
@@ -82,13 +84,7 @@ impl World {
             }
             Effect::Append { ticket, topic, key, value, .. } => self.append(index, ticket, topic, key, value),
             Effect::Create { ticket, topic, .. } => {
-                let result = match self.hosts[index].cut_mailbox {
-                    0 => {
-                        self.mailbox.partition(&topic);
-                        Ok(())
-                    }
-                    _ => Err(PortError("the mailbox service did not answer".to_owned())),
-                };
+                let result = self.create(index, &topic);
                 let delay = self.plan.append.draw(&mut self.dice);
                 self.after(delay, Event::Input(index, life, Input::Created { ticket, result }));
             }
@@ -106,8 +102,9 @@ impl World {
                 let delay = self.plan.read.draw(&mut self.dice);
                 self.after(delay, Event::End(index, life, ticket, topic));
             }
-            Effect::Signal { grid: _, ticket, op } => self.signal(index, ticket, op),
-            Effect::Reach { .. } | Effect::Warn { .. } => {}
+            Effect::Signal { grid, ticket, op } => self.signal(index, cluster_of(&grid), ticket, op),
+            Effect::Reach { cluster, way } => self.reach(index, cluster, &way),
+            Effect::Warn { .. } => {}
             Effect::Revoke { ticket, .. } => {
                 let result = match self.stuck {
                     true => Err(PortError("the administrator of Kafka can't be reached".to_owned())),
@@ -116,8 +113,8 @@ impl World {
                 self.after(0, Event::Input(index, life, Input::Revoked { ticket, result }));
             }
             Effect::Grant { ticket, .. } => {
-                let result =
-                    Ok(Grant { way: serde_json::json!({"kafka": {}}), own: self.own_users, note: None });
+                let way = self.way_to(self.hosts[index].home);
+                let result = Ok(Grant { way, own: self.own_users, note: None });
                 self.after(0, Event::Input(index, life, Input::Granted { ticket, result }));
             }
             Effect::Deliver { session, envelope } => self.hear(index, session, envelope, true),
@@ -135,6 +132,7 @@ impl World {
     }
 
     fn hear(&mut self, index: usize, session: SessionId, envelope: Envelope, reached: bool) {
+        let envelope = self.understood(index, envelope);
         let host = &self.hosts[index];
         let main = host.session == session;
         let heard = Heard { at: self.now, host: index, life: host.life, session, main, reached, envelope };
@@ -144,20 +142,20 @@ impl World {
         self.witness.heard.push(heard);
     }
 
-    fn signal(&mut self, index: usize, ticket: Ticket, op: SignalOp) {
+    fn signal(&mut self, index: usize, cluster: usize, ticket: Ticket, op: SignalOp) {
         for text in texts(&op) {
             if self.needles.found(text.as_bytes()) {
                 self.witness.leaks.push((self.now, format!("a signal: {text}")));
             }
         }
         let life = self.hosts[index].life;
-        if self.hosts[index].cut_signals > 0 {
+        if self.hosts[index].cut(Service::Signals, cluster) {
             return self.fail_signal(index, life, ticket);
         }
         let delay = self.plan.signal.draw(&mut self.dice);
-        let at = (self.now + delay).max(self.hosts[index].signalled);
-        self.hosts[index].signalled = at;
-        self.at(at, Event::Signal(index, life, ticket, op));
+        let at = (self.now + delay).max(self.hosts[index].signalled[cluster]);
+        self.hosts[index].signalled[cluster] = at;
+        self.at(at, Event::Signal(index, life, cluster, ticket, op));
     }
 
     fn fail_signal(&mut self, index: usize, life: u64, ticket: Ticket) {
@@ -167,26 +165,26 @@ impl World {
     }
 
     /// An operation reaches the signal service: it is carried out or not, and its answer comes back or not.
-    pub fn signal_arrives(&mut self, index: usize, life: u64, ticket: Ticket, op: &SignalOp) {
-        let fails =
-            self.hosts[index].cut_signals > 0 || !self.quiet && self.dice.chance(self.plan.rates.signal);
+    pub fn signal_arrives(&mut self, index: usize, life: u64, cluster: usize, ticket: Ticket, op: &SignalOp) {
+        let fails = self.hosts[index].cut(Service::Signals, cluster)
+            || !self.quiet && self.dice.chance(self.plan.rates.signal);
         if fails && self.dice.chance(500) {
             return self.fail_signal(index, life, ticket);
         }
-        let reply: SignalReply = self.signals.apply(self.now, op);
+        let reply: SignalReply = self.signals[cluster].apply(self.now, op);
         if self.hosts[index].life == life {
             match op {
                 SignalOp::Subscribe { channel } => {
-                    self.hosts[index].listens.insert(channel.clone());
+                    self.hosts[index].listens.insert((cluster, channel.clone()));
                 }
                 SignalOp::Unsubscribe { channel } => {
-                    self.hosts[index].listens.remove(channel);
+                    self.hosts[index].listens.remove(&(cluster, channel.clone()));
                 }
                 _ => {}
             }
         }
         if let SignalOp::Publish { channel, payload } = op {
-            self.publish(channel, payload);
+            self.publish(cluster, channel, payload);
         }
         if fails {
             return self.fail_signal(index, life, ticket);
@@ -196,16 +194,17 @@ impl World {
         self.after(delay, Event::Input(index, life, input));
     }
 
-    fn publish(&mut self, channel: &str, payload: &str) {
+    fn publish(&mut self, cluster: usize, channel: &str, payload: &str) {
         for index in 0..self.hosts.len() {
             let lost = !self.quiet && self.dice.chance(self.plan.rates.hint);
             let delay = self.plan.signal.draw(&mut self.dice);
             let host = &self.hosts[index];
-            if host.cut_signals > 0 || lost || !host.listens.contains(channel) {
+            let listens = host.listens.contains(&(cluster, channel.to_owned()));
+            if lost || !listens || host.cut(Service::Signals, cluster) {
                 continue;
             }
             let input = Input::Published {
-                grid: crate::host::CLUSTER.to_owned(),
+                grid: CLUSTERS[cluster].to_owned(),
                 channel: channel.to_owned(),
                 payload: payload.to_owned(),
             };

@@ -6,6 +6,9 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 /// A seeded stream of random choices.
 pub struct Dice(ChaCha8Rng);
 
+/// The stream beside that of a seed: one that leaves the pinned seeds of the tests the one cluster that they had.
+const BESIDE: u64 = 6;
+
 impl Dice {
     /// The stream of a seed.
     pub fn new(seed: u64) -> Self {
@@ -15,6 +18,13 @@ impl Dice {
     /// An independent stream, so that what one part draws does not move what another draws.
     pub fn fork(&mut self) -> Self {
         Self::new(self.0.next_u64())
+    }
+
+    /// A stream beside this one, which does not move by it: what is drawn from there changes nothing that was drawn before.
+    pub fn aside(&self) -> Self {
+        let mut beside = self.0.clone();
+        beside.set_stream(BESIDE);
+        Self(beside)
     }
 
     /// A number below `n` (0 if `n` is 0).

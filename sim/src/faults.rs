@@ -3,11 +3,11 @@
 use kirc_core::port::{From, Input, Service, Topic};
 
 use crate::dice::Dice;
-use crate::host::is_log;
+use crate::host::{CLUSTERS, Host, is_log};
 use crate::plan::Kind;
 use crate::world::{Event, World};
 
-/// Something that goes wrong (or ends to).
+/// Something that goes wrong (or ends to). Of which cluster the service is, the event says.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
     /// The machine's next effects end in a crash.
@@ -96,20 +96,22 @@ pub fn schedule(world: &mut World, dice: &mut Dice) {
     for _ in 0..faults.zombies {
         plan.push((when(dice), Fault::PauseLeader(dice.range(5_000, 13_000))));
     }
+    let mut aside = dice.aside();
     for (at, fault) in plan {
-        world.at(at, Event::Fault(fault));
+        let cluster = if world.plan.two_clusters() { aside.index(CLUSTERS.len()) } else { 0 };
+        world.at(at, Event::FaultOf(cluster, fault));
     }
 }
 
 impl World {
-    /// The mailbox loses its records; readers find their places anew.
-    fn vanish(&mut self) {
-        self.mailbox.vanish();
+    /// The mailbox of a cluster loses its records; its readers find their places anew.
+    fn vanish(&mut self, cluster: usize) {
+        self.mailbox.vanish(CLUSTERS[cluster]);
         self.witness.vanished.push(self.now);
         for index in 0..self.hosts.len() {
             let life = self.hosts[index].life;
-            let readers: Vec<_> =
-                self.hosts[index].readers.iter().map(|(topic, r)| (topic.clone(), r.id, r.next)).collect();
+            let readers = self.hosts[index].readers.iter().filter(|(t, _)| t.cluster == CLUSTERS[cluster]);
+            let readers: Vec<_> = readers.map(|(topic, r)| (topic.clone(), r.id, r.next)).collect();
             for (topic, id, next) in readers {
                 // Nobody reads two lives of a topic with one reader.
                 if let Some(reader) = self.hosts[index].readers.get_mut(&topic) {
@@ -120,12 +122,20 @@ impl World {
         }
     }
 
-    /// Something goes wrong.
+    /// Something goes wrong; if with a service, with the first cluster's.
     pub fn fail(&mut self, fault: Fault) {
+        self.fail_of(0, fault);
+    }
+
+    /// Something goes wrong; if with a service, with this cluster's.
+    pub fn fail_of(&mut self, cluster: usize, fault: Fault) {
         if self.quiet && !matches!(fault, Fault::Mend(..) | Fault::Resume(..) | Fault::Kill(..)) {
             return;
         }
-        self.note(|_| format!("{fault:?}"));
+        self.note(|_| match cluster {
+            0 => format!("{fault:?}"),
+            _ => format!("{fault:?} of {}", CLUSTERS[cluster]),
+        });
         match fault {
             Fault::Crash(host) => self.hosts[host].doomed = true,
             Fault::Shutdown(host) => self.shut_down(host),
@@ -142,34 +152,34 @@ impl World {
                 }
             }
             Fault::Cut(host, service, ms) => {
-                *self.cuts(host, service) += 1;
-                let life = self.hosts[host].life;
+                *self.cuts(host, service, cluster) += 1;
                 let told = self.dice.range(300, 4_000);
-                self.after(told, Event::Status(host, life, service));
-                self.after(ms, Event::Fault(Fault::Mend(host, service)));
+                self.tell(host, service, cluster, told);
+                self.after(ms, Event::FaultOf(cluster, Fault::Mend(host, service)));
             }
             Fault::Mend(host, service) => {
-                let cuts = self.cuts(host, service);
+                let cuts = self.cuts(host, service, cluster);
                 *cuts = cuts.saturating_sub(1);
                 if *cuts == 0 {
-                    self.mended(host, service);
+                    self.mended(host, service, cluster);
                 }
             }
-            Fault::Flush => self.signals.flush(),
-            Fault::Vanish => self.vanish(),
+            Fault::Flush => self.signals[cluster].flush(),
+            Fault::Vanish => self.vanish(cluster),
             Fault::VanishBeforeAll => {
-                if self.hosts.iter().all(|h| h.awake() && h.cut_mailbox == 0 && !h.stopping) {
-                    self.vanish();
+                let there = |h: &Host| h.awake() && h.cut_mailbox[cluster] == 0 && !h.stopping;
+                if self.hosts.iter().all(there) {
+                    self.vanish(cluster);
                 } else {
-                    self.after(500, Event::Fault(fault));
+                    self.after(500, Event::FaultOf(cluster, fault));
                 }
             }
             Fault::Forget => {
-                let key = self.signals.forget_one(&mut self.dice);
+                let key = self.signals[cluster].forget_one(&mut self.dice);
                 self.note(|_| format!("forgotten: {key:?}"));
             }
             Fault::Jump(host, by) => self.hosts[host].wall += by,
-            Fault::ServiceJump(by) => self.service_clock += by,
+            Fault::ServiceJump(by) => self.service_clock[cluster] += by,
             Fault::Usurp => self.usurp(),
             Fault::PauseLeader(ms) => {
                 let leads = |h: &usize| crate::check::leads(self, *h);
@@ -202,17 +212,24 @@ impl World {
         logs.find(|(_, p)| holds(p)).map(|(topic, _)| topic.clone())
     }
 
-    fn cuts(&mut self, host: usize, service: Service) -> &mut u32 {
+    fn cuts(&mut self, host: usize, service: Service, cluster: usize) -> &mut u32 {
         match service {
-            Service::Signals => &mut self.hosts[host].cut_signals,
-            Service::Mailbox | Service::Store => &mut self.hosts[host].cut_mailbox,
+            Service::Signals => &mut self.hosts[host].cut_signals[cluster],
+            Service::Mailbox | Service::Store => &mut self.hosts[host].cut_mailbox[cluster],
         }
     }
 
-    fn mended(&mut self, host: usize, service: Service) {
+    /// A node learns after so many ms how it is with a service of its own cluster. Of others it is told nothing.
+    fn tell(&mut self, host: usize, service: Service, cluster: usize, after: u64) {
         let life = self.hosts[host].life;
+        if self.hosts[host].home == cluster {
+            self.after(after, Event::Status(host, life, service));
+        }
+    }
+
+    fn mended(&mut self, host: usize, service: Service, cluster: usize) {
         let told = self.dice.range(50, 1_500);
-        self.after(told, Event::Status(host, life, service));
+        self.tell(host, service, cluster, told);
         if service == Service::Mailbox {
             self.look_again(host);
         }
@@ -269,10 +286,11 @@ impl World {
         for index in 0..self.hosts.len() {
             self.hosts[index].doomed = false;
             self.hosts[index].drowsy = None;
-            for service in [Service::Mailbox, Service::Signals] {
-                let cuts = self.cuts(index, service);
-                if std::mem::take(cuts) > 0 {
-                    self.mended(index, service);
+            for cluster in 0..CLUSTERS.len() {
+                for service in [Service::Mailbox, Service::Signals] {
+                    if std::mem::take(self.cuts(index, service, cluster)) > 0 {
+                        self.mended(index, service, cluster);
+                    }
                 }
             }
             let off = self.dice.range(0, 2_000) as i64 - 1_000;

@@ -9,14 +9,14 @@ use kirc_core::identity::{Address, Card, Identity};
 use kirc_core::ids::Offset;
 use kirc_core::names::Nick;
 use kirc_core::node::{Config, Home, Node};
-use kirc_core::port::{Effect, Input, Now, SessionId, Topic};
+use kirc_core::port::{Effect, Input, Now, Service, SessionId, Topic};
 use serde_json::{Map, Value};
 
 use crate::keys;
 use crate::store::Store;
 
-/// The only cluster.
-pub const CLUSTER: &str = "grid";
+/// The clusters, by their ids. Most runs know the first only.
+pub const CLUSTERS: [&str; 2] = ["grid", "abroad"];
 /// The topic of the channels' logs.
 pub const LOG: &str = "data-out-grid";
 /// The same where each channel has one of its own.
@@ -31,6 +31,11 @@ pub const NICKS: [&str; 7] = ["alice", "bob", "carol", "dave", "erin", "frank", 
 /// Whether a topic holds logs, whatever the plan says of them.
 pub fn is_log(topic: &str) -> bool {
     topic.starts_with(LOG)
+}
+
+/// The cluster of this id.
+pub fn cluster_of(id: &str) -> usize {
+    CLUSTERS.iter().position(|c| *c == id).expect("nodes know of no other cluster")
 }
 
 /// A reader of one partition.
@@ -71,12 +76,16 @@ pub struct Host {
     pub inbox: VecDeque<Input>,
     /// What it was about to do when it stopped.
     pub halted: Vec<Effect>,
-    /// Cut off from the mailbox service, by so many partitions at once.
-    pub cut_mailbox: u32,
-    /// Cut off from the signal service.
-    pub cut_signals: u32,
-    /// Pub/sub channels that it listens to.
-    pub listens: BTreeSet<String>,
+    /// The cluster that its mailbox is on.
+    pub home: usize,
+    /// The other clusters that the process was told how to reach.
+    pub ways: BTreeSet<String>,
+    /// Cut off from each cluster's mailbox service, by so many partitions at once.
+    pub cut_mailbox: [u32; CLUSTERS.len()],
+    /// Cut off from each cluster's signal service.
+    pub cut_signals: [u32; CLUSTERS.len()],
+    /// Clusters, and pub/sub channels there, that it listens to.
+    pub listens: BTreeSet<(usize, String)>,
     /// The session of its owner in this life.
     pub session: SessionId,
     /// When it wants to be woken (virtual time), if that is scheduled.
@@ -87,8 +96,8 @@ pub struct Host {
     pub landing: BTreeMap<Topic, u64>,
     /// When it hears that its last append to a partition has landed.
     pub acked: BTreeMap<Topic, u64>,
-    /// When the last answer of the signal service comes.
-    pub signalled: u64,
+    /// When the last answer of each signal service comes.
+    pub signalled: [u64; CLUSTERS.len()],
     /// Its next effects end in a crash.
     pub doomed: bool,
     /// Its next effects are interrupted by a pause of so many ms.
@@ -99,7 +108,7 @@ pub struct Host {
 
 impl Host {
     /// A machine that was never switched on.
-    pub fn new(index: usize, boot: u64) -> Self {
+    pub fn new(index: usize, home: usize, boot: u64) -> Self {
         Self {
             index,
             nick: NICKS[index % NICKS.len()],
@@ -113,15 +122,17 @@ impl Host {
             paused: None,
             inbox: VecDeque::new(),
             halted: Vec::new(),
-            cut_mailbox: 0,
-            cut_signals: 0,
+            home,
+            ways: BTreeSet::new(),
+            cut_mailbox: [0; CLUSTERS.len()],
+            cut_signals: [0; CLUSTERS.len()],
             listens: BTreeSet::new(),
             session: SessionId(0),
             wake: None,
             spins: 0,
             landing: BTreeMap::new(),
             acked: BTreeMap::new(),
-            signalled: 0,
+            signalled: [0; CLUSTERS.len()],
             doomed: false,
             drowsy: None,
             stopping: false,
@@ -132,7 +143,7 @@ impl Host {
     pub fn address(&self) -> Address {
         let topic = |kind: &str| format!("{kind}-{}", self.nick);
         Address {
-            cluster: CLUSTER.to_owned(),
+            cluster: CLUSTERS[self.home].to_owned(),
             data_in: topic("data-in"),
             data_out: topic("data-out"),
             rpc_in: topic("rpc-in"),
@@ -151,7 +162,7 @@ impl Host {
         Config::new(
             Nick::parse(self.nick).expect("it is a nick"),
             self.address(),
-            Home { cluster: CLUSTER.to_owned(), log: log.to_owned(), partitions: PARTITIONS },
+            Home { cluster: CLUSTERS[self.home].to_owned(), log: log.to_owned(), partitions: PARTITIONS },
         )
     }
 
@@ -168,6 +179,7 @@ impl Host {
         self.paused = None;
         self.inbox.clear();
         self.halted.clear();
+        self.ways.clear();
         self.listens.clear();
         self.wake = None;
         self.landing.clear();
@@ -189,6 +201,21 @@ impl Host {
             }
         }
         found.into_iter().map(ChannelKey::from_bytes).collect()
+    }
+
+    /// Whether a service of a cluster is out of its reach: cut off, or nobody has said how to get there.
+    pub fn cut(&self, service: Service, cluster: usize) -> bool {
+        let cuts = match service {
+            Service::Mailbox => self.cut_mailbox[cluster],
+            Service::Signals => self.cut_signals[cluster],
+            Service::Store => 0,
+        };
+        cuts > 0 || (cluster != self.home && !self.ways.contains(CLUSTERS[cluster]))
+    }
+
+    /// Whether a topic is out of its reach.
+    pub fn cut_topic(&self, topic: &Topic) -> bool {
+        self.cut(Service::Mailbox, cluster_of(&topic.cluster))
     }
 
     /// Whether a process is there and moves.

@@ -105,7 +105,8 @@ impl Hostile {
         let (name, head) = dice.pick(&heads)?;
         let head: Value = serde_json::from_slice(head).ok()?;
         let fold: Fold = serde_json::from_value(head["fold"].clone()).ok()?;
-        let name = ChannelName::parse(name).ok()?;
+        // On another grid it is called by its contact, here and nowhere else.
+        let name = ChannelName::parse(ChannelName::parse(name).ok()?.local()).ok()?;
         let (term, nonce) = (fold.term.next(), dice.below(1 << 50));
         let bytes =
             LogRecord::claim(&me.identity, &me.card(), &name, term, fold.claim, Some(fold.channel), nonce);

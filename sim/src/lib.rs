@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod abroad;
 pub mod carry;
 pub mod check;
 pub mod dice;

@@ -9,6 +9,8 @@ use kirc_core::ids::{Millis, Offset};
 use kirc_core::port::{RawRecord, Topic};
 use serde_json::Value;
 
+use crate::host::CLUSTERS;
+
 /// One partition.
 pub struct Partition {
     /// The id of this life of the log.
@@ -40,7 +42,7 @@ impl Partition {
     }
 }
 
-/// All partitions of the only cluster.
+/// All partitions of all clusters.
 #[derive(Default)]
 pub struct Mailbox {
     partitions: BTreeMap<Topic, Partition>,
@@ -50,15 +52,23 @@ impl Mailbox {
     /// The partition of this name; it comes to be when it is first asked for.
     pub fn partition(&mut self, topic: &Topic) -> &mut Partition {
         if !self.partitions.contains_key(topic) {
-            let name = format!("{}-{}", topic.name, topic.partition);
+            let name = match topic.cluster == CLUSTERS[0] {
+                true => format!("{}-{}", topic.name, topic.partition),
+                false => format!("{}-{}-{}", topic.cluster, topic.name, topic.partition),
+            };
             self.partitions.insert(topic.clone(), Partition::new(&name));
         }
         self.partitions.get_mut(topic).expect("it was put there")
     }
 
-    /// All records are gone, and every topic begins a new life: a service that was off and came back.
-    pub fn vanish(&mut self) {
-        for partition in self.partitions.values_mut() {
+    /// Whether somebody has asked for it.
+    pub fn holds(&self, topic: &Topic) -> bool {
+        self.partitions.contains_key(topic)
+    }
+
+    /// All records of a cluster are gone, and every topic begins a new life: a service that was off and came back.
+    pub fn vanish(&mut self, cluster: &str) {
+        for (_, partition) in self.partitions.iter_mut().filter(|(t, _)| t.cluster == cluster) {
             partition.records.clear();
             partition.incarnation.push('+');
         }

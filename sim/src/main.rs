@@ -17,7 +17,8 @@ Runs the network of kirc with seeded faults and checks the promises of its desig
   --seeds N      how many seeds to run (100)
   --from S       the first seed (0)
   --jobs J       how many at once (one for each core)
-  --kind KIND    calm, mixed, crashes, pauses, cuts, appends, signals, churn, hostile or vanishing (the seed decides)
+  --kind KIND    calm, mixed, crashes, pauses, cuts, appends, signals, churn, hostile or vanishing (the seed decides);
+                 or clusters: two of them, with the faults that the seed decides on
   --mutant NAME  with a deliberately broken rule; `list` names them
   --trace        tell the whole story of each seed";
 
@@ -69,7 +70,8 @@ fn main() -> ExitCode {
 }
 
 fn report(outcome: &Outcome, choice: Choice) {
-    let mut text = format!("seed {} ({}):\n", outcome.seed, outcome.kind.name());
+    let clusters = if outcome.two_clusters { ", two clusters" } else { "" };
+    let mut text = format!("seed {} ({}{clusters}):\n", outcome.seed, outcome.kind.name());
     for breach in outcome.breaches.iter().take(5) {
         text += &format!("  promise {}: at {}: {}\n", breach.promise.name(), breach.at, breach.text);
     }

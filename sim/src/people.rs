@@ -26,14 +26,20 @@ pub struct Person {
     pub wants: BTreeSet<&'static str>,
     /// Where it believes to be.
     pub joined: BTreeSet<&'static str>,
+    /// From whom it has accepted an invite.
+    pub guests_of: BTreeSet<usize>,
     count: u64,
 }
 
 /// Something that a person does.
 #[derive(Debug, Clone)]
 pub enum Deed {
-    /// Exchange cards with somebody.
+    /// Exchange cards with somebody; with somebody on another cluster it takes an invite, which is not always given.
     Meet(usize),
+    /// Let somebody to one's own cluster, until it has been accepted.
+    Let(usize),
+    /// Accept what somebody has handed over.
+    Accept(String),
     /// Enter a channel.
     Join(&'static str),
     /// After a restart: enter again what one wants to be in and is not.
@@ -108,6 +114,7 @@ pub fn schedule(world: &mut World, dice: &mut Dice) {
             world.at(at + delay, Event::Person(host, deed));
         }
     }
+    crate::abroad::schedule(world, channels);
     finish(world, channels, founder);
 }
 
@@ -116,7 +123,12 @@ fn finish(world: &mut World, channels: &[&'static str], founder: usize) {
     let calm = world.plan.kind == Kind::Calm;
     for channel in channels {
         for (i, mode) in ["-i", "-l", "-m"].iter().enumerate() {
-            for host in BTreeSet::from([0, 1, founder]) {
+            let mut who = BTreeSet::from([0, 1, founder]);
+            if world.plan.two_clusters() {
+                // Who is to found it may have come too late for that.
+                who.extend(0..hosts);
+            }
+            for host in who {
                 let deed = Deed::Mode(channel, vec![(*mode).to_owned()]);
                 let at = quiet + 12_000 + 200 * i as u64;
                 world.at(at, Event::Person(host, deed));
@@ -186,17 +198,35 @@ fn act(
 impl World {
     /// A person acts, if its node runs and it makes sense.
     pub fn act(&mut self, host: usize, deed: Deed) {
+        if let Deed::Let(other) = deed {
+            self.keep_letting(host, other);
+        }
         if self.hosts[host].node.is_none() || self.hosts[host].stopping {
             return;
         }
         let nick = |n: usize| crate::host::NICKS[n];
         let envelope = match deed {
+            Deed::Let(other) => match self.invitation(host, other) {
+                Some(invitation) => invitation,
+                None => return,
+            },
+            Deed::Accept(text) => Envelope::new("INVITATION").param("accept").field("text", text),
+            Deed::Meet(other) if self.plan.home(host) != self.plan.home(other) => {
+                // Others meet in a channel, and their nodes hear there how they are reached.
+                if self.dice.chance(300) {
+                    self.act(host, Deed::Let(other));
+                }
+                return;
+            }
             Deed::Meet(other) => {
                 let card = serde_json::to_value(self.hosts[other].card()).unwrap_or_default();
                 Envelope::new("CONTACT").param("add").field("card", card)
             }
             Deed::Join(channel) => {
                 self.people[host].wants.insert(channel);
+                if !self.knows_the_way(host, channel) {
+                    return self.after(300, Event::Person(host, Deed::Join(channel)));
+                }
                 Envelope::new("JOIN").to(channel).param("sesame")
             }
             Deed::Return => {
@@ -249,6 +279,7 @@ impl World {
         let host = &self.hosts[index];
         let (life, session) = (host.life, host.session);
         self.witness.said.push(Said { at: self.now, host: index, life, envelope: envelope.clone() });
+        let envelope = self.spoken(index, envelope);
         self.arrive(index, life, Input::Command { session, envelope });
     }
 
@@ -259,6 +290,9 @@ impl World {
 
     /// A person sees something on its screen.
     pub fn notice(&mut self, index: usize, envelope: &Envelope) {
+        if envelope.command == "INVITATION" {
+            return self.on_invitation(index, envelope);
+        }
         let Some(channel) = envelope.to.as_deref().and_then(|to| CHANNELS.into_iter().find(|c| *c == to))
         else {
             return;

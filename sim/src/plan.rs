@@ -1,6 +1,8 @@
 //! What a run is made of: how many nodes, how slow the services, which faults and how many. Drawn from the seed.
 
 use crate::dice::Dice;
+use crate::host::{LOG, LOG_EACH};
+use crate::people::CHANNELS;
 
 /// A kind of run: which faults it leans on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,11 +27,13 @@ pub enum Kind {
     Hostile,
     /// The mailbox service comes back without its records.
     Vanishing,
+    /// Two clusters, with the faults of the kind that the seed chooses.
+    Clusters,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Calm,
         Self::Mixed,
         Self::Crashes,
@@ -40,7 +44,10 @@ impl Kind {
         Self::Churn,
         Self::Hostile,
         Self::Vanishing,
+        Self::Clusters,
     ];
+    /// Those that differ by their faults, as seeds choose among them.
+    const BY_FAULTS: usize = Self::ALL.len() - 1;
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -55,6 +62,7 @@ impl Kind {
             Self::Churn => "churn",
             Self::Hostile => "hostile",
             Self::Vanishing => "vanishing",
+            Self::Clusters => "clusters",
         }
     }
 
@@ -182,13 +190,23 @@ pub struct Plan {
     pub window: usize,
     /// Whether each channel's log is a topic of its own.
     pub topic_each: bool,
+    /// The clusters that the nodes live on, if there are two.
+    pub homes: Vec<usize>,
+    /// The cluster that each channel is on.
+    pub rooms: [usize; CHANNELS.len()],
 }
+
+/// Of 1,000 runs of any other kind, how many have two clusters.
+const TWO_CLUSTERS: u64 = 100;
 
 impl Plan {
     /// The plan of a run. `kind` overrides what the seed would choose.
     pub fn draw(dice: &mut Dice, kind: Option<Kind>) -> Self {
-        let drawn = Kind::ALL[dice.index(Kind::ALL.len())];
-        let kind = kind.unwrap_or(drawn);
+        // What is drawn beside the stream leaves older seeds as they were.
+        let mut aside = dice.aside();
+        let two = aside.chance(TWO_CLUSTERS) || kind == Some(Kind::Clusters);
+        let drawn = Kind::ALL[dice.index(Kind::BY_FAULTS)];
+        let kind = kind.filter(|kind| *kind != Kind::Clusters).unwrap_or(drawn);
         let slow = !matches!(kind, Kind::Calm) && dice.chance(200);
         let fast = Delay {
             min: 1,
@@ -217,12 +235,41 @@ impl Plan {
             on_the_way: 1,
             window: 1,
             topic_each: false,
+            homes: Vec::new(),
+            rooms: [0; CHANNELS.len()],
         };
         plan.on_the_way = 1 + (plan.active % 4) as usize;
         plan.window = [2, 8, 512][(plan.active / 4 % 3) as usize];
         plan.add_faults(dice);
         plan.topic_each = dice.chance(250);
+        if two {
+            plan.settle(&mut aside);
+        }
         plan
+    }
+
+    /// Who lives where. The first host stays on the first cluster, which is its own.
+    fn settle(&mut self, dice: &mut Dice) {
+        self.homes = (0..self.hosts).map(|i| usize::from(i > 0 && dice.chance(450))).collect();
+        if self.homes.iter().all(|home| *home == 0) {
+            self.homes[self.hosts - 1] = 1;
+        }
+        self.rooms[1] = dice.index(2);
+    }
+
+    /// Whether there are two clusters.
+    pub fn two_clusters(&self) -> bool {
+        !self.homes.is_empty()
+    }
+
+    /// The topic of the channels' logs, on each cluster.
+    pub fn log(&self) -> &'static str {
+        if self.topic_each { LOG_EACH } else { LOG }
+    }
+
+    /// The cluster that a node lives on.
+    pub fn home(&self, host: usize) -> usize {
+        self.homes.get(host).copied().unwrap_or(0)
     }
 
     fn add_faults(&mut self, dice: &mut Dice) {
@@ -241,7 +288,7 @@ impl Plan {
             };
         }
         match self.kind {
-            Kind::Calm => {}
+            Kind::Calm | Kind::Clusters => {}
             Kind::Mixed => {
                 faults.crashes = dice.range(1, 4);
                 faults.pauses = dice.range(1, 3);

@@ -3,7 +3,7 @@
 use kirc_core::port::{From, Input, PortError, Ticket, Topic};
 
 use crate::faults::Fault;
-use crate::host::{EPOCH, is_log};
+use crate::host::{EPOCH, cluster_of, is_log};
 use crate::mailbox::ids;
 use crate::world::{Event, Landing, World};
 
@@ -55,7 +55,7 @@ impl World {
         let dice = &mut self.dice;
         let delay = self.plan.append.draw(dice);
         let back = self.plan.append.draw(dice);
-        let cut = self.hosts[host].cut_mailbox > 0;
+        let cut = self.hosts[host].cut_topic(&topic);
         let lost = !self.quiet && dice.chance(rates.lost) || cut && dice.chance(600);
         let stale = !self.quiet && dice.chance(rates.stale) || cut;
         let unacked = !self.quiet && dice.chance(rates.unacked);
@@ -115,8 +115,8 @@ impl World {
     /// An append reaches the log, unless its producer died or was cut off on the way.
     pub fn land(&mut self, landing: Landing) {
         let host = &self.hosts[landing.host];
-        let gone = host.life != landing.life || host.cut_mailbox > 0;
-        let (same, cut) = (host.life == landing.life, host.cut_mailbox > 0);
+        let (same, cut) = (host.life == landing.life, host.cut_topic(&landing.topic));
+        let gone = !same || cut;
         if gone
             && let Some(ticket) = landing.ticket
             && self.dice.chance(500)
@@ -142,7 +142,7 @@ impl World {
                 self.wake_zombies();
             }
         }
-        let clock = EPOCH + self.now + self.service_clock;
+        let clock = EPOCH + self.now + self.service_clock[cluster_of(&topic.cluster)];
         let offset = self.mailbox.land(&topic, key, value, clock);
         self.note(|w| format!("{}/{} has {offset} (of {})", topic.name, topic.partition, w.hosts[host].nick));
         if let Some(ticket) = ticket {
@@ -194,11 +194,11 @@ impl World {
 
     /// A reader finds its place.
     pub fn place(&mut self, index: usize, life: u64, topic: Topic, reader: u64, from: From) {
-        let host = &mut self.hosts[index];
+        let host = &self.hosts[index];
         if host.life != life || host.readers.get(&topic).is_none_or(|r| r.id != reader) {
             return;
         }
-        if host.cut_mailbox > 0 {
+        if host.cut_topic(&topic) {
             return self.after(500, Event::Place(index, life, topic, reader, from));
         }
         let partition = self.mailbox.partition(&topic);
@@ -225,11 +225,12 @@ impl World {
         if host.life != life {
             return;
         }
+        let cut = host.cut_topic(&topic);
         let Some(place) = host.readers.get_mut(&topic).filter(|r| r.id == reader) else {
             return;
         };
         place.looking = false;
-        if host.cut_mailbox > 0 || !place.placed {
+        if cut || !place.placed {
             return;
         }
         let partition = self.mailbox.partition(&topic);
@@ -256,7 +257,7 @@ impl World {
 
     /// A question for the end reaches the log.
     pub fn answer_end(&mut self, index: usize, life: u64, ticket: Ticket, topic: &Topic) {
-        let (result, delay) = if self.hosts[index].cut_mailbox > 0 {
+        let (result, delay) = if self.hosts[index].cut_topic(topic) {
             (Err(PortError("the mailbox service did not answer".to_owned())), APPEND_TIMEOUT)
         } else {
             let delay = self.plan.read.draw(&mut self.dice);

@@ -18,10 +18,12 @@ impl World {
         let seed = self.dice.seed();
         let mutant = self.mutant;
         let Plan { epoch_messages, on_the_way, window, .. } = self.plan;
-        let log = if self.plan.topic_each { crate::host::LOG_EACH } else { crate::host::LOG };
+        let log = self.plan.log();
+        let peer_way = self.plan.two_clusters().then(|| self.way_in(self.hosts[index].home));
         let host = &mut self.hosts[index];
         host.session = session;
         let mut config = host.config(log);
+        config.peer_way = peer_way;
         config.mutant = mutant;
         config.epoch_messages = epoch_messages;
         config.on_the_way = on_the_way;
@@ -66,14 +68,10 @@ impl World {
         self.after(open + closed, Event::Input(index, life, Input::Detach { session }));
     }
 
-    /// Whether a machine reaches a service.
+    /// Whether a machine reaches a service of its own cluster: of others no node is told.
     pub fn reaches(&self, host: usize, service: Service) -> bool {
         let host = &self.hosts[host];
-        match service {
-            Service::Mailbox => host.cut_mailbox == 0,
-            Service::Signals => host.cut_signals == 0,
-            Service::Store => true,
-        }
+        !host.cut(service, host.home)
     }
 
     /// A process learns whether it reaches a service.

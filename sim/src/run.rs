@@ -28,6 +28,8 @@ pub struct Outcome {
     pub breaches: Vec<Breach>,
     /// The kind of run.
     pub kind: Kind,
+    /// Whether it had two clusters.
+    pub two_clusters: bool,
     /// The story, if it was asked for.
     pub story: Vec<String>,
     /// Messages that were settled.
@@ -44,7 +46,7 @@ pub struct Outcome {
 pub fn run(seed: u64, choice: Choice) -> Outcome {
     let mut dice = Dice::new(seed);
     let plan = Plan::draw(&mut dice, choice.kind);
-    let kind = plan.kind;
+    let (kind, two_clusters) = (plan.kind, plan.two_clusters());
     let mut world: Option<World> = None;
     let result = catch_unwind(AssertUnwindSafe(|| {
         let made = World::new(seed, plan, &mut dice, choice.mutant, choice.tell);
@@ -78,6 +80,7 @@ pub fn run(seed: u64, choice: Choice) -> Outcome {
         seed,
         breaches,
         kind,
+        two_clusters,
         story: world.and_then(|w| w.trace).unwrap_or_default(),
         settled,
         handled,

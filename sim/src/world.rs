@@ -11,7 +11,7 @@ use kirc_core::port::{From, Input, Service, SignalOp, Ticket, Topic};
 
 use crate::dice::Dice;
 use crate::faults::Fault;
-use crate::host::Host;
+use crate::host::{CLUSTERS, Host};
 use crate::hostile::Hostile;
 use crate::mailbox::{Mailbox, Needles};
 use crate::people::{Deed, Person};
@@ -34,14 +34,16 @@ pub enum Event {
     Land(Landing),
     /// A question for the end reaches the log.
     End(usize, u64, Ticket, Topic),
-    /// An operation reaches the signal service.
-    Signal(usize, u64, Ticket, SignalOp),
+    /// An operation reaches the signal service of a cluster.
+    Signal(usize, u64, usize, Ticket, SignalOp),
     /// A process learns whether it reaches a service.
     Status(usize, u64, Service),
     /// A timer of a node.
     Wake(usize, u64),
-    /// Something goes wrong.
+    /// Something goes wrong; if with a service, with the first cluster's.
     Fault(Fault),
+    /// Something goes wrong with this cluster.
+    FaultOf(usize, Fault),
     /// A person acts.
     Person(usize, Deed),
     /// From now on nothing goes wrong any more.
@@ -106,12 +108,12 @@ pub struct World {
     pub hosts: Vec<Host>,
     /// Their owners.
     pub people: Vec<Person>,
-    /// The mailbox service.
+    /// The mailbox services: a topic says whose it is.
     pub mailbox: Mailbox,
-    /// The mailbox service's clock against the true time, ms.
-    pub service_clock: u64,
-    /// The signal service.
-    pub signals: Signals,
+    /// Each mailbox service's clock against the true time, ms.
+    pub service_clock: [u64; CLUSTERS.len()],
+    /// The signal service of each cluster.
+    pub signals: [Signals; CLUSTERS.len()],
     /// The node that tampers, if one does.
     pub hostile: Option<Hostile>,
     /// What was seen.
@@ -137,7 +139,8 @@ impl World {
     /// The world of a seed, with everything that will happen to it already in the queue.
     pub fn new(seed: u64, plan: Plan, dice: &mut Dice, mutant: Option<Mutant>, tell: bool) -> Self {
         let word = dice.word(14);
-        let hosts: Vec<Host> = (0..plan.hosts).map(|i| Host::new(i, dice.range(1_000, 10_000_000))).collect();
+        let boot = |i| Host::new(i, plan.home(i), dice.range(1_000, 10_000_000));
+        let hosts: Vec<Host> = (0..plan.hosts).map(boot).collect();
         let mut world = Self {
             now: 0,
             mutant,
@@ -145,8 +148,8 @@ impl World {
             people: hosts.iter().map(|_| Person::default()).collect(),
             hosts,
             mailbox: Mailbox::default(),
-            service_clock: 0,
-            signals: Signals::default(),
+            service_clock: [0; CLUSTERS.len()],
+            signals: Default::default(),
             hostile: plan.faults.hostile.then(|| Hostile::new(&plan, dice)),
             witness: Witness::default(),
             needles: Needles::new(&word),
@@ -226,10 +229,13 @@ impl World {
             Event::Look(host, life, topic, reader) => self.look(host, life, topic, reader),
             Event::Land(landing) => self.land(landing),
             Event::End(host, life, ticket, topic) => self.answer_end(host, life, ticket, &topic),
-            Event::Signal(host, life, ticket, op) => self.signal_arrives(host, life, ticket, &op),
+            Event::Signal(host, life, cluster, ticket, op) => {
+                self.signal_arrives(host, life, cluster, ticket, &op);
+            }
             Event::Status(host, life, service) => self.status(host, life, service),
             Event::Wake(host, at) => self.wake(host, at),
             Event::Fault(fault) => self.fail(fault),
+            Event::FaultOf(cluster, fault) => self.fail_of(cluster, fault),
             Event::Person(host, deed) => self.act(host, deed),
             Event::Quiet => self.calm_down(),
         }

@@ -28,12 +28,23 @@ fn scene(hosts: usize) -> World {
 
 /// The same with another chance in its services and nodes.
 fn scene_of(seed: u64, hosts: usize) -> World {
+    let (mut dice, plan) = plan_of(seed, hosts);
+    world_of(seed, plan, &mut dice)
+}
+
+/// The plan of such a world, on one cluster.
+fn plan_of(seed: u64, hosts: usize) -> (Dice, Plan) {
     let mut dice = Dice::new(seed);
     let mut plan = Plan::draw(&mut dice, Some(Kind::Calm));
     (plan.hosts, plan.channels, plan.active, plan.epoch_messages) = (hosts, 0, 100 * HOUR as u64, 5_000);
     plan.topic_each = false;
+    plan.homes.clear();
     (plan.manners.messages, plan.manners.direct, plan.manners.acts) = (0, 0, 0);
-    World::new(seed, plan, &mut dice, None, false)
+    (dice, plan)
+}
+
+fn world_of(seed: u64, plan: Plan, dice: &mut Dice) -> World {
+    World::new(seed, plan, dice, None, false)
 }
 
 /// What a person was shown: everything that the owner's session heard.
