@@ -19,7 +19,7 @@ pub struct Case {
 }
 
 /// All of them.
-pub const CASES: [Case; 13] = [
+pub const CASES: [Case; 14] = [
     case(Mutant::AcceptOldTerm, "accept-old-term", Kind::Pauses, &[Promise::Order, Promise::Sent]),
     case(Mutant::TrustLeader, "trust-leader", Kind::Hostile, &[Promise::Author]),
     case(Mutant::AcceptRepeats, "accept-repeats", Kind::Hostile, &[Promise::Order]),
@@ -38,6 +38,7 @@ pub const CASES: [Case; 13] = [
     ),
     case(Mutant::ClaimAtWill, "claim-at-will", Kind::Hostile, &[Promise::Live]),
     case(Mutant::KeepToOneself, "keep-to-oneself", Kind::Calm, &[Promise::Sent]),
+    case(Mutant::DoubtWays, "doubt-ways", Kind::Clusters, &[Promise::Kept]),
 ];
 
 const fn case(mutant: Mutant, name: &'static str, kind: Kind, breaks: &'static [Promise]) -> Case {

@@ -115,6 +115,8 @@ pub enum Mutant {
     ClaimAtWill,
     /// A leader keeps to itself what it says, though others are there (promise 1).
     KeepToOneself,
+    /// How other clusters are reached is learnt from invites only, not from members (promise 2: what is said waits).
+    DoubtWays,
 }
 
 impl Config {

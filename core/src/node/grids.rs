@@ -74,6 +74,9 @@ impl Ctx {
         if cluster == self.cfg.home.cluster || by == self.me() || way_size(way) > WAY {
             return;
         }
+        if !owned && mutant!(self.cfg, DoubtWays) {
+            return;
+        }
         let known = self.grids.get(cluster);
         if known.is_none() && self.grids.len() >= GRIDS {
             return;
