@@ -1,6 +1,7 @@
 //! Scenes that were found in the field: few nodes, no chance, one thing that goes wrong.
 
 mod access;
+mod clusters;
 mod flood;
 mod gone;
 mod history;

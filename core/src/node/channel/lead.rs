@@ -315,7 +315,7 @@ impl Channel {
         }
         lead.mode = Mode::Asking;
         lead.retry_at = None;
-        let (log, key) = (self.log.clone(), self.wire.clone());
+        let (log, key) = (self.log.clone(), self.key.clone());
         cx.end_of(log, Waiting::Resync(key));
         cx.status_dirty = true;
     }
