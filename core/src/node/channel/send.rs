@@ -108,6 +108,10 @@ impl Channel {
         if replica.fold.resigned || !replica.state.members.contains_key(&replica.fold.leader) {
             return Some("waiting for a leader");
         }
+        if replica.fold.leader == cx.me() && self.lead.is_none() {
+            // What is sent to oneself meanwhile would be done twice: as soon as we lead it goes another way.
+            return Some("taking over");
+        }
         if replica.fold.epoch == Epoch(0) || self.ring.get(replica.fold.epoch).is_none() {
             return Some("waiting for the key");
         }
