@@ -244,6 +244,10 @@ impl Direct {
         cx.broadcast(&shown, out.origin.as_ref());
         cx.settled_by(out.origin.as_ref());
         cx.status_dirty = true;
+        // The next one behind the window has waited for this.
+        if self.out.get(cx.cfg.window.saturating_sub(1)).is_some_and(|o| o.sent.is_none()) {
+            self.pump(cx, card);
+        }
     }
 
     pub fn tick(&mut self, cx: &mut Ctx, card: &Card) {

@@ -56,3 +56,15 @@ fn what_was_gathered_when_its_leader_died_comes_by_the_next() {
     assert_eq!(carol.len(), 20, "{carol:?}");
     assert_eq!(places(&world, BOB), carol);
 }
+
+#[test]
+fn more_than_fits_on_the_way_to_one_person_all_arrives() {
+    let mut world = narrow();
+    for number in 0..30 {
+        says(&mut world, BOB, Envelope::new("PRIVMSG").to("carol").line(format!("line {number}")));
+    }
+    world.run_until(world.now + 5_000);
+    let lines: Vec<String> = heard(&world, CAROL, "PRIVMSG").iter().map(|e| e.lines().concat()).collect();
+    let said: Vec<String> = (0..30).map(|number| format!("line {number}")).collect();
+    assert_eq!(lines, said);
+}
