@@ -190,6 +190,10 @@ impl Channel {
         lead.key = self.ring.get(lead.epoch).map(ChannelKey::duplicate);
         let info = self.ring.info(lead.epoch);
         lead.readers = info.map(|i| i.members.clone()).unwrap_or_default();
+        // What they wait for may have been lost on its way: the next epoch has another number then.
+        for (epoch, _) in &mut lead.joiners {
+            *epoch = (*epoch).min(lead.epoch.next());
+        }
         let own_epoch = info.is_some_and(|i| i.term == replica.fold.term) && lead.key.is_some();
         let mut lost: Vec<Arc<Opened>> = lead.pending.drain(..).flat_map(|p| p.opened).collect();
         lost.extend(lead.gathered.take().1);
