@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::channel::Asking;
 use super::introduce::introduce;
 use super::rpc::Sealed;
 use super::*;
-use crate::channel::{Act, ActKind};
 use crate::envelope::Domain;
 use crate::identity::Card;
 use crate::log::Send;
@@ -110,6 +110,7 @@ impl Node {
                     false => channel::on_fetch_left(&mut self.cx, e),
                 }
             }
+            "ANSWER" => self.on_answer(e),
             "OFFER" => self.for_channel(e, |c, cx| c.on_offer(cx, e)),
             "NAK" => self.for_channel(e, |c, cx| c.on_nak(cx, e)),
             "ASK" | "INVITED" | "WAY" | "ACCEPT" => {
@@ -154,27 +155,19 @@ impl Node {
     }
 
     /// Somebody asks to be let into a channel.
-    fn on_ask(&mut self, (from, id, inner): Sealed) {
-        let Ok(act) = Act::parse(&inner) else { return };
-        let ActKind::Join { card, .. } = &act.kind else {
-            return;
-        };
-        if act.author != from || card.actor() != from || inner.verify(Domain::Message, card.keys()).is_err() {
-            return;
+    fn on_ask(&mut self, sealed: Sealed) {
+        if let Some(asking) = Asking::open(&mut self.cx, sealed) {
+            self.rooms(asking.room.as_folded(), |c, cx| c.on_ask(cx, &asking, false));
         }
-        let card: Card = (**card).clone();
-        let name = inner.to.as_deref().and_then(|n| ChannelName::parse(n).ok());
-        let Some(name) = name else { return };
-        self.cx.contacts.meet(&card);
-        if let Some(way) = inner.get("way") {
-            self.cx.learn(&card.address().cluster, from, false, way);
-        }
-        let channel = inner.meta_str("ch").unwrap_or_default().to_owned();
-        self.rooms(name.as_folded(), |c, cx| {
-            if c.replica.as_ref().is_some_and(|r| r.fold.channel.to_string() == channel) {
-                c.on_ask(cx, id, inner.clone(), card.clone());
+    }
+
+    /// The answer of somebody whose own mailbox we can't read.
+    fn on_answer(&mut self, e: &Envelope) {
+        for channel in self.channels.values_mut() {
+            if channel.on_answer(&mut self.cx, e) {
+                break;
             }
-        });
+        }
     }
 
     /// Somebody invited us to a channel.

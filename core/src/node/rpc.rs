@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::ctx::{Ctx, partition_of};
+use super::ctx::Ctx;
 use super::waiting::Waiting;
 use crate::crypto;
 use crate::envelope::{Domain, Envelope};
@@ -59,6 +59,13 @@ impl Ctx {
 
     /// Answers a request in our own `rpc-out`, under the asker's key and sealed to it.
     pub fn answer(&mut self, to: &Card, re: MsgId, answer: Envelope) {
+        let address = self.card.address().clone();
+        let topic = self.topic(&address, &address.rpc_out, to.actor().to_string().as_bytes());
+        self.answer_in(topic, to, re, answer);
+    }
+
+    /// The same in another topic.
+    pub fn answer_in(&mut self, topic: Topic, to: &Card, re: MsgId, answer: Envelope) {
         let me = self.me();
         let answer = Envelope { ts: Some(self.ts()), ..answer }
             .from(me.to_string())
@@ -73,12 +80,6 @@ impl Ctx {
         );
         let text = sealed.to_string();
         let key = to.actor().to_string();
-        let address = self.card.address().clone();
-        let topic = Topic {
-            cluster: address.cluster,
-            name: address.rpc_out,
-            partition: partition_of(key.as_bytes(), self.cfg.home.partitions),
-        };
         let chunks: Vec<&[u8]> = text.as_bytes().chunks(PART).collect();
         let parts = chunks.len();
         for (i, chunk) in chunks.into_iter().enumerate() {

@@ -5,6 +5,7 @@ use kirc_core::port::Service;
 use kirc_sim::faults::Fault;
 use kirc_sim::people::Deed;
 use kirc_sim::world::{Event, World};
+use serde_json::json;
 
 use crate::{ALICE, BOB, heard, plan_of, restart, says, world_of};
 
@@ -53,6 +54,26 @@ fn who_leads_on_anothers_grid_goes_on_after_a_failed_append() {
         for (host, channel) in [(ALICE, "#net"), (BOB, "#net@alice")] {
             assert_eq!(lines(&world, host, channel), ["into nothing", "and on"], "seed {seed}");
         }
+    }
+}
+
+#[test]
+fn who_lives_where_the_channel_is_gets_in_though_its_leader_lives_elsewhere() {
+    for seed in 0..10 {
+        let mut world = two_clusters(seed, &[0, 1, 0]);
+        join(&mut world, BOB, "#net@alice");
+        // Carol knows nobody, and bob's cluster is not known to her: he can hear her in the log only.
+        join(&mut world, CAROL, "#net");
+        assert_eq!(heard(&world, CAROL, "366").len(), 1, "seed {seed}");
+        say(&mut world, CAROL, "#net", "is this for all?");
+        say(&mut world, BOB, "#net@alice", "it is");
+        for (host, channel) in [(CAROL, "#net"), (BOB, "#net@alice")] {
+            assert_eq!(lines(&world, host, channel), ["is this for all?", "it is"], "seed {seed}");
+        }
+        // She asked once, and nobody counts that as something that does not belong into the log.
+        let status = crate::status(&mut world, BOB);
+        let mailbox = &status.get("services").unwrap()["mailbox"];
+        assert!(mailbox.get("refused").is_none_or(|r| *r == json!({})), "seed {seed}: {mailbox}");
     }
 }
 

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::elect::events;
-use super::lead::Joiner;
 use super::place::Making;
 use super::scan::{FOUND, Scan};
 use super::{Channel, Phase, Replica};
@@ -18,12 +17,13 @@ use crate::identity::Card;
 use crate::ids::{ActorId, Count, Epoch, Hash, Millis, MsgId, Offset, Term};
 use crate::log::Fold;
 use crate::node::ctx::{Ctx, Origin};
-use crate::node::waiting::Waiting;
 use crate::numeric;
 use crate::port::{From, SignalOp, StoreOp, Table, Topic};
 
 /// How long a leader may take to answer, ms.
 pub(super) const PATIENCE: Millis = 3_000;
+/// How often the time doubles for who is asked by the log.
+const SELDOM: usize = 3;
 /// Whoever comes begins to count with the JOIN.
 pub(super) const JOIN: Count = Count(1);
 
@@ -140,17 +140,19 @@ impl Channel {
     }
 
     pub(super) fn ask_leader(&mut self, cx: &mut Ctx, card: Card) {
-        let card = self.reachable(cx, card);
         let me = cx.me().to_string();
         let topic = cx.topic(card.address(), &card.address().rpc_out, me.as_bytes());
         let id = cx.new_id();
+        let here = cx.reaches(&card.address().cluster);
         let Some(join) = self.join.as_mut() else {
             return;
         };
+        // By the log everybody hears of it: if nobody answers, ever more seldom.
+        let patience = if here { PATIENCE } else { PATIENCE << join.tries.min(SELDOM) };
         join.asked = Some((card, id, topic.clone()));
         join.parts.clear();
-        join.deadline = Some(cx.now.mono + PATIENCE);
-        join.ready = cx.readers.get(&topic).is_some_and(|r| !r.moving);
+        join.deadline = Some(cx.now.mono + patience);
+        join.ready = !here || cx.readers.get(&topic).is_some_and(|r| !r.moving);
         if join.ready {
             self.send_ask(cx);
         } else if !cx.readers.contains_key(&topic) {
@@ -195,10 +197,10 @@ impl Channel {
         }
         let act = act.meta("ch", channel.to_string()).meta("n", JOIN.0).sign(Domain::Message, &cx.id);
         let bytes = cx.seal_to(&card, "ASK", id, &act, &[("channel", json!(self.room.as_str()))]);
-        cx.append_rpc(&card, bytes, Waiting::Nothing);
+        self.knock(cx, &card, bytes);
     }
 
-    /// A part of an answer arrived at the asked one's `rpc-out`. True if it was ours.
+    /// A part of an answer arrived, at the asked one's `rpc-out` or in our own mailbox. True if it was ours.
     pub fn on_answer(&mut self, cx: &mut Ctx, e: &Envelope) -> bool {
         let Some(join) = self.join.as_mut() else {
             return false;
@@ -404,35 +406,5 @@ impl Channel {
         } else if let Some(join) = self.join.as_mut() {
             join.deadline = Some(cx.now.mono + PATIENCE);
         }
-    }
-
-    /// Somebody asks us to let them in.
-    pub fn on_ask(&mut self, cx: &mut Ctx, id: MsgId, act: Envelope, card: Card) {
-        let joiner = Joiner { ask: id, card };
-        if self.lead.is_some() {
-            self.on_join_ask(cx, joiner, act);
-            return;
-        }
-        let Some(replica) = &self.replica else { return };
-        if self.phase != Phase::Joined || replica.fold.leader == cx.me() {
-            return;
-        }
-        if let Some(leader) = replica.state.members.get(&replica.fold.leader) {
-            let card = serde_json::to_value(leader.card.envelope()).unwrap_or_default();
-            let mut answer = Envelope::new("REDIRECT").field("card", card);
-            // Only to whom we know: a way carries a credential of the leader's.
-            if cx.contacts.list.contains_key(&joiner.card.actor())
-                && self.grid != leader.card.address().cluster
-                && let Some(way) = cx.way_to(&leader.card.address().cluster)
-            {
-                answer = answer.field("way", way);
-            }
-            self.answer(cx, &joiner, answer);
-        }
-    }
-
-    /// Answers a request: to our own `rpc-out`, sealed to who asked.
-    pub fn answer(&mut self, cx: &mut Ctx, joiner: &Joiner, answer: Envelope) {
-        cx.answer(&joiner.card, joiner.ask, answer);
     }
 }

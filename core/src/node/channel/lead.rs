@@ -43,11 +43,12 @@ pub(super) struct Pending {
     pub(super) opened: Vec<Arc<Opened>>,
 }
 
-/// Somebody who waits to be let in: the request and the card.
+/// Somebody who waits to be let in: the request and the card, and whether it could only ask in the log.
 #[derive(Clone)]
 pub(crate) struct Joiner {
     pub ask: MsgId,
     pub card: Card,
+    pub by_log: bool,
 }
 
 pub(super) enum Backlog {

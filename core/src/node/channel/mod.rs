@@ -1,7 +1,7 @@
 //! A channel as one member sees it: the replica, the keys, what is on its way, and the roles it may have.
 //!
 //! It keeps state together and stores it; `read` folds the log, `send` carries own acts, `lead` orders, `elect`
-//! sees to it that somebody does, `join` gets in, `enter` is in, `admit` lets in, `alone` keeps what nobody else hears,
+//! sees to it that somebody does, `join` gets in, `enter` is in, `door` hears who asks, `admit` lets in, `alone` keeps what nobody else hears,
 //! `place` knows where it is, `show` tells the sessions, `ask` answers their questions;
 //! `gap`, `anew` and `late` see to a log that was lost.
 
@@ -9,6 +9,7 @@ mod admit;
 mod alone;
 mod anew;
 mod ask;
+mod door;
 mod elect;
 mod enter;
 mod gap;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 pub(crate) use self::ask::{cut, given_id, user_meta};
+pub(crate) use self::door::Asking;
 pub(crate) use self::elect::Elect;
 pub(crate) use self::gap::{on_fetch_left, on_fetched};
 pub(crate) use self::join::Join;

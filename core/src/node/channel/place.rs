@@ -4,7 +4,6 @@
 
 use super::{Channel, OutKind};
 use crate::envelope::Envelope;
-use crate::identity::Card;
 use crate::ids::Millis;
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
@@ -74,15 +73,6 @@ impl Channel {
             let act = Envelope::new("WAY").field("way", way);
             self.submit(cx, act, None, OutKind::Kept, None);
         }
-    }
-
-    /// Who leads may live on a cluster that is not known here. Whoever the grid belongs to knows more.
-    pub(super) fn reachable(&self, cx: &Ctx, card: Card) -> Card {
-        if cx.reaches(&card.address().cluster) {
-            return card;
-        }
-        let owner = self.name.contact().and_then(|nick| cx.contacts.find(nick));
-        owner.and_then(|o| cx.contacts.card(&o)).cloned().unwrap_or(card)
     }
 
     /// How members reach our mailbox, if they could not do so by the channel's own grid.

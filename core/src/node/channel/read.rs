@@ -63,8 +63,10 @@ impl Channel {
         let Ok(parsed) = parsed else {
             // Garbage: it counts for nobody, and its place is passed.
             self.replica = Some(replica);
-            let topic = self.log.name.clone();
-            cx.refuse(&topic, "not records of a log");
+            if !self.asked_in_log(cx, &record.value) {
+                let topic = self.log.name.clone();
+                cx.refuse(&topic, "not records of a log");
+            }
             self.pass(cx, record.offset);
             return true;
         };
