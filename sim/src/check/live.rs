@@ -38,7 +38,9 @@ fn same_channel(world: &World, view: &View, channel: &str, found: &mut Breaches)
         let status = last_status(world, host.index);
         let state = status.and_then(|s| s.get("channels")).and_then(|c| c.get(channel));
         let phase = state.and_then(|s| s["phase"].as_str()).unwrap_or("none");
-        let open = wants && host.index < crate::people::ANCHORS;
+        // Where nobody changes who may come in, all come in who want to.
+        let free = world.plan.manners.acts == 0 && world.hostile.is_none();
+        let open = wants && (free || host.index < crate::people::ANCHORS);
         if (joined || open) && phase != "joined" {
             found.add(
                 Promise::Live,
