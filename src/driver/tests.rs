@@ -48,6 +48,8 @@ impl Machine for Scripted {
 #[derive(Debug)]
 struct Moody {
     failing: AtomicBool,
+    /// It gives no answer at all.
+    hanging: AtomicBool,
     committed: Mutex<Vec<Vec<StoreOp>>>,
     tries: AtomicUsize,
     health: watch::Sender<Health>,
@@ -59,6 +61,9 @@ impl Store for Moody {
     }
     fn commit(&self, ops: Arc<Vec<StoreOp>>) -> Pending<()> {
         self.tries.fetch_add(1, Ordering::Relaxed);
+        if self.hanging.load(Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
         let result = if self.failing.load(Ordering::Relaxed) {
             Err(PortError("the disk is full".into()))
         } else {
@@ -102,6 +107,7 @@ impl Stage {
         mailbox.create_topics(&["t".to_owned()], 2).await.unwrap();
         let store = Arc::new(Moody {
             failing: AtomicBool::new(false),
+            hanging: AtomicBool::new(false),
             committed: Mutex::default(),
             tries: AtomicUsize::new(0),
             health: watch::channel(Health::well()).0,
@@ -290,6 +296,42 @@ async fn while_the_store_fails_nothing_else_happens_and_sessions_are_told() {
         Some(seen.iter().filter(told).count())
     };
     assert_eq!(stage.until(told).await, 2);
+    stage.driver.stop().await;
+}
+
+/// A way that is cut gives no answer for long: who sits before it is told of that meanwhile, and the node goes on.
+#[tokio::test]
+async fn while_the_store_hangs_sessions_are_told_and_only_what_needs_it_waits() {
+    let stage = Stage::new([], |cluster| {
+        Box::new(move |input, out| match input {
+            Input::Command { envelope, .. } if envelope.command == "GO" => {
+                out.push(put(7));
+                out.push(Effect::Deliver { session: SessionId(1), envelope: Envelope::new("DONE") });
+            }
+            Input::Command { .. } => {
+                let Effect::Append { ticket, topic, key, value, .. } = append(topic(&cluster, 0), 1) else {
+                    return;
+                };
+                out.push(Effect::Append { ticket, topic, key, value, early: true });
+            }
+            Input::Service { .. } => {
+                out.push(Effect::Deliver { session: SessionId(1), envelope: Envelope::new("STATUS") });
+            }
+            _ => {}
+        })
+    })
+    .await;
+    let mut door = stage.door(Kind::Inside).await;
+    stage.store.hanging.store(true, Ordering::Relaxed);
+    door.to_node.send(Envelope::new("GO")).await.unwrap();
+    while stage.store.tries.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    stage.store.health.send_replace(Health { up: false, reason: "no answer".into() });
+    assert_eq!(hears(&mut door).await.unwrap().command, "STATUS");
+    door.to_node.send(Envelope::new("SEND")).await.unwrap();
+    stage.until(|seen| seen.iter().find(|i| matches!(i, Input::Appended { .. })).cloned()).await;
+    assert!(door.from_node.try_recv().is_err(), "what is to be kept first waits");
     stage.driver.stop().await;
 }
 
