@@ -116,7 +116,7 @@ impl Channel {
             _ => None,
         };
         let me = cx.me();
-        let sent = |sealed: &SealedAct| self.sent_as(sealed).filter(|_| sealed.from == me);
+        let sent = |sealed: &SealedAct| if sealed.from == me { self.sent_as(sealed) } else { None };
         let judge =
             Judge { config: &cx.cfg, ring: &self.ring, hash, time: record.time, trusted, sent: &sent, anew };
         let before = replica.fold.head;
