@@ -2,7 +2,7 @@
 //!
 //! Until the answer is proven by the log nothing of it is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -10,20 +10,18 @@ use super::elect::events;
 use super::place::Making;
 use super::scan::{FOUND, Scan};
 use super::{Channel, Phase, Replica};
-use crate::channel::{ActKind, ChannelState};
+use crate::channel::ChannelState;
 use crate::crypto::ChannelKey;
-use crate::envelope::{Domain, Envelope};
+use crate::envelope::Envelope;
 use crate::identity::Card;
-use crate::ids::{ActorId, Count, Epoch, Hash, Millis, MsgId, Offset, Term};
+use crate::ids::{Count, Epoch, Hash, Millis, MsgId, Offset, Term};
 use crate::log::Fold;
 use crate::node::ctx::{Ctx, Origin};
 use crate::numeric;
-use crate::port::{From, SignalOp, StoreOp, Table, Topic};
+use crate::port::{SignalOp, StoreOp, Table, Topic};
 
 /// How long a leader may take to answer, ms.
 pub(super) const PATIENCE: Millis = 3_000;
-/// How often the time doubles for who is asked by the log.
-const SELDOM: usize = 3;
 /// Whoever comes begins to count with the JOIN.
 pub(super) const JOIN: Count = Count(1);
 
@@ -40,9 +38,12 @@ pub(crate) struct Join {
     pub(super) scan: Scan,
     /// Who was asked last, which request, and where the answer will be.
     pub(super) asked: Option<(Card, MsgId, Topic)>,
+    /// Requests before it: whoever was slow to let us in has let us in all the same.
+    pub(super) earlier: VecDeque<(Card, MsgId)>,
     /// The request is sent once its answers are read.
     pub(super) ready: bool,
-    pub(super) parts: BTreeMap<u64, String>,
+    /// The parts of answers, by the request that they are for.
+    pub(super) parts: BTreeMap<(MsgId, u64), String>,
     pub(super) deadline: Option<Millis>,
     pub(super) tries: usize,
     pub(super) told: bool,
@@ -59,6 +60,7 @@ impl Join {
             key,
             scan: Scan::default(),
             asked: None,
+            earlier: VecDeque::new(),
             ready: false,
             parts: BTreeMap::new(),
             deadline: None,
@@ -139,113 +141,6 @@ impl Channel {
         self.tell_way(cx);
     }
 
-    pub(super) fn ask_leader(&mut self, cx: &mut Ctx, card: Card) {
-        let me = cx.me().to_string();
-        let topic = cx.topic(card.address(), &card.address().rpc_out, me.as_bytes());
-        let id = cx.new_id();
-        let here = cx.reaches(&card.address().cluster);
-        let Some(join) = self.join.as_mut() else {
-            return;
-        };
-        // By the log everybody hears of it: if nobody answers, ever more seldom.
-        let patience = if here { PATIENCE } else { PATIENCE << join.tries.min(SELDOM) };
-        join.asked = Some((card, id, topic.clone()));
-        join.parts.clear();
-        join.deadline = Some(cx.now.mono + patience);
-        join.ready = !here || cx.readers.get(&topic).is_some_and(|r| !r.moving);
-        if join.ready {
-            self.send_ask(cx);
-        } else if !cx.readers.contains_key(&topic) {
-            cx.move_reader(&topic, From::End);
-        }
-    }
-
-    /// The answers of whom we ask are being read from now on.
-    pub fn on_answers_read(&mut self, cx: &mut Ctx, topic: &Topic) {
-        let Some(join) = self.join.as_mut() else {
-            return;
-        };
-        if !join.ready && join.asked.as_ref().is_some_and(|(_, _, t)| t == topic) {
-            join.ready = true;
-            self.send_ask(cx);
-        }
-    }
-
-    fn send_ask(&mut self, cx: &mut Ctx) {
-        let Some(join) = self.join.as_ref() else {
-            return;
-        };
-        let Some((card, id, _)) = join.asked.clone() else {
-            return;
-        };
-        let Some(channel) = join.scan.tip().map(|(_, c)| c.channel) else {
-            return;
-        };
-        let kind = ActKind::Join {
-            card: Box::new(cx.card.clone()),
-            key: join.key.clone(),
-            registered: true,
-            tls: true,
-        };
-        let mut act = kind.to_envelope();
-        act.from = Some(cx.me().to_string());
-        act.to = Some(self.room.as_str().to_owned());
-        act.id = Some(id.to_string());
-        act.ts = Some(cx.ts());
-        if let Some(way) = self.own_way(cx) {
-            act = act.field("way", way);
-        }
-        let act = act.meta("ch", channel.to_string()).meta("n", JOIN.0).sign(Domain::Message, &cx.id);
-        let bytes = cx.seal_to(&card, "ASK", id, &act, &[("channel", json!(self.room.as_str()))]);
-        self.knock(cx, &card, bytes);
-    }
-
-    /// A part of an answer arrived, at the asked one's `rpc-out` or in our own mailbox. True if it was ours.
-    pub fn on_answer(&mut self, cx: &mut Ctx, e: &Envelope) -> bool {
-        let Some(join) = self.join.as_mut() else {
-            return false;
-        };
-        let Some((card, id, _)) = join.asked.clone() else {
-            return false;
-        };
-        let from = e.from.as_deref().and_then(|f| ActorId::parse(f).ok());
-        if e.meta_str("re") != Some(id.to_string().as_str()) || from != Some(card.actor()) {
-            return false;
-        }
-        let (part, parts) = (e.meta_u64("part").unwrap_or(0), e.meta_u64("parts").unwrap_or(1));
-        if parts > 4_096 {
-            return true;
-        }
-        join.parts.insert(part, e.lines().concat());
-        if (join.parts.len() as u64) < parts {
-            return true;
-        }
-        let text: String = std::mem::take(&mut join.parts).into_values().collect();
-        let Some(answer) = cx.open_answer(&card, &text) else {
-            return true;
-        };
-        match answer.command.as_str() {
-            "WELCOME" => self.on_welcome(cx, &answer),
-            "REDIRECT" => {
-                let card =
-                    answer.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
-                let by = from.unwrap_or(cx.me());
-                let next = card.and_then(|c| Card::parse(&c).ok());
-                if let Some(card) = next.filter(|c| c.actor() != cx.me()) {
-                    if let Some(way) = answer.get("way") {
-                        cx.learn(&card.address().cluster, by, false, way);
-                    }
-                    if let Some(join) = self.join.as_mut() {
-                        join.tries += 1;
-                    }
-                    self.ask_leader(cx, card);
-                }
-            }
-            _ => self.on_refused(cx, &answer),
-        }
-        true
-    }
-
     /// The leader says no.
     pub(super) fn on_refused(&mut self, cx: &mut Ctx, answer: &Envelope) {
         let nick = cx.nick().as_str().to_owned();
@@ -270,7 +165,7 @@ impl Channel {
     }
 
     /// The leader lets us in: take its word for now, and let the log prove it.
-    fn on_welcome(&mut self, cx: &mut Ctx, answer: &Envelope) {
+    pub(super) fn on_welcome(&mut self, cx: &mut Ctx, answer: &Envelope) {
         let get = |name: &str| answer.get(name).cloned().unwrap_or(Value::Null);
         let fold: Option<Fold> = serde_json::from_value(get("fold")).ok();
         let state: Option<ChannelState> = serde_json::from_value(get("state")).ok();
@@ -373,7 +268,7 @@ impl Channel {
             self.stay_out(cx, origin.as_ref());
             return;
         }
-        if let Some((_, _, topic)) = join.asked.take()
+        if let Some(topic) = join.give_up()
             && join.tries % 4 == 0
         {
             // Perhaps the answers' topic was not there when we began to read it.

@@ -21,6 +21,7 @@ mod lead;
 mod place;
 mod read;
 mod relay;
+mod request;
 mod scan;
 mod send;
 mod show;
