@@ -21,8 +21,8 @@ use crate::node::Config;
 const CHALLENGE_EVERY: Millis = 10_000;
 /// Each life of a log has this many sequence numbers of its own, and so many epochs: none ever means two records, also where
 /// the log went on from less than somebody has.
-const LIFE: u64 = 1 << 20;
-const EPOCHS: u64 = 1 << 12;
+const LIFE: u64 = 1 << 32;
+const EPOCHS: u64 = 1 << 24;
 
 /// Whether two places are in one life of a log.
 pub fn same_life(a: Seq, b: Seq) -> bool {
