@@ -56,10 +56,10 @@ impl Outgoing {
         self.next.ops.len() >= FULL
     }
 
-    /// Whether something waits that an early append may not overtake.
+    /// Whether something waits that an early append may not overtake; another one that waits is such a thing, too.
     pub(super) fn holds_back(&self) -> bool {
         let running = self.running.iter().flat_map(|r| &r.rest.effects);
-        self.next.effects.iter().chain(running).any(Effect::holds_back)
+        self.next.effects.iter().chain(running).any(|effect| effect.holds_back() || effect.is_early())
     }
 
     /// Adds what the node decided.
@@ -141,7 +141,7 @@ fn without_overwritten(ops: Vec<StoreOp>) -> Vec<StoreOp> {
 #[cfg(test)]
 mod tests {
     use kirc_core::Envelope;
-    use kirc_core::port::{OutboxRow, Table};
+    use kirc_core::port::{OutboxRow, Table, Ticket, Topic};
 
     use super::*;
 
@@ -186,6 +186,28 @@ mod tests {
         out.add(sending("3"));
         tokio::time::sleep_until(due + PATIENCE).await;
         assert_eq!(out.take_due().expect("nothing else came").ops, sending("3").ops);
+    }
+
+    #[test]
+    fn an_early_append_that_waits_is_not_overtaken_by_the_next() {
+        let append = |early| Effect::Append {
+            ticket: Ticket(1),
+            topic: Topic { cluster: "c".into(), name: "t".into(), partition: 0 },
+            key: Vec::new(),
+            value: Vec::new(),
+            early,
+        };
+        for early in [true, false] {
+            let mut out = Outgoing::default();
+            out.add(sending("1"));
+            assert!(!out.holds_back());
+            out.add(Batch { effects: vec![append(early)], ..Batch::default() });
+            assert!(out.holds_back());
+            let mut batch = out.take_due().expect("it is due now");
+            let ops = Arc::new(std::mem::take(&mut batch.ops));
+            out.begun(ops, batch, Box::pin(std::future::pending()));
+            assert!(out.holds_back(), "also while the store is at work");
+        }
     }
 
     #[test]

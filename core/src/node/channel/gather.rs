@@ -60,7 +60,8 @@ impl Channel {
 
     /// Appends what was gathered, if the way is free.
     pub(super) fn append_gathered(&mut self, cx: &mut Ctx) {
-        let free = |lead: &Lead| lead.inflight.len() < cx.cfg.on_the_way;
+        // After a failed append what was gathered is given its place anew.
+        let free = |lead: &Lead| lead.active() && lead.inflight.len() < cx.cfg.on_the_way;
         if self.lead.as_ref().is_some_and(free) {
             self.append_all_gathered(cx);
         }
