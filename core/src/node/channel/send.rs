@@ -289,7 +289,9 @@ impl Channel {
             cx.store(StoreOp::Settled { id: id.to_string() });
         }
         if let Some(sent) = out.sent {
-            let took = cx.now.mono.saturating_sub(sent);
+            // What took so long that it was doubted tells of a fault, not of what is usual: many of those, after one, would make
+            // the next wait for ever longer.
+            let took = cx.now.mono.saturating_sub(sent).min(cx.cfg.patience);
             self.usual = (self.usual * 7 + took) / 8;
         }
         self.retry = if self.outbox.is_empty() { None } else { Some(cx.now.mono + self.patience(cx)) };
