@@ -60,10 +60,16 @@ impl SealedAct {
             let Some([from, id, token]) = act.as_array().map(Vec::as_slice) else {
                 return Err(RecordError::Missing("acts"));
             };
-            let text =
-                |value: &'_ Value| value.as_str().map(str::to_owned).ok_or(RecordError::Missing("acts"));
-            let (from, id) = (ActorId::parse(&text(from)?)?, MsgId::parse(&text(id)?)?);
-            Ok(Self { from, id, epoch, kid, token: text(token)? })
+            let (Some(from), Some(id), Some(token)) = (from.as_str(), id.as_str(), token.as_str()) else {
+                return Err(RecordError::Missing("acts"));
+            };
+            Ok(Self {
+                from: ActorId::parse(from)?,
+                id: MsgId::parse(id)?,
+                epoch,
+                kid,
+                token: token.to_owned(),
+            })
         };
         all.iter().map(one).collect()
     }

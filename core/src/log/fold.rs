@@ -325,24 +325,21 @@ impl Fold {
         let (mut acted, mut before) = (Vec::with_capacity(acts.len()), Vec::new());
         for (i, opened) in opened.into_iter().enumerate() {
             let repeated = state.order(&opened.act) != Order::Next && !mutant!(judge.config, AcceptRepeats);
-            let why = match () {
-                () if repeated => "a message out of its author's order",
-                () if state.check(&opened.act).is_err() => "something that its author may not do",
-                () => {
-                    before.extend(
-                        state.members.get(&opened.act.author).map(|m| (opened.act.author, m.n, m.last)),
-                    );
-                    let change = state.apply(&opened.act);
-                    acted.push(Acted { opened, change, seq: Seq(first.0 + i as u64) });
-                    continue;
+            if repeated || state.check(&opened.act).is_err() {
+                for (author, n, last) in before.into_iter().rev() {
+                    if let Some(member) = state.members.get_mut(&author) {
+                        (member.n, member.last) = (n, last);
+                    }
                 }
-            };
-            for (author, n, last) in before.into_iter().rev() {
-                if let Some(member) = state.members.get_mut(&author) {
-                    (member.n, member.last) = (n, last);
-                }
+                return Verdict::Forged(match repeated {
+                    true => "a message out of its author's order",
+                    false => "something that its author may not do",
+                });
             }
-            return Verdict::Forged(why);
+            let author = opened.act.author;
+            before.extend(state.members.get(&author).map(|m| (author, m.n, m.last)));
+            let change = state.apply(&opened.act);
+            acted.push(Acted { opened, change, seq: Seq(first.0 + i as u64) });
         }
         Verdict::Acted(acted)
     }

@@ -108,7 +108,7 @@ impl Channel {
         let Some(join) = self.join.as_mut() else {
             return false;
         };
-        let Some((card, id, last)) = join.answered(e) else {
+        let Some((asked, id, last)) = join.answered(e) else {
             return false;
         };
         let (part, parts) = (e.meta_u64("part").unwrap_or(0), e.meta_u64("parts").unwrap_or(1));
@@ -123,7 +123,6 @@ impl Channel {
         }
         join.parts.retain(|(key, _), _| *key != id);
         let text = here.concat();
-        let asked = card;
         let Some(answer) = cx.open_answer(&asked, &text) else {
             return true;
         };
@@ -134,11 +133,10 @@ impl Channel {
             "REDIRECT" => {
                 let card =
                     answer.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
-                let by = asked.actor();
                 let next = card.and_then(|c| Card::parse(&c).ok());
                 if let Some(card) = next.filter(|c| c.actor() != cx.me()) {
                     if let Some(way) = answer.get("way") {
-                        cx.learn(&card.address().cluster, by, false, way);
+                        cx.learn(&card.address().cluster, asked.actor(), false, way);
                     }
                     if let Some(join) = self.join.as_mut() {
                         join.tries += 1;
