@@ -106,7 +106,7 @@ async fn listen(
     while let Some(said) = next(&mut read).await {
         let sent = match said {
             Ok(envelope) => to_node.send(envelope).await.is_ok(),
-            Err(error) => errors.send(refusal(&error)).await.is_ok(),
+            Err(error) => errors.send(error).await.is_ok(),
         };
         if !sent {
             break;
@@ -138,9 +138,14 @@ async fn speak(
     }
 }
 
-/// The answer to a line that is no envelope.
-pub fn refusal(error: &str) -> Envelope {
-    Envelope::new("ERROR").line(error)
+/// The answer to a line that is no envelope, with the line's label if it has one that can be read.
+fn refusal(line: &[u8], error: &str) -> Envelope {
+    let said: Option<serde_json::Value> = serde_json::from_slice(line).ok();
+    let error = Envelope::new("ERROR").line(error);
+    match said.and_then(|mut said| Some(said.get_mut("meta")?.get_mut("label")?.take())) {
+        Some(label) => error.meta("label", label),
+        None => error,
+    }
 }
 
 /// An envelope as a line.
@@ -151,8 +156,8 @@ pub fn line(envelope: &Envelope) -> Vec<u8> {
     bytes
 }
 
-/// The next line as an envelope, or a sentence about what is wrong with it; `None` at the end. Empty lines are skipped.
-pub async fn next<R>(read: &mut R) -> Option<Result<Envelope, String>>
+/// The next line as an envelope, or an ERROR that says what is wrong with it; `None` at the end. Empty lines are skipped.
+pub async fn next<R>(read: &mut R) -> Option<Result<Envelope, Envelope>>
 where
     R: tokio::io::AsyncBufRead + Unpin,
 {
@@ -165,11 +170,11 @@ where
         }
         if buffer.len() > LINE_IN && !buffer.ends_with(b"\n") {
             skip_line(read).await;
-            return Some(Err(format!("a line has more than {LINE_IN} bytes")));
+            return Some(Err(refusal(b"", &format!("a line has more than {LINE_IN} bytes"))));
         }
         let text = buffer.trim_ascii();
         if !text.is_empty() {
-            return Some(Envelope::from_json(text).map_err(|e| e.to_string()));
+            return Some(Envelope::from_json(text).map_err(|e| refusal(text, &e.to_string())));
         }
     }
 }

@@ -18,7 +18,6 @@ impl Lines {
         let (lines, read) = mpsc::channel(AHEAD);
         tokio::spawn(async move {
             while let Some(said) = next_envelope(&mut input).await {
-                let said = said.map_err(|why| Envelope::new("ERROR").line(why));
                 if lines.send(said).await.is_err() {
                     return;
                 }

@@ -112,6 +112,12 @@ impl ActKind {
         }
     }
 
+    /// Reads what was done out of an envelope. It need not be signed: what an author hands in is measured by it before it
+    /// is taken in, and what arrives is read by it.
+    pub fn parse(envelope: &Envelope) -> Result<Self, EnvelopeError> {
+        kind(envelope)
+    }
+
     /// The lowest rank that may do it in any channel, if it takes one.
     pub(super) fn needs(&self) -> Option<Rank> {
         match self {
@@ -189,7 +195,7 @@ impl Act {
             ts: parse_ts(&field("ts", &envelope.ts)?)
                 .filter(|ts| *ts <= MAX_SAFE_INTEGER)
                 .ok_or_else(|| form("ts is not a time in UTC with milliseconds"))?,
-            kind: kind(envelope)?,
+            kind: ActKind::parse(envelope)?,
         })
     }
 }

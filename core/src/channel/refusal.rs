@@ -3,7 +3,7 @@
 //! It owns the form. Who is refused what is `policy`'s matter.
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, EnvelopeError};
 use crate::numeric::Numeric;
 
 /// A refusal: a numeric with its parameters and a text for the user.
@@ -26,6 +26,15 @@ impl Refusal {
             params: params.iter().map(|p| (*p).to_owned()).collect(),
             text: if text.is_empty() { numeric.text } else { text }.to_owned(),
         }
+    }
+
+    /// What can't be sent, because readers could not read it.
+    pub fn unfit(target: &str, why: &EnvelopeError) -> Self {
+        let numeric = match why {
+            EnvelopeError::Limit { .. } => crate::numeric::ERR_INPUTTOOLONG,
+            _ => crate::numeric::ERR_UNKNOWNERROR,
+        };
+        Self::new(numeric, &[target], &why.to_string())
     }
 
     /// As a numeric reply to a nick.

@@ -28,6 +28,14 @@ impl Envelope {
         Ok(envelope)
     }
 
+    /// Checks an envelope that was built and not read, by the limits of [`Envelope::from_json`].
+    pub fn check(&self) -> Result<(), EnvelopeError> {
+        let mut size = Size(0);
+        serde_json::to_writer(&mut size, self).map_err(|e| EnvelopeError::Form(e.to_string()))?;
+        limit("the envelope", size.0, limits::ENVELOPE)?;
+        self.check_limits()
+    }
+
     /// Reads a record that came over a mailbox: at most [`crate::limits::RECORD`] bytes, canonical to the byte, no floats
     /// and no integers above 2^53-1 anywhere.
     pub fn from_canonical(bytes: &[u8]) -> Result<Self, EnvelopeError> {
@@ -100,6 +108,20 @@ impl Envelope {
         if self.ts.as_deref().is_some_and(|ts| parse_ts(ts).is_none()) {
             return form("ts must look like 2026-11-21T10:50:55.123Z");
         }
+        Ok(())
+    }
+}
+
+/// Counts what is written.
+struct Size(usize);
+
+impl std::io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
 }

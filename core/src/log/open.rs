@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::acts::SealedAct;
 use crate::channel::{Act, ActKind, Change, ChannelState};
-use crate::envelope::{Domain, Envelope};
+use crate::envelope::{Domain, Envelope, EnvelopeError};
 use crate::ids::{ActorId, ChannelId, Epoch, KeyId, MsgId, Seq};
 use crate::node::Config;
 
@@ -62,6 +62,16 @@ pub(crate) fn open_act(
         return Err("a message that was moved to another key");
     }
     Ok(Opened { act, envelope })
+}
+
+/// Why a member's act can't be read, if it is what that member signed. Whoever relays says so: its author waits.
+pub(crate) fn unreadable(plain: &[u8], sealed: &SealedAct, state: &ChannelState) -> Option<EnvelopeError> {
+    let mut envelope = Envelope::from_canonical(plain).ok()?;
+    envelope.from = Some(sealed.from.to_string());
+    envelope.id = Some(sealed.id.to_string());
+    let why = Act::parse(&envelope).err()?;
+    let author = state.members.get(&sealed.from)?;
+    envelope.verify(Domain::Message, author.card.keys()).ok().map(|()| why)
 }
 
 /// Checks channel and signature of an act.

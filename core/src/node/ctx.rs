@@ -87,6 +87,8 @@ pub(crate) struct Ctx {
     pub contacts: Contacts,
     pub grids: super::grids::Grids,
     pub refused: super::refused::Refused,
+    /// What was said behind a JOIN that has been answered now: it is done at the end of this input, in order.
+    pub after_join: Vec<(Origin, Envelope)>,
     pub status_dirty: bool,
     pub stopping: bool,
 }
@@ -137,6 +139,7 @@ impl Ctx {
     fn ticket(&mut self, waiting: Waiting) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
+        self.sent_by(waiting.origin());
         self.waiting.insert(ticket, waiting);
         ticket
     }

@@ -11,9 +11,11 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::channel::fit;
 use super::contacts::Trust;
 use super::ctx::{Ctx, Origin};
 use super::waiting::Waiting;
+use crate::channel::Refusal;
 use crate::crypto::ChannelKey;
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
@@ -158,6 +160,7 @@ impl Direct {
             self.row.next = 1;
         }
         let window = cx.cfg.window;
+        self.drop_unfit(cx, card);
         let mut first = self.row.next;
         for i in 0..self.out.len().min(window) {
             if self.out.get(i).is_none_or(|o| o.sent.is_some()) {
@@ -176,6 +179,28 @@ impl Direct {
         }
         if !self.out.is_empty() {
             self.save(cx, &peer);
+        }
+    }
+
+    /// Takes out what nobody could read: a node that knew no better kept it. Those behind it move up.
+    fn drop_unfit(&mut self, cx: &mut Ctx, card: &Card) {
+        let next = |o: &DmOut| o.sent.is_none().then(|| fit(&o.template).err()).flatten();
+        while let Some((i, why)) =
+            self.out.iter().take(cx.cfg.window).enumerate().find_map(|(i, o)| Some((i, next(o)?)))
+        {
+            let Some(out) = self.out.remove(i) else { return };
+            for later in self.out.iter_mut().skip(i) {
+                later.sent = None;
+            }
+            cx.store(StoreOp::Settled { id: out.id.to_string() });
+            if let Some(origin) = &out.origin {
+                let no = Refusal::unfit(card.nick().as_str(), &why).to_envelope(cx.nick().as_str());
+                cx.reply(origin, no.meta("id", out.id.to_string()));
+            }
+            let state = Envelope::new("STATE").to(card.nick().as_str()).param("failed").line(why.to_string());
+            cx.broadcast_cap("state", &Envelope { id: Some(out.id.to_string()), ..state });
+            cx.settled_by(out.origin.as_ref());
+            cx.status_dirty = true;
         }
     }
 

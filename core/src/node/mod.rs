@@ -119,7 +119,9 @@ impl Node {
             }
             Input::Signalled { ticket, result } => {
                 if let Some(waiting) = self.cx.waiting.remove(&ticket) {
+                    let origin = waiting.origin().cloned();
                     self.on_signalled(waiting, result);
+                    self.cx.settled_by(origin.as_ref());
                 }
             }
             Input::Published { grid, channel, payload } => self.on_published(&grid, &channel, &payload),
@@ -135,7 +137,9 @@ impl Node {
             }
             Input::Queried { ticket, result } => {
                 if let Some(waiting) = self.cx.waiting.remove(&ticket) {
+                    let origin = waiting.origin().cloned();
                     self.on_queried(waiting, result);
+                    self.cx.settled_by(origin.as_ref());
                 }
             }
             Input::Service { service, up, reason } => self.on_service(service, up, reason),
@@ -143,6 +147,7 @@ impl Node {
             Input::Shutdown => self.shutdown(),
         }
         self.tick();
+        self.do_after_join();
         self.cx.tell_refused();
         self.look_whether_caught_up();
         self.forget_left();
@@ -153,6 +158,14 @@ impl Node {
             self.delay_messages();
         }
         out.append(&mut self.cx.out);
+    }
+
+    /// What waited for a JOIN is done as if it came now.
+    fn do_after_join(&mut self) {
+        for (origin, e) in std::mem::take(&mut self.cx.after_join) {
+            self.on_command(origin.session, e);
+            self.cx.settled_by(Some(&origin));
+        }
     }
 
     /// Channels that one has left are gone, and their logs are read no longer.

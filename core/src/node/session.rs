@@ -4,6 +4,8 @@ use super::channel::{Join, given_id};
 use super::config::Home;
 use super::ctx::Origin;
 use super::*;
+use crate::channel::Refusal;
+use crate::envelope::EnvelopeError;
 use crate::identity::Card;
 use crate::ids::MsgId;
 use crate::names::ChannelName;
@@ -16,6 +18,12 @@ const HISTORY: u32 = 500;
 impl Node {
     pub(super) fn on_command(&mut self, session: SessionId, e: Envelope) {
         let origin = Origin { session, label: e.meta.get("label").cloned() };
+        if let Err(why) = e.check() {
+            return self.unfit(&origin, &e, &why);
+        }
+        if self.waits_for_join(&origin, &e) {
+            return;
+        }
         match e.command.as_str() {
             "HELLO" => self.hello(&origin, &e),
             "JOIN" => self.join(&origin, &e),
@@ -63,6 +71,31 @@ impl Node {
         }
     }
 
+    /// What is too large or not of its form is refused here, whatever it is: nobody could read it.
+    fn unfit(&mut self, origin: &Origin, e: &Envelope, why: &EnvelopeError) {
+        let error = Envelope::new("ERROR").line(format!("{} was not done: {why}", e.command));
+        let error = match &e.id {
+            Some(id) => error.meta("id", id.as_str()),
+            None => error,
+        };
+        self.cx.reply(origin, error);
+        self.refused_at_once(origin, e);
+    }
+
+    /// What is said to a channel right behind its JOIN waits for that, in order.
+    fn waits_for_join(&mut self, origin: &Origin, e: &Envelope) -> bool {
+        let name = match e.command.as_str() {
+            "INVITE" => e.params.first(),
+            "HISTORY" if e.to.as_deref().is_none_or(|to| self.history_target(to).is_none()) => e.to.as_ref(),
+            "PRIVMSG" | "NOTICE" | "NAMES" | "WHO" | "MODE" | "TOPIC" | "PART" | "KICK" | "ROTATE" => {
+                e.to.as_ref()
+            }
+            _ => None,
+        };
+        let Some(name) = name.cloned().filter(|n| n.starts_with('#')) else { return false };
+        self.channel(&name).is_some_and(|(channel, cx)| channel.wait_for_join(cx, origin, e))
+    }
+
     fn hello(&mut self, origin: &Origin, e: &Envelope) {
         let caps = e.meta.get("caps").and_then(Value::as_array);
         let caps: Vec<String> =
@@ -107,11 +140,19 @@ impl Node {
         }
         let key = name.folded();
         if let Some(channel) = self.channels.get_mut(&key) {
-            channel.rejoin(&mut self.cx, origin);
+            if let Some(refusal) = unfit_key(&to, e.params.first()) {
+                let nick = self.cx.nick().as_str().to_owned();
+                return self.cx.reply(origin, refusal.to_envelope(&nick));
+            }
+            channel.rejoin(&mut self.cx, origin, e.params.first());
             return;
         }
         if self.channels.len() >= crate::limits::CHANNELS {
             return self.cx.numeric(origin, numeric::ERR_TOOMANYCHANNELS, &[&to], "");
+        }
+        if let Some(refusal) = unfit_key(&to, e.params.first()) {
+            let nick = self.cx.nick().as_str().to_owned();
+            return self.cx.reply(origin, refusal.to_envelope(&nick));
         }
         self.cx.sent_by(Some(origin));
         if home.cluster == self.cx.cfg.home.cluster {
@@ -169,9 +210,7 @@ impl Node {
                     self.cx.send_direct_typing(actor, &state);
                 }
             }
-            "WHO" => {
-                self.cx.numeric(origin, numeric::RPL_ENDOFWHO, &[&to], "");
-            }
+            "WHO" => self.who(origin, &to),
             _ => self.cx.numeric(origin, numeric::ERR_NOSUCHCHANNEL, &[&to], ""),
         }
     }
@@ -207,6 +246,14 @@ impl Node {
         self.remember_contact(&card);
         let mut template = Envelope { body: e.body.clone(), ..Envelope::new(e.command.clone()) };
         template.meta = channel::user_meta(e);
+        if let Err(why) = channel::fit(&template) {
+            let mut no = Refusal::unfit(to, &why).to_envelope(self.cx.nick().as_str());
+            if let Some(id) = &e.id {
+                no.meta.insert("id".into(), id.as_str().into());
+            }
+            self.cx.reply(origin, no);
+            return self.refused_at_once(origin, e);
+        }
         let direct = self.directs.entry(actor).or_default();
         direct.submit(&mut self.cx, &card, template, origin.clone(), id);
         if self.cx.contacts.is_away(&actor) {
@@ -219,6 +266,19 @@ impl Node {
                 if text.is_empty() { "away" } else { &text },
             );
         }
+    }
+
+    /// WHO of a nick: one line, if it is somebody we know.
+    fn who(&mut self, origin: &Origin, nick: &str) {
+        if let Some(actor) = self.cx.contacts.find(nick)
+            && let Some(card) = self.cx.contacts.card(&actor).cloned()
+        {
+            let here = if self.cx.contacts.is_away(&actor) { "G" } else { "H" };
+            let (actor, nick) = (actor.to_string(), card.nick().as_str());
+            let params = ["*", &actor, card.address().cluster.as_str(), "kirc", nick, here];
+            self.cx.numeric(origin, numeric::RPL_WHOREPLY, &params, &format!("0 {nick}"));
+        }
+        self.cx.numeric(origin, numeric::RPL_ENDOFWHO, &[nick], "");
     }
 
     pub(super) fn pump_direct(&mut self, peer: &ActorId) {
@@ -301,7 +361,9 @@ impl Node {
     pub(super) fn on_history(&mut self, origin: &Origin, to: &str, result: Result<Answer, PortError>) {
         match result {
             Ok(Answer::History { rows, more, trimmed }) => {
-                let rows = rows.iter().filter(|r| r.state != "held").filter_map(|r| self.unseal(r));
+                // What was refused was never said.
+                let said = rows.iter().filter(|r| !matches!(r.state.as_str(), "held" | "failed"));
+                let rows = said.filter_map(|r| self.unseal(r));
                 let list = rows.filter_map(|e| serde_json::to_value(e).ok()).collect();
                 let mut e = Envelope::new("HISTORY").to(to).meta("more", more);
                 if trimmed {
@@ -357,4 +419,12 @@ impl Node {
             }
         }
     }
+}
+
+/// A key that no channel can have is the wrong one.
+fn unfit_key(channel: &str, key: Option<&String>) -> Option<Refusal> {
+    key.filter(|k| k.len() > crate::limits::KEY).map(|key| {
+        let why = format!("A channel's key has at most {} bytes, this one {}", crate::limits::KEY, key.len());
+        Refusal::new(numeric::ERR_BADCHANNELKEY, &[channel], &why)
+    })
 }

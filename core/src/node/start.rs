@@ -74,6 +74,7 @@ impl Node {
             contacts,
             grids,
             refused: refused::Refused::default(),
+            after_join: Vec::new(),
             status_dirty: false,
             stopping: false,
             id: identity,

@@ -110,6 +110,7 @@ impl Node {
         }
         let id = self.cx.random();
         let left = names.len();
+        self.cx.sent_by(Some(origin));
         self.listings.insert(id, Listing { origin: origin.clone(), left, found });
         if left == 0 {
             self.finish_list(id);
@@ -153,5 +154,6 @@ impl Node {
             }
         }
         self.cx.numeric(&origin, numeric::RPL_LISTEND, &[], "");
+        self.cx.settled_by(Some(&origin));
     }
 }

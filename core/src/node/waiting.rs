@@ -50,6 +50,16 @@ pub(crate) enum Waiting {
     Profile(Origin, String),
 }
 
+impl Waiting {
+    /// Whose question it is, if a session asked it: until it is answered not all of that session is settled.
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::History(origin, _) | Self::ListNames(origin) | Self::Profile(origin, _) => Some(origin),
+            _ => None,
+        }
+    }
+}
+
 /// A LIST that gathers its entries.
 #[derive(Debug, Clone)]
 pub(crate) struct Listing {

@@ -2,6 +2,7 @@
 
 mod access;
 mod alone;
+mod answered;
 mod clusters;
 mod flood;
 mod gone;

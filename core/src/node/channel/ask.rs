@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Channel, OutKind, Phase};
 use crate::channel::{ActKind, Refusal};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, EnvelopeError};
 use crate::ids::{ActorId, MsgId};
 use crate::names::Nick;
 use crate::node::ctx::{Ctx, Origin};
@@ -17,13 +17,7 @@ impl Channel {
     /// A command that names this channel.
     pub fn command(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
         if self.phase != Phase::Joined && e.command != "PART" {
-            match self.join.as_mut().filter(|j| j.later.len() < LATER) {
-                Some(join) => {
-                    join.later.push((origin.clone(), e.clone()));
-                    cx.sent_by(Some(origin));
-                }
-                None => self.not_in(cx, origin, e),
-            }
+            self.not_in(cx, origin, e);
             return;
         }
         match e.command.as_str() {
@@ -61,6 +55,26 @@ impl Channel {
             }
             _ => cx.numeric(origin, numeric::ERR_UNKNOWNCOMMAND, &[&e.command], ""),
         }
+    }
+
+    /// Lets something wait for the JOIN that is on its way, if one is. PART waits only behind something that waits, and not
+    /// once the user was told that nobody is there: to leave is to give up.
+    pub fn wait_for_join(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) -> bool {
+        let Some(join) = self.join.as_mut().filter(|j| j.leave.is_none()) else {
+            return false;
+        };
+        if e.command == "PART" && (join.later.is_empty() || join.waits_long()) {
+            return false;
+        }
+        if join.later.len() >= LATER {
+            let text =
+                format!("{LATER} commands wait for the JOIN of {}: {} was not done", self.name, e.command);
+            cx.numeric(origin, numeric::ERR_UNAVAILRESOURCE, &[self.name.as_str()], &text);
+            return true;
+        }
+        join.later.push((origin.clone(), e.clone()));
+        cx.sent_by(Some(origin));
+        true
     }
 
     /// The channel is not one that we are in.
@@ -110,14 +124,10 @@ impl Channel {
 
     fn mode(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
         let Some(replica) = &self.replica else { return };
-        let name = self.name.as_str().to_owned();
         if e.params.is_empty() {
-            let (modes, params) = replica.state.mode_string(true);
-            let mut all: Vec<&str> = vec![&name, &modes];
-            all.extend(params.iter().map(String::as_str));
-            cx.numeric(origin, numeric::RPL_CHANNELMODEIS, &all, "");
+            self.mode_line(cx, origin);
             let created = (replica.fold.created / 1000).to_string();
-            cx.numeric(origin, numeric::RPL_CREATIONTIME, &[&name, &created], "");
+            cx.numeric(origin, numeric::RPL_CREATIONTIME, &[self.name.as_str(), &created], "");
             return;
         }
         match replica.state.parse_modes(&e.params) {
@@ -126,11 +136,23 @@ impl Channel {
                 for letter in &request.lists {
                     self.list(cx, origin, *letter);
                 }
+                if request.lists.is_empty() && request.changes.is_empty() {
+                    return self.mode_line(cx, origin);
+                }
                 if !request.changes.is_empty() {
                     self.do_act(cx, origin, &ActKind::Mode { changes: request.changes });
                 }
             }
         }
+    }
+
+    /// The modes that are set: what there is, and what answers a MODE that changed nothing.
+    pub(super) fn mode_line(&self, cx: &mut Ctx, origin: &Origin) {
+        let Some(replica) = &self.replica else { return };
+        let (modes, params) = replica.state.mode_string(true);
+        let mut all: Vec<&str> = vec![self.name.as_str(), &modes];
+        all.extend(params.iter().map(String::as_str));
+        cx.numeric(origin, numeric::RPL_CHANNELMODEIS, &all, "");
     }
 
     fn list(&self, cx: &mut Ctx, origin: &Origin, letter: char) {
@@ -236,6 +258,12 @@ pub(crate) fn given_id(cx: &Ctx, e: &Envelope) -> Result<Option<MsgId>, String> 
         ));
     }
     Ok(Some(id))
+}
+
+/// Whether what an author hands in can be read by others, by the same rules by which they will read it.
+pub(crate) fn fit(template: &Envelope) -> Result<(), EnvelopeError> {
+    template.check()?;
+    ActKind::parse(template).map(drop)
 }
 
 /// What a session put into `meta` for others to see; what is ours is left out.

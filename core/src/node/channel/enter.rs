@@ -61,21 +61,21 @@ impl Channel {
         self.show_entered(cx, &origins, said, false);
         self.begin_offers(cx);
         cx.status_dirty = true;
-        for (origin, e) in later {
-            self.command(cx, &origin, &e);
-            cx.settled_by(Some(&origin));
-        }
+        cx.after_join.extend(later);
         for origin in &origins {
             cx.settled_by(Some(origin));
         }
     }
 
     /// What a session gets that joins a channel one is in already.
-    pub fn rejoin(&mut self, cx: &mut Ctx, origin: &Origin) {
+    pub fn rejoin(&mut self, cx: &mut Ctx, origin: &Origin, key: Option<&String>) {
         match (&self.phase, self.join.as_mut()) {
             (Phase::Joined, _) => self.show_replay(cx, origin),
             (Phase::Joining, Some(join)) => {
                 join.leave = None;
+                if key.is_some() {
+                    join.key = key.cloned();
+                }
                 join.origins.push(origin.clone());
                 cx.sent_by(Some(origin));
             }

@@ -223,22 +223,32 @@ impl Channel {
         match self.join.as_mut() {
             Some(join) if join.asked.is_some() || join.claimed.is_some() || self.replica.is_some() => {
                 join.leave = Some(origin.clone());
-                for origin in join.origins.drain(..).chain(join.later.drain(..).map(|(o, _)| o)) {
-                    cx.settled_by(Some(&origin));
-                }
+                let (origins, later) = (std::mem::take(&mut join.origins), std::mem::take(&mut join.later));
+                self.never_in(cx, origins, later);
             }
             _ => self.stay_out(cx, Some(origin)),
         }
         cx.status_dirty = true;
     }
 
+    /// A JOIN was given up, and with it what waited for it: each is told.
+    fn never_in(&self, cx: &mut Ctx, origins: Vec<Origin>, later: Vec<(Origin, Envelope)>) {
+        let text = format!("You left {} before you were in", self.name);
+        for origin in origins {
+            cx.numeric(&origin, numeric::ERR_UNAVAILRESOURCE, &[self.name.as_str()], &text);
+            cx.settled_by(Some(&origin));
+        }
+        for (origin, e) in later {
+            self.not_in(cx, &origin, &e);
+            cx.settled_by(Some(&origin));
+        }
+    }
+
     /// Nobody let us in, and we no longer want in.
     pub(super) fn stay_out(&mut self, cx: &mut Ctx, origin: Option<&Origin>) {
         self.phase = Phase::Left;
         if let Some(join) = self.join.take() {
-            for origin in join.origins.iter().chain(join.later.iter().map(|(o, _)| o)) {
-                cx.settled_by(Some(origin));
-            }
+            self.never_in(cx, join.origins, join.later);
         }
         let e = Envelope::new("PART")
             .from(cx.nick().as_str())

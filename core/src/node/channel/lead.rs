@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::gather::Gathered;
 use super::{Channel, OutKind, Phase};
-use crate::channel::{Change, ChannelState};
+use crate::channel::{Change, ChannelState, Refusal};
 use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
@@ -254,8 +254,12 @@ impl Channel {
                     _ => self.relay_for(cx, Arc::new(opened), send.act.token),
                 }
             }
+            // What its author did not sign for us gets no answer: whoever made it may not be its author.
             Err(_) => {
-                // Not what its author signed for us: whoever made it gets no answer.
+                if let Some(why) = crate::log::unreadable(&plain, &send.act, &lead.spec) {
+                    let refusal = Refusal::unfit(self.name.as_str(), &why);
+                    self.refuse(cx, send.act.from, send.act.id, &refusal);
+                }
             }
         }
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::ask::fit;
 use super::stamp::{Stamp, seal_act, sign_act};
 use super::{Channel, Phase};
 use crate::channel::{Act, ActKind, Refusal};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, EnvelopeError};
 use crate::ids::{ActorId, Count, Epoch, Millis, MsgId, Seq};
 use crate::log::{Opened, SealedAct, Send};
 use crate::node::ctx::{Ctx, Origin};
@@ -58,6 +59,9 @@ impl Channel {
         kind: OutKind,
         id: Option<MsgId>,
     ) {
+        if let Err(why) = fit(&template) {
+            return self.unfit(cx, origin.as_ref(), id, &why);
+        }
         let id = match id {
             Some(id) => {
                 cx.last_id = cx.last_id.max(id);
@@ -82,6 +86,31 @@ impl Channel {
         cx.status_dirty = true;
         self.pump(cx);
         self.say_waiting(cx, id);
+    }
+
+    /// What nobody could read is refused before it is taken in.
+    fn unfit(&self, cx: &mut Ctx, origin: Option<&Origin>, id: Option<MsgId>, why: &EnvelopeError) {
+        let Some(origin) = origin else { return };
+        let mut no = Refusal::unfit(self.name.as_str(), why).to_envelope(cx.nick().as_str());
+        if let Some(id) = id {
+            no.meta.insert("id".into(), json!(id));
+            let state = Envelope::new("STATE").to(self.name.as_str()).param("failed").line(why.to_string());
+            cx.broadcast_cap("state", &Envelope { id: Some(id.to_string()), ..state });
+        }
+        cx.reply(origin, no);
+    }
+
+    /// Takes out the first of those that are sent next that nobody could read: a node that knew no better kept it.
+    fn drop_unfit(&mut self, cx: &mut Ctx) -> bool {
+        let sent = self.outbox.partition_point(|o| o.sent.is_some());
+        let next = self.outbox.iter().take(cx.cfg.window).skip(sent);
+        let Some((id, why)) = next.map(|o| (o.id, fit(&o.template))).find_map(|(id, f)| Some((id, f.err()?)))
+        else {
+            return false;
+        };
+        let refusal = Refusal::unfit(self.name.as_str(), &why);
+        self.refused(cx, id, &refusal);
+        true
     }
 
     /// An own message as sessions see it before it is settled.
@@ -163,6 +192,7 @@ impl Channel {
             }
             return;
         }
+        while self.drop_unfit(cx) {}
         if self.lead.is_some() {
             self.pump_leading(cx);
             return;

@@ -31,6 +31,12 @@ impl Channel {
         let before = message && self.shown_before(cx, opened);
         let shown = self.shown(cx, opened, change, *seq).filter(|_| !before);
         let Some(e) = shown else {
+            if let Some(origin) = out.as_ref().and_then(|o| o.origin.as_ref())
+                && matches!(opened.act.kind, ActKind::Mode { .. })
+            {
+                // It changed nothing: the answer is what there is.
+                self.mode_line(cx, origin);
+            }
             self.settled(cx, out.as_ref(), opened);
             return;
         };
