@@ -68,6 +68,21 @@ async fn a_message_goes_its_way() {
 }
 
 #[tokio::test]
+async fn nobody_writes_over_anothers_line() {
+    let mut rig = in_net(80, 24).await;
+    rig.says(said("bob", "#net", 7, "what bob said").meta("actor", "actor-of-bob")).await;
+    let mut taken = said("mallory", "#net", 8, "what mallory made of it").meta("actor", "actor-of-mallory");
+    taken.id = Some("id-7".to_owned());
+    rig.says(taken).await;
+    assert!(rig.row_of("what bob said").contains("bob"), "{}", rig.screen());
+    assert!(rig.row_of("what mallory made of it").contains("mallory"), "{}", rig.screen());
+    let mut failed = Envelope::new("STATE").to("#net").param("failed").line("no");
+    failed.id = Some("id-7".to_owned());
+    rig.says(failed).await;
+    assert!(!rig.shows("failed"), "what is told of one's own concerns nobody else's: {}", rig.screen());
+}
+
+#[tokio::test]
 async fn a_refused_message_stays_with_its_reason() {
     let mut rig = in_net(80, 24).await;
     rig.types("too loud\n").await;

@@ -74,7 +74,9 @@ impl Envelope {
                 }
                 other => {
                     let other: String = other.chars().take(40).collect();
-                    return form(format!("there is no field {other:?}; what is your own goes into meta"));
+                    return form(format!(
+                        "there is no field {other:?}; what is your own goes into meta, by a name that begins with +"
+                    ));
                 }
             }
         }

@@ -15,7 +15,7 @@ use super::channel::fit;
 use super::contacts::Trust;
 use super::ctx::{Ctx, Origin};
 use super::waiting::Waiting;
-use crate::channel::Refusal;
+use crate::channel::{ActKind, Refusal};
 use crate::crypto::ChannelKey;
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
@@ -354,6 +354,10 @@ impl Direct {
             self.row.seen.pop_first();
         }
         self.row.seen.insert(stream.to_owned(), n);
+        if !ActKind::parse(&inner).is_ok_and(|kind| kind.is_said()) {
+            // It has its place, so what comes behind it is read. What it is, only this node says to its sessions.
+            return;
+        }
         self.row.arrivals += 1;
         let peer = card.actor();
         let state = match (trust, apart) {
@@ -366,7 +370,7 @@ impl Direct {
             body: inner.body.clone(),
             id: inner.id.clone(),
             ts: inner.ts.clone(),
-            meta: super::channel_user_meta(&inner),
+            meta: super::border::user_meta(&inner),
             ..Envelope::new(inner.command.clone()).from(card.nick().as_str()).to(cx.nick().as_str())
         };
         shown = shown

@@ -2,6 +2,7 @@
 //!
 //! It is a state machine: an input comes in with the time, effects go out. It waits for nothing and reads no clock.
 
+mod border;
 mod channel;
 mod config;
 mod contacts;
@@ -80,10 +81,6 @@ pub struct Node {
 }
 
 /// What a message carries in `meta` for its reader.
-fn channel_user_meta(e: &Envelope) -> Map<String, Value> {
-    channel::user_meta(e)
-}
-
 impl Node {
     /// Something happens at this time; what is to be done about it is added to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Effect>) {

@@ -245,8 +245,8 @@ impl Node {
         };
         self.remember_contact(&card);
         let mut template = Envelope { body: e.body.clone(), ..Envelope::new(e.command.clone()) };
-        template.meta = channel::user_meta(e);
-        if let Err(why) = channel::fit(&template) {
+        template.meta = border::user_meta(e);
+        if let Err(why) = border::strange_meta(e).map_or_else(|| channel::fit(&template), Err) {
             let mut no = Refusal::unfit(to, &why).to_envelope(self.cx.nick().as_str());
             if let Some(id) = &e.id {
                 no.meta.insert("id".into(), id.as_str().into());

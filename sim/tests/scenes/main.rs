@@ -3,6 +3,7 @@
 mod access;
 mod alone;
 mod answered;
+mod border;
 mod clusters;
 mod flood;
 mod gone;

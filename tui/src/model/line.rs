@@ -15,6 +15,8 @@ pub struct Line {
     pub key: LineKey,
     /// The id of the record it shows.
     pub id: Option<String>,
+    /// Its author's actor id; none for what is one's own, or if it is not told.
+    pub by: Option<String>,
     /// The label under which it was sent, until the node has given it an id.
     pub label: Option<String>,
     /// Its place in the channel's log.
@@ -168,7 +170,15 @@ impl State {
     }
 }
 
+/// What names a record: its id, and its author if that is somebody else.
+pub type Record = (String, Option<String>);
+
 impl Line {
+    /// What names its record, if it has one: id and author. An id alone is anybody's to take.
+    pub fn record(&self) -> Option<Record> {
+        Some((self.id.clone()?, self.by.clone()))
+    }
+
     /// Whether this is one's own message that has no settled place yet.
     pub fn is_pending(&self) -> bool {
         matches!(&self.kind, Kind::Said(said) if said.mine)

@@ -1,9 +1,9 @@
 //! The lines of one buffer and their order.
 //!
-//! Owns: where a line stands, that each id is there once, and how many are kept. May not: read envelopes.
+//! Owns: where a line stands, that each record is there once, and how many are kept. May not: read envelopes.
 use std::collections::{HashSet, VecDeque};
 
-use super::line::{Kind, Line, LineKey, Move};
+use super::line::{Kind, Line, LineKey, Move, Record};
 
 /// Lines that a buffer keeps in memory.
 pub const MAX_LINES: usize = 5_000;
@@ -14,7 +14,7 @@ const FOLD_MILLIS: u64 = 30 * 60 * 1000;
 #[derive(Debug, Default)]
 pub struct Lines {
     list: VecDeque<Line>,
-    ids: HashSet<String>,
+    records: HashSet<Record>,
 }
 
 impl Lines {
@@ -44,16 +44,16 @@ impl Lines {
     }
 
     /// Whether a record is here.
-    pub fn has(&self, id: &str) -> bool {
-        self.ids.contains(id)
+    pub fn has(&self, record: &Record) -> bool {
+        self.records.contains(record)
     }
 
     /// The line of a record.
-    pub fn by_id_mut(&mut self, id: &str) -> Option<&mut Line> {
-        if !self.ids.contains(id) {
+    pub fn by_record_mut(&mut self, record: &Record) -> Option<&mut Line> {
+        if !self.has(record) {
             return None;
         }
-        self.list.iter_mut().rev().find(|l| l.id.as_deref() == Some(id))
+        self.list.iter_mut().rev().find(|l| l.id.as_ref() == Some(&record.0) && l.by == record.1)
     }
 
     /// The line that was sent under a label.
@@ -95,7 +95,8 @@ impl Lines {
 
     /// Adds a coming or going; it joins the line before if that is one of the same day.
     pub fn insert_move(&mut self, mut line: Line, old: bool) {
-        if line.id.as_ref().is_some_and(|id| self.ids.contains(id)) {
+        let record = line.record();
+        if record.as_ref().is_some_and(|record| self.records.contains(record)) {
             return;
         }
         let at = self.slot(&line, old);
@@ -109,7 +110,7 @@ impl Lines {
                 before.clock = line.clock;
                 before.seq = line.seq.or(before.seq);
                 before.touch();
-                self.ids.extend(line.id);
+                self.records.extend(record);
                 return;
             }
         }
@@ -119,8 +120,8 @@ impl Lines {
     /// Takes a line out to change it; `insert` puts it to its new place.
     pub fn take(&mut self, key: LineKey) -> Option<Line> {
         let line = self.list.remove(self.position(key)?)?;
-        if let Some(id) = &line.id {
-            self.ids.remove(id);
+        if let Some(record) = line.record() {
+            self.records.remove(&record);
         }
         Some(line)
     }
@@ -128,11 +129,11 @@ impl Lines {
     /// Forgets all that is shown. What still waits to be sent stays.
     pub fn clear(&mut self) {
         self.list.retain(Line::is_pending);
-        self.ids = self.list.iter().filter_map(|l| l.id.clone()).collect();
+        self.records = self.list.iter().filter_map(Line::record).collect();
     }
 
     fn place(&mut self, line: Line, old: bool) {
-        if line.id.as_ref().is_some_and(|id| self.ids.contains(id)) {
+        if line.record().is_some_and(|record| self.records.contains(&record)) {
             return;
         }
         let at = self.slot(&line, old);
@@ -140,11 +141,11 @@ impl Lines {
     }
 
     fn put(&mut self, at: usize, line: Line) {
-        self.ids.extend(line.id.clone());
+        self.records.extend(line.record());
         self.list.insert(at, line);
         while self.list.len() > MAX_LINES {
-            if let Some(id) = self.list.pop_front().and_then(|l| l.id) {
-                self.ids.remove(&id);
+            if let Some(record) = self.list.pop_front().and_then(|l| l.record()) {
+                self.records.remove(&record);
             }
         }
     }
@@ -196,6 +197,7 @@ mod tests {
         Line {
             key,
             id: Some(format!("id{key}")),
+            by: None,
             label: None,
             seq,
             at,
@@ -265,7 +267,8 @@ mod tests {
             lines.insert(line(key, Some(key), key));
         }
         assert_eq!(lines.len(), MAX_LINES);
-        assert!(!lines.has("id9") && lines.has("id10"));
+        let has = |id: &str| lines.has(&(id.to_owned(), None));
+        assert!(!has("id9") && has("id10"));
     }
 
     #[test]

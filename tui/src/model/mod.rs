@@ -116,6 +116,7 @@ impl Model {
         Line {
             key: self.buffers.next_key(),
             id: None,
+            by: None,
             label: None,
             seq: None,
             at,

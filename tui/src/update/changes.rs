@@ -19,6 +19,7 @@ fn line(model: &mut Model, envelope: &Envelope, kind: Kind, text: Vec<String>) -
     let at = envelope.ts.as_deref().and_then(when::parse).unwrap_or(model.now);
     let mut line = model.line_at(at, kind, text);
     line.id = envelope.id.clone();
+    line.by = envelope.meta_str("actor").map(str::to_owned);
     line.seq = envelope.meta_u64("seq");
     line
 }

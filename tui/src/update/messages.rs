@@ -33,6 +33,11 @@ fn is_mine(model: &Model, envelope: &Envelope) -> bool {
     claimed.unwrap_or_else(|| envelope.from.as_deref().is_some_and(|f| same(f, &model.me)))
 }
 
+/// Whose record it is, if it is not one's own.
+fn author(envelope: &Envelope, mine: bool) -> Option<String> {
+    envelope.meta_str("actor").filter(|_| !mine).map(str::to_owned)
+}
+
 /// The buffer a message belongs to, opened if need be.
 fn room(model: &mut Model, envelope: &Envelope) -> BufferId {
     let to = envelope.to.as_deref().unwrap_or_default();
@@ -44,10 +49,10 @@ fn room(model: &mut Model, envelope: &Envelope) -> BufferId {
 fn place(context: &mut Context<'_>, id: BufferId, envelope: &Envelope, old: bool) {
     let model = &mut *context.model;
     let mine = is_mine(model, envelope);
-    let author = from(envelope);
+    let by = from(envelope);
     let Some(existing) = find(model, id, envelope, mine) else {
         let line = new_line(model, id, envelope, mine);
-        return arrive(context, id, line, &author, old);
+        return arrive(context, id, line, &by, old);
     };
     let at = envelope.ts.as_deref().and_then(when::parse);
     let zone = model.zone.clone();
@@ -81,7 +86,8 @@ fn place(context: &mut Context<'_>, id: BufferId, envelope: &Envelope, old: bool
 /// The line that an envelope is about: by id, by label, or one's own oldest nameless one with the same text.
 fn find(model: &mut Model, id: BufferId, envelope: &Envelope, mine: bool) -> Option<u64> {
     let buffer = model.buffers.get_mut(id)?;
-    if let Some(line) = envelope.id.as_deref().and_then(|i| buffer.lines.by_id_mut(i)) {
+    let record = envelope.id.clone().map(|id| (id, author(envelope, mine)));
+    if let Some(line) = record.and_then(|r| buffer.lines.by_record_mut(&r)) {
         return Some(line.key);
     }
     if !mine {
@@ -107,11 +113,11 @@ fn flag(envelope: &Envelope, name: &str) -> bool {
 }
 
 fn new_line(model: &mut Model, id: BufferId, envelope: &Envelope, mine: bool) -> Line {
-    let author = from(envelope);
+    let from = from(envelope);
     let buffer = model.buffers.get(id);
     let said = Said {
-        rank: buffer.and_then(|b| b.members.get(&author)).and_then(|m| m.rank()),
-        from: author,
+        rank: buffer.and_then(|b| b.members.get(&from)).and_then(|m| m.rank()),
+        from,
         action: flag(envelope, "action"),
         notice: envelope.command == "NOTICE",
         mine,
@@ -121,6 +127,7 @@ fn new_line(model: &mut Model, id: BufferId, envelope: &Envelope, mine: bool) ->
     let at = envelope.ts.as_deref().and_then(when::parse).unwrap_or(model.now);
     let mut line = model.line_at(at, Kind::Said(said), clean_lines(envelope.lines()));
     line.id = envelope.id.clone();
+    line.by = author(envelope, mine);
     line.seq = envelope.meta_u64("seq");
     line.state = state_of(envelope);
     line.reason = reason_of(envelope);
@@ -142,7 +149,7 @@ fn arrive(context: &mut Context<'_>, id: BufferId, line: Line, author: &str, old
         buffer.lines.insert_old(line);
         return;
     }
-    let known = line.id.as_ref().is_some_and(|i| buffer.lines.has(i));
+    let known = line.record().is_some_and(|r| buffer.lines.has(&r));
     let mention = mention || buffer.place == Place::Direct;
     buffer.members.spoke(author);
     buffer.set_typing(author, None);
@@ -175,7 +182,7 @@ pub(super) fn state(context: &mut Context<'_>, envelope: &Envelope) {
         if near.is_some_and(|n| n != buffer.id) {
             continue;
         }
-        let known = buffer.lines.by_id_mut(id).map(|l| l.key);
+        let known = buffer.lines.by_record_mut(&(id.to_owned(), None)).map(|l| l.key);
         let key =
             known.or_else(|| label.as_deref().and_then(|l| buffer.lines.by_label_mut(l)).map(|l| l.key));
         if let Some(mut line) = key.and_then(|k| buffer.lines.take(k)) {
@@ -195,7 +202,7 @@ pub(super) fn refused(model: &mut Model, envelope: &Envelope) -> bool {
     let id = envelope.meta_str("id").or(envelope.id.as_deref());
     let reason = sentence(envelope);
     for buffer in model.buffers.iter_mut() {
-        let key = id.and_then(|i| buffer.lines.by_id_mut(i)).map(|l| l.key);
+        let key = id.and_then(|i| buffer.lines.by_record_mut(&(i.to_owned(), None))).map(|l| l.key);
         let key = key.or_else(|| label.and_then(|l| buffer.lines.by_label_mut(l)).map(|l| l.key));
         if let Some(mut line) = key.and_then(|k| buffer.lines.take(k)) {
             line.state = Some(State::Failed);

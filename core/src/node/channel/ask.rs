@@ -7,6 +7,7 @@ use crate::channel::{ActKind, Refusal};
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::ids::{ActorId, MsgId};
 use crate::names::Nick;
+use crate::node::border::{strange_meta, user_meta};
 use crate::node::ctx::{Ctx, Origin};
 use crate::numeric;
 
@@ -94,6 +95,9 @@ impl Channel {
         };
         let mut template = Envelope { body: e.body.clone(), ..Envelope::new(e.command.clone()) };
         template.meta = user_meta(e);
+        if let Some(why) = strange_meta(e) {
+            return self.unfit(cx, Some(origin), id, &why);
+        }
         self.submit(cx, template, Some(origin.clone()), OutKind::Kept, id);
     }
 
@@ -264,15 +268,6 @@ pub(crate) fn given_id(cx: &Ctx, e: &Envelope) -> Result<Option<MsgId>, String> 
 pub(crate) fn fit(template: &Envelope) -> Result<(), EnvelopeError> {
     template.check()?;
     ActKind::parse(template).map(drop)
-}
-
-/// What a session put into `meta` for others to see; what is ours is left out.
-pub(crate) fn user_meta(e: &Envelope) -> serde_json::Map<String, Value> {
-    const OURS: [&str; 22] = [
-        "label", "ch", "n", "after", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state", "self",
-        "verified", "mention", "late", "stream", "id", "replay", "limit", "more", "alone",
-    ];
-    e.meta.iter().filter(|(k, _)| !OURS.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
 /// At most this many bytes, cut at a character.

@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub(crate) use self::ask::{cut, fit, given_id, user_meta};
+pub(crate) use self::ask::{cut, fit, given_id};
 pub(crate) use self::door::Asking;
 pub(crate) use self::elect::Elect;
 pub(crate) use self::gap::{on_fetch_left, on_fetched};

@@ -89,7 +89,13 @@ impl Channel {
     }
 
     /// What nobody could read is refused before it is taken in.
-    fn unfit(&self, cx: &mut Ctx, origin: Option<&Origin>, id: Option<MsgId>, why: &EnvelopeError) {
+    pub(super) fn unfit(
+        &self,
+        cx: &mut Ctx,
+        origin: Option<&Origin>,
+        id: Option<MsgId>,
+        why: &EnvelopeError,
+    ) {
         let Some(origin) = origin else { return };
         let mut no = Refusal::unfit(self.name.as_str(), why).to_envelope(cx.nick().as_str());
         if let Some(id) = id {

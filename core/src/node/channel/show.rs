@@ -8,6 +8,7 @@ use crate::envelope::{Envelope, format_ts};
 use crate::ids::{MsgId, Seq};
 use crate::log::{Acted, Opened};
 use crate::names::casefold;
+use crate::node::border::user_meta;
 use crate::node::ctx::{Ctx, Origin};
 use crate::numeric;
 use crate::port::StoreOp;
@@ -72,13 +73,10 @@ impl Channel {
         match &act.kind {
             ActKind::Message | ActKind::Notice => {
                 e.body.clone_from(&opened.envelope.body);
-                for (name, value) in &opened.envelope.meta {
-                    let ours = ["ch", "n", "after", "epoch", "kid", "seen", "sig", "alg"].contains(&name.as_str())
-                            // Nobody else can say it of what stands in the log.
-                            || (name == "alone" && act.author != cx.me());
-                    if !ours && !e.meta.contains_key(name) {
-                        e.meta.insert(name.clone(), value.clone());
-                    }
+                e.meta.extend(user_meta(&opened.envelope));
+                if act.author == cx.me() && opened.envelope.meta.contains_key("alone") {
+                    // Nobody else can say it of what stands in the log.
+                    e.meta.insert("alone".into(), Value::Bool(true));
                 }
                 e.meta.insert("state".into(), json!("sent"));
                 e.meta.insert("verified".into(), json!(cx.contacts.verified(&act.author)));

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::send::CLOCK;
 use super::{Channel, Phase};
 use crate::channel::ChannelState;
 use crate::crypto::{self, ChannelKey};
@@ -273,7 +274,7 @@ impl Channel {
         id: crate::ids::MsgId,
         refusal: &crate::channel::Refusal,
     ) {
-        if refusal.code != "CLOCK" {
+        if refusal.code != CLOCK {
             self.refused.insert(author, (id, refusal.clone()));
         }
         let Some(replica) = &self.replica else { return };
@@ -330,13 +331,19 @@ impl Channel {
         let Some(id) = inner.id.as_deref().and_then(|i| crate::ids::MsgId::parse(i).ok()) else {
             return;
         };
+        let known = crate::numeric::refuses(&inner.command) || inner.command == CLOCK;
         let refusal = crate::channel::Refusal {
-            code: inner.command.clone(),
+            // A leader says no; it says nothing else to our sessions.
+            code: if known {
+                inner.command.clone()
+            } else {
+                crate::numeric::ERR_UNKNOWNERROR.code.to_owned()
+            },
             params: inner.params.clone(),
             text: inner.lines().concat(),
         };
         self.refused(cx, id, &refusal);
-        if refusal.code != "CLOCK" {
+        if refusal.code != CLOCK {
             self.pump(cx);
         }
     }

@@ -1,0 +1,51 @@
+//! The border at which others' words become events of a session: what may pass, by command, name and type.
+//!
+//! What the node itself says (`label`, `state`, `reattached`, `closing`, ALARM, STATUS …) is not made from others' words: a name
+//! that is not in this list does not pass, whoever signed it. A session hands in by the same list.
+
+use serde_json::{Map, Value};
+
+use crate::envelope::{Envelope, EnvelopeError};
+
+/// How the names begin of fields that are a client's own, as IRC's client-only tags (IRCv3 message-tags).
+const CLIENT_ONLY: char = '+';
+/// Bytes of a name of these, and of a value.
+const NAME: usize = 64;
+const VALUE: usize = 4_096;
+
+/// Whether a field of `meta` may pass, from a session to others and from others to a session.
+fn passes(name: &str, value: &Value) -> bool {
+    match name {
+        "action" => value.is_boolean(),
+        _ if name.starts_with(CLIENT_ONLY) => {
+            let plain = |c: char| !c.is_control() && c != ' ';
+            let small = match value {
+                Value::String(text) => text.len() <= VALUE && !text.contains(['\r', '\n', '\0']),
+                Value::Bool(_) | Value::Number(_) => true,
+                _ => false,
+            };
+            name.len() > 1 && name.len() <= NAME && name.chars().all(plain) && small
+        }
+        _ => false,
+    }
+}
+
+/// What of `meta` is its author's to say.
+pub(crate) fn user_meta(e: &Envelope) -> Map<String, Value> {
+    e.meta.iter().filter(|(k, v)| passes(k, v)).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+/// What a session put into `meta` that would be lost in silence: neither what passes nor a field of docs/session.md.
+pub(crate) fn strange_meta(e: &Envelope) -> Option<EnvelopeError> {
+    const OURS: [&str; 24] = [
+        "label", "ch", "n", "after", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state", "self",
+        "verified", "mention", "late", "stream", "id", "replay", "limit", "more", "alone", "reason", "time",
+    ];
+    let strange = e.meta.iter().find(|(k, v)| !passes(k, v) && !OURS.contains(&k.as_str()));
+    strange.map(|(name, _)| {
+        let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+        EnvelopeError::Form(format!(
+            "meta.{name} would not reach anybody: what is your own has a name that begins with + and is text of at most {VALUE} bytes, a number, true or false; action is true or false"
+        ))
+    })
+}
