@@ -127,6 +127,12 @@ pub fn prefix_of(card: &Card) -> String {
 }
 
 impl ChannelState {
+    /// The latest id of all who left, and of all who were invited.
+    pub(crate) fn newest_departure(&self) -> Option<MsgId> {
+        let invited = self.invited.values().map(|i| i.id);
+        self.gone.values().copied().chain(invited).chain([self.floor]).max()
+    }
+
     /// A new channel: its founder is owner and operator; modes `+nt`.
     ///
     /// The founder counts as registered and as connected over TLS: the owner of a node is both. Its count starts at 0.

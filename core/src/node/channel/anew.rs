@@ -4,14 +4,15 @@
 //! there and offers what it has. Which claim counts is the fold's to say.
 
 use super::gap::Wanted;
+use super::handed::handed;
 use super::join::Join;
 use super::keep;
 use super::late::Late;
 use super::{Channel, Elect, Replica};
-use crate::channel::{ChannelState, Member};
+use crate::channel::Member;
 use crate::envelope::{Domain, Envelope};
 use crate::ids::{ActorId, Millis, Seq};
-use crate::log::{Fold, LogRecord, Stand, life_of, same_life};
+use crate::log::{LogRecord, Stand, life_of, same_life};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use crate::port::{StoreOp, Table};
@@ -123,14 +124,12 @@ impl Channel {
     /// Somebody who began with the claim says what the channel was there. That the members agree on it the first KEY record
     /// shows, which commits to it.
     pub(super) fn on_base(&mut self, cx: &mut Ctx, answer: &Envelope, stand: Stand) {
-        let get = |name: &str| answer.get(name).cloned().unwrap_or_default();
-        let fold: Option<Fold> = serde_json::from_value(get("fold")).ok();
-        let state: Option<ChannelState> = serde_json::from_value(get("state")).ok();
-        let (Some(fold), Some(state), Some(ours)) = (fold, state, &self.replica) else { return };
+        let handed = handed(answer, &self.room, &cx.contacts, cx.now.wall);
+        let (Ok(Replica { fold, state }), Some(ours)) = (handed, &self.replica) else { return };
         let known = |(actor, member): (&ActorId, &Member)| {
             ours.state.members.get(actor).is_none_or(|m| m.card.keys() == member.card.keys())
         };
-        let here = fold.channel == ours.fold.channel && fold.stand() == stand && state.name == self.room;
+        let here = fold.channel == ours.fold.channel && fold.stand() == stand;
         if !here || !state.members.contains_key(&cx.me()) || !state.members.iter().all(known) {
             return;
         }

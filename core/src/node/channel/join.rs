@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Value, json};
 
 use super::elect::events;
+use super::handed::handed;
 use super::place::Making;
 use super::scan::{FOUND, Scan};
 use super::{Channel, Phase, Replica};
@@ -167,15 +168,15 @@ impl Channel {
     /// The leader lets us in: take its word for now, and let the log prove it.
     pub(super) fn on_welcome(&mut self, cx: &mut Ctx, answer: &Envelope) {
         let get = |name: &str| answer.get(name).cloned().unwrap_or(Value::Null);
-        let fold: Option<Fold> = serde_json::from_value(get("fold")).ok();
-        let state: Option<ChannelState> = serde_json::from_value(get("state")).ok();
         let at = get("offset").as_str().and_then(|o| o.parse::<Offset>().ok());
-        let (Some(fold), Some(state), Some(at)) = (fold, state, at) else {
+        let handed = handed(answer, &self.room, &cx.contacts, cx.now.wall);
+        let (Ok(Replica { fold, state }), Some(at)) = (handed, at) else {
+            // Whoever leads can't be believed, or runs another version: we ask again, as when nothing comes.
             return;
         };
         let ours = state.members.get(&cx.me()).is_some_and(|m| m.card.keys() == cx.card.keys());
         let other = |late: &super::late::Late| !late.of(&fold.channel);
-        if !ours || state.name != self.room || self.late.as_ref().is_some_and(other) {
+        if !ours || self.late.as_ref().is_some_and(other) {
             return;
         }
         if let Some(by) = state.members.get(&fold.leader).map(|m| m.card.actor()) {

@@ -14,6 +14,7 @@ mod elect;
 mod enter;
 mod gap;
 mod gather;
+mod handed;
 mod join;
 pub(super) mod keep;
 mod late;
