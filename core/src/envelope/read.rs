@@ -39,7 +39,12 @@ impl Envelope {
     /// Reads a record that came over a mailbox: at most [`crate::limits::RECORD`] bytes, canonical to the byte, no floats
     /// and no integers above 2^53-1 anywhere.
     pub fn from_canonical(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        limit("the record", bytes.len(), limits::RECORD)?;
+        Self::canonical_within(bytes, limits::RECORD)
+    }
+
+    /// The same of what was put together from several records.
+    pub(crate) fn canonical_within(bytes: &[u8], most: usize) -> Result<Self, EnvelopeError> {
+        limit("the record", bytes.len(), most)?;
         let value: Value = serde_json::from_slice(bytes).map_err(|e| EnvelopeError::Form(e.to_string()))?;
         safe_numbers(&value)?;
         let envelope = Self::from_value(value)?;

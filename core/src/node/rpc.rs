@@ -10,11 +10,20 @@ use crate::crypto;
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
 use crate::ids::{ActorId, MsgId};
+use crate::limits;
 use crate::names::ChannelName;
 use crate::port::Topic;
 
 /// Bytes of an answer in one record; larger ones travel in parts.
 const PART: usize = 120_000;
+/// Parts of an answer at the most: base64 in a Fernet token in JSON takes less than twice what it holds.
+const PARTS: u64 = (2 * limits::ANSWER / PART) as u64;
+
+/// Which part of how many an ANSWER is, if that can be.
+pub(super) fn part_of(e: &Envelope) -> Option<(u64, u64)> {
+    let (part, parts) = (e.meta_u64("part").unwrap_or(0), e.meta_u64("parts").unwrap_or(1));
+    (part < parts && parts <= PARTS).then_some((part, parts))
+}
 
 fn label(command: &str, from: &ActorId, to: &ActorId) -> Vec<u8> {
     format!("kirc.v1.{command} {from} {to}").into_bytes()
@@ -99,7 +108,7 @@ impl Ctx {
     pub fn open_answer(&self, by: &Card, text: &str) -> Option<Envelope> {
         let sealed: Value = serde_json::from_str(text).ok()?;
         let plain = crypto::open(&sealed, &self.id, &label("ANSWER", &by.actor(), &self.me())).ok()?;
-        let e = Envelope::from_canonical(&plain).ok()?;
+        let e = Envelope::canonical_within(&plain, limits::ANSWER).ok()?;
         let ours = e.meta_str("for") == Some(self.me().to_string().as_str());
         (ours && e.verify(Domain::Request, by.keys()).is_ok()).then_some(e)
     }

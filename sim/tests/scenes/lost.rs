@@ -302,3 +302,24 @@ fn a_claim_that_was_meant_for_a_log_that_is_lost_too_begins_no_other() {
         assert!(heard(&world, host, "ALARM").is_empty(), "{:?}", heard(&world, host, "ALARM"));
     }
 }
+
+#[test]
+fn who_missed_more_than_a_record_holds_has_it_all_the_same() {
+    let mut world = joined(scene(3), 3);
+    talk(&mut world, 10_000, 6, 3);
+    world.run_until(20_000);
+    world.at(20_000, Event::Fault(Fault::Cut(2, Service::Mailbox, 60_000)));
+    world.run_until(22_000);
+    let text = "what is said while carol is away ".repeat(60);
+    for _ in 0..300 {
+        says(&mut world, ALICE, Envelope::new("PRIVMSG").to("#net").line(text.as_str()));
+    }
+    world.run_until(60_000);
+    assert_eq!(shown(&world, BOB).len(), 306);
+    world.at(60_000, Event::Fault(Fault::Vanish));
+    talk(&mut world, 100_000, 4, 2);
+    world.run_until(300_000);
+    let alice = shown(&world, ALICE);
+    assert_eq!(alice.len(), 310);
+    assert_eq!(shown(&world, 2), alice, "who was away did not get what was gone");
+}

@@ -12,6 +12,7 @@ use crate::identity::Card;
 use crate::ids::{ActorId, ChannelId, Millis, MsgId, Seq};
 use crate::log::{Kept, LogRecord, Stand, same_life};
 use crate::node::ctx::Ctx;
+use crate::node::rpc::part_of;
 use crate::node::waiting::Waiting;
 use crate::port::{Answer, From, LogRow, PortError, Query, RawRecord, Topic};
 
@@ -270,12 +271,15 @@ impl Channel {
         let Some((card, id, _)) = gap.asked.clone() else {
             return false;
         };
-        if e.meta_str("re") != Some(id.to_string().as_str()) {
+        let by_it = e.from.as_deref() == Some(card.actor().to_string().as_str());
+        if !by_it || e.meta_str("re") != Some(id.to_string().as_str()) {
             return false;
         }
-        let (part, parts) = (e.meta_u64("part").unwrap_or(0), e.meta_u64("parts").unwrap_or(1));
+        let Some((part, parts)) = part_of(e) else {
+            return true;
+        };
         gap.parts.insert(part, e.lines().concat());
-        if (gap.parts.len() as u64) < parts || parts > 4_096 {
+        if (gap.parts.len() as u64) < parts {
             return true;
         }
         let text: String = std::mem::take(&mut gap.parts).into_values().collect();

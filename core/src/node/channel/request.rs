@@ -11,6 +11,7 @@ use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
 use crate::ids::{ActorId, MsgId};
 use crate::node::ctx::Ctx;
+use crate::node::rpc::part_of;
 use crate::port::{From, Topic};
 
 /// How often the time doubles for who is asked by the log.
@@ -111,10 +112,9 @@ impl Channel {
         let Some((asked, id, last)) = join.answered(e) else {
             return false;
         };
-        let (part, parts) = (e.meta_u64("part").unwrap_or(0), e.meta_u64("parts").unwrap_or(1));
-        if parts > 4_096 {
+        let Some((part, parts)) = part_of(e) else {
             return true;
-        }
+        };
         join.parts.insert((id, part), e.lines().concat());
         let of_it = |(key, text): (&(MsgId, u64), &String)| (key.0 == id).then(|| text.clone());
         let here: Vec<String> = join.parts.iter().filter_map(of_it).collect();
