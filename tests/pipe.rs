@@ -45,6 +45,37 @@ fn a_line_that_is_no_envelope_is_answered_and_ignored() {
 }
 
 #[test]
+fn questions_are_answered_before_the_end_and_a_bad_line_keeps_its_label() {
+    let world = World::new();
+    world.set_up("alice");
+    let mut alice = world.pipe("alice");
+    alice.line("\u{feff}{\"command\":\"JOIN\",\"to\":\"#net\"}");
+    alice.line("{\"command\":\"PRIVMSG\",\"to\":\"#net\",\"body\":\"bare\",\"meta\":{\"label\":\"bare\"}}");
+    alice.say(json!({"command": "HISTORY", "to": "#net"}));
+    alice.say(json!({"command": "LIST"}));
+    alice.say(json!({"command": "PRIVMSG", "to": "#net", "body": ["cpu", 93], "meta": {"label": "number"}}));
+    alice.end_input();
+    let heard: Vec<serde_json::Value> = std::iter::from_fn(|| alice.next()).collect();
+    let has = |command: &str| heard.iter().any(|e| e["command"] == command);
+    assert!(has("366") && has("HISTORY") && has("323"), "{heard:#?}");
+    for label in ["bare", "number"] {
+        let refused = heard.iter().filter(|e| e["meta"]["label"] == label).count();
+        assert_eq!(refused, 1, "{label}: {heard:#?}");
+    }
+    assert_eq!(alice.wait(), Some(0));
+}
+
+#[test]
+fn who_says_quit_has_what_it_wanted() {
+    let world = World::new();
+    world.set_up("alice");
+    let mut alice = world.pipe("alice");
+    alice.join("#net");
+    alice.say(json!({"command": "QUIT"}));
+    assert_eq!(alice.end(), Some(0));
+}
+
+#[test]
 fn at_the_end_of_input_everything_is_settled() {
     let world = World::new();
     world.set_up("alice");

@@ -16,6 +16,7 @@ Runs the network of kirc with seeded faults and checks the promises of its desig
 
   --seeds N      how many seeds to run (100)
   --from S       the first seed (0)
+  --fresh N      N seeds that nobody has run, drawn from the clock; they are printed, so that they can be run again
   --jobs J       how many at once (one for each core)
   --kind KIND    calm, mixed, crashes, pauses, cuts, appends, signals, churn, hostile or vanishing (the seed decides);
                  or clusters: two of them, with the faults that the seed decides on
@@ -104,6 +105,11 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Args>, String>
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
             "--seeds" => parsed.seeds = number(&value()?)?,
+            "--fresh" => {
+                parsed.seeds = number(&value()?)?;
+                parsed.from = clock();
+                println!("seeds from the clock: --from {} --seeds {}", parsed.from, parsed.seeds);
+            }
             "--from" => parsed.from = number(&value()?)?,
             "--jobs" => parsed.jobs = number(&value()?)? as usize,
             "--trace" => parsed.choice.tell = true,
@@ -132,6 +138,12 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Args>, String>
         }
     }
     Ok(Some(parsed))
+}
+
+/// Milliseconds since 1970: nobody has run the seeds of this moment.
+fn clock() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or_default()
 }
 
 fn number(text: &str) -> Result<u64, String> {

@@ -172,7 +172,7 @@ where
             skip_line(read).await;
             return Some(Err(refusal(b"", &format!("a line has more than {LINE_IN} bytes"))));
         }
-        let text = buffer.trim_ascii();
+        let text = buffer.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&buffer).trim_ascii();
         if !text.is_empty() {
             return Some(Envelope::from_json(text).map_err(|e| refusal(text, &e.to_string())));
         }

@@ -75,6 +75,7 @@ impl Pipe {
         let mut input = Some(Lines::start(BufReader::new(tokio::io::stdin())));
         let mut output = Writer::start(tokio::io::stdout());
         let mut deadline: Option<Instant> = None;
+        let mut quit = false;
         // What is on its way to the node. While the node takes its time, its answers are still read: it may wait for that.
         let mut outgoing: Option<Envelope> = None;
         loop {
@@ -82,10 +83,15 @@ impl Pipe {
             tokio::select! {
                 permit = self.to_node.reserve(), if outgoing.is_some() => match (permit, outgoing.take()) {
                     (Ok(permit), Some(envelope)) => permit.send(envelope),
+                    // The end that was asked for is read below, with what the node said before it.
+                    _ if quit => {}
                     _ => return Err(self.unsettled("the node ended this session")),
                 },
                 said = read(&mut input), if outgoing.is_none() => match said {
-                    Some(Ok(envelope)) => outgoing = Some(self.pending.sent(envelope)),
+                    Some(Ok(envelope)) => {
+                        quit |= envelope.command == "QUIT";
+                        outgoing = Some(self.pending.sent(envelope));
+                    }
                     Some(Err(refusal)) => {
                         if !output.write(refusal).await {
                             return Err(self.unsettled("nobody reads stdout any more"));
@@ -99,7 +105,11 @@ impl Pipe {
                 },
                 heard = self.from_node.recv() => {
                     let Some(envelope) = heard else {
-                        let _ = output.close().await;
+                        let read = output.close().await;
+                        // As it was asked to: an error only if something before it was not settled.
+                        if quit && read && self.pending.open().is_empty() {
+                            return Ok(());
+                        }
                         return Err(self.unsettled("the node ended this session"));
                     };
                     if envelope.meta.contains_key("reattached") {

@@ -73,6 +73,8 @@ fn lines(args: &SendArgs) -> Result<Vec<String>, Failure> {
     std::io::stdin()
         .read_to_string(&mut text)
         .map_err(|e| Failure::failed(format!("stdin can't be read: {e}")))?;
+    // A byte order mark is how some editors begin a file; it is nothing that is said.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     if lines.is_empty() {
         return Err(Failure::failed("stdin is empty: nothing was sent"));
@@ -104,7 +106,8 @@ async fn send(talk: &mut Talk, args: &SendArgs, lines: Vec<String>, patience: Du
         if args.json {
             let mut settled = settled;
             settled.meta.remove("label");
-            let _ = show::envelope(&settled, true, false);
+            show::envelope(&settled, true, false)
+                .map_err(|e| Failure::failed(format!("it was said, but stdout can't be written: {e}")))?;
         }
     }
     Ok(())

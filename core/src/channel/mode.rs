@@ -232,7 +232,8 @@ pub(super) fn parse_for(
                     .or_else(|| ActorId::parse(given).ok())
                     .ok_or_else(|| nobody(channel, given))?
                     .to_string(),
-                ModeKind::List => mask::normalise(given),
+                // Nothing is no mask: made whole it would be everybody.
+                ModeKind::List if !given.is_empty() => mask::normalise(given),
                 _ => given.to_owned(),
             });
             if let Some(why) = param_error(kind, add, change.param.as_deref()) {

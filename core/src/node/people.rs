@@ -76,7 +76,7 @@ impl Node {
         };
         let actor = card.actor();
         let name = card.nick().as_str().to_owned();
-        let real = card.profile().get("name").and_then(Value::as_str).unwrap_or(&name).to_owned();
+        let real = card.profile().get("realname").and_then(Value::as_str).unwrap_or(&name).to_owned();
         let user = [name.as_str(), &actor.to_string(), &card.address().cluster, "*"];
         self.cx.numeric(origin, numeric::RPL_WHOISUSER, &user, &real);
         let channels: Vec<String> = self

@@ -228,7 +228,11 @@ impl Node {
             let text = format!(
                 "{to} is nobody you know: meet in a channel, accept an invite, or look for a published profile with /profile find {to}"
             );
-            return self.cx.numeric(origin, numeric::ERR_NOSUCHNICK, &[to], &text);
+            // A NOTICE is answered by no numeric (RFC 2812, section 3.3.2): whoever asked is told all the same.
+            return match e.command.as_str() {
+                "NOTICE" => self.cx.error(origin, text),
+                _ => self.cx.numeric(origin, numeric::ERR_NOSUCHNICK, &[to], &text),
+            };
         };
         if e.lines().iter().all(|l| l.is_empty()) {
             return self.cx.numeric(origin, numeric::ERR_NOTEXTTOSEND, &[to], "");
@@ -256,7 +260,7 @@ impl Node {
         }
         let direct = self.directs.entry(actor).or_default();
         direct.submit(&mut self.cx, &card, template, origin.clone(), id);
-        if self.cx.contacts.is_away(&actor) {
+        if self.cx.contacts.is_away(&actor) && e.command != "NOTICE" {
             let text = self.cx.contacts.presence.get(&actor).map(|p| p.text.clone()).unwrap_or_default();
             let nick = card.nick().as_str().to_owned();
             self.cx.numeric(

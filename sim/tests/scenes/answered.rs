@@ -132,3 +132,33 @@ fn a_flush_waits_for_questions_too() {
     let who: Vec<String> = answers(&world, BOB, "who").into_iter().map(|e| e.command).collect();
     assert_eq!(who, ["352", "315"]);
 }
+
+#[test]
+fn a_ban_of_nothing_is_refused_and_a_kick_of_several_is_done() {
+    let mut world = joined(scene(3), 3);
+    world.run_until(10_000);
+    says(&mut world, ALICE, Envelope::new("MODE").to("#net").param("+b").param("").meta("label", "ban"));
+    let kick = Envelope::new("KICK").to("#net").param("bob,nobody").param("carol");
+    says(&mut world, ALICE, kick.meta("label", "kick"));
+    world.run_until(15_000);
+    let ban = answers(&world, ALICE, "ban");
+    assert_eq!((ban.len(), ban[0].command.as_str()), (1, "696"), "{ban:?}");
+    let mut kicks: Vec<String> = answers(&world, ALICE, "kick").into_iter().map(|e| e.command).collect();
+    kicks.sort();
+    assert_eq!(kicks, ["441", "KICK", "KICK"]);
+}
+
+#[test]
+fn a_notice_is_answered_by_no_numeric() {
+    let mut world = joined(scene(2), 2);
+    world.run_until(10_000);
+    says(&mut world, ALICE, Envelope::new("AWAY").line("out"));
+    world.run_until(15_000);
+    for (to, label) in [("alice", "away"), ("nobody", "nobody")] {
+        says(&mut world, BOB, Envelope::new("NOTICE").to(to).line("x").meta("label", label));
+    }
+    world.run_until(20_000);
+    let ends = ["away", "nobody"]
+        .map(|l| answers(&world, BOB, l).into_iter().map(|e| e.command).collect::<Vec<_>>());
+    assert_eq!(ends, [vec!["NOTICE"], vec!["ERROR"]]);
+}

@@ -173,16 +173,28 @@ impl Channel {
     }
 
     fn kick(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) {
-        let Some(nick) = e.params.first() else {
+        // One after the other, or with commas as IRC has them (RFC 2812, section 3.2.8).
+        let nicks: Vec<&str> = e.params.iter().flat_map(|p| p.split(',')).filter(|n| !n.is_empty()).collect();
+        if nicks.is_empty() {
             cx.numeric(origin, numeric::ERR_NEEDMOREPARAMS, &["KICK"], "");
             return;
-        };
-        let Some(target) = self.member(nick) else {
-            cx.numeric(origin, numeric::ERR_USERNOTINCHANNEL, &[nick, self.name.as_str()], "");
+        }
+        if nicks.len() > crate::limits::TARGETS {
+            let text = format!("One KICK has at most {} nicks: nobody was kicked", crate::limits::TARGETS);
+            cx.numeric(origin, numeric::ERR_TOOMANYTARGETS, &[self.name.as_str()], &text);
             return;
-        };
+        }
         let reason = e.lines().first().map(|r| cut(r, crate::limits::REASON)).unwrap_or_default();
-        self.do_act(cx, origin, &ActKind::Kick { target, reason });
+        for nick in nicks {
+            match self.member(nick) {
+                Some(target) => {
+                    self.do_act(cx, origin, &ActKind::Kick { target, reason: reason.clone() });
+                }
+                None => {
+                    cx.numeric(origin, numeric::ERR_USERNOTINCHANNEL, &[nick, self.name.as_str()], "");
+                }
+            }
+        }
     }
 
     /// INVITE: the target is known by now.
