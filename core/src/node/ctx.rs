@@ -89,6 +89,8 @@ pub(crate) struct Ctx {
     pub refused: super::refused::Refused,
     /// What was said behind a JOIN that has been answered now: it is done at the end of this input, in order.
     pub after_join: Vec<(Origin, Envelope)>,
+    /// Whose presence was asked for last.
+    pub looked_at: Option<ActorId>,
     pub status_dirty: bool,
     pub stopping: bool,
 }

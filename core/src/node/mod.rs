@@ -244,7 +244,7 @@ impl Node {
             self.people_at = self.cx.now.mono + presence::EVERY;
             self.cx.say_presence(self.away.as_deref(), false);
             let people: Vec<ActorId> = self.people().collect();
-            self.cx.look_at_people(people.into_iter());
+            self.cx.look_around(people.into_iter());
         }
         self.tick_endings();
         self.check_stopped();

@@ -1,5 +1,8 @@
 //! Presence: online, away, offline; one's own is signed, others' are checked. All of it is a hint that may be lost.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
 use serde_json::Value;
 
 use super::contacts::Presence;
@@ -13,8 +16,16 @@ use crate::port::{SignalOp, SignalReply};
 pub(crate) const TTL: Millis = 90_000;
 /// How often it is renewed, and others' are looked at, ms.
 pub(crate) const EVERY: Millis = 30_000;
-/// How many people are looked after.
+/// Up to so many people all are looked at each time; of more, half.
 const PEOPLE: usize = 64;
+
+/// Whose turn it is of so many, behind who came last: everybody is looked at in this round or the next.
+fn turn(people: &BTreeSet<ActorId>, last: Option<ActorId>) -> Vec<ActorId> {
+    let count = people.len().div_ceil(2).max(PEOPLE).min(people.len());
+    let behind = last.map_or(Bound::Unbounded, Bound::Excluded);
+    let before = last.map(|last| people.range(..=last)).into_iter().flatten();
+    people.range((behind, Bound::Unbounded)).chain(before).take(count).copied().collect()
+}
 
 impl Ctx {
     fn presence(&self, status: &str, away: Option<&str>) -> String {
@@ -45,11 +56,19 @@ impl Ctx {
         self.hint_all(&SignalOp::Publish { channel: "presence".into(), payload });
     }
 
-    /// Looks after the people one knows.
+    /// Looks after the people one knows, in turn if they are many.
+    pub fn look_around(&mut self, people: impl Iterator<Item = ActorId>) {
+        let me = self.me();
+        let people: BTreeSet<ActorId> = people.filter(|a| *a != me).collect();
+        let turn = turn(&people, self.looked_at);
+        self.looked_at = turn.last().copied();
+        self.look_at_people(turn.into_iter());
+    }
+
+    /// Asks how some people are.
     pub fn look_at_people(&mut self, people: impl Iterator<Item = ActorId>) {
         let me = self.me();
-        let people: std::collections::BTreeSet<ActorId> = people.filter(|a| *a != me).take(PEOPLE).collect();
-        for actor in people {
+        for actor in people.filter(|a| *a != me) {
             // Where they live, if its signals are known; otherwise they come to ours, if they know those.
             let grid = self.contacts.card(&actor).map(|c| c.address().cluster.clone());
             let grid = grid.and_then(|c| self.place(&c)).map_or(self.cfg.home.cluster.clone(), |h| h.cluster);
@@ -145,5 +164,29 @@ impl Ctx {
         let e = String::from_utf8_lossy(&e.sign(Domain::Presence, &self.id).to_canonical()).into_owned();
         let payload = serde_json::json!({ "typing": e }).to_string();
         self.hint_all(&SignalOp::Publish { channel: format!("direct:{to}"), payload });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_is_looked_at_within_two_rounds() {
+        for count in [0, 1, 63, 64, 65, 99, 129, 1_000] {
+            let actor = |n: u32| ActorId(std::array::from_fn(|i| n.to_be_bytes()[i % 4]));
+            let people: BTreeSet<ActorId> = (0..count).map(actor).collect();
+            let mut last = None;
+            for _ in 0..5 {
+                let mut seen = BTreeSet::new();
+                for _ in 0..2 {
+                    let turn = turn(&people, last);
+                    assert_eq!(turn.iter().collect::<BTreeSet<_>>().len(), turn.len(), "each once");
+                    last = turn.last().copied();
+                    seen.extend(turn);
+                }
+                assert_eq!(seen.len(), people.len());
+            }
+        }
     }
 }

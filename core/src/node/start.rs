@@ -75,6 +75,7 @@ impl Node {
             grids,
             refused: refused::Refused::default(),
             after_join: Vec::new(),
+            looked_at: None,
             status_dirty: false,
             stopping: false,
             id: identity,
