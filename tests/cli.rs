@@ -49,6 +49,23 @@ fn help_is_done_and_wrong_usage_is_two() {
 }
 
 #[test]
+fn many_that_set_up_one_profile_at_once_make_its_keys_once() {
+    let world = World::new();
+    let told = std::thread::scope(|scope| {
+        let one = || world.ok("alice", &["setup", "--nick", "alice", "--embedded", "--yes", "--json"]);
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+        all.into_iter().map(|t| t.join().unwrap()).collect::<Vec<String>>()
+    });
+    let told: Vec<Value> = told.iter().map(|t| serde_json::from_str(t).unwrap()).collect();
+    let prints: std::collections::BTreeSet<&str> =
+        told.iter().map(|t| t["fingerprint"].as_str().unwrap()).collect();
+    assert_eq!(prints.len(), 1, "{told:#?}");
+    assert_eq!(told.iter().filter(|t| t["new_keys"] == true).count(), 1, "{told:#?}");
+    let shown = world.ok("alice", &["identity", "show", "--json"]);
+    assert!(prints.iter().all(|p| shown.contains(p)), "{shown}");
+}
+
+#[test]
 fn without_a_profile_every_command_says_what_to_do() {
     let world = World::new();
     for command in

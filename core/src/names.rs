@@ -158,11 +158,35 @@ impl ChannelName {
 }
 
 fn is_channel_char(c: char) -> bool {
-    // Marks that nobody sees, or that turn the writing around, would make two names look like one.
-    let invisible = matches!(c, '\u{00ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
-    !(c.is_control() || c.is_whitespace() || matches!(c, ',' | ':') || invisible)
+    let never = matches!(c, ',' | ':') || c.is_control() || c.is_whitespace();
+    !(never || INVISIBLE.iter().any(|(from, to)| (*from..=*to).contains(&c)))
 }
+
+/// What nobody sees, or what turns the writing around: it would make two names look like one. These are Unicode's
+/// Default_Ignorable_Code_Point (DerivedCoreProperties, 16.0), which UTS 39 (section 3.1) keeps out of identifiers, and what
+/// shows as nothing or as an annotation besides: the empty braille pattern, and U+FFF9 to U+FFFB.
+const INVISIBLE: [(char, char); 20] = [
+    ('\u{00ad}', '\u{00ad}'),
+    ('\u{034f}', '\u{034f}'),
+    ('\u{061c}', '\u{061c}'),
+    ('\u{115f}', '\u{1160}'),
+    ('\u{17b4}', '\u{17b5}'),
+    ('\u{180b}', '\u{180f}'),
+    ('\u{200b}', '\u{200f}'),
+    ('\u{2028}', '\u{202e}'),
+    ('\u{2060}', '\u{206f}'),
+    ('\u{2800}', '\u{2800}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{fe00}', '\u{fe0f}'),
+    ('\u{feff}', '\u{feff}'),
+    ('\u{ffa0}', '\u{ffa0}'),
+    ('\u{fff0}', '\u{fffb}'),
+    ('\u{16fe4}', '\u{16fe4}'),
+    ('\u{1bca0}', '\u{1bca3}'),
+    ('\u{1d159}', '\u{1d159}'),
+    ('\u{1d173}', '\u{1d17a}'),
+    ('\u{e0000}', '\u{e0fff}'),
+];
 
 /// What both kinds of names have in common: they compare and hash folded, and are text in JSON.
 macro_rules! compares_folded {
@@ -258,6 +282,14 @@ mod tests {
             "#a@9",
             "#a@b@c",
             "#a\u{200b}",
+            "#net\u{34f}",
+            "#net\u{61c}",
+            "#net\u{115f}",
+            "#net\u{2800}",
+            "#net\u{3164}",
+            "#net\u{fe0f}",
+            "#net\u{ffa0}",
+            "#net\u{e0100}",
             "#a\u{202e}",
             "#a\u{a0}b",
             "&a",

@@ -114,6 +114,8 @@ pub async fn apply(config: &Config, plan: &Plan) -> Result<Report, SetupError> {
         }
     };
     profile::prepare_folder(paths)?;
+    // Keys are made once, by whoever comes first; the others wait and find them.
+    let _alone = alone(&paths.profile())?;
     let new_keys = !profile::exists(paths);
     let made = if new_keys {
         Some(profile::create_identity(paths, config.settings.rsa_bits, plan.passphrase.as_ref())?)
@@ -151,6 +153,14 @@ pub async fn apply(config: &Config, plan: &Plan) -> Result<Report, SetupError> {
         key_file: paths.identity(),
         grid: told,
     })
+}
+
+/// Holds a profile's folder for as long as it is kept: one setup at a time writes there.
+fn alone(folder: &Path) -> Result<std::fs::File, FileError> {
+    let open = std::fs::File::open(folder).map_err(FileError::io(folder, "opened"))?;
+    let locked = rustix::fs::flock(&open, rustix::fs::FlockOperation::LockExclusive);
+    locked.map_err(|e| FileError::io(folder, "locked")(e.into()))?;
+    Ok(open)
 }
 
 fn sentences(wrong: &[String]) -> String {

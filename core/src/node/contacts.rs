@@ -75,8 +75,16 @@ impl Contacts {
         }
         let folded = casefold(nick);
         let of = |c: &Card| casefold(c.nick().as_str()) == folded;
-        let contact = self.list.values().filter(|c| of(&c.card)).min_by_key(|c| c.trust == Trust::Held);
-        contact.map(|c| c.card.actor()).or_else(|| self.met.values().find(|c| of(c)).map(Card::actor))
+        // Whose keys were compared is who was meant; a key that is held is nobody yet.
+        let rank = |c: &&Contact| match c.trust {
+            Trust::Verified => 0,
+            Trust::Tofu => 1,
+            Trust::Held => 2,
+        };
+        let contact = self.list.values().filter(|c| of(&c.card)).min_by_key(rank);
+        let here = |a: &ActorId| self.presence.get(a).is_some_and(|p| p.status != "offline");
+        let met = || self.met.values().filter(|c| of(c)).map(Card::actor).max_by_key(here);
+        contact.map(|c| c.card.actor()).or_else(met)
     }
 
     pub fn verified(&self, actor: &ActorId) -> bool {
@@ -95,11 +103,31 @@ impl Contacts {
             .find(|c| c.card.actor() != card.actor() && c.card.nick() == nick && c.trust != Trust::Held)
     }
 
+    /// Whoever else bears this nick and has compared keys.
+    fn compared_as(&self, card: &Card) -> Option<&Contact> {
+        let other = |c: &&Contact| c.card.actor() != card.actor() && c.card.nick() == card.nick();
+        self.list.values().filter(other).find(|c| c.trust == Trust::Verified)
+    }
+
     /// Says once that somebody bears the nick of a contact but has other keys.
     pub fn conflict(&mut self, card: &Card) -> Option<String> {
-        let rival = self.rival(card)?.card.clone();
+        let known = self.list.get(&card.actor()).map(|c| c.trust);
+        let rival = match known {
+            // Another contact takes the nick of the one whose keys were compared.
+            Some(Trust::Tofu) => self.compared_as(card)?.card.clone(),
+            _ => self.rival(card)?.card.clone(),
+        };
         if self.told.insert(card.actor(), rival.actor()) == Some(rival.actor()) {
             return None;
+        }
+        if known == Some(Trust::Tofu) {
+            return Some(format!(
+                "a contact of yours with the key {} calls itself {} now, as the one whose key you have compared ({}): what you say to {} goes to the one you have compared",
+                card.keys().fingerprint(),
+                card.nick(),
+                rival.keys().fingerprint(),
+                card.nick(),
+            ));
         }
         Some(format!(
             "somebody calls itself {} but has another key ({}) than the {} you know ({}): compare safety numbers, then `/contact accept {}` or `/contact reject {}`",

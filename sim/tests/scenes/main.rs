@@ -9,6 +9,7 @@ mod flood;
 mod gone;
 mod history;
 mod lost;
+mod names;
 mod unread;
 
 use kirc_core::Envelope;

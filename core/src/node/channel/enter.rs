@@ -6,6 +6,7 @@ use super::elect::events;
 use super::join::JOIN;
 use super::{Channel, OutKind, Phase};
 use crate::channel::ActKind;
+use crate::identity::Card;
 use crate::ids::{ActorId, MsgId};
 use crate::node::ctx::{Ctx, Origin};
 use crate::numeric;
@@ -26,8 +27,10 @@ impl Channel {
             self.join.take().map(|j| (j.origins, j.leave, j.later)).unwrap_or_default();
         let Some(replica) = &self.replica else { return };
         let (id, seq) = (replica.fold.channel.to_string(), replica.fold.seq);
-        for member in replica.state.members.values() {
-            cx.contacts.meet(&member.card);
+        let cards: Vec<Card> = replica.state.members.values().map(|m| m.card.clone()).collect();
+        let me = cx.me();
+        for card in cards.iter().filter(|c| c.actor() != me) {
+            Self::on_card(cx, card);
         }
         let known = cx.contacts.known_channel(&self.key);
         if known.as_ref().is_some_and(|k| *k != id) {

@@ -48,7 +48,7 @@ impl Channel {
         if !own {
             match &opened.act.kind {
                 ActKind::Join { card, .. } => self.on_joined(cx, card),
-                ActKind::Card { card } => cx.contacts.meet(card),
+                ActKind::Card { card } => Self::on_card(cx, card),
                 _ => {}
             }
         }
@@ -142,12 +142,16 @@ impl Channel {
         }
     }
 
-    fn on_joined(&mut self, cx: &mut Ctx, card: &crate::identity::Card) {
+    /// A card is met, by whatever way; if it bears the nick of a contact with other keys, the user is told.
+    pub(super) fn on_card(cx: &mut Ctx, card: &crate::identity::Card) {
         cx.contacts.meet(card);
-        let changed = cx.contacts.conflict(card);
-        if let Some(text) = changed {
+        if let Some(text) = cx.contacts.conflict(card) {
             cx.alarm(card.nick().as_str(), "key-changed", text);
         }
+    }
+
+    fn on_joined(&mut self, cx: &mut Ctx, card: &crate::identity::Card) {
+        Self::on_card(cx, card);
         cx.look_at_people(std::iter::once(card.actor()));
     }
 
