@@ -141,6 +141,26 @@ async fn text_of_others_is_harmless() {
 }
 
 #[tokio::test]
+async fn a_command_is_never_said_aloud() {
+    for (typed, second, why) in [("/msg carol x", true, "one line"), (" /msg carol x", false, "the space")] {
+        let mut rig = in_net(160, 24).await;
+        rig.types(typed).await;
+        if second {
+            rig.press("M-Enter").await;
+            rig.types("more").await;
+        }
+        rig.press("Enter").await;
+        assert!(rig.heard().iter().all(|e| e.command != "PRIVMSG"), "{typed}");
+        assert!(rig.shows(why), "{}", rig.screen());
+        // It is still there to be put right.
+        assert!(rig.shows("/msg carol x"), "{}", rig.screen());
+    }
+    let mut rig = in_net(80, 24).await;
+    rig.types("//etc is said\n").await;
+    assert_eq!(rig.heard_last("PRIVMSG").lines(), ["/etc is said"]);
+}
+
+#[tokio::test]
 async fn readline_history_and_drafts() {
     let mut rig = in_net(80, 24).await;
     rig.types("first\nsecond\n").await;

@@ -34,9 +34,21 @@ pub(super) fn line(context: &mut Context<'_>, text: &str) {
     }
 }
 
+/// Whether a text is a command, or was meant to be one. `//` is said, as text that begins with `/`.
+pub(crate) fn is_command(text: &str) -> bool {
+    let text = text.trim_start();
+    text.starts_with('/') && !text.starts_with("//")
+}
+
 fn carry_out(context: &mut Context<'_>, text: &str) -> Result<(), String> {
-    let single = !text.contains('\n');
-    if single && text.starts_with('/') && !text.starts_with("//") {
+    if is_command(text) {
+        // What was meant for one person, or for kirc itself, is never said to everybody in the window.
+        if text.contains('\n') {
+            return Err("a command is one line: remove the others, or begin with // to say it all".into());
+        }
+        if !text.starts_with('/') {
+            return Err("a command begins with /: remove the space before it, or write // to say it".into());
+        }
         return commands::run(context, text);
     }
     let text = match text.strip_prefix('/') {
