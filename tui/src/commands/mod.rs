@@ -190,6 +190,12 @@ impl Command {
     }
 }
 
+/// Whether a text is a command, or was meant to be one. `//` is said, as text that begins with `/`.
+pub fn is_command(text: &str) -> bool {
+    let text = text.trim_start();
+    text.starts_with('/') && !text.starts_with("//")
+}
+
 /// Carries a line out that starts with a slash. An error is a sentence for the user.
 pub fn run(context: &mut Context<'_>, line: &str) -> Result<(), String> {
     let text = line.trim_start_matches('/');

@@ -42,7 +42,7 @@ pub fn complete(model: &Model, editor: &mut Editor) -> Option<Cycle> {
         head.rfind(char::is_whitespace).map_or(0, |i| i + head[i..].chars().next().map_or(1, char::len_utf8));
     let word = &head[start..];
     let before = &head[..start];
-    let is_command = editor.text().starts_with('/') && !editor.text().starts_with("//");
+    let is_command = editor.text().starts_with('/') && commands::is_command(editor.text());
     let (found, suffix) = if is_command && start == 0 {
         (command_names(word), " ")
     } else if is_command {

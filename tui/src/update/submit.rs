@@ -34,14 +34,8 @@ pub(super) fn line(context: &mut Context<'_>, text: &str) {
     }
 }
 
-/// Whether a text is a command, or was meant to be one. `//` is said, as text that begins with `/`.
-pub(crate) fn is_command(text: &str) -> bool {
-    let text = text.trim_start();
-    text.starts_with('/') && !text.starts_with("//")
-}
-
 fn carry_out(context: &mut Context<'_>, text: &str) -> Result<(), String> {
-    if is_command(text) {
+    if commands::is_command(text) {
         // What was meant for one person, or for kirc itself, is never said to everybody in the window.
         if text.contains('\n') {
             return Err("a command is one line: remove the others, or begin with // to say it all".into());

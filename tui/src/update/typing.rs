@@ -19,7 +19,7 @@ pub fn touched(context: &mut Context<'_>) {
         return;
     }
     let text = buffer.editor.text();
-    let secret = super::submit::is_command(text);
+    let secret = crate::commands::is_command(text);
     if text.is_empty() || secret {
         let id = buffer.id;
         stop(context, id);
