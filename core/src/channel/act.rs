@@ -96,6 +96,11 @@ impl ActKind {
         matches!(self, Self::Message | Self::Notice)
     }
 
+    /// Whether it may only stand under a key that nobody has who has left. Who comes and goes may be known to them.
+    pub fn needs_fresh_key(&self) -> bool {
+        !matches!(self, Self::Join { .. } | Self::Part { .. } | Self::Kick { .. })
+    }
+
     /// The command of its envelope.
     pub fn command(&self) -> &str {
         match self {

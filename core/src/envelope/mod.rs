@@ -97,6 +97,8 @@ pub enum Domain {
     Claim,
     /// CHALLENGE.
     Challenge,
+    /// HELD.
+    Held,
     /// A wrapped key.
     Wrap,
     /// A card.

@@ -20,6 +20,7 @@ impl Domain {
             Self::Log => b"kirc.v1.log\0",
             Self::Claim => b"kirc.v1.claim\0",
             Self::Challenge => b"kirc.v1.challenge\0",
+            Self::Held => b"kirc.v1.held\0",
             Self::Wrap => b"kirc.v1.wrap\0",
             Self::Card => b"kirc.v1.card\0",
             Self::Invite => b"kirc.v1.invite\0",

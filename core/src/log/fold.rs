@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::acts::SealedAct;
+use super::key_use::KeyUse;
 use super::open::{Acted, Opened, open_act};
 use super::record::{Kept, LogRecord, Sequenced, Stand, chain_claim};
 use crate::channel::{ChannelState, Order};
@@ -48,10 +49,13 @@ pub struct Fold {
     pub seq: Seq,
     /// The head of the chain.
     pub head: Hash,
-    /// The current epoch; 0 before the first.
+    /// The last epoch that a KEY record began; 0 before the first.
     pub epoch: Epoch,
     /// Its key.
     pub kid: Option<KeyId>,
+    /// Which keys may be used: that one only once somebody has it.
+    #[serde(default)]
+    pub use_of: KeyUse,
     /// The log's time, never running backwards.
     pub time: Millis,
     /// When (log's time) the first challenge came that the leader has not answered.
@@ -73,6 +77,8 @@ pub enum Verdict {
     Claimed,
     /// The leader is doubted.
     Challenged(ActorId),
+    /// A member other than the leader has the key of the last epoch: from here on it may be used.
+    Held(ActorId),
     /// A new epoch began; its key may still be missing.
     Keyed {
         /// Its number.
@@ -84,6 +90,8 @@ pub enum Verdict {
         /// Hashes of the wraps.
         wraps: Vec<Hash>,
     },
+    /// The leader puts acts under the key before the last one.
+    Kept,
     /// The leader left.
     Resigned {
         /// Nobody is left.
@@ -129,6 +137,7 @@ impl Fold {
             head: chain_claim(Hash::ZERO, claim),
             epoch: Epoch(0),
             kid: None,
+            use_of: KeyUse::default(),
             time,
             challenge: None,
             challenged: BTreeMap::new(),
@@ -164,6 +173,9 @@ impl Fold {
             _ if judge.anew => Verdict::Void("in a log that has not begun"),
             LogRecord::Challenge { envelope, from, term, .. } => {
                 self.challenge(state, envelope, *from, *term, time)
+            }
+            LogRecord::Held { envelope, from, term, epoch, kid } => {
+                self.held(state, envelope, *from, (*term, *epoch, *kid))
             }
             _ => match record.sequenced() {
                 Some(at) => self.sequenced(state, record, at, &judge),
@@ -216,6 +228,7 @@ impl Fold {
             self.seq = Seq((self.seq.0 / LIFE + 1) * LIFE);
             self.epoch = Epoch((self.epoch.0 / EPOCHS + 1) * EPOCHS);
             self.kid = None;
+            self.use_of.anew();
         }
         Verdict::Claimed
     }
@@ -246,6 +259,51 @@ impl Fold {
         Verdict::Challenged(from)
     }
 
+    /// Without this a KEY record alone would end what can be said: nobody could tell a key that everybody has from one that
+    /// nobody was given.
+    fn held(
+        &mut self,
+        state: &ChannelState,
+        envelope: &Envelope,
+        from: ActorId,
+        (term, epoch, kid): (Term, Epoch, KeyId),
+    ) -> Verdict {
+        if term != self.term || epoch != self.epoch || Some(kid) != self.kid {
+            return Verdict::Void("about a key that is not the last one");
+        }
+        if !self.use_of.unheld() {
+            return Verdict::Void("about a key of which that is known");
+        }
+        if from == self.leader || envelope.meta_str("ch") != Some(self.channel.to_string().as_str()) {
+            return Verdict::Void("the word of its maker, or of another channel");
+        }
+        let Some(member) = state.members.get(&from) else {
+            return Verdict::Void("the word of somebody who is not a member");
+        };
+        if envelope.verify(Domain::Held, member.card.keys()).is_err() {
+            return Verdict::Void("a word whose signature does not hold");
+        }
+        self.use_of.hold(from);
+        Verdict::Held(from)
+    }
+
+    /// The key under which acts are to stand now.
+    pub fn usable_key(&self) -> Option<(Epoch, KeyId)> {
+        self.use_of.newest()
+    }
+
+    /// The same, if nobody has it who has left: only then anything but comings and goings may stand under it.
+    pub fn fresh_key(&self) -> Option<(Epoch, KeyId)> {
+        self.usable_key().filter(|key| self.use_of.is_fresh(*key))
+    }
+
+    /// What an earlier version kept of a fold says nothing of the use of its keys.
+    pub fn settle_keys(&mut self) {
+        if self.kid.is_some() && self.use_of == KeyUse::default() {
+            self.use_of = KeyUse::earlier(self.kid.map(|kid| (self.epoch, kid)), self.leader);
+        }
+    }
+
     fn sequenced(
         &mut self,
         state: &mut ChannelState,
@@ -266,8 +324,17 @@ impl Fold {
         if judge.trusted.is_none() && !self.signed_by_leader(state, at, judge) {
             return Verdict::Void("its signature is not the leader's");
         }
+        let answers = self.fresh_key().is_some();
         let verdict = match record {
-            LogRecord::Acts(at, acts) => self.acts(state, acts, at.seq, judge),
+            LogRecord::Acts(at, acts) => {
+                let verdict = self.acts(state, acts, at.seq, judge);
+                if let Verdict::Acted(acted) = &verdict {
+                    let under = acts.first().map(|act| (act.epoch, act.kid));
+                    let left = acted.iter().any(|a| a.change.left.is_some());
+                    self.use_of.used(under, left && !mutant!(judge.config, KeepEpochOnLeave));
+                }
+                verdict
+            }
             LogRecord::Key { epoch, kid, reason, state: hash, wraps, alg, .. } => {
                 if alg != "fernet" {
                     return Verdict::Forged("a key by a way that is not understood");
@@ -280,7 +347,17 @@ impl Fold {
                 }
                 self.epoch = *epoch;
                 self.kid = Some(*kid);
+                let others = state.members.keys().any(|actor| *actor != self.leader);
+                let nobody_else = !others || mutant!(judge.config, TrustKey);
+                self.use_of.keyed((*epoch, *kid));
+                if nobody_else {
+                    self.use_of.hold(self.leader);
+                }
                 Verdict::Keyed { epoch: *epoch, kid: *kid, reason: reason.clone(), wraps: wraps.clone() }
+            }
+            LogRecord::Keep { .. } => {
+                self.use_of.keep();
+                Verdict::Kept
             }
             LogRecord::Resign { empty, .. } => {
                 if *empty && !state.members.is_empty() {
@@ -295,7 +372,10 @@ impl Fold {
         if !matches!(verdict, Verdict::Stall | Verdict::Forged(_) | Verdict::Void(_)) {
             self.seq = at.last();
             self.head = judge.hash;
-            self.challenge = None;
+            // Who gives nobody the key that it has announced does not lead, whatever else it appends.
+            if answers || self.fresh_key().is_some() {
+                self.challenge = None;
+            }
         }
         verdict
     }
@@ -352,16 +432,23 @@ impl Fold {
         trusted: Option<&Arc<Opened>>,
         judge: &Judge<'_>,
     ) -> Result<Arc<Opened>, Verdict> {
-        if Some(sealed.kid) != self.kid || sealed.epoch != self.epoch {
-            return Err(Verdict::Forged("a message under a key that is not the current one"));
+        let under = (sealed.epoch, sealed.kid);
+        if !self.use_of.allows(under) {
+            return Err(Verdict::Forged("a message under a key that may not be used"));
         }
-        if let Some(opened) = trusted.cloned().or_else(|| (judge.sent)(sealed)) {
-            return Ok(opened);
+        let opened = match trusted.cloned().or_else(|| (judge.sent)(sealed)) {
+            Some(opened) => opened,
+            None => {
+                let key = judge.ring.get(sealed.epoch).ok_or(Verdict::Stall)?;
+                let plain = key.decrypt(&sealed.token);
+                let plain = plain.map_err(|_| Verdict::Forged("a message that can't be decrypted"))?;
+                let opened = open_act(&plain, sealed, self.channel, state, judge.config);
+                Arc::new(opened.map_err(Verdict::Forged)?)
+            }
+        };
+        if opened.act.kind.needs_fresh_key() && !self.use_of.is_fresh(under) {
+            return Err(Verdict::Forged("a message under a key that somebody has who left"));
         }
-        let key = judge.ring.get(sealed.epoch).ok_or(Verdict::Stall)?;
-        let plain = key.decrypt(&sealed.token);
-        let plain = plain.map_err(|_| Verdict::Forged("a message that can't be decrypted"))?;
-        let opened = open_act(&plain, sealed, self.channel, state, judge.config);
-        opened.map(Arc::new).map_err(Verdict::Forged)
+        Ok(opened)
     }
 }

@@ -72,6 +72,25 @@ impl LogRecord {
             .to_canonical()
     }
 
+    /// The bytes by which a member says that it has the key of an epoch.
+    pub fn held(
+        me: &Identity,
+        name: &ChannelName,
+        channel: ChannelId,
+        term: Term,
+        (epoch, kid): (Epoch, KeyId),
+    ) -> Vec<u8> {
+        Envelope::new("HELD")
+            .from(me.actor().to_string())
+            .to(name.as_str())
+            .meta("ch", channel.to_string())
+            .meta("term", term.0)
+            .meta("epoch", epoch.0)
+            .meta("kid", kid.to_string())
+            .sign(Domain::Held, me)
+            .to_canonical()
+    }
+
     /// The body of a LATE record.
     pub fn late_envelope(records: &[Kept]) -> Envelope {
         let records: Vec<Value> = records.iter().map(Kept::to_value).collect();
@@ -94,7 +113,7 @@ impl LogRecord {
         Self::finish(envelope, me, term, seq, prev)
     }
 
-    /// The bytes of a record of the leader's own: KEY, RESIGN.
+    /// The bytes of a record of the leader's own: KEY, KEEP, RESIGN.
     pub fn leader(
         e: Envelope,
         me: &Identity,

@@ -5,6 +5,7 @@
 
 mod acts;
 mod fold;
+mod key_use;
 mod make;
 mod open;
 mod record;

@@ -1,6 +1,6 @@
 //! The records of a channel's log and of its way there, as bytes and as types.
 //!
-//! In the clear stand CLAIM, CHALLENGE, KEY and RESIGN; LOG and BATCH carry members' signed acts, encrypted (`acts`). This file
+//! In the clear stand CLAIM, CHALLENGE, KEY, HELD, KEEP and RESIGN; LOG and BATCH carry members' signed acts, encrypted (`acts`). This file
 //! reads them (`make` writes them) and knows their form, not whether they count.
 
 use base64::Engine;
@@ -86,6 +86,19 @@ pub enum LogRecord {
         /// How much of the channel it has, in a log that begins anew.
         have: Option<Seq>,
     },
+    /// Somebody has the key of an epoch.
+    Held {
+        /// The signed envelope.
+        envelope: Box<Envelope>,
+        /// Who.
+        from: ActorId,
+        /// The term in which the epoch began.
+        term: Term,
+        /// The epoch.
+        epoch: Epoch,
+        /// Its key.
+        kid: KeyId,
+    },
     /// Members' acts, relayed: one (LOG) or several in their order (BATCH).
     Acts(Sequenced, Vec<SealedAct>),
     /// A new epoch.
@@ -104,6 +117,11 @@ pub enum LogRecord {
         wraps: Vec<Hash>,
         /// How the key is used.
         alg: String,
+    },
+    /// Nobody has said that it has the last key: the leader puts acts under the one before.
+    Keep {
+        /// What all share.
+        at: Sequenced,
     },
     /// The leader leaves.
     Resign {
@@ -230,6 +248,11 @@ impl LogRecord {
                 let have = meta_u64(&e, "have").ok().map(Seq);
                 Ok(Self::Challenge { from: sender(&e)?, term, have, envelope: Box::new(e) })
             }
+            "HELD" => {
+                let epoch = Epoch(meta_u64(&e, "epoch")?);
+                let kid = KeyId::parse(meta_str(&e, "kid")?)?;
+                Ok(Self::Held { from: sender(&e)?, term, epoch, kid, envelope: Box::new(e) })
+            }
             _ => Self::parse_sequenced(e, term),
         }
     }
@@ -270,6 +293,7 @@ impl LogRecord {
                     at: at(e),
                 })
             }
+            "KEEP" => Ok(Self::Keep { at: at(e) }),
             "RESIGN" => {
                 let empty = e.get("empty").and_then(Value::as_bool).unwrap_or(false);
                 Ok(Self::Resign { at: at(e), empty })
@@ -290,10 +314,11 @@ impl LogRecord {
         match self {
             Self::Acts(at, _)
             | Self::Key { at, .. }
+            | Self::Keep { at }
             | Self::Resign { at, .. }
             | Self::Late { at, .. }
             | Self::Unknown(at) => Some(at),
-            Self::Claim { .. } | Self::Challenge { .. } => None,
+            Self::Claim { .. } | Self::Challenge { .. } | Self::Held { .. } => None,
         }
     }
 }

@@ -101,6 +101,8 @@ pub enum Mutant {
     SettleEarly,
     /// No new epoch when somebody leaves or is kicked (promise 5).
     KeepEpochOnLeave,
+    /// A key may be used as soon as the leader says that there is one.
+    TrustKey,
     /// The joiner is handed all former keys (promise 5).
     HandOutOldKeys,
     /// Bodies are not encrypted (promise 6).

@@ -1,4 +1,5 @@
-//! Promise 5: with all keys that a node ever held, no record opens that lies outside its owner's time as a member.
+//! Promise 5: with all keys that a node ever held, no record opens that lies outside its owner's time as a member, but for who
+//! comes and goes.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +18,8 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
             if view.member(host.index, channel, *seq) {
                 continue;
             }
-            if keys.iter().any(|k| k.decrypt(token).is_ok()) {
+            let opened = keys.iter().find_map(|k| k.decrypt(token).ok());
+            if opened.is_some_and(|plain| !comes_or_goes(&plain)) {
                 found.add(
                     Promise::Secret,
                     0,
@@ -32,6 +34,11 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
             }
         }
     }
+}
+
+/// Who comes and goes is no secret to those who went: it may stand under a key that they have.
+fn comes_or_goes(plain: &[u8]) -> bool {
+    Envelope::from_canonical(plain).is_ok_and(|e| matches!(e.command.as_str(), "JOIN" | "PART" | "KICK"))
 }
 
 fn outsiders_show_nothing(world: &World, view: &View, found: &mut Breaches) {

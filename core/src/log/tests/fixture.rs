@@ -70,6 +70,9 @@ impl Room {
         let epoch = LogRecord::key_envelope(Epoch(1), kid, "join", state, &[]);
         let record = old.by_leader(epoch);
         old.step(&record);
+        let held = LogRecord::held(&old.bob, &room(), old.fold.channel, Term(1), (Epoch(1), kid));
+        let held = old.kept(held);
+        assert_eq!(old.judge(&held), Verdict::Held(old.bob.actor()));
         let info = EpochInfo { kid, members: BTreeSet::new(), term: Term(1), wraps: vec![] };
         old.ring.restore(Epoch(1), info, Some(old.key.duplicate()));
         old

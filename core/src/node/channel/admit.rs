@@ -49,7 +49,7 @@ impl Channel {
         if lead.spec.order(&act) != Order::Next {
             return;
         }
-        let epoch = lead.epoch.next();
+        let epoch = lead.last.next();
         let author = act.author;
         match self.relay(cx, Arc::new(Opened { act, envelope }), None) {
             Ok(()) => {
@@ -87,9 +87,11 @@ impl Channel {
             return;
         }
         asked.anew = Some(now);
-        let epoch = lead.epoch.next();
+        let epoch = lead.last.next();
         lead.joiners.push((epoch, joiner));
-        self.rotate(cx, "join");
+        if !lead.letting_in {
+            self.rotate(cx, "join");
+        }
     }
 
     /// Tells somebody why it is not let in.

@@ -64,6 +64,8 @@ impl Channel {
         cx.status_dirty = true;
         if ours && self.past.is_none() && self.phase == Phase::Joined {
             self.begin_lead(cx);
+        } else {
+            self.pump(cx);
         }
     }
 
@@ -111,6 +113,7 @@ impl Channel {
         let member = cx.me().to_string();
         self.hint(cx, SignalOp::Member { key: format!("channel:{}:members", self.wire), member, add: true });
         self.begin_offers(cx);
+        self.watch_key(cx);
         let Some(replica) = &self.replica else { return };
         if self.anew {
             self.await_claim(cx);
@@ -330,7 +333,7 @@ impl Channel {
 
     fn on_typing(&mut self, cx: &mut Ctx, token: &str) {
         let Some(replica) = &self.replica else { return };
-        let Some(key) = self.ring.get(replica.fold.epoch) else {
+        let Some(key) = replica.fold.fresh_key().and_then(|(epoch, _)| self.ring.get(epoch)) else {
             return;
         };
         let Ok(plain) = key.decrypt(token) else {
@@ -356,7 +359,7 @@ impl Channel {
     /// Tells the others that one is typing.
     pub fn send_typing(&mut self, cx: &mut Ctx, state: &str) {
         let Some(replica) = self.replica.as_ref().filter(|r| r.state.members.len() > 1) else { return };
-        let Some(key) = self.ring.get(replica.fold.epoch) else {
+        let Some(key) = replica.fold.fresh_key().and_then(|(epoch, _)| self.ring.get(epoch)) else {
             return;
         };
         if self.typing_sent.is_some_and(|at| cx.now.mono < at + 2_000) && state == "active" {

@@ -44,7 +44,12 @@ pub(super) fn handed(
 /// Whether numbers and times can have come about: with those at the end of their range nobody could go on.
 fn plausible(fold: &Fold, state: &ChannelState, now: Millis) -> Result<(), &'static str> {
     let latest = now.saturating_add(AHEAD);
-    let counts = [fold.term.0, fold.epoch.0].into_iter().chain(state.members.values().map(|m| m.n.0));
+    let counts = fold
+        .use_of
+        .epochs()
+        .map(|epoch| epoch.0)
+        .chain([fold.term.0, fold.epoch.0])
+        .chain(state.members.values().map(|m| m.n.0));
     // Each life of a log begins far behind the one before: half of the range is a million lives.
     if fold.seq.0 > MAX_SAFE_INTEGER / 2 || counts.into_iter().any(|n| n > COUNT) {
         return Err("a number that no channel comes to");

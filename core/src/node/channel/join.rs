@@ -71,6 +71,11 @@ impl Join {
         }
     }
 
+    /// The log commits to what we were told: what is missing now is only somebody's word that it has the key.
+    pub(super) fn proven(&mut self, now: Millis) {
+        self.deadline = Some(now + 4 * PATIENCE);
+    }
+
     pub fn wake(&self) -> Option<Millis> {
         [self.deadline, self.topic.at].into_iter().flatten().min()
     }

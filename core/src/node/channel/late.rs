@@ -165,6 +165,11 @@ impl Late {
         self.fold.channel == *channel
     }
 
+    /// Whether records wait to be read.
+    pub(super) fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     pub(super) fn wake(&self) -> Option<Millis> {
         self.offer_at
     }
@@ -373,7 +378,10 @@ impl Channel {
 
     /// The epoch of the old log whose key is missing.
     pub(super) fn late_epoch(&self) -> Option<crate::ids::Epoch> {
-        self.late.as_ref().filter(|l| !l.waiting.is_empty()).map(|l| l.fold.epoch)
+        self.late
+            .as_ref()
+            .filter(|l| !l.waiting.is_empty())
+            .and_then(|l| l.fold.use_of.epochs().find(|e| self.ring.get(*e).is_none()))
     }
 
     fn show_late(&mut self, cx: &mut Ctx, Acted { opened, change, seq }: &Acted) {

@@ -13,13 +13,17 @@ use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
 use crate::ids::{ActorId, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq};
-use crate::log::{Fold, Opened, Send};
+use crate::log::{Fold, LogRecord, Opened, Send};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use crate::port::Ticket;
 
 /// Acts and joiners that may wait while the leader reads its own records back.
 pub(super) const BACKLOG: usize = 8_192;
+/// How long nothing is put into the log while a new key is handed out, ms. Then the one before is used on. Who is let in is
+/// given longer: it would have to come in again.
+pub(super) const HANDING: Millis = 2_000;
+pub(super) const HANDING_IN: Millis = 5_000;
 /// Of how many strangers it is remembered what they asked.
 const STRANGERS: usize = 4_096;
 
@@ -34,6 +38,8 @@ pub(super) enum Mode {
     Asking,
     /// Reads up to here.
     Reading(Offset),
+    /// Waits until a member has the key of the new epoch; not longer than this (monotonic).
+    Handing(Millis),
 }
 
 /// A record that was appended and has not come back.
@@ -53,6 +59,8 @@ pub(crate) struct Joiner {
 
 pub(super) enum Backlog {
     Sent(Send),
+    /// Had its place, and the record was lost.
+    Lost(Arc<Opened>),
     Join(Box<(Joiner, Envelope)>),
 }
 
@@ -62,10 +70,19 @@ pub(crate) struct Lead {
     pub(super) spec: ChannelState,
     pub(super) seq: Seq,
     pub(super) head: Hash,
+    /// The key under which acts are put.
     pub(super) epoch: Epoch,
     pub(super) kid: Option<KeyId>,
     pub(super) key: Option<ChannelKey>,
-    /// Who has the key of the epoch.
+    /// Nobody has it who has left.
+    pub(super) fresh: bool,
+    /// The epoch that was begun last.
+    pub(super) last: Epoch,
+    /// A new epoch is due, with the first who is there to say that it has the key: this one was begun by another leader.
+    pub(super) due: bool,
+    /// Several are let in one after the other, and one epoch begins for all of them.
+    pub(super) letting_in: bool,
+    /// Who has the key of that epoch.
     pub(super) readers: BTreeSet<ActorId>,
     pub(super) pending: VecDeque<Pending>,
     /// Acts that have their place and wait for the next record.
@@ -95,6 +112,15 @@ impl Lead {
         self.mode == Mode::Active
     }
 
+    /// Puts acts under the key that the log says may be used.
+    fn take_key(&mut self, fold: &Fold, ring: &crate::keys::KeyRing) {
+        let usable = fold.usable_key();
+        self.epoch = usable.map_or(Epoch(0), |(epoch, _)| epoch);
+        self.kid = usable.map(|(_, kid)| kid);
+        self.key = ring.get(self.epoch).map(ChannelKey::duplicate);
+        self.fresh = fold.fresh_key().is_some();
+    }
+
     /// Nothing is on its way into the log, and nobody waits for that.
     pub fn quiet(&self) -> bool {
         self.pending.is_empty()
@@ -105,7 +131,11 @@ impl Lead {
     }
 
     pub fn wake(&self) -> Option<Millis> {
-        Some(self.retry_at.map_or(self.renew_at, |r| r.min(self.renew_at)))
+        let handing = match self.mode {
+            Mode::Handing(until) => Some(until),
+            _ => None,
+        };
+        [Some(self.renew_at), self.retry_at, handing].into_iter().flatten().min()
     }
 
     /// What a record of this hash holds, if it is the one that is to come back next.
@@ -159,6 +189,10 @@ impl Channel {
             epoch: Epoch(0),
             kid: None,
             key: None,
+            fresh: false,
+            last: Epoch(0),
+            due: false,
+            letting_in: false,
             readers: BTreeSet::new(),
             pending: VecDeque::new(),
             gathered: Gathered::default(),
@@ -186,43 +220,90 @@ impl Channel {
         lead.spec = replica.state.clone();
         lead.seq = replica.fold.seq;
         lead.head = replica.fold.head;
-        lead.epoch = replica.fold.epoch;
-        lead.kid = replica.fold.kid;
-        lead.key = self.ring.get(lead.epoch).map(ChannelKey::duplicate);
-        let info = self.ring.info(lead.epoch);
+        lead.take_key(&replica.fold, &self.ring);
+        lead.last = replica.fold.epoch;
+        lead.letting_in = false;
+        let info = self.ring.info(lead.last);
         lead.readers = info.map(|i| i.members.clone()).unwrap_or_default();
         // What they wait for may have been lost on its way: the next epoch has another number then.
         for (epoch, _) in &mut lead.joiners {
-            *epoch = (*epoch).min(lead.epoch.next());
+            *epoch = (*epoch).min(lead.last.next());
         }
-        let own_epoch = info.is_some_and(|i| i.term == replica.fold.term) && lead.key.is_some();
+        let own_epoch =
+            info.is_some_and(|i| i.term == replica.fold.term) && self.ring.get(lead.last).is_some();
         let mut lost: Vec<Arc<Opened>> = lead.pending.drain(..).flat_map(|p| p.opened).collect();
         lost.extend(lead.gathered.take().1);
-        let members: BTreeSet<ActorId> = lead.spec.members.keys().copied().collect();
-        if !own_epoch {
-            self.rotate(cx, "leader");
-        } else if members != self.lead.as_ref().map(|l| l.readers.clone()).unwrap_or_default() {
-            self.rotate(cx, "members");
-        } else if self.lead.as_ref().is_some_and(|l| !l.joiners.is_empty()) {
-            self.rotate(cx, "join");
+        let same_members = lead.spec.members.keys().eq(lead.readers.iter());
+        // As long as nobody is there who could say that it has a new key, the one that is here serves.
+        lead.due = !own_epoch && same_members && lead.joiners.is_empty() && lead.fresh && lead.key.is_some();
+        let reason = match (own_epoch || lead.due, same_members, lead.joiners.is_empty()) {
+            (false, ..) => Some("leader"),
+            (_, false, _) => Some("members"),
+            (.., false) => Some("join"),
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            self.rotate(cx, reason);
+        } else if replica.fold.use_of.is_handing() {
+            lead.mode = Mode::Handing(cx.now.mono + HANDING);
         }
         // What was lost on the way is relayed again if it still stands in its author's order. Own acts are stamped anew.
         let me = cx.me();
         self.requeue();
-        for opened in lost {
-            if opened.act.author != me {
-                let _ = self.relay(cx, opened, None);
+        if let Some(lead) = self.lead.as_mut() {
+            for opened in lost.into_iter().rev().filter(|o| o.act.author != me) {
+                lead.backlog.push_front(Backlog::Lost(opened));
             }
         }
-        let backlog = self.lead.as_mut().map(|l| std::mem::take(&mut l.backlog)).unwrap_or_default();
-        for item in backlog {
+        self.go_on_leading(cx);
+    }
+
+    /// Does what has come in meanwhile, until the next epoch begins.
+    fn go_on_leading(&mut self, cx: &mut Ctx) {
+        if let Some(lead) = self.lead.as_mut() {
+            lead.letting_in = true;
+        }
+        while let Some(item) = self.lead.as_mut().filter(|l| l.active()).and_then(|l| l.backlog.pop_front()) {
             match item {
                 Backlog::Sent(send) => self.on_send(cx, send),
                 Backlog::Join(ask) => self.on_join_ask(cx, ask.0, ask.1),
+                Backlog::Lost(opened) => drop(self.relay(cx, opened, None)),
+            }
+        }
+        if let Some(lead) = self.lead.as_mut() {
+            lead.letting_in = false;
+            if lead.active() && lead.joiners.iter().any(|(epoch, _)| *epoch > lead.last) {
+                self.rotate(cx, "join");
             }
         }
         self.pump(cx);
         cx.status_dirty = true;
+    }
+
+    /// Nobody has said that it has the new key: the one before is used on, once the log says so.
+    fn keep_key(&mut self, cx: &mut Ctx) {
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
+        lead.mode = Mode::Handing(cx.now.mono + HANDING);
+        if lead.pending.is_empty() && replica.fold.use_of.is_handing() {
+            let (term, seq, head) = (replica.fold.term, lead.seq.next(), lead.head);
+            let bytes = LogRecord::leader(Envelope::new("KEEP"), &cx.id, &self.room, term, seq, head);
+            self.append_log(cx, bytes, Vec::new());
+        }
+    }
+
+    /// It is settled which key may be used: goes on with that.
+    pub(super) fn go_on_with_key(&mut self, cx: &mut Ctx) {
+        self.append_all_gathered(cx);
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
+        if replica.fold.epoch != lead.last || replica.fold.use_of.is_handing() {
+            return;
+        }
+        lead.take_key(&replica.fold, &self.ring);
+        if matches!(lead.mode, Mode::Handing(_)) {
+            lead.mode = Mode::Active;
+            self.requeue();
+            self.go_on_leading(cx);
+        }
     }
 
     /// An act of somebody else arrived in our mailbox.
@@ -244,6 +325,7 @@ impl Channel {
             return;
         };
         let channel = replica.fold.channel;
+        let due = std::mem::take(&mut lead.due);
         match crate::log::open_act(&plain, &send.act, channel, &lead.spec, &cx.cfg) {
             Ok(opened) => {
                 let (author, id) = (opened.act.author, opened.act.id);
@@ -261,6 +343,9 @@ impl Channel {
                     self.refuse(cx, send.act.from, send.act.id, &refusal);
                 }
             }
+        }
+        if due && self.lead.as_ref().is_some_and(Lead::active) {
+            self.rotate(cx, "leader");
         }
     }
 
@@ -299,7 +384,8 @@ impl Channel {
         };
         let passed =
             cx.readers.get(&self.log).is_some_and(|r| !r.moving && lead.landed.is_some_and(|at| r.next > at));
-        let idle = lead.active() && lead.inflight.is_empty() && self.stalled.is_empty();
+        let waits = matches!(lead.mode, Mode::Active | Mode::Handing(_));
+        let idle = waits && lead.inflight.is_empty() && self.stalled.is_empty();
         if idle && passed && !lead.pending.is_empty() {
             self.resync(cx);
         }
@@ -386,6 +472,8 @@ impl Channel {
         if lead.retry_at.is_some_and(|at| cx.now.mono >= at) {
             lead.retry_at = None;
             self.resync(cx);
+        } else if matches!(lead.mode, Mode::Handing(until) if cx.now.mono >= until) {
+            self.keep_key(cx);
         }
         let Some(lead) = self.lead.as_mut() else {
             return;

@@ -15,6 +15,7 @@ mod enter;
 mod gap;
 mod gather;
 mod handed;
+mod held;
 mod join;
 pub(super) mod keep;
 mod late;
@@ -96,6 +97,7 @@ pub(crate) struct Channel {
     /// Since when (monotonic) a key is missing, and when to ask for it.
     pub key_wanted: Option<Millis>,
     pub key_asked: u32,
+    handed: held::Handed,
     /// Up to here the log is the past.
     pub past: Option<Offset>,
     pub join: Option<Join>,
@@ -176,6 +178,7 @@ impl Channel {
             stalled: VecDeque::new(),
             key_wanted: None,
             key_asked: 0,
+            handed: held::Handed::default(),
             past: None,
             join: None,
             lead: None,
@@ -207,7 +210,8 @@ impl Channel {
     ) -> Result<Self, String> {
         let missing = || format!("the place in the log of {key}");
         let head = values.get(&(Table::Head, key.to_owned())).ok_or_else(missing)?;
-        let head: HeadRow = serde_json::from_slice(head).map_err(|e| e.to_string())?;
+        let mut head: HeadRow = serde_json::from_slice(head).map_err(|e| e.to_string())?;
+        head.fold.settle_keys();
         let mut channel = match &head.abroad {
             None => Self::new(&cx.cfg.home, state.name.clone()),
             Some((name, cluster, log)) => {
@@ -350,6 +354,7 @@ impl Channel {
         let times = [
             self.retry,
             self.key_wanted,
+            self.handed.wake(),
             self.elect.wake(),
             self.gap.as_ref().map(|g| g.deadline),
             self.late.as_ref().and_then(late::Late::wake),
@@ -363,6 +368,7 @@ impl Channel {
     pub fn tick(&mut self, cx: &mut Ctx) {
         self.tick_join(cx);
         self.tick_keys(cx);
+        self.tick_held(cx);
         self.tick_lead(cx);
         self.tick_elect(cx);
         self.tick_gap(cx);

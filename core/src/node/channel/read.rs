@@ -149,7 +149,7 @@ impl Channel {
             self.lost &= kept;
         }
         if let Some(r) = &self.replica
-            && (r.fold.head != before || matches!(verdict, Verdict::Challenged(_)))
+            && (r.fold.head != before || matches!(verdict, Verdict::Challenged(_) | Verdict::Held(_)))
         {
             self.heads.insert(r.fold.seq, r.fold.head);
             while self.heads.len() > HEADS {
@@ -176,6 +176,9 @@ impl Channel {
             self.lead_read_back(cx, was_own);
         }
         self.act_on(cx, verdict, snapshot);
+        if counted {
+            self.watch_key(cx);
+        }
         if self.phase == Phase::Joined && counted {
             self.store_head(cx);
         }
@@ -200,6 +203,8 @@ impl Channel {
             Verdict::Forged(why) => self.on_forged(cx, why),
             Verdict::Claimed => self.on_claimed(cx),
             Verdict::Challenged(by) => self.on_challenged(cx, by),
+            Verdict::Held(_) => self.on_held(cx),
+            Verdict::Kept => self.on_kept(cx),
             Verdict::Resigned { empty } => self.on_resigned(cx, empty),
             Verdict::Keyed { epoch, kid, reason, wraps } => {
                 self.on_keyed(cx, epoch, kid, &reason, wraps, snapshot);
@@ -294,7 +299,9 @@ impl Channel {
         self.past = None;
         cx.status_dirty = true;
         match self.phase {
-            Phase::Joining => self.scanned(cx),
+            // Where the log has proven what we were told, all that is missing is somebody's word that it has the key.
+            Phase::Joining if self.replica.is_none() => self.scanned(cx),
+            Phase::Joining => {}
             Phase::Joined => self.on_caught_up(cx),
             Phase::Left => {}
         }

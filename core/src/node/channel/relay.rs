@@ -17,7 +17,7 @@ use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use serde_json::json;
 
-use super::lead::Pending;
+use super::lead::{HANDING, HANDING_IN, Mode, Pending};
 
 impl Channel {
     /// What an act of the leader's own is stamped with.
@@ -45,6 +45,10 @@ impl Channel {
             // could bear a number that its author has given up.
             Order::Ahead => return Ok(()),
             Order::Next => {}
+        }
+        if opened.act.kind.needs_fresh_key() && !lead.fresh {
+            // Its author sends it again once somebody has the new key.
+            return Ok(());
         }
         lead.spec.check(&opened.act)?;
         if let Some(refusal) = self.far_in_time(cx, &opened.act) {
@@ -117,7 +121,10 @@ impl Channel {
             self.resign(cx, false);
             return;
         }
-        self.rotate(cx, reason);
+        let letting_in = self.lead.as_ref().is_some_and(|lead| lead.letting_in);
+        if reason != "join" || !letting_in {
+            self.rotate(cx, reason);
+        }
     }
 
     /// Relays somebody's act, or tells them why not.
@@ -154,7 +161,7 @@ impl Channel {
         };
         let channel = replica.fold.channel;
         let (term, claim) = (replica.fold.term, replica.fold.claim);
-        let epoch = lead.epoch.next();
+        let epoch = lead.last.next();
         let key = ChannelKey::generate(&mut cx.rng);
         let kid = key.id(&channel.0, epoch);
         let staged = cx.id.seal_local(key.expose());
@@ -164,9 +171,16 @@ impl Channel {
             value: staged,
         });
         self.ring.stage(kid, key.duplicate());
-        lead.key = Some(key.duplicate());
-        lead.epoch = epoch;
-        lead.kid = Some(kid);
+        lead.last = epoch;
+        if lead.spec.members.keys().any(|actor| *actor != cx.me()) {
+            let long = if lead.joiners.is_empty() { HANDING } else { HANDING_IN };
+            lead.mode = Mode::Handing(cx.now.mono + long);
+        } else {
+            lead.key = Some(key.duplicate());
+            lead.epoch = epoch;
+            lead.kid = Some(kid);
+            lead.fresh = true;
+        }
         lead.readers = lead.spec.members.keys().copied().collect();
         lead.epoch_acts = 0;
         lead.epoch_began = cx.now.mono;

@@ -11,7 +11,7 @@ use super::stamp::{Stamp, seal_act, sign_act};
 use super::{Channel, Phase};
 use crate::channel::{Act, ActKind, Refusal};
 use crate::envelope::{Envelope, EnvelopeError};
-use crate::ids::{ActorId, Count, Epoch, Millis, MsgId, Seq};
+use crate::ids::{ActorId, Count, Millis, MsgId, Seq};
 use crate::log::{Opened, SealedAct, Send};
 use crate::node::ctx::{Ctx, Origin};
 use crate::node::waiting::Waiting;
@@ -147,11 +147,20 @@ impl Channel {
             // What is sent to oneself meanwhile would be done twice: as soon as we lead it goes another way.
             return Some("taking over");
         }
-        if replica.fold.epoch == Epoch(0) || self.ring.get(replica.fold.epoch).is_none() {
-            return Some("waiting for the key");
-        }
         if !self.stalled.is_empty() {
             return Some("waiting for a key");
+        }
+        if replica.fold.use_of.is_handing() {
+            return Some("a new key is being handed out");
+        }
+        let fresh = replica.fold.fresh_key();
+        let overheard = |out: &Out| matches!(out.template.command.as_str(), "PART" | "KICK");
+        if fresh.is_none() && !self.outbox.front().is_some_and(overheard) {
+            return Some("somebody has left, and nobody else here has the new key yet");
+        }
+        let usable = fresh.or_else(|| replica.fold.usable_key());
+        if usable.is_none_or(|(epoch, _)| self.ring.get(epoch).is_none()) {
+            return Some("waiting for the key");
         }
         if self.lead.as_ref().is_some_and(|l| !l.active()) {
             return Some("taking over");
@@ -209,9 +218,9 @@ impl Channel {
         else {
             return;
         };
-        let (Some(key), Some(kid)) = (self.ring.get(replica.fold.epoch), replica.fold.kid) else {
-            return;
-        };
+        let Some((epoch, kid)) = replica.fold.usable_key() else { return };
+        let Some(key) = self.ring.get(epoch) else { return };
+        let fresh = replica.fold.fresh_key().is_some();
         let address = leader.card.address().clone();
         let topic = cx.topic(&address, &address.data_in, self.wire.as_bytes());
         let first = me.n;
@@ -221,15 +230,19 @@ impl Channel {
         for (i, out) in self.outbox.iter_mut().enumerate().take(cx.cfg.window).skip(sent) {
             let stamp = Stamp {
                 channel: replica.fold.channel,
-                epoch: replica.fold.epoch,
+                epoch,
                 kid,
                 n: Count(first.0 + 1 + i as u64),
                 after: std::mem::replace(&mut before, out.id),
                 seen: (replica.fold.seq, replica.fold.head),
             };
             let signed = sign_act(cx, self.room.as_str(), &out.template, out.id, &stamp);
+            let act = Act::parse(&signed).ok();
+            if !fresh && act.as_ref().is_none_or(|act| act.kind.needs_fresh_key()) {
+                break;
+            }
             let token = seal_act(cx, &signed, key);
-            let opened = Act::parse(&signed).ok().map(|act| Arc::new(Opened { act, envelope: signed }));
+            let opened = act.map(|act| Arc::new(Opened { act, envelope: signed }));
             out.signed = opened.map(|opened| (token.clone(), opened));
             let act = SealedAct { from: cx.me(), id: out.id, epoch: stamp.epoch, kid, token };
             let bytes = Send { name: self.room.clone(), act }.to_bytes();

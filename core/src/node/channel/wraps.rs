@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::late::Late;
 use super::send::CLOCK;
 use super::{Channel, Phase};
 use crate::channel::ChannelState;
@@ -121,15 +122,16 @@ impl Channel {
     }
 
     fn on_key_here(&mut self, cx: &mut Ctx) {
-        self.key_wanted = None;
-        self.key_asked = 0;
+        self.want_no_key(cx);
         cx.status_dirty = true;
+        self.come_in(cx);
         if !self.stalled.is_empty() {
             self.unstall(cx);
         }
-        if self.late_epoch().is_some_and(|epoch| self.ring.get(epoch).is_some()) {
+        if self.late.as_ref().is_some_and(Late::waits) && self.late_epoch().is_none() {
             self.go_on_late(cx);
         }
+        self.watch_key(cx);
         self.requeue_if_stale();
         self.pump(cx);
     }
@@ -157,10 +159,14 @@ impl Channel {
         self.store_epoch(cx, epoch);
         cx.status_dirty = true;
         if self.phase == Phase::Joining {
-            if here {
-                let joined = self.own_join(cx);
-                self.entered(cx, joined);
+            if let Some(join) = self.join.as_mut() {
+                join.proven(cx.now.mono);
             }
+            if !here {
+                self.key_wanted.get_or_insert(cx.now.mono + ASK_AFTER);
+                self.open_offers(cx, epoch, kid);
+            }
+            self.come_in(cx);
             return;
         }
         let e = Envelope::new("EPOCH").to(self.name.as_str()).param(epoch.to_string()).param(reason);
@@ -171,7 +177,7 @@ impl Channel {
         if self.ring.get(epoch).is_none() {
             self.key_wanted.get_or_insert(cx.now.mono + ASK_AFTER);
         } else {
-            self.key_wanted = None;
+            self.want_no_key(cx);
             if self.lead.is_none() {
                 self.requeue();
             }
@@ -185,6 +191,12 @@ impl Channel {
         cx.status_dirty = true;
     }
 
+    /// All keys of this log are here; those of the log before may still be missing.
+    fn want_no_key(&mut self, cx: &Ctx) {
+        self.key_wanted = self.late_epoch().map(|_| cx.now.mono + ASK_AFTER);
+        self.key_asked = 0;
+    }
+
     /// Asks for the missing key: the leader first, then the others in turn.
     pub fn tick_keys(&mut self, cx: &mut Ctx) {
         if self.key_wanted.is_none_or(|at| cx.now.mono < at) {
@@ -194,8 +206,8 @@ impl Channel {
         let Some(replica) = &self.replica else { return };
         let missing = |epoch: &Epoch| self.ring.get(*epoch).is_none() && *epoch != Epoch(0);
         // First what is said now, then what was said before the log was lost.
-        let epochs = [Some(replica.fold.epoch), self.late_epoch()];
-        let Some(epoch) = epochs.into_iter().flatten().find(missing) else {
+        let mut epochs = replica.fold.use_of.epochs().chain(self.late_epoch());
+        let Some(epoch) = epochs.find(missing) else {
             return;
         };
         let Some(info) = self.ring.info(epoch) else {
@@ -209,8 +221,14 @@ impl Channel {
             .filter(|(a, _)| **a != me && info.members.contains(a))
             .map(|(_, m)| m.card.clone())
             .collect();
-        let leader = others.iter().position(|c| c.actor() == replica.fold.leader).unwrap_or(0);
-        let Some(card) = others.get((leader + self.key_asked as usize) % others.len().max(1)).cloned() else {
+        // The leader made it, and somebody has said that it has it.
+        let first = [Some(replica.fold.leader), replica.fold.use_of.held()];
+        let at = |actor: Option<ActorId>| others.iter().position(|c| Some(c.actor()) == actor);
+        let at = match self.key_asked as usize {
+            asked @ 0..2 => at(first[asked]).unwrap_or(asked),
+            asked => asked - 2,
+        };
+        let Some(card) = others.get(at % others.len().max(1)).cloned() else {
             return;
         };
         let id = cx.new_id();
@@ -281,9 +299,8 @@ impl Channel {
         let Some(member) = replica.state.members.get(&author) else {
             return;
         };
-        let (Some(key), Some(kid)) = (self.ring.get(replica.fold.epoch), replica.fold.kid) else {
-            return;
-        };
+        let Some((epoch, kid)) = replica.fold.usable_key() else { return };
+        let Some(key) = self.ring.get(epoch) else { return };
         let inner = Envelope {
             id: Some(id.to_string()),
             params: refusal.params.clone(),
@@ -298,7 +315,7 @@ impl Channel {
             .from(cx.me().to_string())
             .to(author.to_string())
             .meta("channel", self.room.as_str())
-            .meta("epoch", replica.fold.epoch.0)
+            .meta("epoch", epoch.0)
             .meta("kid", kid.to_string())
             .field("ct", token);
         let card = member.card.clone();

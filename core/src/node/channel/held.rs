@@ -1,0 +1,154 @@
+//! New keys in members' hands: saying that one is here, and doubting a leader that gives none.
+//!
+//! Which key may be used says the fold.
+
+use super::scan::Scan;
+use super::{Channel, Phase};
+use crate::ids::{ActorId, Hash, Millis};
+use crate::log::LogRecord;
+use crate::node::ctx::Ctx;
+use crate::node::waiting::Waiting;
+
+/// One word is enough: the first few say it at once, and each further group, three times as large, this much later, ms.
+const LATER: Millis = 50;
+/// How many are in the first group.
+const FIRST: usize = 3;
+/// How long a channel may be without a key that may be used before its leader is doubted, ms.
+const MUTE: Millis = 5_000;
+
+/// What a member does about the last KEY record.
+#[derive(Debug, Default)]
+pub(crate) struct Handed {
+    /// When to say that its key is here.
+    say_at: Option<Millis>,
+    /// When to doubt the leader.
+    doubt_at: Option<Millis>,
+}
+
+impl Handed {
+    pub fn wake(&self) -> Option<Millis> {
+        [self.say_at, self.doubt_at].into_iter().flatten().min()
+    }
+}
+
+impl Channel {
+    /// Somebody has the last key: it may be used.
+    pub fn on_held(&mut self, cx: &mut Ctx) {
+        cx.status_dirty = true;
+        self.come_in(cx);
+        if self.lead.is_some() {
+            self.go_on_with_key(cx);
+            return;
+        }
+        self.requeue();
+        self.pump(cx);
+    }
+
+    /// What is to be done about the last KEY record, as the log stands now.
+    pub(super) fn watch_key(&mut self, cx: &Ctx) {
+        let Some(replica) = self.replica.as_ref().filter(|_| self.phase != Phase::Left) else {
+            self.handed = Handed::default();
+            return;
+        };
+        if self.phase == Phase::Joining {
+            // Whoever comes in says it at once, and again.
+            self.handed.say_at = self.handed.say_at.filter(|_| replica.fold.use_of.unheld());
+            return;
+        }
+        let fold = &replica.fold;
+        let follows = fold.leader != cx.me() && self.past.is_none() && !self.anew;
+        let here = follows && fold.use_of.unheld() && self.ring.get(fold.epoch).is_some();
+        let mute = follows && fold.epoch.0 > 0 && fold.fresh_key().is_none();
+        if !here {
+            self.handed.say_at = None;
+        } else if self.handed.say_at.is_none() {
+            let after = self.turn(cx);
+            self.handed.say_at = Some(cx.now.mono + after);
+        }
+        if !mute {
+            self.handed.doubt_at = None;
+        } else if self.handed.doubt_at.is_none() {
+            self.handed.doubt_at = Some(cx.now.mono + MUTE + cx.cfg.patience);
+        }
+    }
+
+    /// How long to leave the word to others: they come in an order that differs from key to key.
+    fn turn(&self, cx: &Ctx) -> Millis {
+        let Some(replica) = &self.replica else { return 0 };
+        let kid = replica.fold.kid.map(|kid| kid.0).unwrap_or_default();
+        let place = |actor: &ActorId| Hash::of("kirc.v1.turn", &[&kid, &actor.0]);
+        let me = cx.me();
+        let mine = place(&me);
+        let others = replica.state.members.keys().filter(|a| **a != replica.fold.leader && **a != me);
+        let mut before = others.filter(|actor| place(actor) < mine).count();
+        let mut after = 0;
+        let mut group = FIRST;
+        while before >= group {
+            before -= group;
+            group *= 3;
+            after += LATER;
+        }
+        after
+    }
+
+    pub(super) fn tick_held(&mut self, cx: &mut Ctx) {
+        if self.handed.say_at.is_some_and(|at| cx.now.mono >= at) {
+            self.say_held(cx);
+        }
+        if self.handed.doubt_at.is_some_and(|at| cx.now.mono >= at) {
+            self.handed.doubt_at = Some(cx.now.mono + MUTE);
+            self.challenge_now(cx);
+        }
+    }
+
+    /// Says in the log that the last key is here. If the record gets lost, again.
+    pub(super) fn say_held(&mut self, cx: &mut Ctx) {
+        let Some(replica) = self.replica.as_ref().filter(|r| r.fold.use_of.unheld()) else { return };
+        let Some(kid) = replica.fold.kid else { return };
+        let fold = &replica.fold;
+        let bytes = LogRecord::held(&cx.id, &self.room, fold.channel, fold.term, (fold.epoch, kid));
+        let (log, key) = (self.log.clone(), self.wire.clone());
+        cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
+        self.handed.say_at = Some(cx.now.mono + cx.cfg.patience);
+    }
+}
+
+impl Channel {
+    /// Comes in, if all that takes is here; or says what is missing for it.
+    pub(super) fn come_in(&mut self, cx: &mut Ctx) {
+        let Some(replica) = self.replica.as_ref().filter(|_| self.phase == Phase::Joining) else { return };
+        let epoch = replica.fold.epoch;
+        if !self.ring.info(epoch).is_some_and(|info| Some(info.kid) == replica.fold.kid)
+            || self.ring.get(epoch).is_none()
+        {
+            return;
+        }
+        if replica.fold.use_of.held().is_some() {
+            let joined = self.own_join(cx);
+            self.entered(cx, joined);
+            if self.past.is_none() {
+                self.on_caught_up(cx);
+            }
+        } else {
+            self.say_held(cx);
+        }
+    }
+
+    /// The leader uses a key that was there before we came: nobody had said in time that ours is here. We ask once more.
+    fn come_in_behind(&mut self, cx: &mut Ctx) {
+        let Some(mut join) = self.join.take() else { return };
+        join.scan = Scan::default();
+        self.gap = None;
+        self.begin_join(cx, join);
+    }
+
+    /// The leader uses the key before the last one on.
+    pub fn on_kept(&mut self, cx: &mut Ctx) {
+        cx.status_dirty = true;
+        match self.phase {
+            Phase::Joining => self.come_in_behind(cx),
+            _ if self.lead.is_some() => self.go_on_with_key(cx),
+            _ => self.pump(cx),
+        }
+    }
+}
