@@ -8,6 +8,7 @@ mod clusters;
 mod flood;
 mod gone;
 mod history;
+mod keys;
 mod lost;
 mod names;
 mod unread;

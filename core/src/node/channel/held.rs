@@ -118,9 +118,8 @@ impl Channel {
     pub(super) fn come_in(&mut self, cx: &mut Ctx) {
         let Some(replica) = self.replica.as_ref().filter(|_| self.phase == Phase::Joining) else { return };
         let epoch = replica.fold.epoch;
-        if !self.ring.info(epoch).is_some_and(|info| Some(info.kid) == replica.fold.kid)
-            || self.ring.get(epoch).is_none()
-        {
+        let told = self.ring.info(epoch).is_some_and(|info| Some(info.kid) == replica.fold.kid);
+        if !told || self.ring.get(epoch).is_none() {
             return;
         }
         if replica.fold.use_of.held().is_some() {

@@ -178,8 +178,10 @@ impl Channel {
             self.key_wanted.get_or_insert(cx.now.mono + ASK_AFTER);
         } else {
             self.want_no_key(cx);
-            if self.lead.is_none() {
-                self.requeue();
+            match self.lead {
+                // If nobody else is in, nobody else has to say that it has the key.
+                Some(_) => self.go_on_with_key(cx),
+                None => self.requeue(),
             }
             self.pump(cx);
         }
