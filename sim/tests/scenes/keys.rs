@@ -146,7 +146,9 @@ fn only_a_member_says_that_it_has_a_key() {
     };
     let mut other = word(&keys::identity(CAROL), last);
     let forged: Envelope = serde_json::from_slice(&other).unwrap();
-    other = Envelope { from: Some(stranger.actor().to_string()), ..forged }.sign(Domain::Held, &stranger).to_canonical();
+    other = Envelope { from: Some(stranger.actor().to_string()), ..forged }
+        .sign(Domain::Held, &stranger)
+        .to_canonical();
     let words = [
         word(&stranger, last),
         word(&keys::identity(MALLORY), last),

@@ -229,6 +229,11 @@ impl Channel {
             return;
         }
         late.offer_at = None;
+        if late.from >= Some(late.fold.seq) {
+            // The log was lost more than once, and what we have more is of a life that nobody else can judge any more.
+            late.from = None;
+            return;
+        }
         let Some(from) = late.from.filter(|_| self.phase == Phase::Joined) else { return };
         late.tries += 1;
         late.offer_at = Some(cx.now.mono + if late.tries % TRIES == 0 { PAUSE } else { AGAIN });

@@ -80,6 +80,10 @@ impl Channel {
             return true;
         }
         let anew = if kept { begins } else { self.anew };
+        if kept && begins && self.anew && matches!(self.meet(cx, &parsed), Meet::More(..)) {
+            self.fall_back_from_kept(cx);
+            return false;
+        }
         let until = match self.anew && !kept {
             false => self.beyond_gap(&parsed),
             true => match self.meet(cx, &parsed) {
