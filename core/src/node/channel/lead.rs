@@ -329,11 +329,12 @@ impl Channel {
         match crate::log::open_act(&plain, &send.act, channel, &lead.spec, &cx.cfg) {
             Ok(opened) => {
                 let (author, id) = (opened.act.author, opened.act.id);
-                match self.refused.get(&author).cloned() {
+                let refused = self.refused.get(&author).and_then(|all| all.iter().find(|(no, _)| *no == id));
+                match refused.cloned() {
                     // Its author has not heard our no: say it again.
-                    Some((last, refusal)) if last == id => self.refuse(cx, author, id, &refusal),
-                    Some((last, _)) if last > id => {}
-                    _ => self.relay_for(cx, Arc::new(opened), send.act.token),
+                    Some((_, refusal)) => self.refuse(cx, author, id, &refusal),
+                    // Also one that is older than what was refused: its record may have been lost.
+                    None => self.relay_for(cx, Arc::new(opened), send.act.token),
                 }
             }
             // What its author did not sign for us gets no answer: whoever made it may not be its author.

@@ -114,8 +114,8 @@ pub(crate) struct Channel {
     pub kept: u64,
     /// Whose cards are kept, by their digests.
     cards: BTreeMap<ActorId, Hash>,
-    /// What was refused last, by author: a copy that lands late must not slip in.
-    pub refused: BTreeMap<ActorId, (MsgId, Refusal)>,
+    /// What was refused of late, by author: a copy that lands late must not slip in.
+    refused: BTreeMap<ActorId, VecDeque<(MsgId, Refusal)>>,
     /// The leader finds our clock wrong: until then (monotonic) nothing is sent.
     pub clock_wait: Option<Millis>,
     /// The log began a new life, or was cut, behind what we have: records may be missing.

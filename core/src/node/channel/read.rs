@@ -80,7 +80,9 @@ impl Channel {
             return true;
         }
         let anew = if kept { begins } else { self.anew };
-        if kept && begins && self.anew && matches!(self.meet(cx, &parsed), Meet::More(..)) {
+        let news = matches!(&parsed, LogRecord::Claim { term, anew: Some(_), .. }
+            if self.replica.as_ref().is_some_and(|r| *term > r.fold.term));
+        if kept && news && self.anew && matches!(self.meet(cx, &parsed), Meet::More(..)) {
             self.fall_back_from_kept(cx);
             return false;
         }

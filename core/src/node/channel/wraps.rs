@@ -295,7 +295,12 @@ impl Channel {
         refusal: &crate::channel::Refusal,
     ) {
         if refusal.code != CLOCK {
-            self.refused.insert(author, (id, refusal.clone()));
+            let of_author = self.refused.entry(author).or_default();
+            of_author.retain(|(refused, _)| *refused != id);
+            while of_author.len() >= cx.cfg.window {
+                of_author.pop_front();
+            }
+            of_author.push_back((id, refusal.clone()));
         }
         let Some(replica) = &self.replica else { return };
         let Some(member) = replica.state.members.get(&author) else {
