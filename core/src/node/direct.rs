@@ -4,6 +4,7 @@
 
 mod again;
 mod keys;
+mod place;
 mod receipts;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::channel::fit;
 use super::contacts::Trust;
+use self::place::{Arrival, Place};
 use super::ctx::{Ctx, Origin};
 use super::waiting::Waiting;
 use crate::channel::{ActKind, Refusal};
@@ -39,7 +41,7 @@ struct Row {
     since: Millis,
     #[serde(default)]
     wrap: Option<String>,
-    seen: BTreeMap<String, u64>,
+    seen: BTreeMap<String, place::Place>,
     arrivals: u64,
     /// From this message on it is kept which of ours the peer has not said it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -323,8 +325,9 @@ impl Direct {
         at: Millis,
     ) -> Result<(), &'static str> {
         let (inner, id, stream, n) = self.open(cx, card, e)?;
-        let last = self.row.seen.get(&stream).copied().unwrap_or(0);
-        if n <= last {
+        let place = self.row.seen.get(&stream);
+        let arrival = place.map_or_else(|| Place::default().judge(n, id), |place| place.judge(n, id));
+        if arrival == Arrival::Repeated {
             // What is held is not shown yet: its author hears of it when it is sent again after that.
             if trust != Trust::Held {
                 self.receipt(cx, card, "delivered", &[id.to_string()]);
@@ -332,17 +335,17 @@ impl Direct {
             return Ok(());
         }
         let arrived = Arrived { apart: apart(cx, &inner, at), inner, id };
-        if n > last + 1 {
+        if arrival == Arrival::Early {
             if self.held.len() < HELD {
                 self.held.insert((stream, n), arrived);
             }
             return Ok(());
         }
         self.take(cx, card, arrived, &stream, n, trust);
-        let mut n = n + 1;
-        while let Some(arrived) = self.held.remove(&(stream.clone(), n)) {
+        let next = |row: &Row| row.seen.get(&stream).map_or(1, Place::next);
+        while let Some(arrived) = self.held.remove(&(stream.clone(), next(&self.row))) {
+            let n = next(&self.row);
             self.take(cx, card, arrived, &stream, n, trust);
-            n += 1;
         }
         self.save(cx, &card.actor());
         Ok(())
@@ -350,10 +353,13 @@ impl Direct {
 
     fn take(&mut self, cx: &mut Ctx, card: &Card, arrived: Arrived, stream: &str, n: u64, trust: Trust) {
         let Arrived { inner, id, apart } = arrived;
+        for (_, other) in self.row.seen.iter_mut().filter(|(name, _)| *name != stream) {
+            other.rest();
+        }
         if self.row.seen.len() >= STREAMS && !self.row.seen.contains_key(stream) {
             self.row.seen.pop_first();
         }
-        self.row.seen.insert(stream.to_owned(), n);
+        self.row.seen.entry(stream.to_owned()).or_default().take(n, id);
         if !ActKind::parse(&inner).is_ok_and(|kind| kind.is_said()) {
             // It has its place, so what comes behind it is read. What it is, only this node says to its sessions.
             return;

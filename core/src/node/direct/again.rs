@@ -110,6 +110,10 @@ impl Direct {
         if self.sent.at.is_none_or(|at| cx.now.mono < at) {
             return;
         }
+        if self.sent.tries > 0 && self.row.wrap.is_none() {
+            // It may not have our key any more, or we took ours back from an older copy: the next one goes along.
+            self.key = None;
+        }
         let count = if std::mem::take(&mut self.sent.all) { cx.cfg.window } else { 1 };
         for i in 0..count.min(self.sent.list.len()) {
             let Some(Sent { id, n, template }) = self.sent.list.get(i) else { break };
