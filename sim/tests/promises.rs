@@ -10,8 +10,30 @@ const SEEDS: u64 = 6;
 /// Seeds within which a broken rule must show. The rarest shows in one of fifty; which one, each change of core decides anew.
 const BOUND: u64 = 300;
 
-/// Seeds of the kind in which the mailbox service vanishes that failed once.
-const VANISHING: [u64; 11] = [17, 218, 360, 370, 550, 579, 881, 933, 956, 1434, 1679];
+/// Seeds of the kind in which the mailbox service vanishes that failed once. Of the last six: a claim of a life between two
+/// losses was void for ever, an older act than a refused one was dropped, a message came late in two lives, a refused copy
+/// slipped in after a crash, and who has more asked for a base once in half a minute.
+const VANISHING: [u64; 19] = [
+    17,
+    218,
+    360,
+    370,
+    550,
+    579,
+    881,
+    933,
+    956,
+    1434,
+    1679,
+    1_795_646_861_762,
+    5_000_001_378,
+    1_795_764_604_304,
+    1_795_764_842_943,
+    1_795_765_133_492,
+    1_795_765_135_229,
+    1_795_765_137_865,
+    1_795_765_138_631,
+];
 
 fn jobs() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -45,7 +67,8 @@ fn the_promises_hold() {
 /// the third of three. On two clusters, in 95 and 225 a leader on another's grid never went on after a failed append, in
 /// 1613 a direct message waited for the next, in 63 and 306 nobody got in whose way to the leader was not known, and in 40071
 /// somebody asked again and again whose answers took longer than it waited for each.
-const OTHERS: [(Kind, u64); 8] = [
+const OTHERS: [(Kind, u64); 9] = [
+    (Kind::Mixed, 11_588),
     (Kind::Clusters, 40_071),
     (Kind::Appends, 10_194),
     (Kind::Clusters, 2_466),

@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use self::place::{Arrival, Place};
 use super::channel::fit;
 use super::contacts::Trust;
-use self::place::{Arrival, Place};
 use super::ctx::{Ctx, Origin};
 use super::waiting::Waiting;
 use crate::channel::{ActKind, Refusal};

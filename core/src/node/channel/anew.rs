@@ -147,7 +147,7 @@ impl Channel {
         let base = Replica { fold, state };
         let Some(ours) = self.replica.replace(base.clone()) else { return };
         self.tell_fallen_back(cx, ours.fold.seq, stand);
-        self.late = Some(Late::ours(ours, base, claim));
+        self.late = Some(Late::ours(ours, base, claim).after(self.late.take()));
         self.store_late(cx);
         self.heads.clear();
         self.heads.insert(stand.seq, stand.head);

@@ -46,6 +46,8 @@ pub(crate) struct Gap {
     parts: BTreeMap<u64, String>,
     pub deadline: Millis,
     tries: usize,
+    /// Who is asked first.
+    first: usize,
     /// All were asked in this round, and nobody has them.
     rested: bool,
 }
@@ -83,10 +85,11 @@ impl Channel {
         let have = replica.fold.seq;
         let (tries, rested) = match &self.gap {
             Some(gap) if gap.have == have => (gap.tries, gap.rested),
-            _ => (first, false),
+            _ => (0, false),
         };
         let (deadline, parts) = (cx.now.mono, BTreeMap::new());
-        self.gap = Some(Gap { have, wanted, asked: None, ready: false, parts, deadline, tries, rested });
+        self.gap =
+            Some(Gap { have, wanted, asked: None, ready: false, parts, deadline, tries, first, rested });
         cx.status_dirty = true;
         self.ask_on(cx);
     }
@@ -131,6 +134,15 @@ impl Channel {
         }
     }
 
+    /// Who claims the new log that we wait with.
+    fn claimant(&self) -> Option<ActorId> {
+        let record = self.stalled.front().filter(|_| self.anew)?;
+        match LogRecord::parse(&record.value, &self.room) {
+            Ok(LogRecord::Claim { card, .. }) => Some(card.actor()),
+            _ => None,
+        }
+    }
+
     /// Who claims the new log that we wait with, if it is nobody whom we know as a member: it may have come in what we lack.
     fn stranger(&self) -> Option<Card> {
         let record = self.stalled.front().filter(|_| self.anew)?;
@@ -153,8 +165,13 @@ impl Channel {
     fn ask_for_gap(&mut self, cx: &mut Ctx) {
         let me = cx.me();
         let others = self.askable(me);
+        let claimant = self.claimant();
         let Some(gap) = self.gap.as_mut() else { return };
-        let Some(card) = others.get(gap.tries % others.len().max(1)).cloned() else {
+        // What the channel was where the log began knows who claimed it best, once it has read that.
+        let again = matches!(gap.wanted, Wanted::Base(_)) && gap.tries.is_multiple_of(2);
+        let first = others.iter().filter(|_| again).find(|card| Some(card.actor()) == claimant);
+        let Some(card) = first.or_else(|| others.get((gap.first + gap.tries) % others.len().max(1))).cloned()
+        else {
             gap.deadline = cx.now.mono + PAUSE;
             return;
         };

@@ -41,6 +41,9 @@ pub(crate) struct Late {
     state: ChannelState,
     /// When (log's time) the new log began.
     began: Millis,
+    /// What each said last in the logs before it, as far as it was seen.
+    #[serde(default)]
+    before: BTreeMap<ActorId, MsgId>,
     /// From here on we have more than the new log began with, and have not seen it there.
     from: Option<Seq>,
     /// What the new log holds that may have been said before it began.
@@ -76,6 +79,7 @@ impl Late {
             fold: replica.fold,
             state: replica.state,
             began,
+            before: BTreeMap::new(),
             from: None,
             ids: BTreeSet::new(),
             offer_at: None,
@@ -107,7 +111,23 @@ impl Late {
 
     /// Whether somebody's message was in the old log.
     fn has(&self, author: &ActorId, id: MsgId) -> bool {
-        id <= last_id(&self.state, author)
+        id <= last_id(&self.state, author) || self.had(author, id)
+    }
+
+    /// Whether it was in a log before that one.
+    fn had(&self, author: &ActorId, id: MsgId) -> bool {
+        self.before.get(author).is_some_and(|last| id <= *last)
+    }
+
+    /// The log was lost once more, and this one was the last: what was seen until then is not shown again.
+    pub(super) fn after(mut self, earlier: Option<Self>) -> Self {
+        let Some(earlier) = earlier else { return self };
+        self.before = earlier.before;
+        for (actor, member) in &earlier.state.members {
+            let last = self.before.entry(*actor).or_insert(member.last);
+            *last = member.last.max(*last);
+        }
+        self
     }
 
     /// One record further, if it is the next of the chain, its leader signed it then, and nothing in it is what the channel
@@ -361,7 +381,10 @@ impl Channel {
             match late.take(&record, &self.room, &self.ring, &cx.cfg) {
                 Took::Void | Took::Next => {}
                 Took::Said(said) => {
-                    for one in said.iter().filter(|one| !late.ids.contains(&one.opened.act.id)) {
+                    for one in said.iter().filter(|one| {
+                        !late.ids.contains(&one.opened.act.id)
+                            && !late.had(&one.opened.act.author, one.opened.act.id)
+                    }) {
                         self.show_late(cx, one);
                     }
                 }

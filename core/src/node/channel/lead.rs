@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::gather::Gathered;
+use super::refusals::Known;
 use super::{Channel, OutKind, Phase};
 use crate::channel::{Change, ChannelState, Refusal};
 use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
-use crate::ids::{ActorId, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq};
+use crate::ids::{ActorId, Count, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq};
 use crate::log::{Fold, LogRecord, Opened, Send};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
@@ -328,20 +329,22 @@ impl Channel {
         let due = std::mem::take(&mut lead.due);
         match crate::log::open_act(&plain, &send.act, channel, &lead.spec, &cx.cfg) {
             Ok(opened) => {
-                let (author, id) = (opened.act.author, opened.act.id);
-                let refused = self.refused.get(&author).and_then(|all| all.iter().find(|(no, _)| *no == id));
-                match refused.cloned() {
+                let (author, act) = (opened.act.author, (opened.act.id, opened.act.n));
+                match self.refusals.know(&author, act) {
                     // Its author has not heard our no: say it again.
-                    Some((_, refusal)) => self.refuse(cx, author, id, &refusal),
-                    // Also one that is older than what was refused: its record may have been lost.
-                    None => self.relay_for(cx, Arc::new(opened), send.act.token),
+                    Known::Refused(refusal) => {
+                        let refusal = refusal.clone();
+                        self.refuse(cx, author, act, &refusal);
+                    }
+                    Known::Overtaken => {}
+                    Known::Nothing => self.relay_for(cx, Arc::new(opened), send.act.token),
                 }
             }
             // What its author did not sign for us gets no answer: whoever made it may not be its author.
             Err(_) => {
                 if let Some(why) = crate::log::unreadable(&plain, &send.act, &lead.spec) {
                     let refusal = Refusal::unfit(self.name.as_str(), &why);
-                    self.refuse(cx, send.act.from, send.act.id, &refusal);
+                    self.refuse(cx, send.act.from, (send.act.id, Count(u64::MAX)), &refusal);
                 }
             }
         }

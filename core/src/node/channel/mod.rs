@@ -22,6 +22,7 @@ mod late;
 mod lead;
 mod place;
 mod read;
+mod refusals;
 mod relay;
 mod request;
 mod scan;
@@ -45,9 +46,9 @@ pub(crate) use self::send::{Out, OutKind};
 use super::config::Home;
 use super::ctx::Ctx;
 use super::waiting::Waiting;
-use crate::channel::{ChannelState, Refusal};
+use crate::channel::ChannelState;
 use crate::crypto::ChannelKey;
-use crate::ids::{ActorId, Epoch, Hash, Millis, MsgId, Offset, Seq};
+use crate::ids::{ActorId, Epoch, Hash, Millis, Offset, Seq};
 use crate::keys::{EpochInfo, KeyRing};
 use crate::log::Fold;
 use crate::names::ChannelName;
@@ -114,8 +115,7 @@ pub(crate) struct Channel {
     pub kept: u64,
     /// Whose cards are kept, by their digests.
     cards: BTreeMap<ActorId, Hash>,
-    /// What was refused of late, by author: a copy that lands late must not slip in.
-    refused: BTreeMap<ActorId, VecDeque<(MsgId, Refusal)>>,
+    refusals: refusals::Refusals,
     /// The leader finds our clock wrong: until then (monotonic) nothing is sent.
     pub clock_wait: Option<Millis>,
     /// The log began a new life, or was cut, behind what we have: records may be missing.
@@ -189,7 +189,7 @@ impl Channel {
             heads: BTreeMap::new(),
             kept: 0,
             cards: BTreeMap::new(),
-            refused: BTreeMap::new(),
+            refusals: refusals::Refusals::default(),
             clock_wait: None,
             lost: false,
             gap: None,

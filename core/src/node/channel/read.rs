@@ -147,7 +147,7 @@ impl Channel {
         self.next = record.offset + 1;
         if let Some(old) = old.filter(|_| verdict == Verdict::Claimed) {
             if !self.late.as_ref().is_some_and(|late| late.waits_for(&old)) {
-                self.late = Some(Late::theirs(old, record.time));
+                self.late = Some(Late::theirs(old, record.time).after(self.late.take()));
             }
             self.store_late(cx);
             self.begin_offers(cx);

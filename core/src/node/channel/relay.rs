@@ -129,9 +129,9 @@ impl Channel {
 
     /// Relays somebody's act, or tells them why not.
     pub(super) fn relay_for(&mut self, cx: &mut Ctx, opened: Arc<Opened>, token: String) {
-        let (author, id) = (opened.act.author, opened.act.id);
+        let (author, act) = (opened.act.author, (opened.act.id, opened.act.n));
         if let Err(refusal) = self.relay(cx, opened, Some(token)) {
-            self.refuse(cx, author, id, &refusal);
+            self.refuse(cx, author, act, &refusal);
         }
     }
 

@@ -291,16 +291,11 @@ impl Channel {
         &mut self,
         cx: &mut Ctx,
         author: ActorId,
-        id: crate::ids::MsgId,
+        (id, n): (crate::ids::MsgId, crate::ids::Count),
         refusal: &crate::channel::Refusal,
     ) {
         if refusal.code != CLOCK {
-            let of_author = self.refused.entry(author).or_default();
-            of_author.retain(|(refused, _)| *refused != id);
-            while of_author.len() >= cx.cfg.window {
-                of_author.pop_front();
-            }
-            of_author.push_back((id, refusal.clone()));
+            self.refusals.add(author, (id, n), refusal.clone());
         }
         let Some(replica) = &self.replica else { return };
         let Some(member) = replica.state.members.get(&author) else {
