@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kirc_core::port::{Answer, LogRow, MessageRow, OutboxRow, Query, Snapshot, StoreOp, Table};
 
 /// A store, and what was ever put under [`Table::Key`] (for the wiretap of promise 5).
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Store {
     values: BTreeMap<(Table, String), Vec<u8>>,
     messages: Vec<MessageRow>,

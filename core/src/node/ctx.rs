@@ -91,6 +91,7 @@ pub(crate) struct Ctx {
     pub after_join: Vec<(Origin, Envelope)>,
     /// Whose presence was asked for last.
     pub looked_at: Option<ActorId>,
+    pub double: super::double::Double,
     pub status_dirty: bool,
     pub stopping: bool,
 }

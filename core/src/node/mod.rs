@@ -8,6 +8,7 @@ mod config;
 mod contacts;
 mod ctx;
 mod direct;
+mod double;
 mod ending;
 mod grids;
 mod home;

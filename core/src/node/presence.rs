@@ -28,7 +28,8 @@ fn turn(people: &BTreeSet<ActorId>, last: Option<ActorId>) -> Vec<ActorId> {
 }
 
 impl Ctx {
-    fn presence(&self, status: &str, away: Option<&str>) -> String {
+    fn presence(&mut self, status: &str, away: Option<&str>) -> String {
+        self.double.say(self.now.wall);
         let mut e = Envelope {
             ts: Some(self.ts()),
             ..Envelope::new("PRESENCE").from(self.me().to_string()).param(status)
@@ -93,12 +94,19 @@ impl Ctx {
         let Some(actor) = e.from.as_deref().and_then(|f| ActorId::parse(f).ok()) else {
             return;
         };
-        let Some(card) = self.contacts.card(&actor) else {
+        let own = actor == self.me();
+        let Some(card) = self.contacts.card(&actor).or(own.then_some(&self.card)) else {
             return;
         };
         let ts = e.ts.as_deref().and_then(crate::envelope::parse_ts).unwrap_or(0);
         let fresh = self.now.wall.abs_diff(ts) < TTL + self.cfg.clock_skew;
         if e.command != "PRESENCE" || !fresh || e.verify(Domain::Presence, card.keys()).is_err() {
+            return;
+        }
+        if own {
+            if self.double.is_other(ts) {
+                self.tell_double();
+            }
             return;
         }
         let status = match e.params.first().map(String::as_str) {
@@ -111,9 +119,6 @@ impl Ctx {
     }
 
     fn set_presence(&mut self, actor: ActorId, status: &str, text: &str) {
-        if actor == self.me() {
-            return;
-        }
         let new = Presence { status: status.to_owned(), text: text.to_owned() };
         let old = self.contacts.presence.insert(actor, new.clone());
         let unchanged = old.as_ref() == Some(&new) || (old.is_none() && status == "offline");

@@ -76,6 +76,7 @@ impl Node {
             refused: refused::Refused::default(),
             after_join: Vec::new(),
             looked_at: None,
+            double: double::Double::default(),
             status_dirty: false,
             stopping: false,
             id: identity,

@@ -11,6 +11,7 @@ mod history;
 mod keys;
 mod lost;
 mod names;
+mod profile;
 mod unread;
 
 use kirc_core::Envelope;

@@ -352,6 +352,9 @@ impl Channel {
     /// stamped since stands in its place, and has to be stamped anew behind it.
     pub fn remember(&mut self, cx: &mut Ctx, id: MsgId) {
         cx.last_id = cx.last_id.max(id);
+        if self.past.is_none() && cx.double.works(id.millis()) {
+            cx.tell_double();
+        }
         // Ids only grow. These were made since by a clock that had been set back.
         while let Some(i) = self.outbox.iter().position(|o| o.id <= id) {
             if let Some(out) = self.outbox.remove(i) {
