@@ -54,6 +54,9 @@ enum What {
         /// Take the mark away
         #[arg(long)]
         revoke: bool,
+        /// Which key was compared, by its fingerprint, where a new one is held back
+        #[arg(long, value_name = "FINGERPRINT", requires = "confirm")]
+        key: Option<String>,
     },
     /// Add the owner of a card
     #[command(after_help = "Examples:\n  kirc contacts add bob.card")]
@@ -103,8 +106,8 @@ pub fn run(global: &Global, args: &ContactsArgs) -> Outcome {
     block_on(async {
         let mut talk = Talk::open(&config, &[]).await?;
         let result = match &args.what {
-            What::Verify { nick, confirm, revoke } => {
-                verify(&mut talk, nick, (*confirm, *revoke), args.json).await
+            What::Verify { nick, confirm, revoke, key } => {
+                verify(&mut talk, nick, (*confirm, *revoke), key.as_deref(), args.json).await
             }
             what => match talk.ask(question).await {
                 Ok(answer) => contacts(&answer, what, args.json),
@@ -160,10 +163,16 @@ fn contacts(answer: &Envelope, what: &What, json: bool) -> Outcome {
     Ok(())
 }
 
-async fn verify(talk: &mut Talk, nick: &str, (confirm, revoke): (bool, bool), json: bool) -> Outcome {
+async fn verify(
+    talk: &mut Talk,
+    nick: &str,
+    (confirm, revoke): (bool, bool),
+    key: Option<&str>,
+    json: bool,
+) -> Outcome {
     let question = Envelope::new("VERIFY").to(nick);
     let question = match (confirm, revoke) {
-        (true, _) => question.param("confirm"),
+        (true, _) => key.into_iter().fold(question.param("confirm"), Envelope::param),
         (_, true) => question.param("revoke"),
         _ => question,
     };
@@ -173,15 +182,33 @@ async fn verify(talk: &mut Talk, nick: &str, (confirm, revoke): (bool, bool), js
     }
     tell(&answer)?;
     let trusted = answer.get("trust").and_then(Value::as_str) == Some("verified");
-    if confirm || revoke || trusted || !std::io::stdin().is_terminal() {
+    let held = answer.get("held").and_then(|h| h["fingerprint"].as_str()).map(str::to_owned);
+    if confirm || revoke || (trusted && held.is_none()) || !std::io::stdin().is_terminal() {
         return Ok(());
     }
-    let same = tokio::task::block_in_place(|| {
-        inquire::Confirm::new("Does the other side see the same safety number?").with_default(false).prompt()
+    let known = answer.get("fingerprint").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let meant = tokio::task::block_in_place(|| match held {
+        None => {
+            let asked = "Does the other side see the same safety number?";
+            inquire::Confirm::new(asked).with_default(false).prompt().map(|same| same.then_some(known))
+        }
+        Some(held) => {
+            let choices = vec![
+                format!("none of them"),
+                format!("the one known until now: {known}"),
+                format!("the new one: {held}"),
+            ];
+            let choice = inquire::Select::new("Which of the two has the other side?", choices).raw_prompt();
+            choice.map(|choice| match choice.index {
+                1 => Some(known),
+                2 => Some(held),
+                _ => None,
+            })
+        }
     });
-    match same {
-        Ok(true) => {
-            let question = Envelope::new("VERIFY").to(nick).param("confirm");
+    match meant {
+        Ok(Some(key)) => {
+            let question = Envelope::new("VERIFY").to(nick).param("confirm").param(key);
             tell(&talk.ask(question).await?)
         }
         _ => show::say("Not verified. If the numbers differ, somebody may be in between."),
@@ -200,5 +227,13 @@ fn tell(answer: &Envelope) -> Outcome {
         field("fingerprint"),
         field("own_fingerprint"),
         field("safety_number"),
+    ))?;
+    let Some(held) = answer.get("held") else { return Ok(()) };
+    let of_held = |name: &str| show::clean(held[name].as_str().unwrap_or(""));
+    show::say(&format!(
+        "A new key of {0} is held back, with what was said under it:\n  its fingerprint    {1}\n  safety number      {2}\nConfirm the key that you have compared: kirc contacts verify {0} --confirm --key FINGERPRINT",
+        field("nick"),
+        of_held("fingerprint"),
+        of_held("safety_number"),
     ))
 }

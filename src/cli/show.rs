@@ -54,6 +54,11 @@ pub fn lines(envelope: &Envelope, with_date: bool) -> Vec<String> {
         let why = envelope.meta_str("reason").unwrap_or("the author's key has changed");
         last.push_str(&format!(" [unverified: {}]", clean(why)));
     }
+    if envelope.meta.get("namesake").is_some_and(|v| v == true)
+        && let Some(last) = text.last_mut()
+    {
+        last.push_str(&format!(" [not the {from} whose key you know]"));
+    }
     let first = text.first().map(String::as_str).unwrap_or("");
     let param = |i: usize| clean(envelope.params.get(i).map(String::as_str).unwrap_or(""));
     let reason = || match first {
@@ -130,6 +135,8 @@ mod tests {
 
     #[test]
     fn what_is_doubtful_says_so() {
+        let other = Envelope::new("PRIVMSG").from("bob").to("#net").line("hi").meta("namesake", true);
+        assert!(lines(&other, false)[0].ends_with("<bob> hi [not the bob whose key you know]"));
         let said = Envelope::new("PRIVMSG").from("bob").to("al").line("hi").meta("state", "unverified");
         assert!(lines(&said.meta("reason", "clocks"), false)[0].ends_with("<bob> hi [unverified: clocks]"));
     }

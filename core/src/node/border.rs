@@ -37,9 +37,10 @@ pub(crate) fn user_meta(e: &Envelope) -> Map<String, Value> {
 
 /// What a session put into `meta` that would be lost in silence: neither what passes nor a field of docs/session.md.
 pub(crate) fn strange_meta(e: &Envelope) -> Option<EnvelopeError> {
-    const OURS: [&str; 24] = [
+    const OURS: [&str; 25] = [
         "label", "ch", "n", "after", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state", "self",
-        "verified", "mention", "late", "stream", "id", "replay", "limit", "more", "alone", "reason", "time",
+        "verified", "namesake", "mention", "late", "stream", "id", "replay", "limit", "more", "alone",
+        "reason", "time",
     ];
     let strange = e.meta.iter().find(|(k, v)| !passes(k, v) && !OURS.contains(&k.as_str()));
     strange.map(|(name, _)| {

@@ -2,7 +2,7 @@
 //!
 //! A key that changes is never accepted here without the user.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,17 @@ pub(crate) struct Presence {
     pub text: String,
 }
 
+/// Who is meant by a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// This one.
+    One(ActorId),
+    /// One of these: whoever asked has to say which.
+    Several(Vec<ActorId>),
+    /// Nobody who is known.
+    Nobody,
+}
+
 #[derive(Default)]
 pub(crate) struct Contacts {
     pub list: BTreeMap<ActorId, Contact>,
@@ -44,6 +55,8 @@ pub(crate) struct Contacts {
     met: BTreeMap<ActorId, Card>,
     pub presence: BTreeMap<ActorId, Presence>,
     known_channels: BTreeMap<String, String>,
+    /// Who bears the nick of a contact with other keys.
+    namesakes: BTreeSet<ActorId>,
     /// Conflicts that were told already.
     told: BTreeMap<ActorId, ActorId>,
 }
@@ -53,13 +66,19 @@ impl Contacts {
         self.list.get(actor).map(|c| &c.card).or_else(|| self.met.get(actor))
     }
 
-    pub fn meet(&mut self, card: &Card) {
-        if let Some(contact) = self.list.get_mut(&card.actor())
-            && card.rev() > contact.card.rev()
-        {
+    /// Somebody's card is seen. Answers the contact, if it is one whose card this makes newer.
+    pub fn meet(&mut self, card: &Card) -> Option<Contact> {
+        let before = self.met.insert(card.actor(), card.clone());
+        let contact = self.list.get_mut(&card.actor()).filter(|c| card.rev() > c.card.rev());
+        let contact = contact.map(|contact| {
             contact.card = card.clone();
+            contact.clone()
+        });
+        if before.as_ref().is_none_or(|before| before.nick() != card.nick()) {
+            self.mark_namesakes(card);
+            before.iter().for_each(|before| self.mark_namesakes(before));
         }
-        self.met.insert(card.actor(), card.clone());
+        contact
     }
 
     pub fn nick_of(&self, actor: &ActorId) -> String {
@@ -68,23 +87,59 @@ impl Contacts {
             .unwrap_or_else(|| actor.to_string().chars().take(12).collect())
     }
 
-    /// An actor by nick (contacts first) or by its id.
-    pub fn find(&self, nick: &str) -> Option<ActorId> {
-        if let Ok(actor) = ActorId::parse(nick) {
-            return self.card(&actor).map(Card::actor);
+    /// Who is meant by a nick or an actor id: the contact whose keys were compared, else another contact, else somebody met;
+    /// of several the one who is here. A key that is held back is nobody as long as somebody else has the name.
+    pub fn named(&self, name: &str, here: impl Fn(&ActorId) -> bool) -> Named {
+        if let Ok(actor) = ActorId::parse(name) {
+            return self.card(&actor).map_or(Named::Nobody, |card| Named::One(card.actor()));
         }
-        let folded = casefold(nick);
+        let folded = casefold(name);
         let of = |c: &Card| casefold(c.nick().as_str()) == folded;
-        // Whose keys were compared is who was meant; a key that is held is nobody yet.
-        let rank = |c: &&Contact| match c.trust {
-            Trust::Verified => 0,
-            Trust::Tofu => 1,
-            Trust::Held => 2,
+        let contacts = |trust: Trust| -> Vec<ActorId> {
+            let all = self.list.iter().filter(|(_, c)| c.trust == trust && of(&c.card));
+            all.map(|(actor, _)| *actor).collect()
         };
-        let contact = self.list.values().filter(|c| of(&c.card)).min_by_key(rank);
-        let here = |a: &ActorId| self.presence.get(a).is_some_and(|p| p.status != "offline");
-        let met = || self.met.values().filter(|c| of(c)).map(Card::actor).max_by_key(here);
-        contact.map(|c| c.card.actor()).or_else(met)
+        let strangers = || -> Vec<ActorId> {
+            let all = self.met.iter().filter(|(actor, card)| !self.list.contains_key(actor) && of(card));
+            all.map(|(actor, _)| *actor).collect()
+        };
+        let tiers = [Trust::Verified, Trust::Tofu].into_iter().map(contacts);
+        let mut tiers = tiers
+            .chain(std::iter::once_with(strangers))
+            .chain(std::iter::once_with(|| contacts(Trust::Held)));
+        let Some(all) = tiers.find(|tier| !tier.is_empty()) else { return Named::Nobody };
+        let present: Vec<ActorId> = all.iter().copied().filter(|actor| here(actor)).collect();
+        match (all.as_slice(), present.as_slice()) {
+            ([one], _) | (_, [one]) => Named::One(*one),
+            (_, []) => Named::Several(all),
+            _ => Named::Several(present),
+        }
+    }
+
+    /// Whether somebody else is known better under somebody's nick: what it says is marked.
+    pub fn is_namesake(&self, actor: &ActorId) -> bool {
+        self.namesakes.contains(actor)
+    }
+
+    /// Looks again who bears the nick of a contact.
+    fn mark_namesakes(&mut self, card: &Card) {
+        let nick = card.nick();
+        let best = self.list.values().filter(|c| c.card.nick() == nick && c.trust != Trust::Held);
+        let best = best.min_by_key(|c| (c.trust != Trust::Verified, c.since)).map(|c| c.card.actor());
+        let named = |c: &Card| c.nick() == nick;
+        let Some(best) = best else {
+            let (list, met) = (&self.list, &self.met);
+            let card = |actor: &ActorId| list.get(actor).map(|c| &c.card).or_else(|| met.get(actor));
+            self.namesakes.retain(|actor| card(actor).is_some_and(|c| !named(c)));
+            return;
+        };
+        let known = self.list.values().map(|c| &c.card).chain(self.met.values());
+        for other in known.filter(|c| named(c)) {
+            match best == other.actor() {
+                true => self.namesakes.remove(&other.actor()),
+                false => self.namesakes.insert(other.actor()),
+            };
+        }
     }
 
     pub fn verified(&self, actor: &ActorId) -> bool {
@@ -138,6 +193,27 @@ impl Contacts {
             card.nick(),
             card.nick(),
         ))
+    }
+
+    /// Keeps a contact.
+    pub fn keep(&mut self, contact: Contact) {
+        let card = contact.card.clone();
+        self.list.insert(card.actor(), contact);
+        self.met.insert(card.actor(), card.clone());
+        self.mark_namesakes(&card);
+    }
+
+    /// Forgets one.
+    pub fn forget(&mut self, actor: &ActorId) {
+        if let Some(contact) = self.list.remove(actor) {
+            self.namesakes.remove(actor);
+            self.mark_namesakes(&contact.card);
+        }
+    }
+
+    /// The key that waits under a nick for the user's word.
+    pub fn held_as(&self, nick: &Nick) -> Option<&Contact> {
+        self.list.values().find(|c| c.trust == Trust::Held && c.card.nick() == nick)
     }
 
     pub fn is_away(&self, actor: &ActorId) -> bool {

@@ -181,7 +181,7 @@ impl Node {
         }
         let name = inner.params.first().and_then(|n| ChannelName::parse(n).ok());
         let Some(name) = name else { return };
-        self.cx.contacts.meet(&card);
+        self.cx.meet(&card);
         // On another grid than ours it is called by the contact whose grid it is.
         let grid = inner.get("grid").and_then(Value::as_str).unwrap_or(&self.cx.cfg.home.cluster);
         let owner = self.cx.contacts.list.values().find(|c| c.card.address().cluster == grid);

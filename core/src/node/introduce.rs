@@ -7,6 +7,19 @@ use crate::identity::Card;
 use crate::ids::ActorId;
 use crate::port::Table;
 
+impl Ctx {
+    /// Somebody's card is seen, by whatever way. A contact's new nick is remembered; if it is that of another contact with other
+    /// keys, the user is told.
+    pub(crate) fn meet(&mut self, card: &Card) {
+        if let Some(contact) = self.contacts.meet(card) {
+            self.put_sealed(Table::Contact, card.actor().to_string(), &contact);
+        }
+        if let Some(text) = self.contacts.conflict(card) {
+            self.alarm(card.nick().as_str(), "key-changed", text);
+        }
+    }
+}
+
 /// Who it is that writes to us, and how far it is trusted; a stranger becomes a contact on first use.
 pub(crate) fn introduce(cx: &mut Ctx, e: &Envelope) -> Option<(Card, Trust)> {
     let from = ActorId::parse(e.from.as_deref()?).ok()?;
@@ -15,7 +28,7 @@ pub(crate) fn introduce(cx: &mut Ctx, e: &Envelope) -> Option<(Card, Trust)> {
     if let Some(card) = &given {
         let newer = cx.contacts.card(&from).is_none_or(|known| card.rev() > known.rev());
         if newer {
-            cx.contacts.meet(card);
+            cx.meet(card);
         }
     }
     let card = cx.contacts.card(&from).cloned()?;
@@ -29,6 +42,6 @@ pub(crate) fn introduce(cx: &mut Ctx, e: &Envelope) -> Option<(Card, Trust)> {
     if let Some(text) = cx.contacts.conflict(&card) {
         cx.alarm(card.nick().as_str(), "key-changed", text);
     }
-    cx.contacts.list.insert(from, contact);
+    cx.contacts.keep(contact);
     Some((card, trust))
 }

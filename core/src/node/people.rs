@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::contacts::{Contact, Trust};
+use super::contacts::{Contact, Named, Trust};
 use super::ctx::Origin;
 use super::*;
 use crate::channel::ActKind;
@@ -35,15 +35,23 @@ impl Node {
             let said = Envelope::new("NICK").from(old).param(nick.as_str()).meta("self", true);
             return self.cx.reply(origin, said.meta("actor", self.cx.me().to_string()));
         }
-        self.new_card(&nick);
-        self.cx.put(Table::Setting, "nick", &nick);
+        let card = self.card_as(&nick);
+        let kind = ActKind::Card { card: Box::new(card.clone()) };
+        let joined = self.channels.values().filter(|c| c.phase == Phase::Joined);
+        let states = joined.filter_map(|c| c.replica.as_ref()).map(|r| &r.state);
+        // One name everywhere: where a channel does not allow it, it is taken nowhere.
+        if let Some(refusal) =
+            states.filter_map(|state| state.allows(self.cx.me(), kind.clone()).err()).next()
+        {
+            let own = self.cx.nick().as_str().to_owned();
+            return self.cx.reply(origin, refusal.to_envelope(&own));
+        }
+        let chosen = profile::Chosen { nick: nick.clone(), instead_of: self.cx.cfg.nick.clone() };
+        self.cx.put(Table::Setting, "nick", &chosen);
         let said = Envelope::new("NICK").from(old).param(nick.as_str()).meta("self", true);
         let said = said.meta("actor", self.cx.me().to_string());
         self.cx.broadcast(&said, Some(origin));
-        let kind = ActKind::Card { card: Box::new(self.cx.card.clone()) };
-        for channel in self.channels.values_mut().filter(|c| c.phase == Phase::Joined) {
-            channel.submit(&mut self.cx, kind.to_envelope(), None, channel::OutKind::Kept, None);
-        }
+        self.take_card(card);
         self.cx.status_dirty = true;
     }
 
@@ -59,15 +67,52 @@ impl Node {
     pub(super) fn keep_contact(&mut self, contact: Contact) {
         let actor = contact.card.actor();
         self.cx.put_sealed(Table::Contact, actor.to_string(), &contact);
-        self.cx.contacts.meet(&contact.card);
-        self.cx.contacts.list.insert(actor, contact);
+        self.cx.contacts.keep(contact);
+    }
+
+    /// Who is meant by a nick or an actor id.
+    pub(super) fn named(&self, name: &str) -> Named {
+        let presence = |actor: &ActorId| self.cx.contacts.presence.get(actor);
+        let states = || self.channels.values().filter_map(|c| c.replica.as_ref()).map(|r| &r.state);
+        self.cx.contacts.named(name, |actor| {
+            presence(actor).is_some_and(|p| p.status != "offline")
+                || states().any(|state| state.members.contains_key(actor))
+        })
+    }
+
+    /// The same where it can be no question.
+    pub(super) fn find(&self, name: &str) -> Option<ActorId> {
+        match self.named(name) {
+            Named::One(actor) => Some(actor),
+            Named::Several(_) | Named::Nobody => None,
+        }
+    }
+
+    /// Asks which of several who bear one nick is meant.
+    pub(super) fn ask_which(&mut self, origin: &Origin, name: &str, all: &[ActorId]) {
+        let one = |actor: &ActorId| {
+            let print = self.cx.contacts.card(actor).map(|c| c.keys().fingerprint()).unwrap_or_default();
+            format!("{actor} (fingerprint {print})")
+        };
+        let ids: Vec<String> = all.iter().map(one).collect();
+        let text =
+            format!("{} people are called {name}: say which by the id: {}", all.len(), ids.join(" or "));
+        self.cx.numeric(origin, numeric::ERR_TOOMANYTARGETS, &[name], &text);
     }
 
     pub(super) fn whois(&mut self, origin: &Origin, e: &Envelope) {
         let nick = e.to.clone().unwrap_or_default();
         let me = self.cx.me();
         let own = Nick::parse(&nick).is_ok_and(|n| n == *self.cx.nick());
-        let found = if own { Some(me) } else { self.cx.contacts.find(&nick) };
+        let found = match self.named(&nick) {
+            _ if own => Some(me),
+            Named::One(actor) => Some(actor),
+            Named::Several(all) => {
+                self.ask_which(origin, &nick, &all);
+                return self.cx.numeric(origin, numeric::RPL_ENDOFWHOIS, &[&nick], "");
+            }
+            Named::Nobody => None,
+        };
         let card = found
             .and_then(|a| if own { Some(self.cx.card.clone()) } else { self.cx.contacts.card(&a).cloned() });
         let Some(card) = card else {
@@ -107,13 +152,20 @@ impl Node {
         self.cx.numeric(origin, numeric::RPL_ENDOFWHOIS, &[&name], "");
     }
 
+    /// Compares keys. Where a key is held back under a contact's nick both are shown, and `confirm` says which is meant.
     pub(super) fn verify(&mut self, origin: &Origin, e: &Envelope) {
         let nick = e.to.clone().unwrap_or_default();
-        let card = self.cx.contacts.find(&nick).and_then(|a| self.cx.contacts.card(&a).cloned());
-        let Some(card) = card else {
+        let found = match self.named(&nick) {
+            Named::One(actor) => self.cx.contacts.card(&actor).cloned(),
+            Named::Several(all) => return self.ask_which(origin, &nick, &all),
+            Named::Nobody => None,
+        };
+        let Some(card) = found else {
             let text = format!("{nick} is not among your contacts");
             return self.cx.numeric(origin, numeric::ERR_NOSUCHNICK, &[&nick], &text);
         };
+        let held = self.cx.contacts.held_as(card.nick()).map(|c| c.card.clone());
+        let held = held.filter(|held| held.actor() != card.actor());
         let trust = match e.params.first().map(String::as_str) {
             None => None,
             Some("confirm") => Some(Trust::Verified),
@@ -123,20 +175,61 @@ impl Node {
                 return self.cx.error(origin, text);
             }
         };
+        let meant = match (&held, e.params.get(1)) {
+            (_, Some(key)) => {
+                let all = [Some(&card), held.as_ref()].into_iter().flatten();
+                let Some(meant) = all.into_iter().find(|card| names_key(key, card)) else {
+                    let text = format!("{key} is the fingerprint or id of no key of {nick}");
+                    return self.cx.error(origin, text);
+                };
+                meant.clone()
+            }
+            // By its id it is said which one.
+            (Some(held), None) if trust == Some(Trust::Verified) && ActorId::parse(&nick).is_err() => {
+                let text = format!(
+                    "{nick} has two keys here, {} and, held back, {}: say behind \"confirm\" which one you have compared",
+                    card.keys().fingerprint(),
+                    held.keys().fingerprint()
+                );
+                return self.cx.error(origin, text);
+            }
+            _ => card,
+        };
         if let Some(trust) = trust {
-            let contact = Contact { card: card.clone(), trust, since: self.cx.now.wall };
-            self.keep_contact(contact);
+            self.trust(&meant, trust);
         }
-        let trust = self.cx.contacts.list.get(&card.actor()).map_or(Trust::Tofu, |c| c.trust);
-        let answer = Envelope::new("VERIFY")
-            .to(card.nick().as_str())
-            .field("nick", card.nick().as_str())
-            .field("actor", card.actor().to_string())
-            .field("fingerprint", card.keys().fingerprint())
-            .field("own_fingerprint", self.cx.id.public().fingerprint())
-            .field("safety_number", safety_number(self.cx.id.public(), card.keys()))
+        let list = &self.cx.contacts.list;
+        let trust = list.get(&meant.actor()).map_or(Trust::Tofu, |c| c.trust);
+        let own = self.cx.id.public();
+        let mut answer = Envelope::new("VERIFY")
+            .to(meant.nick().as_str())
+            .field("nick", meant.nick().as_str())
+            .field("actor", meant.actor().to_string())
+            .field("fingerprint", meant.keys().fingerprint())
+            .field("own_fingerprint", own.fingerprint())
+            .field("safety_number", safety_number(own, meant.keys()))
             .field("trust", json!(trust));
+        let held =
+            held.filter(|h| h.actor() != meant.actor() && self.cx.contacts.list.contains_key(&h.actor()));
+        if let Some(held) = held {
+            let held = json!({
+                "actor": held.actor().to_string(),
+                "fingerprint": held.keys().fingerprint(),
+                "safety_number": safety_number(own, held.keys()),
+            });
+            answer = answer.field("held", held);
+        }
         self.cx.reply(origin, answer);
+    }
+
+    /// Somebody is trusted as far as this from now on. If its key was held back that is the user's word for it: what waited is
+    /// shown, and the key that it replaces goes.
+    fn trust(&mut self, card: &Card, trust: Trust) {
+        let before = self.cx.contacts.list.get(&card.actor()).map(|c| c.trust);
+        self.keep_contact(Contact { card: card.clone(), trust, since: self.cx.now.wall });
+        if before == Some(Trust::Held) && trust != Trust::Held {
+            self.replace_key(card);
+        }
     }
 
     fn contact_value(&self, contact: &Contact) -> Value {
@@ -157,18 +250,28 @@ impl Node {
         let what = e.params.first().map_or("list", String::as_str).to_owned();
         let nick = e.params.get(1).cloned().unwrap_or_default();
         let found = if what == "accept" || what == "reject" { self.held(&nick) } else { self.listed(&nick) };
+        let several = match (what.as_str(), self.named(&nick)) {
+            ("show" | "remove", Named::Several(all)) => Some(all),
+            _ => None,
+        };
+        if let Some(all) = several {
+            return self.ask_which(origin, &nick, &all);
+        }
         let body = match what.as_str() {
             "list" => self.cx.contacts.list.values().map(|c| self.contact_value(c)).collect(),
             "add" => {
                 let card = e.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
                 match card.as_ref().map(Card::parse) {
                     Some(Ok(card)) => {
-                        let held = self.cx.contacts.rival(&card).is_some();
-                        let trust = if held { Trust::Held } else { Trust::Tofu };
-                        let contact = Contact { card, trust, since: self.cx.now.wall };
-                        let value = vec![self.contact_value(&contact)];
-                        self.keep_contact(contact);
-                        value
+                        let known = self.cx.contacts.list.get(&card.actor()).map(|c| c.trust);
+                        let trust = match known {
+                            _ if self.cx.contacts.rival(&card).is_some() => Trust::Held,
+                            Some(trust) if trust != Trust::Held => trust,
+                            _ => Trust::Tofu,
+                        };
+                        self.trust(&card, trust);
+                        let contact = self.cx.contacts.list.get(&card.actor());
+                        contact.map(|c| self.contact_value(c)).into_iter().collect()
                     }
                     Some(Err(why)) => {
                         return self.cx.error(origin, format!("That is no card: {why}"));
@@ -185,9 +288,13 @@ impl Node {
                 };
                 let actor = contact.card.actor();
                 match what.as_str() {
-                    "show" => vec![self.contact_value(&contact)],
+                    "show" => {
+                        let held = self.cx.contacts.held_as(contact.card.nick());
+                        let held = held.filter(|held| held.card.actor() != actor);
+                        std::iter::once(&contact).chain(held).map(|c| self.contact_value(c)).collect()
+                    }
                     "accept" => {
-                        self.accept_key(&contact);
+                        self.trust(&contact.card, Trust::Tofu);
                         self.cx
                             .contacts
                             .list
@@ -197,7 +304,7 @@ impl Node {
                     }
                     "reject" | "remove" => {
                         self.cx.store(StoreOp::Delete { table: Table::Contact, key: actor.to_string() });
-                        self.cx.contacts.list.remove(&actor);
+                        self.cx.contacts.forget(&actor);
                         return self.end_contact(&contact, (origin.clone(), what.clone()));
                     }
                     other => {
@@ -215,18 +322,18 @@ impl Node {
     }
 
     fn listed(&self, nick: &str) -> Option<&Contact> {
-        self.cx.contacts.find(nick).and_then(|a| self.cx.contacts.list.get(&a))
+        self.find(nick).and_then(|a| self.cx.contacts.list.get(&a))
     }
 
-    fn held(&self, nick: &str) -> Option<&Contact> {
-        let nick = Nick::parse(nick).ok()?;
-        self.cx.contacts.list.values().find(|c| c.trust == Trust::Held && *c.card.nick() == nick)
+    fn held(&self, name: &str) -> Option<&Contact> {
+        let by_id = ActorId::parse(name).ok().and_then(|actor| self.cx.contacts.list.get(&actor));
+        let by_nick = || Nick::parse(name).ok().and_then(|nick| self.cx.contacts.held_as(&nick));
+        by_id.filter(|c| c.trust == Trust::Held).or_else(by_nick)
     }
 
     /// The user says that the new key is right: what was held is shown, the old contact goes.
-    fn accept_key(&mut self, contact: &Contact) {
-        let actor = contact.card.actor();
-        let nick = contact.card.nick();
+    fn replace_key(&mut self, card: &Card) {
+        let (actor, nick) = (card.actor(), card.nick());
         let old: Vec<ActorId> = self
             .cx
             .contacts
@@ -237,17 +344,19 @@ impl Node {
             .collect();
         for gone in old {
             self.cx.store(StoreOp::Delete { table: Table::Contact, key: gone.to_string() });
-            self.cx.contacts.list.remove(&gone);
+            self.cx.contacts.forget(&gone);
             if let Some(name) = self.granted_to(&gone) {
                 self.end(name, nick.as_str().to_owned(), None);
             }
         }
-        self.keep_contact(Contact {
-            card: contact.card.clone(),
-            trust: Trust::Tofu,
-            since: self.cx.now.wall,
-        });
         let query = Query::History { target: start::direct_target(&actor), before: None, limit: 500 };
         self.cx.query(query, Waiting::Held(actor));
     }
+}
+
+/// Whether a key is meant by its fingerprint, with or without blanks, or by its actor id.
+fn names_key(said: &str, card: &Card) -> bool {
+    let plain = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    let said = plain(said);
+    said == plain(&card.keys().fingerprint()) || said == plain(&card.actor().to_string())
 }

@@ -39,20 +39,44 @@ impl Profile {
     }
 
     /// A card that says the same keeps its revision, so that nobody has to take note of it.
-    pub fn card_rev(&self, now: Millis, config: &Config) -> u64 {
-        if self.of == mark(config.nick.as_str(), &self.public) { self.rev } else { now.max(self.rev + 1) }
+    pub fn card_rev(&self, now: Millis, nick: &Nick) -> u64 {
+        if self.of == mark(nick.as_str(), &self.public) { self.rev } else { now.max(self.rev + 1) }
+    }
+}
+
+/// A nick that the user took instead of the one that is set.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Chosen {
+    pub nick: Nick,
+    pub instead_of: Nick,
+}
+
+impl Chosen {
+    /// The nick to go by: the chosen one, until another one is set.
+    pub fn restore(values: &BTreeMap<(Table, String), Vec<u8>>, set: &Nick) -> Nick {
+        let kept = values.get(&(Table::Setting, "nick".into()));
+        let chosen = kept.and_then(|v| serde_json::from_slice::<Self>(v).ok());
+        chosen.filter(|c| c.instead_of == *set).map_or_else(|| set.clone(), |c| c.nick)
     }
 }
 
 impl Node {
-    /// Makes the card anew and keeps what it is made of.
-    pub(super) fn new_card(&mut self, nick: &Nick) {
+    /// The card with this nick and the profile as it is now.
+    pub(super) fn card_as(&self, nick: &Nick) -> Card {
         let rev = self.cx.now.wall.max(self.cx.card.rev() + 1);
         let address = self.cx.card.address().clone();
-        self.cx.card = Card::create(&self.cx.id, nick, &address, self.profile.public.clone(), rev);
+        Card::create(&self.cx.id, nick, &address, self.profile.public.clone(), rev)
+    }
+
+    /// Goes by this card from now on, everywhere.
+    pub(super) fn take_card(&mut self, card: Card) {
+        self.cx.card = card;
         self.keep_profile();
         if self.profile.published {
             self.publish_profile();
+        }
+        for channel in self.channels.values_mut() {
+            channel.renew_card(&mut self.cx);
         }
     }
 
@@ -88,7 +112,8 @@ impl Node {
                     self.keep_profile();
                 } else {
                     let nick = self.cx.nick().clone();
-                    self.new_card(&nick);
+                    let card = self.card_as(&nick);
+                    self.take_card(card);
                 }
             }
             Some("publish") => {
@@ -144,10 +169,7 @@ impl Node {
         let Some(card) = card.filter(|c| Nick::parse(nick).is_ok_and(|n| n == *c.nick())) else {
             return self.cx.error(origin, format!("What is published as {nick} is no valid profile"));
         };
-        if let Some(text) = self.cx.contacts.conflict(&card) {
-            self.cx.alarm(nick, "key-changed", text);
-        }
-        self.cx.contacts.meet(&card);
+        self.cx.meet(&card);
         self.cx.reply(origin, profile_answer(&card));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::channel::{Join, given_id};
 use super::config::Home;
+use super::contacts::Named;
 use super::ctx::Origin;
 use super::*;
 use crate::channel::Refusal;
@@ -168,7 +169,7 @@ impl Node {
         let Some(nick) = name.contact() else {
             return Ok((name, self.cx.cfg.home.clone()));
         };
-        let owner = self.cx.contacts.find(nick).and_then(|a| self.cx.contacts.card(&a));
+        let owner = self.find(nick).and_then(|a| self.cx.contacts.card(&a));
         let Some(owner) = owner else {
             return Err(format!("{nick} is nobody you know: accept an invite by {nick} first"));
         };
@@ -205,7 +206,7 @@ impl Node {
         match e.command.as_str() {
             "PRIVMSG" | "NOTICE" => self.direct(origin, &to, e),
             "TYPING" => {
-                if let Some(actor) = self.cx.contacts.find(&to).filter(|_| self.cx.cfg.send_typing) {
+                if let Some(actor) = self.find(&to).filter(|_| self.cx.cfg.send_typing) {
                     let state = e.params.first().map_or("active", String::as_str).to_owned();
                     self.cx.send_direct_typing(actor, &state);
                 }
@@ -224,7 +225,15 @@ impl Node {
     }
 
     fn direct(&mut self, origin: &Origin, to: &str, e: &Envelope) {
-        let Some(actor) = self.cx.contacts.find(to) else {
+        let found = match self.named(to) {
+            Named::One(actor) => Some(actor),
+            Named::Several(all) => {
+                self.ask_which(origin, to, &all);
+                return self.refused_at_once(origin, e);
+            }
+            Named::Nobody => None,
+        };
+        let Some(actor) = found else {
             let text = format!(
                 "{to} is nobody you know: meet in a channel, accept an invite, or look for a published profile with /profile find {to}"
             );
@@ -274,7 +283,7 @@ impl Node {
 
     /// WHO of a nick: one line, if it is somebody we know.
     fn who(&mut self, origin: &Origin, nick: &str) {
-        if let Some(actor) = self.cx.contacts.find(nick)
+        if let Some(actor) = self.find(nick)
             && let Some(card) = self.cx.contacts.card(&actor).cloned()
         {
             let here = if self.cx.contacts.is_away(&actor) { "G" } else { "H" };
@@ -297,7 +306,7 @@ impl Node {
         let Some(name) = e.params.first().cloned() else {
             return self.cx.numeric(origin, numeric::ERR_NEEDMOREPARAMS, &["INVITE"], "");
         };
-        let Some(target) = self.cx.contacts.find(&nick) else {
+        let Some(target) = self.find(&nick) else {
             return self.cx.numeric(origin, numeric::ERR_NOSUCHNICK, &[&nick], "");
         };
         match self.channel(&name) {
@@ -349,7 +358,7 @@ impl Node {
             let joined = self.channels.get(&key).filter(|c| c.replica.is_some()).map(Channel::target);
             return joined.or_else(|| self.cx.contacts.known_channel(&key));
         }
-        self.cx.contacts.find(to).map(|a| start::direct_target(&a))
+        self.find(to).map(|a| start::direct_target(&a))
     }
 
     fn unseal(&self, row: &MessageRow) -> Option<Envelope> {
@@ -415,7 +424,7 @@ impl Node {
             self.cx.deliver(session, Envelope::new("MARKREAD").to(to.as_str()).param(id.as_str()));
         }
         if !to.starts_with('#') && self.cx.cfg.read_receipts {
-            let card = self.cx.contacts.find(&to).and_then(|a| self.cx.contacts.card(&a).cloned());
+            let card = self.find(&to).and_then(|a| self.cx.contacts.card(&a).cloned());
             if let Some(card) = card
                 && let Some(direct) = self.directs.get_mut(&card.actor())
             {

@@ -31,7 +31,7 @@ impl Node {
             let plain = open(value)?;
             let contact: Contact =
                 serde_json::from_slice(&plain).map_err(|e| broken(format!("contact {key}: {e}")))?;
-            contacts.list.insert(contact.card.actor(), contact);
+            contacts.keep(contact);
         }
         for ((_, key), value) in of(values, Table::Setting) {
             if let (Some(name), Ok(id)) =
@@ -50,8 +50,9 @@ impl Node {
             }
         }
         let profile = profile::Profile::restore(values, &identity);
-        let rev = profile.card_rev(now.wall, &config);
-        let card = Card::create(&identity, &config.nick, &config.address, profile.public(), rev);
+        let nick = profile::Chosen::restore(values, &config.nick);
+        let rev = profile.card_rev(now.wall, &nick);
+        let card = Card::create(&identity, &nick, &config.address, profile.public(), rev);
         let mut cx = Ctx {
             card,
             rng: rng(seed),
@@ -102,7 +103,7 @@ impl Node {
         for channel in channels.values() {
             if let Some(replica) = &channel.replica {
                 for member in replica.state.members.values() {
-                    cx.contacts.meet(&member.card);
+                    let _ = cx.contacts.meet(&member.card);
                 }
                 cx.last_id = cx.last_id.max(crate::log::last_id(&replica.state, &cx.me()));
             }

@@ -15,8 +15,10 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
     for host in world.hosts.iter().filter(|h| honest(world, h.index)) {
         for log in host.store.logs().values() {
             // What somebody else says does not break the leader's silence.
-            let challenge = |row: &&LogRow| read(row).is_some_and(|e| e.command == "CHALLENGE");
-            let rows: Vec<&LogRow> = log.values().filter(|r| !challenge(r)).collect();
+            // What members say in the clear is no sign of life of the leader.
+            let members =
+                |row: &&LogRow| read(row).is_some_and(|e| matches!(e.command.as_str(), "CHALLENGE" | "HELD"));
+            let rows: Vec<&LogRow> = log.values().filter(|r| !members(r)).collect();
             for pair in rows.windows(2) {
                 if let [before, claim] = pair {
                     one(view, host, before, claim, found);

@@ -39,6 +39,9 @@ pub(super) fn verify(context: &mut Context<'_>, args: Args) -> Result<(), String
     let envelope = Envelope::new("VERIFY").to(args.word(0));
     let envelope = match args.word(1) {
         "" => envelope,
+        "confirm" if !args.word(2).is_empty() => {
+            envelope.param("confirm").param(args.words.get(2..).unwrap_or_default().concat())
+        }
         word @ ("confirm" | "revoke") => envelope.param(word),
         other => {
             return Err(format!("“{other}”? Only confirm or revoke can stand there."));

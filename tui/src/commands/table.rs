@@ -105,8 +105,12 @@ static TABLE: &[Command] = &[
     command("rotate", &[CHANNEL], "give a channel a new key", channel::rotate),
     command(
         "verify",
-        &[NICK, arg("confirm|revoke", ArgKind::Maybe, Completer::Words(&["confirm", "revoke"]))],
-        "compare fingerprints; then confirm",
+        &[
+            NICK,
+            arg("confirm|revoke", ArgKind::Maybe, Completer::Words(&["confirm", "revoke"])),
+            arg("FINGERPRINT", ArgKind::Rest, Completer::None),
+        ],
+        "compare fingerprints; then confirm, which one if a new one is held back",
         people::verify,
     ),
     alias(

@@ -75,6 +75,8 @@ pub struct Said {
     pub mention: bool,
     /// It was recovered late.
     pub late: bool,
+    /// Its author bears the nick of somebody whose key is known, and has another one.
+    pub namesake: bool,
 }
 
 /// Somebody coming or going.

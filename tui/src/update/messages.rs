@@ -123,6 +123,7 @@ fn new_line(model: &mut Model, id: BufferId, envelope: &Envelope, mine: bool) ->
         mine,
         mention: !mine && flag(envelope, "mention"),
         late: flag(envelope, "late"),
+        namesake: !mine && flag(envelope, "namesake"),
     };
     let at = envelope.ts.as_deref().and_then(when::parse).unwrap_or(model.now);
     let mut line = model.line_at(at, Kind::Said(said), clean_lines(envelope.lines()));

@@ -122,8 +122,25 @@ pub(super) fn verify(context: &mut Context<'_>, envelope: &Envelope) {
     rows.push(Row::Pair("you".to_owned(), text(envelope.get("own_fingerprint"))));
     rows.push(Row::Pair("trust".to_owned(), trust(&state).to_owned()));
     rows.push(Row::Gap);
+    let held = envelope.get("held");
+    if let Some(held) = held {
+        rows.push(Row::Head("A new key is held back".to_owned()));
+        rows.extend(rows_of_groups(&text(held.get("safety_number")), 4));
+        rows.push(Row::Gap);
+        rows.push(Row::Pair("its fingerprint".to_owned(), text(held.get("fingerprint"))));
+        rows.push(Row::Gap);
+    }
     rows.push(Row::Text("Is it the same in both programs? Then type".to_owned()));
-    rows.push(Row::Strong(format!("  /verify {nick} confirm")));
+    match held {
+        None => rows.push(Row::Strong(format!("  /verify {nick} confirm"))),
+        Some(held) => {
+            let keys = [text(envelope.get("fingerprint")), text(held.get("fingerprint"))];
+            let command = |key: &String| Row::Strong(format!("  /verify {nick} confirm {key}"));
+            rows.push(command(&keys[0]));
+            rows.push(Row::Text("or, of the new key,".to_owned()));
+            rows.push(command(&keys[1]));
+        }
+    }
     rows.push(Row::Text("If not: somebody may be in between. Do not confirm.".to_owned()));
     context.model.layers.push(Layer::Page(Page::new(format!("Verify {nick}"), rows)));
 }

@@ -123,6 +123,11 @@ fn content(line: &Line) -> Vec<String> {
 /// What stands below a message that did not simply go through.
 fn note(line: &Line) -> Option<String> {
     let reason = line.reason.as_deref().unwrap_or_default();
+    if let Kind::Said(said) = &line.kind
+        && said.namesake
+    {
+        return Some(format!("not the {} whose key you know", said.from));
+    }
     match line.state? {
         State::Failed if reason.is_empty() => Some("not sent".to_owned()),
         State::Failed => Some(format!("not sent: {reason}")),
@@ -158,6 +163,7 @@ fn sign(line: &Line, theme: Theme) -> Span<'static> {
                 _ => Role::Settled,
             },
         ),
+        (Kind::Said(said), _) if said.namesake => ('?', Role::Failed),
         (Kind::Said(_), Some(state @ (State::Held | State::Unverified))) => (state.mark(), Role::Failed),
         (Kind::Said(_), Some(State::Waiting)) => (State::Waiting.mark(), Role::Pending),
         (Kind::Said(said), _) if said.mention => ('>', Role::Mention),

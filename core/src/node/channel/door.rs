@@ -37,7 +37,7 @@ impl Asking {
             return None;
         }
         let room = ChannelName::parse(act.to.as_deref()?).ok()?;
-        cx.contacts.meet(&card);
+        cx.meet(&card);
         if let Some(way) = act.get("way") {
             cx.learn(&card.address().cluster, from, false, way);
         }

@@ -114,6 +114,7 @@ impl Channel {
         self.hint(cx, SignalOp::Member { key: format!("channel:{}:members", self.wire), member, add: true });
         self.begin_offers(cx);
         self.watch_key(cx);
+        self.renew_card(cx);
         let Some(replica) = &self.replica else { return };
         if self.anew {
             self.await_claim(cx);

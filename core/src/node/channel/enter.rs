@@ -11,6 +11,7 @@ use crate::ids::{ActorId, MsgId};
 use crate::node::ctx::{Ctx, Origin};
 use crate::numeric;
 use crate::port::{SignalOp, StoreOp, Table};
+use serde_json::Value;
 
 impl Channel {
     /// The id of our JOIN, if that is what we said last in the channel. If it is not, we have been in all the while and only
@@ -30,7 +31,7 @@ impl Channel {
         let cards: Vec<Card> = replica.state.members.values().map(|m| m.card.clone()).collect();
         let me = cx.me();
         for card in cards.iter().filter(|c| c.actor() != me) {
-            Self::on_card(cx, card);
+            cx.meet(card);
         }
         let known = cx.contacts.known_channel(&self.key);
         if known.as_ref().is_some_and(|k| *k != id) {
@@ -67,6 +68,22 @@ impl Channel {
         cx.after_join.extend(later);
         for origin in &origins {
             cx.settled_by(Some(origin));
+        }
+    }
+
+    /// Shows the members our card as it is now, if they have an older one. If the channel does not allow that, it goes by the
+    /// old one here.
+    pub(crate) fn renew_card(&mut self, cx: &mut Ctx) {
+        let Some(replica) = self.replica.as_ref().filter(|_| self.phase == Phase::Joined) else { return };
+        let old = replica.state.members.get(&cx.me()).is_some_and(|me| me.card.rev() < cx.card.rev());
+        let waits = self.outbox.iter().any(|out| {
+            let card = out.template.get("card").and_then(|card| card.get("body"));
+            out.template.command == "NICK"
+                && card.and_then(|c| c.get("rev")).and_then(Value::as_u64) >= Some(cx.card.rev())
+        });
+        if old && !waits {
+            let kind = ActKind::Card { card: Box::new(cx.card.clone()) };
+            self.submit(cx, kind.to_envelope(), None, OutKind::Kept, None);
         }
     }
 

@@ -413,6 +413,12 @@ impl Channel {
             e.meta.insert("id".into(), json!(out.id));
             cx.reply(origin, e);
         }
+        if out.template.command == "NICK" && out.origin.is_none() {
+            let me = self.replica.as_ref().and_then(|r| r.state.members.get(&cx.me()));
+            let old = me.map(|m| m.card.nick().as_str().to_owned()).unwrap_or_default();
+            let text = format!("You go by {old} in {} on: {}", self.name, refusal.text);
+            cx.broadcast(&Envelope::new("NOTICE").from("kirc").to(self.name.as_str()).line(text), None);
+        }
         if out.is_message() {
             let shown = self.own_message(cx, &out, "failed");
             if let Some(row) = self.row(cx, cx.me(), &shown, Seq(0), "failed") {

@@ -48,7 +48,7 @@ impl Channel {
         if !own {
             match &opened.act.kind {
                 ActKind::Join { card, .. } => self.on_joined(cx, card),
-                ActKind::Card { card } => Self::on_card(cx, card),
+                ActKind::Card { card } => cx.meet(card),
                 _ => {}
             }
         }
@@ -80,6 +80,9 @@ impl Channel {
                 }
                 e.meta.insert("state".into(), json!("sent"));
                 e.meta.insert("verified".into(), json!(cx.contacts.verified(&act.author)));
+                if cx.contacts.is_namesake(&act.author) {
+                    e.meta.insert("namesake".into(), Value::Bool(true));
+                }
                 let own = casefold(cx.nick().as_str());
                 if act.author != cx.me() && mentions(&opened.envelope, &own) {
                     e.meta.insert("mention".into(), Value::Bool(true));
@@ -142,16 +145,8 @@ impl Channel {
         }
     }
 
-    /// A card is met, by whatever way; if it bears the nick of a contact with other keys, the user is told.
-    pub(super) fn on_card(cx: &mut Ctx, card: &crate::identity::Card) {
-        cx.contacts.meet(card);
-        if let Some(text) = cx.contacts.conflict(card) {
-            cx.alarm(card.nick().as_str(), "key-changed", text);
-        }
-    }
-
     fn on_joined(&mut self, cx: &mut Ctx, card: &crate::identity::Card) {
-        Self::on_card(cx, card);
+        cx.meet(card);
         cx.look_at_people(std::iter::once(card.actor()));
     }
 
