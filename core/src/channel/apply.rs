@@ -27,6 +27,8 @@ pub struct Change {
     pub left_nick: Option<Nick>,
     /// Whether who went was kicked; it is `left`.
     pub kicked: bool,
+    /// The author has another card.
+    pub card: bool,
     /// The author's nick before and now, if it changed.
     pub nick: Option<(Nick, Nick)>,
     /// Whether the topic was set or cleared.
@@ -70,7 +72,10 @@ impl ChannelState {
                 change.topic = topic.is_some() || self.topic.is_some();
                 self.topic = topic;
             }
-            ActKind::Card { card } => change.nick = self.take_card(&act.author, card),
+            ActKind::Card { card } => {
+                change.nick = self.take_card(&act.author, card);
+                change.card = true;
+            }
             ActKind::Invite { target } => {
                 self.invite(act, *target);
                 change.invited = Some(*target);

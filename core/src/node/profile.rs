@@ -4,7 +4,7 @@
 
 use super::ctx::Origin;
 use super::*;
-use crate::identity::Card;
+use crate::identity::{Address, Card};
 use crate::names::Nick;
 use crate::numeric;
 use crate::port::{SignalOp, Table};
@@ -39,8 +39,8 @@ impl Profile {
     }
 
     /// A card that says the same keeps its revision, so that nobody has to take note of it.
-    pub fn card_rev(&self, now: Millis, nick: &Nick) -> u64 {
-        if self.of == mark(nick.as_str(), &self.public) { self.rev } else { now.max(self.rev + 1) }
+    pub fn card_rev(&self, now: Millis, nick: &Nick, address: &Address) -> u64 {
+        if self.of == mark(nick.as_str(), &self.public, address) { self.rev } else { now.max(self.rev + 1) }
     }
 }
 
@@ -80,9 +80,16 @@ impl Node {
         }
     }
 
+    /// Keeps what the card says, so that it stays the same one as long as it says the same.
+    pub(super) fn keep_card(&mut self) {
+        if self.profile.rev != self.cx.card.rev() {
+            self.keep_profile();
+        }
+    }
+
     pub(super) fn keep_profile(&mut self) {
         self.profile.rev = self.cx.card.rev();
-        self.profile.of = mark(self.cx.card.nick().as_str(), &self.profile.public);
+        self.profile.of = mark(self.cx.card.nick().as_str(), &self.profile.public, self.cx.card.address());
         let cx = &mut self.cx;
         cx.put_sealed(Table::Profile, "own", &self.profile);
     }
@@ -174,8 +181,8 @@ impl Node {
     }
 }
 
-fn mark(nick: &str, public: &Map<String, Value>) -> String {
-    json!([nick, public]).to_string()
+fn mark(nick: &str, public: &Map<String, Value>, address: &Address) -> String {
+    json!([nick, public, address]).to_string()
 }
 
 fn profile_answer(card: &Card) -> Envelope {

@@ -51,7 +51,7 @@ impl Node {
         }
         let profile = profile::Profile::restore(values, &identity);
         let nick = profile::Chosen::restore(values, &config.nick);
-        let rev = profile.card_rev(now.wall, &nick);
+        let rev = profile.card_rev(now.wall, &nick, &config.address);
         let card = Card::create(&identity, &nick, &config.address, profile.public(), rev);
         let mut cx = Ctx {
             card,
@@ -169,6 +169,7 @@ impl Node {
 
     pub(super) fn start(&mut self) {
         self.begin_at_home();
+        self.keep_card();
         self.cx.tell_grids();
         for grid in self.cx.signal_grids() {
             self.subscribe(&grid);

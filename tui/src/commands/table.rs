@@ -108,7 +108,7 @@ static TABLE: &[Command] = &[
         &[
             NICK,
             arg("confirm|revoke", ArgKind::Maybe, Completer::Words(&["confirm", "revoke"])),
-            arg("FINGERPRINT", ArgKind::Rest, Completer::None),
+            arg("KEY", ArgKind::Rest, Completer::None),
         ],
         "compare fingerprints; then confirm, which one if a new one is held back",
         people::verify,

@@ -241,7 +241,7 @@ impl Channel {
         if change.membership
             || !change.modes.is_empty()
             || change.topic
-            || change.nick.is_some()
+            || change.card
             || change.invited.is_some()
         {
             self.store_state(cx);
