@@ -72,7 +72,10 @@ impl Node {
 
     /// Who is meant by a nick or an actor id.
     pub(super) fn named(&self, name: &str) -> Named {
-        let presence = |actor: &ActorId| self.cx.contacts.presence.get(actor);
+        // Of those who are neither contacts nor in a channel nobody asks how they are.
+        let looked_at = |actor: &&ActorId| self.cx.contacts.list.contains_key(*actor);
+        let presence =
+            |actor: &ActorId| Some(actor).filter(looked_at).and_then(|a| self.cx.contacts.presence.get(a));
         let states = || self.channels.values().filter_map(|c| c.replica.as_ref()).map(|r| &r.state);
         self.cx.contacts.named(name, |actor| {
             presence(actor).is_some_and(|p| p.status != "offline")
