@@ -4,6 +4,7 @@
 //! test can run the whole program without a terminal.
 use std::collections::VecDeque;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
@@ -11,6 +12,7 @@ use kirc_core::Envelope;
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::crossterm::event::Event;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::model::Model;
@@ -44,6 +46,7 @@ pub struct App<B: Backend, S> {
     dirty: bool,
     ring: bool,
     last_frame: Option<Instant>,
+    resumed: Arc<Notify>,
 }
 
 enum Happened {
@@ -52,6 +55,7 @@ enum Happened {
     Sent(bool),
     Wake,
     Frame,
+    Resumed,
 }
 
 impl<B, S> App<B, S>
@@ -82,7 +86,13 @@ where
             dirty: true,
             ring: false,
             last_frame: None,
+            resumed: Arc::default(),
         }
+    }
+
+    /// To be told when the program goes on after it was stopped.
+    pub fn resumed(&self) -> Arc<Notify> {
+        self.resumed.clone()
     }
 
     /// The state, to look at.
@@ -145,6 +155,7 @@ where
         let mut envelopes = Vec::new();
         tokio::select! {
             biased;
+            () = self.resumed.notified() => Happened::Resumed,
             event = self.events.next() => Happened::Terminal(event),
             permit = self.handle.to_node.reserve(), if !self.outbox.is_empty() => match permit {
                 Ok(permit) => {
@@ -172,6 +183,13 @@ where
             Happened::Frame => {
                 self.draw()?;
                 return Ok(None);
+            }
+            Happened::Resumed => {
+                self.outside.resume()?;
+                // What goes wrong here goes wrong again, and is reported, with the next frame.
+                let _ = self.terminal.clear();
+                self.titled.clear();
+                self.dirty = true;
             }
             Happened::Wake => return Ok(self.update(Message::Tick)),
             Happened::Sent(true) => return Ok(None),
@@ -219,6 +237,7 @@ where
                     // What goes wrong here goes wrong again, and is reported, with the next frame.
                     let _ = self.terminal.clear();
                 }
+                Effect::Suspend => self.outside.suspend(),
                 Effect::Quit => exit = Some(Exit::Quit),
             }
         }

@@ -39,6 +39,7 @@ pub enum Action {
     GoTo(u8),
     Leave,
     Redraw,
+    Suspend,
     Interrupt,
     Help,
 }
@@ -65,6 +66,7 @@ pub const DEFAULT: &[Binding] = &[
     bind("S-Tab", Action::CompleteBack, "complete, backwards"),
     bind("Up", Action::Older, "entry before"),
     bind("Down", Action::Newer, "entry after, at last the draft"),
+    bind("C-z", Action::Suspend, "stop kirc; fg goes on"),
     bind("PageUp", Action::PageUp, "scroll up; at the top: fetch more"),
     bind("PageDown", Action::PageDown, "scroll down"),
     bind("M-<", Action::ScrollTop, "scroll to the top"),
@@ -159,11 +161,23 @@ impl Chord {
             }
             code => code,
         };
+        // S-Enter and C-Enter are new lines elsewhere: an unfinished text is not sent by them.
+        let other_enter = code == KeyCode::Enter && !event.modifiers.is_empty();
         Self {
             code,
-            control: event.modifiers.contains(KeyModifiers::CONTROL),
-            alt: event.modifiers.contains(KeyModifiers::ALT),
+            control: event.modifiers.contains(KeyModifiers::CONTROL) && !other_enter,
+            alt: event.modifiers.contains(KeyModifiers::ALT) || other_enter,
         }
+    }
+
+    /// The same with Alt: many terminals send an Esc before it, and over a slow line that comes alone.
+    pub fn with_alt(self) -> Self {
+        Self { alt: true, ..self }
+    }
+
+    /// Whether it is Enter, alone.
+    pub fn is_enter(self) -> bool {
+        self.code == KeyCode::Enter && !self.alt && !self.control
     }
 
     /// The character that it types, if it types one.

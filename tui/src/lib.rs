@@ -75,7 +75,29 @@ pub async fn run(
     let guard = terminal::Guard::enter()?;
     let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
     let mut app = App::new(terminal, EventStream::new(), handle, &options, Box::new(guard));
-    app.run(shutdown).await
+    let going_on = tokio::spawn(tell_when_going_on(app.resumed()));
+    let ended = async {
+        tokio::select! {
+            () = shutdown => {}
+            () = terminal::gone() => {}
+        }
+    };
+    let exit = app.run(ended).await;
+    going_on.abort();
+    exit
+}
+
+/// Tells whenever the program goes on after it was stopped.
+async fn tell_when_going_on(resumed: std::sync::Arc<tokio::sync::Notify>) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let going_on = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+        let Ok(mut going_on) = signal(going_on) else { return };
+        while going_on.recv().await.is_some() {
+            resumed.notify_one();
+        }
+    }
 }
 
 /// Shows fixed data without a network, at a fixed time; answers come from a node made of paper.

@@ -4,6 +4,7 @@
 use std::io::{self, Write as _};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{
@@ -22,6 +23,10 @@ pub trait Outside {
     fn title(&mut self, title: &str);
     /// Rings.
     fn bell(&mut self);
+    /// Gives the terminal back and stops the program, until the shell lets it go on.
+    fn suspend(&mut self);
+    /// Takes the terminal again after the program was stopped.
+    fn resume(&mut self) -> io::Result<()>;
 }
 
 /// Does nothing; for tests.
@@ -31,7 +36,14 @@ pub struct Nowhere;
 impl Outside for Nowhere {
     fn title(&mut self, _: &str) {}
     fn bell(&mut self) {}
+    fn suspend(&mut self) {}
+    fn resume(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
+
+/// How often it is looked whether the terminal is still there.
+const LOOK: Duration = Duration::from_secs(2);
 
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
@@ -53,14 +65,27 @@ impl Guard {
         // With NO_COLOR set, crossterm would write empty colour sequences, which reset bold and reverse. The mono theme
         // has no colours at all, so what crossterm writes need not be censored again.
         force_color_output(true);
-        ACTIVE.store(true, Ordering::SeqCst);
         // From here on the guard restores, also what was only half done.
         let guard = Self(());
-        enable_raw_mode()?;
-        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
-        // A terminal that takes more columns for an emoji than we do must not go on in the next row with it.
-        execute!(io::stdout(), DisableLineWrap)?;
+        take()?;
         Ok(guard)
+    }
+}
+
+fn take() -> io::Result<()> {
+    ACTIVE.store(true, Ordering::SeqCst);
+    enable_raw_mode()?;
+    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
+    // A terminal that takes more columns for an emoji than we do must not go on in the next row with it.
+    execute!(io::stdout(), DisableLineWrap)
+}
+
+/// Done once the terminal is gone: its window was closed, and no signal said so. Whoever reads it then reads nothing, for ever.
+pub async fn gone() {
+    let mut failed = 0;
+    while failed < 2 {
+        tokio::time::sleep(LOOK).await;
+        failed = if ratatui::crossterm::terminal::window_size().is_err() { failed + 1 } else { 0 };
     }
 }
 
@@ -95,5 +120,20 @@ impl Outside for Guard {
     fn bell(&mut self) {
         let mut out = io::stdout();
         let _ = out.write_all(b"\x07").and_then(|()| out.flush());
+    }
+
+    fn suspend(&mut self) {
+        restore();
+        #[cfg(unix)]
+        // The whole job stops, as with C-z anywhere else. If it can't, we go on at once.
+        if rustix::process::kill_current_process_group(rustix::process::Signal::TSTP).is_err() {
+            let _ = take();
+        }
+    }
+
+    fn resume(&mut self) -> io::Result<()> {
+        // Whoever stopped us from outside left the terminal as the shell has it now.
+        restore();
+        take()
     }
 }

@@ -161,6 +161,79 @@ async fn a_command_is_never_said_aloud() {
 }
 
 #[tokio::test]
+async fn an_enter_that_means_a_new_line_sends_nothing() {
+    use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    let enter = |with| Event::Key(KeyEvent::new(KeyCode::Enter, with));
+    let mut rig = in_net(80, 24).await;
+    rig.types("unfinished").await;
+    // Over a slow line the two bytes of M-Enter come one after the other.
+    rig.press("Esc").await;
+    rig.wait(60).await;
+    rig.press("Enter").await;
+    rig.event(enter(KeyModifiers::SHIFT)).await;
+    rig.event(enter(KeyModifiers::CONTROL)).await;
+    assert!(rig.heard().iter().all(|e| e.command != "PRIVMSG"));
+    rig.types("done").await;
+    // An Esc of long ago is no part of it.
+    rig.press("Esc").await;
+    rig.wait(600).await;
+    rig.press("Enter").await;
+    assert_eq!(rig.heard_last("PRIVMSG").lines(), ["unfinished", "", "", "done"]);
+}
+
+#[tokio::test]
+async fn a_join_that_is_answered_late_takes_nobody_away() {
+    let mut rig = in_net(80, 24).await;
+    for typing in [true, false] {
+        rig.types("/join #other\n").await;
+        let label = rig.heard_last("JOIN").meta_str("label").unwrap().to_owned();
+        if typing {
+            rig.types("for #net on").await;
+        }
+        rig.says(Envelope::new("JOIN").from("alice").to("#other").meta("label", label)).await;
+        if typing {
+            rig.types("ly\n").await;
+            let sent = rig.heard_last("PRIVMSG");
+            assert_eq!((sent.to.as_deref(), sent.lines()), (Some("#net"), vec!["for #net only"]));
+            rig.says(Envelope::new("PART").from("alice").to("#other")).await;
+        }
+    }
+    rig.types("in #other\n").await;
+    assert_eq!(rig.heard_last("PRIVMSG").to.as_deref(), Some("#other"), "who waits for it goes there");
+}
+
+#[tokio::test]
+async fn what_nobody_looks_at_is_not_said_to_be_read() {
+    let mut rig = in_net(80, 24).await;
+    rig.says(said("bob", "#net", 3, "seen")).await;
+    assert_eq!(rig.heard_last("MARKREAD").params, ["id-3"]);
+    // A terminal that does not tell whether it has the focus, and nobody presses anything: it may be hidden.
+    rig.wait(61_000).await;
+    rig.says(said("bob", "#net", 4, "unseen")).await;
+    assert!(rig.heard().iter().all(|e| e.command != "MARKREAD"));
+    rig.types("x").await;
+    assert_eq!(rig.heard_last("MARKREAD").params, ["id-4"]);
+    // One that tells is believed.
+    rig.event(Event::FocusGained).await;
+    rig.wait(600_000).await;
+    rig.says(said("bob", "#net", 5, "seen")).await;
+    assert_eq!(rig.heard_last("MARKREAD").params, ["id-5"]);
+}
+
+#[tokio::test]
+async fn it_stops_and_goes_on_as_other_programs_do() {
+    use std::sync::atomic::Ordering;
+    let mut rig = in_net(80, 24).await;
+    rig.types("a draft").await;
+    rig.press("C-z").await;
+    assert_eq!(rig.outer.1.load(Ordering::SeqCst), 1);
+    rig.app.resumed().notify_one();
+    rig.settle().await;
+    assert_eq!(rig.outer.1.load(Ordering::SeqCst), 101);
+    assert_eq!(rig.input(), "> a draft");
+}
+
+#[tokio::test]
 async fn readline_history_and_drafts() {
     let mut rig = in_net(80, 24).await;
     rig.types("first\nsecond\n").await;

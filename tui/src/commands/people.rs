@@ -35,19 +35,20 @@ pub(super) fn back(context: &mut Context<'_>, _: Args) -> Result<(), String> {
     Ok(())
 }
 
+/// Where a new key is held back, which one was compared stands behind `confirm`.
 pub(super) fn verify(context: &mut Context<'_>, args: Args) -> Result<(), String> {
     let envelope = Envelope::new("VERIFY").to(args.word(0));
-    let envelope = match args.word(1) {
-        "" => envelope,
-        "confirm" if !args.word(2).is_empty() => {
-            envelope.param("confirm").param(args.words.get(2..).unwrap_or_default().concat())
-        }
-        word @ ("confirm" | "revoke") => envelope.param(word),
-        other => {
-            return Err(format!("“{other}”? Only confirm or revoke can stand there."));
-        }
+    let mut words = args.rest.split_whitespace();
+    let word = words.next().unwrap_or_default();
+    let key: String = words.collect();
+    let envelope = match (word, key.is_empty()) {
+        ("", _) => envelope,
+        ("confirm", false) => envelope.param("confirm").param(key),
+        ("confirm" | "revoke", true) => envelope.param(word),
+        ("revoke", false) => return Err("Nothing can stand behind revoke.".to_owned()),
+        (other, _) => return Err(format!("“{other}”? Only confirm or revoke can stand there.")),
     };
-    context.ask(What::Verify(args.word(1).to_owned()), envelope);
+    context.ask(What::Verify(word.to_owned()), envelope);
     Ok(())
 }
 

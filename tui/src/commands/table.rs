@@ -105,12 +105,8 @@ static TABLE: &[Command] = &[
     command("rotate", &[CHANNEL], "give a channel a new key", channel::rotate),
     command(
         "verify",
-        &[
-            NICK,
-            arg("confirm|revoke", ArgKind::Maybe, Completer::Words(&["confirm", "revoke"])),
-            arg("KEY", ArgKind::Rest, Completer::None),
-        ],
-        "compare fingerprints; then confirm, which one if a new one is held back",
+        &[NICK, arg("confirm|revoke", ArgKind::Rest, Completer::Words(&["confirm", "revoke"]))],
+        "compare fingerprints; then confirm",
         people::verify,
     ),
     alias(
@@ -145,7 +141,7 @@ static TABLE: &[Command] = &[
             screen::help,
         ),
     ),
-    alias(&["exit"], command("quit", &[REASON], "leave the screen; the node goes on", screen::quit)),
+    alias(&["exit"], command("quit", &[REASON], "leave kirc", screen::quit)),
 ];
 
 /// All commands, in the order of the help.

@@ -27,6 +27,9 @@ use crate::layers::Layer;
 use crate::options::Options;
 use crate::when::{self, Millis};
 
+/// How long who has pressed something is taken to look, ms.
+const ATTENTION: Millis = 60_000;
+
 /// What the status page says before anybody else says anything.
 const WELCOME: [&str; 3] = [
     "This is kirc: chat without a server, encrypted from end to end.",
@@ -63,15 +66,25 @@ pub struct Model {
     pub quit_armed: Option<Millis>,
     /// The last alarm, until the user has put it away.
     pub alarm: Option<String>,
-    /// Whether the terminal has the focus, as far as it tells.
-    pub focused: bool,
+    /// Whether the terminal has the focus, if it tells.
+    pub focus: Option<bool>,
+    /// When the user last did something.
+    pub attended: Millis,
     /// Whether the user has pressed anything yet.
     pub touched: bool,
+    /// When an Esc came that had nothing to do.
+    pub escaped: Option<Millis>,
     /// Rows of scrollback on the screen, as drawn last.
     pub page: u16,
 }
 
 impl Model {
+    /// Whether somebody looks at the screen. A terminal that does not tell whether it has the focus may be hidden: there only
+    /// who has just pressed something looks.
+    pub fn attends(&self) -> bool {
+        self.focus.unwrap_or(self.now < self.attended + ATTENTION)
+    }
+
     /// The state before anything has come.
     pub fn new(options: &Options) -> Self {
         let mut model = Self {
@@ -88,8 +101,10 @@ impl Model {
             killed: String::new(),
             quit_armed: None,
             alarm: None,
-            focused: true,
+            focus: None,
+            attended: options.clock.now(),
             touched: false,
+            escaped: None,
             page: 10,
         };
         let status = model.buffers.status();

@@ -96,8 +96,11 @@ pub(super) fn join(context: &mut Context<'_>, envelope: &Envelope) {
         tell(context.model, id, envelope, false);
     }
     let label = envelope.meta_str("label");
-    let asked =
-        label.and_then(|l| context.model.asks.get(l)).is_some_and(|a| matches!(a.what, What::Join(_)));
+    // Who has gone elsewhere meanwhile, or types, stays there: the rest of a line would go to the new channel.
+    let current = context.model.buffers.current();
+    let (here, idle) = (current.id, current.editor.is_empty());
+    let asked = label.and_then(|l| context.model.asks.get(l));
+    let asked = asked.is_some_and(|a| matches!(a.what, What::Join(_)) && a.from == here && idle);
     let fresh =
         !context.model.touched && context.model.buffers.current_id() == context.model.buffers.status();
     if asked || fresh {

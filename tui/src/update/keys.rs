@@ -12,6 +12,8 @@ use crate::text::clean_lines;
 
 /// A paste of more lines than this is asked about.
 const PASTE_LINES: usize = 5;
+/// How long after an Esc an Enter belongs to it.
+const ESCAPE: u64 = 500;
 /// How long a second C-c leaves.
 const ARMED: u64 = 3_000;
 
@@ -20,7 +22,12 @@ pub(super) fn key(context: &mut Context<'_>, event: KeyEvent) {
         return;
     }
     context.model.touched = true;
+    context.model.attended = context.model.now;
     let chord = Chord::of(&event);
+    // An Esc that had nothing to do, right before: that is M-Enter, in two parts.
+    let escaped = context.model.escaped.take();
+    let joined = chord.is_enter() && escaped.is_some_and(|at| context.model.now < at + ESCAPE);
+    let chord = if joined { chord.with_alt() } else { chord };
     if let Some(Layer::Confirm(_)) = context.model.layers.last() {
         return confirm(context, chord);
     }
@@ -102,9 +109,11 @@ fn act(context: &mut Context<'_>, action: Action) {
             }
         }
         Action::Leave => {
+            context.model.escaped = context.model.alarm.is_none().then_some(context.model.now);
             context.model.alarm = None;
             context.model.buffers.current_mut().scroll.bottoms += 1;
         }
+        Action::Suspend => context.effects.push(Effect::Suspend),
         Action::Redraw => context.effects.push(Effect::Redraw),
         Action::Interrupt => interrupt(context),
         Action::Help => context.model.layers.push(Layer::Page(help_page())),

@@ -137,7 +137,7 @@ fn new_line(model: &mut Model, id: BufferId, envelope: &Envelope, mine: bool) ->
 
 fn arrive(context: &mut Context<'_>, id: BufferId, line: Line, author: &str, old: bool) {
     let current = context.model.buffers.current_id() == id;
-    let focused = context.model.focused;
+    let focused = context.model.attends();
     let Some(buffer) = context.model.buffers.get_mut(id) else {
         return;
     };

@@ -64,6 +64,8 @@ pub enum Effect {
     Bell,
     /// Draw everything anew.
     Redraw,
+    /// Stop the program, as C-z does.
+    Suspend,
     /// Leave.
     Quit,
 }
@@ -76,7 +78,7 @@ pub fn update(model: &mut Model, now: Millis, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(key) => keys::key(&mut context, key),
         Message::Paste(text) => keys::paste(&mut context, &text),
-        Message::Focus(focused) => context.model.focused = focused,
+        Message::Focus(focused) => context.model.focus = Some(focused),
         Message::Envelope(envelope) => arrive::envelope(&mut context, &envelope),
         Message::Tick => {}
         Message::Drawn(drawn) => seen(&mut context, drawn),
@@ -131,13 +133,13 @@ fn seen(context: &mut Context<'_>, drawn: Drawn) {
     if let Some(crate::layers::Layer::Page(page)) = context.model.layers.last_mut() {
         page.scroll = page.scroll.min(drawn.layer_end);
     }
-    let focused = context.model.focused;
+    let attends = context.model.attends();
     let Some(buffer) = drawn.buffer.and_then(|id| context.model.buffers.get_mut(id)) else {
         return;
     };
     buffer.at_bottom = drawn.at_bottom;
     let scrolled_to_top = drawn.at_top && !drawn.at_bottom;
-    if focused && drawn.at_bottom {
+    if attends && drawn.at_bottom {
         buffer.seen();
         let newest = buffer.lines.newest_id().map(str::to_owned);
         if buffer.is_talk() && newest.is_some() && newest != buffer.marked {

@@ -150,7 +150,7 @@ fn fit(pieces: &mut Vec<Piece>, width: usize) {
 
 fn left(model: &Model, below: usize) -> Vec<Piece> {
     if model.quit_armed.is_some() {
-        return vec![piece("C-c again leaves kirc; the node goes on", "C-c again leaves", 0, Role::BarWarn)];
+        return vec![piece("C-c again leaves kirc", "C-c again leaves", 0, Role::BarWarn)];
     }
     let mut out = Vec::new();
     if let Some(alarm) = &model.alarm {

@@ -9,6 +9,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use unicode_width::UnicodeWidthStr;
@@ -17,7 +18,7 @@ type Events = Box<dyn Stream<Item = io::Result<Event>> + Unpin>;
 
 /// What the UI did to the terminal besides drawing.
 #[derive(Default, Clone)]
-pub struct Outer(pub Arc<Mutex<(String, usize)>>);
+pub struct Outer(pub Arc<Mutex<(String, usize)>>, pub Arc<AtomicUsize>);
 
 impl Outside for Outer {
     fn title(&mut self, title: &str) {
@@ -25,6 +26,13 @@ impl Outside for Outer {
     }
     fn bell(&mut self) {
         self.0.lock().unwrap().1 += 1;
+    }
+    fn suspend(&mut self) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+    }
+    fn resume(&mut self) -> io::Result<()> {
+        self.1.fetch_add(100, Ordering::SeqCst);
+        Ok(())
     }
 }
 
