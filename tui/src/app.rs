@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use kirc_core::Envelope;
 use ratatui::Terminal;
-use ratatui::backend::Backend;
+use ratatui::backend::{Backend, ClearType};
 use ratatui::crossterm::event::Event;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -186,8 +186,7 @@ where
             }
             Happened::Resumed => {
                 self.outside.resume()?;
-                // What goes wrong here goes wrong again, and is reported, with the next frame.
-                let _ = self.terminal.clear();
+                self.wipe();
                 self.titled.clear();
                 self.dirty = true;
             }
@@ -233,15 +232,21 @@ where
             match effect {
                 Effect::Send(envelope) => self.send(envelope),
                 Effect::Bell => self.ring = true,
-                Effect::Redraw => {
-                    // What goes wrong here goes wrong again, and is reported, with the next frame.
-                    let _ = self.terminal.clear();
-                }
+                Effect::Redraw => self.wipe(),
                 Effect::Suspend => self.outside.suspend(),
                 Effect::Quit => exit = Some(Exit::Quit),
             }
         }
         exit
+    }
+
+    /// Nothing is on the screen: the next frame draws everything. `Terminal::clear` would ask the terminal where the cursor is,
+    /// and where the answer does not come in time it leaves the old frame in mind.
+    fn wipe(&mut self) {
+        // What goes wrong here goes wrong again, and is reported, with the next frame.
+        let _ = self.terminal.backend_mut().clear_region(ClearType::All);
+        // After a frame the buffer in front is empty; now the one behind is, too.
+        self.terminal.swap_buffers();
     }
 
     fn send(&mut self, envelope: Envelope) {
