@@ -124,7 +124,7 @@ impl Channel {
     /// The log was lost more than once: what others kept of the lives between begins on less than we have, too. Nobody knows
     /// any more what the channel was there; what it was where this life began those know who began with it.
     pub(super) fn fall_back_from_kept(&mut self, cx: &mut Ctx) {
-        self.stalled.retain(|record| !record.key.is_empty());
+        self.stalled.drop_kept();
         let front = self.stalled.front().map(|record| LogRecord::parse(&record.value, &self.room));
         if let Some(Ok(LogRecord::Claim { card, anew: Some(stand), .. })) = front {
             self.fall_back(cx, stand, card.actor());

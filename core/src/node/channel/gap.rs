@@ -316,7 +316,7 @@ impl Channel {
         let offset = self.stalled.front().map_or(0, |r| r.offset.saturating_sub(1));
         for row in rows.iter().rev() {
             if let Some(Kept { time, value }) = Kept::parse(row) {
-                self.stalled.push_front(RawRecord { offset, key: Vec::new(), value, time });
+                self.stalled.put_back(RawRecord { offset, key: Vec::new(), value, time });
             }
         }
         if let Some(gap) = self.gap.as_mut() {

@@ -28,6 +28,7 @@ mod request;
 mod scan;
 mod send;
 mod show;
+mod stalled;
 mod stamp;
 mod wraps;
 
@@ -52,7 +53,7 @@ use crate::ids::{ActorId, Epoch, Hash, Millis, Offset, Seq};
 use crate::keys::{EpochInfo, KeyRing};
 use crate::log::Fold;
 use crate::names::ChannelName;
-use crate::port::{RawRecord, SignalOp, StoreOp, Table, Topic};
+use crate::port::{SignalOp, StoreOp, Table, Topic};
 
 /// How far a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +94,7 @@ pub(crate) struct Channel {
     pub next: Offset,
     /// The life of the log in which `next` is a place.
     pub incarnation: Option<String>,
-    /// Records that wait for a key, oldest first.
-    pub stalled: VecDeque<RawRecord>,
+    stalled: stalled::Stalled,
     /// Since when (monotonic) a key is missing, and when to ask for it.
     pub key_wanted: Option<Millis>,
     pub key_asked: u32,
@@ -175,7 +175,7 @@ impl Channel {
             ring: KeyRing::default(),
             next: 0,
             incarnation: None,
-            stalled: VecDeque::new(),
+            stalled: stalled::Stalled::default(),
             key_wanted: None,
             key_asked: 0,
             handed: held::Handed::default(),

@@ -10,8 +10,6 @@ use crate::log::{Acted, Fold, Judge, LogRecord, Opened, SealedAct, Verdict, hash
 use crate::node::ctx::Ctx;
 use crate::port::{LogRow, RawRecord, StoreOp};
 
-/// Records that may wait for a key; past that they are read again later.
-const STALLED: usize = 20_000;
 /// Heads that are remembered for comparison.
 const HEADS: usize = 512;
 
@@ -28,11 +26,7 @@ impl Channel {
         }
         self.close_gap(&record);
         if !self.stalled.is_empty() {
-            if self.stalled.len() < STALLED
-                && self.stalled.back().is_some_and(|last| last.offset < record.offset)
-            {
-                self.stalled.push_back(record);
-            }
+            self.stalled.push(record);
             return;
         }
         self.take(cx, record);
@@ -40,13 +34,12 @@ impl Channel {
 
     /// A key came: what waited for it may go on.
     pub fn unstall(&mut self, cx: &mut Ctx) {
-        let full = self.stalled.len() >= STALLED;
-        while let Some(record) = self.stalled.pop_front() {
+        while let Some(record) = self.stalled.pop() {
             if !self.take(cx, record) {
                 return;
             }
         }
-        if full {
+        if self.stalled.take_cut() {
             let (log, next) = (self.log.clone(), self.next);
             cx.move_reader(&log, crate::port::From::At(next));
         }
@@ -93,14 +86,14 @@ impl Channel {
                 Meet::Less(_) if self.distrusted == Some(record.offset) => None,
                 Meet::Less(until) => Some(until),
                 Meet::More(stand, claimant) => {
-                    self.stalled.push_front(record);
+                    self.stalled.put_back(record);
                     self.fall_back(cx, stand, claimant);
                     return false;
                 }
             },
         };
         if let Some(until) = until {
-            self.stalled.push_front(record);
+            self.stalled.put_back(record);
             self.begin_gap(cx, until);
             return false;
         }
@@ -138,7 +131,7 @@ impl Channel {
                 self.pass(cx, record.offset);
                 return true;
             }
-            self.stalled.push_front(record);
+            self.stalled.put_back(record);
             // What comes next is here and only can't be read: whatever was missing before it has come.
             self.gap = None;
             self.want_key(cx);
