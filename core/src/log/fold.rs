@@ -30,6 +30,11 @@ pub fn same_life(a: Seq, b: Seq) -> bool {
     a.0 / LIFE == b.0 / LIFE
 }
 
+/// Where the next life of a log begins that stands on this.
+pub fn next_life(stand: Seq) -> Seq {
+    Seq((stand.0 / LIFE + 1) * LIFE)
+}
+
 /// Where a channel's log stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fold {
@@ -225,7 +230,7 @@ impl Fold {
         self.head = chain_claim(self.head, judge.hash);
         self.challenge = None;
         if anew.is_some() {
-            self.seq = Seq((self.seq.0 / LIFE + 1) * LIFE);
+            self.seq = next_life(self.seq);
             self.epoch = Epoch((self.epoch.0 / EPOCHS + 1) * EPOCHS);
             self.kid = None;
             self.use_of.anew();

@@ -121,12 +121,24 @@ impl Channel {
         self.begin_ask(cx, Wanted::Base(stand), first);
     }
 
-    /// The log was lost more than once: what others kept of the lives between begins on less than we have, too. Nobody knows
-    /// any more what the channel was there; what it was where this life began those know who began with it.
+    /// Whether what waits is what others kept.
+    pub(super) fn waits_with_kept(&self) -> bool {
+        self.stalled.front().is_some_and(|record| record.key.is_empty())
+    }
+
+    /// The log was lost more than once: what others kept of the lives between begins on less than we have, too, and nobody
+    /// knows any more what the channel was there. What it was where this life began those know who began with it.
     pub(super) fn fall_back_from_kept(&mut self, cx: &mut Ctx) {
+        self.gap = None;
         self.stalled.drop_kept();
         let front = self.stalled.front().map(|record| LogRecord::parse(&record.value, &self.room));
         if let Some(Ok(LogRecord::Claim { card, anew: Some(stand), .. })) = front {
+            let text = format!(
+                "? records of {} were said between two losses of its log, and can't be read here",
+                self.name
+            );
+            let e = Envelope::new("GAP").to(self.name.as_str()).param("?").line(text);
+            cx.broadcast(&e, None);
             self.fall_back(cx, stand, card.actor());
         }
     }

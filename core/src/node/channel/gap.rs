@@ -165,7 +165,7 @@ impl Channel {
     fn ask_for_gap(&mut self, cx: &mut Ctx) {
         let me = cx.me();
         let others = self.askable(me);
-        let claimant = self.claimant();
+        let (claimant, kept) = (self.claimant(), self.waits_with_kept());
         let Some(gap) = self.gap.as_mut() else { return };
         // What the channel was where the log began knows who claimed it best, once it has read that.
         let again = matches!(gap.wanted, Wanted::Base(_)) && gap.tries.is_multiple_of(2);
@@ -178,6 +178,9 @@ impl Channel {
         gap.tries += 1;
         let rounds = gap.tries / others.len().max(1);
         match gap.wanted {
+            Wanted::Base(_) if rounds >= STRANGE && kept => {
+                return self.fall_back_from_kept(cx);
+            }
             Wanted::Base(stand) if rounds >= STRANGE => return self.come_in_again(cx, stand),
             Wanted::Until(_) if self.anew && rounds >= ROUNDS => return self.distrust(cx),
             _ => {}

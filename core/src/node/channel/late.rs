@@ -29,6 +29,8 @@ const TRIES: u32 = 6;
 const PAUSE: Millis = 60_000;
 /// Messages of the new log that may have been said in the old one, and are remembered.
 const IDS: usize = 4_096;
+/// Of how many lives before the last it is known what the channel was where they began.
+const BASES: usize = 3;
 /// Records that wait for a key.
 const WAITING: usize = 2_000;
 
@@ -44,6 +46,9 @@ pub(crate) struct Late {
     /// What each said last in the logs before it, as far as it was seen.
     #[serde(default)]
     before: BTreeMap<ActorId, MsgId>,
+    /// What the channel was where the lives before that began, the last one last.
+    #[serde(default)]
+    bases: Vec<Replica>,
     /// From here on we have more than the new log began with, and have not seen it there.
     from: Option<Seq>,
     /// What the new log holds that may have been said before it began.
@@ -80,6 +85,7 @@ impl Late {
             state: replica.state,
             began,
             before: BTreeMap::new(),
+            bases: Vec::new(),
             from: None,
             ids: BTreeSet::new(),
             offer_at: None,
@@ -100,8 +106,8 @@ impl Late {
 
     /// What the channel was where the new log began, for somebody who was in it there.
     pub(super) fn base(&self, head: &str, asker: &ActorId) -> Option<&Replica> {
-        let here = self.base.fold.head.to_string() == head;
-        Some(&self.base).filter(|base| here && base.state.members.contains_key(asker))
+        let mut all = std::iter::once(&self.base).chain(&self.bases);
+        all.find(|base| base.fold.head.to_string() == head && base.state.members.contains_key(asker))
     }
 
     /// The card of who was in where the new log began.
@@ -123,6 +129,11 @@ impl Late {
     pub(super) fn after(mut self, earlier: Option<Self>) -> Self {
         let Some(earlier) = earlier else { return self };
         self.before = earlier.before;
+        self.bases = earlier.bases;
+        self.bases.push(earlier.base);
+        if self.bases.len() > BASES {
+            self.bases.remove(0);
+        }
         for (actor, member) in &earlier.state.members {
             let last = self.before.entry(*actor).or_insert(member.last);
             *last = member.last.max(*last);

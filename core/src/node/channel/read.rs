@@ -6,7 +6,7 @@ use super::anew::Meet;
 use super::late::Late;
 use super::{Channel, Phase};
 use crate::ids::{ActorId, Hash, Offset};
-use crate::log::{Acted, Fold, Judge, LogRecord, Opened, SealedAct, Verdict, hash_record};
+use crate::log::{Acted, Fold, Judge, LogRecord, Opened, SealedAct, Verdict, hash_record, next_life};
 use crate::node::ctx::Ctx;
 use crate::port::{LogRow, RawRecord, StoreOp};
 
@@ -73,10 +73,16 @@ impl Channel {
             return true;
         }
         let anew = if kept { begins } else { self.anew };
-        let news = matches!(&parsed, LogRecord::Claim { term, anew: Some(_), .. }
-            if self.replica.as_ref().is_some_and(|r| *term > r.fold.term));
-        if kept && news && self.anew && matches!(self.meet(cx, &parsed), Meet::More(..)) {
-            self.fall_back_from_kept(cx);
+        // One that began the life in which we are, or one before it, is none.
+        let news = matches!(&parsed, LogRecord::Claim { anew: Some(stand), .. }
+            if self.replica.as_ref().is_some_and(|r| r.fold.seq < next_life(stand.seq)));
+        if kept
+            && news
+            && self.anew
+            && let Meet::More(stand, claimant) = self.meet(cx, &parsed)
+        {
+            self.stalled.put_back(record);
+            self.fall_back(cx, stand, claimant);
             return false;
         }
         let until = match self.anew && !kept {
