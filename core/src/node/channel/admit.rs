@@ -16,7 +16,7 @@ use crate::log::{Fold, Opened};
 use crate::node::ctx::Ctx;
 use crate::numeric;
 
-/// How often a member that has lost its place may begin an epoch, ms.
+/// How often a member that has lost its place may begin an epoch, ms; twice as seldom each time that it does not come in.
 const ANEW: Millis = 10_000;
 
 impl Channel {
@@ -83,10 +83,10 @@ impl Channel {
             lead.joiners.remove(at);
         }
         let Some(asked) = lead.asks.get_mut(&actor) else { return };
-        if asked.anew.is_some_and(|at| now < at + ANEW) {
+        if asked.anew.is_some_and(|at| now < at + (ANEW << asked.tries.min(5))) {
             return;
         }
-        asked.anew = Some(now);
+        asked.tries += u32::from(asked.anew.replace(now).is_some());
         let epoch = lead.last.next();
         lead.joiners.push((epoch, joiner));
         if !lead.letting_in {

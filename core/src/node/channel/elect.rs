@@ -11,6 +11,9 @@ use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use crate::port::{PortError, SignalOp, SignalReply};
 
+/// How much later each group of members challenges and claims than the one before, ms.
+const LATER_CHALLENGE: Millis = 200;
+const LATER_CLAIM: Millis = 500;
 /// How often one member challenges, ms.
 const CHALLENGE_EVERY: Millis = 10_000;
 
@@ -23,8 +26,12 @@ pub(crate) struct Elect {
     pub(super) yield_until: Option<Millis>,
     /// The leader key was somebody else's: the next try does without it.
     insist: bool,
+    /// When to challenge, unless somebody else has until then.
+    challenge_at: Option<Millis>,
     /// When we challenged last.
     challenged: Option<Millis>,
+    /// Claims of ours in a row that came to nothing.
+    claims: u32,
     /// When to look at the leader key.
     look_at: Option<Millis>,
     /// When we said last, for those outside, that we lead.
@@ -33,7 +40,7 @@ pub(crate) struct Elect {
 
 impl Elect {
     pub fn wake(&self) -> Option<Millis> {
-        [self.claim_at, self.look_at].into_iter().flatten().min()
+        [self.claim_at, self.look_at, self.challenge_at].into_iter().flatten().min()
     }
 }
 
@@ -57,6 +64,8 @@ impl Channel {
         let Some(replica) = &self.replica else { return };
         let ours = replica.fold.leader == cx.me();
         self.elect.claim_at = None;
+        self.elect.challenge_at = None;
+        self.elect.claims = 0;
         self.elect.insist = false;
         self.elect.look_at = Some(cx.now.mono + cx.cfg.lease);
         self.lead = None;
@@ -77,7 +86,9 @@ impl Channel {
             }
             return;
         }
-        let after = cx.cfg.challenge + cx.jitter(150, 450);
+        // One challenge is enough.
+        self.elect.challenge_at = None;
+        let after = cx.cfg.challenge + cx.jitter(150, 450) + self.later_claim(cx);
         self.elect.claim_at.get_or_insert(cx.now.mono + after);
     }
 
@@ -137,8 +148,26 @@ impl Channel {
         self.pump(cx);
     }
 
-    /// Doubts the leader, unless that was done a moment ago.
+    /// How much later than the first ones to claim: who is first has won by then, if it is there.
+    fn later_claim(&self, cx: &Ctx) -> Millis {
+        let claim = self.replica.as_ref().map(|r| r.fold.claim.0).unwrap_or_default();
+        u64::from(self.turn(cx, &claim)) * LATER_CLAIM
+    }
+
+    /// Doubts the leader, unless that was done a moment ago, or somebody else does it first.
     pub fn challenge_now(&mut self, cx: &mut Ctx) {
+        let fold = self.replica.as_ref().map(|r| &r.fold);
+        let occasion = fold.map(|fold| [&fold.claim.0[..], &fold.seq.0.to_be_bytes()].concat());
+        match self.turn(cx, &occasion.unwrap_or_default()) {
+            0 => self.challenge(cx),
+            later => {
+                let at = cx.now.mono + u64::from(later) * LATER_CHALLENGE;
+                self.elect.challenge_at.get_or_insert(at);
+            }
+        }
+    }
+
+    fn challenge(&mut self, cx: &mut Ctx) {
         let Some(replica) = &self.replica else { return };
         let lately = self.elect.challenged.is_some_and(|at| cx.now.mono < at + CHALLENGE_EVERY);
         let idle = self.leading() || self.phase != Phase::Joined || self.anew;
@@ -163,6 +192,10 @@ impl Channel {
     pub fn tick_elect(&mut self, cx: &mut Ctx) {
         if self.phase != Phase::Joined || cx.stopping {
             return;
+        }
+        if self.elect.challenge_at.is_some_and(|at| cx.now.mono >= at) {
+            self.elect.challenge_at = None;
+            self.challenge(cx);
         }
         if self.elect.look_at.is_some_and(|at| cx.now.mono >= at) {
             self.elect.look_at = None;
@@ -228,7 +261,9 @@ impl Channel {
         let (term, prev, channel) = (replica.fold.term.next(), replica.fold.claim, replica.fold.channel);
         self.append_claim(cx, term, prev, Some(channel));
         // If it does not count (too early by the log's clock, or lost), try again while the place is free.
-        self.elect.claim_at = Some(cx.now.mono + cx.jitter(800, 1_600));
+        self.elect.claims += 1;
+        let again = cx.jitter(800, 1_600) << (self.elect.claims - 1).min(3);
+        self.elect.claim_at = Some(cx.now.mono + again);
     }
 
     pub fn append_claim(

@@ -4,15 +4,13 @@
 
 use super::scan::Scan;
 use super::{Channel, Phase};
-use crate::ids::{ActorId, Hash, Millis};
+use crate::ids::{ActorId, Millis};
 use crate::log::LogRecord;
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 
-/// One word is enough: the first few say it at once, and each further group, three times as large, this much later, ms.
+/// One word is enough: each group says it this much later than the one before, ms.
 const LATER: Millis = 50;
-/// How many are in the first group.
-const FIRST: usize = 3;
 /// How long a channel may be without a key that may be used before its leader is doubted, ms.
 const MUTE: Millis = 5_000;
 
@@ -33,8 +31,11 @@ impl Handed {
 
 impl Channel {
     /// Somebody has the last key: it may be used.
-    pub fn on_held(&mut self, cx: &mut Ctx) {
+    pub fn on_held(&mut self, cx: &mut Ctx, by: ActorId) {
         cx.status_dirty = true;
+        if let Some(asked) = self.lead.as_mut().and_then(|lead| lead.asks.get_mut(&by)) {
+            asked.tries = 0;
+        }
         self.come_in(cx);
         if self.lead.is_some() {
             self.go_on_with_key(cx);
@@ -62,7 +63,8 @@ impl Channel {
         if !here {
             self.handed.say_at = None;
         } else if self.handed.say_at.is_none() {
-            let after = self.turn(cx);
+            let kid = fold.kid.map(|kid| kid.0).unwrap_or_default();
+            let after = u64::from(self.turn(cx, &kid)) * LATER;
             self.handed.say_at = Some(cx.now.mono + after);
         }
         if !mute {
@@ -70,25 +72,6 @@ impl Channel {
         } else if self.handed.doubt_at.is_none() {
             self.handed.doubt_at = Some(cx.now.mono + MUTE + cx.cfg.patience);
         }
-    }
-
-    /// How long to leave the word to others: they come in an order that differs from key to key.
-    fn turn(&self, cx: &Ctx) -> Millis {
-        let Some(replica) = &self.replica else { return 0 };
-        let kid = replica.fold.kid.map(|kid| kid.0).unwrap_or_default();
-        let place = |actor: &ActorId| Hash::of("kirc.v1.turn", &[&kid, &actor.0]);
-        let me = cx.me();
-        let mine = place(&me);
-        let others = replica.state.members.keys().filter(|a| **a != replica.fold.leader && **a != me);
-        let mut before = others.filter(|actor| place(actor) < mine).count();
-        let mut after = 0;
-        let mut group = FIRST;
-        while before >= group {
-            before -= group;
-            group *= 3;
-            after += LATER;
-        }
-        after
     }
 
     pub(super) fn tick_held(&mut self, cx: &mut Ctx) {

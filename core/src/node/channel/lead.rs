@@ -106,6 +106,8 @@ pub(crate) struct Lead {
 pub(super) struct Asked {
     id: MsgId,
     pub(super) anew: Option<Millis>,
+    /// How often in a row that was for nothing.
+    pub(super) tries: u32,
 }
 
 impl Lead {
@@ -160,7 +162,7 @@ impl Lead {
                 asked.id = id;
                 false
             }
-            None => self.asks.insert(actor, Asked { id, anew: None }).is_some(),
+            None => self.asks.insert(actor, Asked { id, anew: None, tries: 0 }).is_some(),
         }
     }
 

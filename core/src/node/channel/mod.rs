@@ -30,6 +30,7 @@ mod send;
 mod show;
 mod stalled;
 mod stamp;
+mod turn;
 mod wraps;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -208,7 +208,7 @@ impl Channel {
             Verdict::Forged(why) => self.on_forged(cx, why),
             Verdict::Claimed => self.on_claimed(cx),
             Verdict::Challenged(by) => self.on_challenged(cx, by),
-            Verdict::Held(_) => self.on_held(cx),
+            Verdict::Held(by) => self.on_held(cx, by),
             Verdict::Kept => self.on_kept(cx),
             Verdict::Resigned { empty } => self.on_resigned(cx, empty),
             Verdict::Keyed { epoch, kid, reason, wraps } => {
