@@ -7,21 +7,9 @@ use tokio::sync::mpsc;
 
 /// Envelopes that wait on the way from a door to its node. When it is full, the door waits.
 pub const TO_NODE: usize = 1024;
-/// Envelopes that wait for a door of this process. When it is full, the node waits (see [`Kind`]).
+/// Envelopes that wait for a door, one way or another. A door that lets more wait does not read, and its session is ended: it
+/// holds up neither the node nor another door.
 pub const TO_DOOR: usize = 16 * 1024;
-/// Envelopes that wait for a door behind a socket. When it is full, the door is cut off (see [`Kind`]).
-pub const TO_GUEST: usize = 4096;
-
-/// What kind of door attaches; it decides what happens when the door does not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A door in the node's own process. If it stops reading, the node waits for it for up to 10 s, then ends the
-    /// session: the process belongs to that door.
-    Inside,
-    /// A door behind the socket. It may hold the node up for 250 ms, then its session ends: a stranger's terminal that
-    /// stands still may not stop the node of all others.
-    Guest,
-}
 
 /// A door's ends. The session ends when either is dropped.
 #[derive(Debug)]
@@ -35,5 +23,5 @@ pub struct Session {
 /// Who can attach doors to a node.
 pub trait Attach: Clone + Send + Sync + 'static {
     /// Attaches; `None` if the node has ended.
-    fn attach(&self, kind: Kind) -> impl Future<Output = Option<Session>> + Send;
+    fn attach(&self) -> impl Future<Output = Option<Session>> + Send;
 }

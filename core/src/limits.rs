@@ -45,6 +45,8 @@ pub const MODES: usize = 6;
 pub const MODE_LETTERS: usize = 24;
 /// Channels that a node may be in.
 pub const CHANNELS: usize = 250;
+/// Messages to one channel or person that may wait to be sent.
+pub const WAITING: usize = 100_000;
 /// Targets of one PRIVMSG.
 pub const TARGETS: usize = 8;
 /// How far an author's clock may be from the leader's, in milliseconds.

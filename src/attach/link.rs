@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::{AttachError, Ended, Lock, Memory, Seat, run_connection, take_seat};
 use crate::config::Paths;
-use crate::session::{Attach, Kind, Session, TO_DOOR, TO_NODE};
+use crate::session::{Attach, Session, TO_DOOR, TO_NODE};
 
 /// Before a door looks for another node.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -113,7 +113,7 @@ impl Rest {
 
 async fn inside(host: &impl Host) -> Result<Session, AttachError> {
     host.node()
-        .attach(Kind::Inside)
+        .attach()
         .await
         .ok_or_else(|| AttachError::Start("the node ended as soon as it was started".into()))
 }

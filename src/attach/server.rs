@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::LINE_IN;
-use crate::session::{Attach, Kind, Session};
+use crate::session::{Attach, Session};
 
 /// Connections at once; more wait in the system's queue.
 const CONNECTIONS: usize = 64;
@@ -76,7 +76,7 @@ async fn connection(stream: UnixStream, node: impl Attach) -> Result<(), PortErr
             return Ok(());
         }
     };
-    let Some(session) = node.attach(Kind::Guest).await else {
+    let Some(session) = node.attach().await else {
         return Ok(());
     };
     let Session { to_node, from_node } = session;

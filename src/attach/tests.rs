@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::config::{Config, Flags, Paths, Sources};
-use crate::session::{Attach, Kind, Session};
+use crate::session::{Attach, Session};
 
 /// A node that greets with its name and says again what it hears.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ impl Echo {
 }
 
 impl Attach for Echo {
-    async fn attach(&self, _: Kind) -> Option<Session> {
+    async fn attach(&self) -> Option<Session> {
         let (to_node, mut said) = mpsc::channel::<Envelope>(8);
         let (out, from_node) = mpsc::channel(8);
         let (name, ended) = (self.name.clone(), self.ended.clone());

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::driver::{self, Driver, Ports, now};
 use crate::mailbox::{KafkaMailbox, Mailbox};
 use crate::services::{self, PARTITIONS, kafka};
-use crate::session::{Attach, Kind, Session};
+use crate::session::{Attach, Session};
 use crate::signals::ValkeySignals;
 use crate::store::{EmbeddedStore, Store};
 use crate::{config, profile};
@@ -137,7 +137,7 @@ struct Seat {
 }
 
 async fn join(hub: driver::Hub) -> anyhow::Result<Seat> {
-    let Session { to_node, mut from_node } = hub.attach(Kind::Inside).await.context("a node has ended")?;
+    let Session { to_node, mut from_node } = hub.attach().await.context("a node has ended")?;
     to_node.send(Envelope::new("HELLO").meta("caps", Vec::<Value>::new())).await?;
     to_node.send(Envelope::new("JOIN").to(CHANNEL)).await?;
     let joined = timeout(PATIENCE, async {

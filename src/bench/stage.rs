@@ -18,7 +18,7 @@ use super::place::Place;
 use crate::driver::{self, Driver, Machine, Ports, now};
 use crate::profile;
 use crate::services::Services;
-use crate::session::{Attach, Kind, Session};
+use crate::session::{Attach, Session};
 
 /// The channel in which everything happens.
 pub const CHANNEL: &str = "#bench";
@@ -167,7 +167,7 @@ async fn start(place: &Place, part: Part, nick: &str, times: Arc<Mutex<Times>>) 
 }
 
 async fn join(driver: &Driver, nick: &str) -> anyhow::Result<Session> {
-    let attached = driver.hub().attach(Kind::Inside).await;
+    let attached = driver.hub().attach().await;
     let mut session = attached.context("a node has ended")?;
     let hello = Envelope::new("HELLO").meta("caps", Vec::<Value>::new());
     session.to_node.send(hello).await?;

@@ -124,7 +124,12 @@ impl Talk {
 
     /// The next thing that is heard.
     pub async fn hear(&mut self) -> Result<Envelope, Failure> {
-        self.session.from_node.recv().await.ok_or_else(gone)
+        let heard = self.session.from_node.recv().await.ok_or_else(gone)?;
+        // The node's last word to this session says why it is the last.
+        if heard.command == "ERROR" && heard.meta.get("closing").is_some_and(|v| *v == true) {
+            return Err(Failure::failed(text(&heard)));
+        }
+        Ok(heard)
     }
 
     /// Asks, and gives the first answer that `last` accepts; a refusal becomes a failure.

@@ -78,7 +78,7 @@ impl<M: Machine> Engine<M> {
                         let said = waits(&event, &error.0);
                         self.event(event, inputs);
                         if let Some((session, said)) = said {
-                            self.sessions.deliver(session, said).await;
+                            self.sessions.deliver(session, said);
                         }
                     }
                 }
@@ -113,7 +113,7 @@ impl<M: Machine> Engine<M> {
         for effect in effects {
             match effect {
                 Effect::Deliver { session, envelope } => {
-                    self.sessions.deliver(session, envelope).await;
+                    self.sessions.deliver(session, envelope);
                 }
                 other => later.push(other),
             }

@@ -38,7 +38,7 @@ impl<M: Machine> Engine<M> {
         match effect {
             Effect::Store(_) => {}
             Effect::Deliver { session, envelope } => {
-                if !self.sessions.deliver(session, envelope).await {
+                if !self.sessions.deliver(session, envelope) {
                     inputs.push(Input::Detach { session });
                 }
             }

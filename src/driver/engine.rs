@@ -206,8 +206,8 @@ impl<M: Machine> Engine<M> {
 
     pub(super) fn event(&mut self, event: Event, inputs: &mut Vec<Input>) {
         match event {
-            Event::Attach { session, kind, out, ended } => {
-                self.sessions.add(session, kind, out, ended);
+            Event::Attach { session, out, ended } => {
+                self.sessions.add(session, out, ended);
                 inputs.push(Input::Attach { session });
             }
             Event::Say(session, envelope) if self.sessions.knows(session) => {

@@ -8,13 +8,16 @@ use kirc_core::port::SessionId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::session::{Attach, Kind, Session, TO_DOOR, TO_GUEST, TO_NODE};
+use crate::session::{Attach, Session, TO_NODE};
+
+/// Envelopes between the queue of a door and the door.
+const ON_THE_WAY: usize = 64;
 
 /// What comes to the node's task from outside.
 #[derive(Debug)]
 pub(super) enum Event {
     /// A door attaches.
-    Attach { session: SessionId, kind: Kind, out: mpsc::Sender<Envelope>, ended: CancellationToken },
+    Attach { session: SessionId, out: mpsc::Sender<Envelope>, ended: CancellationToken },
     /// A door says something.
     Say(SessionId, Envelope),
     /// A door is gone.
@@ -35,16 +38,12 @@ impl Hub {
 }
 
 impl Attach for Hub {
-    async fn attach(&self, kind: Kind) -> Option<Session> {
+    async fn attach(&self) -> Option<Session> {
         let session = SessionId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
-        let size = match kind {
-            Kind::Inside => TO_DOOR,
-            Kind::Guest => TO_GUEST,
-        };
-        let (out, from_node) = mpsc::channel(size);
+        let (out, from_node) = mpsc::channel(ON_THE_WAY);
         let (to_node, said) = mpsc::channel(TO_NODE);
         let ended = CancellationToken::new();
-        let attach = Event::Attach { session, kind, out, ended: ended.clone() };
+        let attach = Event::Attach { session, out, ended: ended.clone() };
         self.events.send(attach).await.ok()?;
         tokio::spawn(carry(session, said, self.events.clone(), ended));
         Some(Session { to_node, from_node })

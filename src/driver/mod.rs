@@ -10,8 +10,8 @@
 //!   it works, and sessions are told.
 //! - Appends to one partition are asked for in their order and answered in their order, without waiting in between.
 //! - A reader that was moved or stopped is never heard of again.
-//! - Queues: doors wait for the node ([`crate::session::TO_NODE`] each, [`EVENTS`] together); what happens when a door
-//!   does not read says [`crate::session::Kind`].
+//! - Queues: doors wait for the node ([`crate::session::TO_NODE`] each, [`EVENTS`] together); the node never
+//!   waits for them ([`crate::session::TO_DOOR`]).
 
 mod appends;
 mod clock;

@@ -1,29 +1,24 @@
 //! The doors that are attached: their queues, and what happens when one is full.
+//!
+//! No door holds up the node, or another door: what it has not read waits in a queue of its own, and one that does not read
+//! for too long is ended.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kirc_core::Envelope;
 use kirc_core::port::SessionId;
-use tokio::sync::mpsc::Sender;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::timeout;
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_util::sync::CancellationToken;
 
-use crate::session::Kind;
-
-/// How long the node waits for a full queue of each kind.
-fn grace(kind: Kind) -> Duration {
-    match kind {
-        Kind::Inside => Duration::from_secs(10),
-        Kind::Guest => Duration::from_millis(250),
-    }
-}
+use crate::session::TO_DOOR;
 
 #[derive(Debug)]
 struct Door {
-    kind: Kind,
-    out: Sender<Envelope>,
+    waiting: Sender<Envelope>,
+    /// It was ended because it does not read.
+    full: Arc<AtomicBool>,
     ended: CancellationToken,
 }
 
@@ -32,14 +27,11 @@ struct Door {
 pub(super) struct Sessions(HashMap<SessionId, Door>);
 
 impl Sessions {
-    pub(super) fn add(
-        &mut self,
-        session: SessionId,
-        kind: Kind,
-        out: Sender<Envelope>,
-        ended: CancellationToken,
-    ) {
-        self.0.insert(session, Door { kind, out, ended });
+    pub(super) fn add(&mut self, session: SessionId, out: Sender<Envelope>, ended: CancellationToken) {
+        let (waiting, from_node) = mpsc::channel(TO_DOOR);
+        let full = Arc::new(AtomicBool::new(false));
+        tokio::spawn(hand_on(from_node, out, full.clone()));
+        self.0.insert(session, Door { waiting, full, ended });
     }
 
     /// Ends a session; whether there was one.
@@ -64,35 +56,31 @@ impl Sessions {
     }
 
     /// Hands an envelope to a door. `false` if the session had to be ended: the door is gone or does not read.
-    pub(super) async fn deliver(&mut self, session: SessionId, envelope: Envelope) -> bool {
+    pub(super) fn deliver(&mut self, session: SessionId, envelope: Envelope) -> bool {
         let Some(door) = self.0.get(&session) else {
             return true;
         };
-        let delivered = match door.out.try_send(envelope) {
-            Ok(()) => true,
-            Err(TrySendError::Closed(_)) => false,
-            Err(TrySendError::Full(envelope)) => {
-                let sent = timeout(grace(door.kind), door.out.send(envelope)).await;
-                if sent.is_err() {
-                    tracing::warn!(session = session.0, "a session does not read; it is ended");
-                    last_word(door.out.clone());
-                }
-                matches!(sent, Ok(Ok(())))
-            }
-        };
-        if !delivered {
-            self.remove(session);
+        let Err(why) = door.waiting.try_send(envelope) else { return true };
+        if matches!(why, mpsc::error::TrySendError::Full(_)) {
+            tracing::warn!(session = session.0, "a session does not read; it is ended");
+            door.full.store(true, Ordering::Release);
         }
-        delivered
+        self.remove(session);
+        false
     }
 }
 
-/// Tells a door why its session ended, if it ever reads again.
-fn last_word(out: Sender<Envelope>) {
-    let word = Envelope::new("ERROR")
-        .line("this session does not read what it is sent, and was ended")
-        .meta("closing", true);
-    tokio::spawn(async move {
-        let _ = timeout(Duration::from_secs(60), out.send(word)).await;
-    });
+/// Hands a door what waits for it, as it reads; and, if it read too little, behind all of that why its session ended.
+async fn hand_on(mut waiting: Receiver<Envelope>, out: Sender<Envelope>, full: Arc<AtomicBool>) {
+    while let Some(envelope) = waiting.recv().await {
+        if out.send(envelope).await.is_err() {
+            return;
+        }
+    }
+    if full.load(Ordering::Acquire) {
+        let word = Envelope::new("ERROR")
+            .line("this session did not read what it was sent, and was ended")
+            .meta("closing", true);
+        let _ = out.send(word).await;
+    }
 }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::embedded::{Grid, Settings};
 use crate::ports::{Health, Pending};
-use crate::session::{Attach, Kind, Session};
+use crate::session::{Attach, Session};
 use crate::store::Size;
 
 type Script = Box<dyn FnMut(&Input, &mut Vec<Effect>) + Send>;
@@ -139,8 +139,8 @@ impl Stage {
         panic!("it did not happen: {:?}", self.seen.lock().unwrap());
     }
 
-    async fn door(&self, kind: Kind) -> Session {
-        self.driver.hub().attach(kind).await.unwrap()
+    async fn door(&self) -> Session {
+        self.driver.hub().attach().await.unwrap()
     }
 }
 
@@ -238,7 +238,7 @@ async fn a_reader_that_was_moved_is_never_heard_of_again() {
     for i in 0..10u8 {
         stage.mailbox.append(&place, vec![], vec![i]).await.unwrap();
     }
-    let door = stage.door(Kind::Inside).await;
+    let door = stage.door().await;
     door.to_node.send(Envelope::new("READ")).await.unwrap();
     let seen = stage
         .until(|seen| {
@@ -279,7 +279,7 @@ async fn while_the_store_fails_nothing_else_happens_and_sessions_are_told() {
         })
     })
     .await;
-    let mut door = stage.door(Kind::Inside).await;
+    let mut door = stage.door().await;
     stage.store.failing.store(true, Ordering::Relaxed);
     door.to_node.send(Envelope::new("GO")).await.unwrap();
     assert_eq!(door.from_node.recv().await.unwrap().params, ["down"]);
@@ -321,7 +321,7 @@ async fn while_the_store_hangs_sessions_are_told_and_only_what_needs_it_waits() 
         })
     })
     .await;
-    let mut door = stage.door(Kind::Inside).await;
+    let mut door = stage.door().await;
     stage.store.hanging.store(true, Ordering::Relaxed);
     door.to_node.send(Envelope::new("GO")).await.unwrap();
     while stage.store.tries.load(Ordering::Relaxed) == 0 {
@@ -348,13 +348,13 @@ async fn doors_that_come_while_the_store_fails_are_told_why() {
         })
     })
     .await;
-    let mut first = stage.door(Kind::Inside).await;
+    let mut first = stage.door().await;
     stage.store.failing.store(true, Ordering::Relaxed);
     first.to_node.send(Envelope::new("GO")).await.unwrap();
     while stage.store.tries.load(Ordering::Relaxed) == 0 {
         tokio::task::yield_now().await;
     }
-    let mut late = stage.door(Kind::Guest).await;
+    let mut late = stage.door().await;
     late.to_node.send(Envelope::new("HELLO")).await.unwrap();
     late.to_node.send(Envelope::new("PRIVMSG").to("#net").meta("label", "x")).await.unwrap();
     for label in [None, Some("x")] {
@@ -371,12 +371,12 @@ async fn doors_that_come_while_the_store_fails_are_told_why() {
 }
 
 #[tokio::test]
-async fn a_guest_that_does_not_read_is_ended_and_the_others_go_on() {
+async fn a_door_that_does_not_read_is_ended_and_holds_up_nobody() {
     let stage = Stage::new([], |_| {
         Box::new(move |input, out| {
             if let Input::Command { session, envelope } = input {
                 let to = if envelope.command == "FLOOD" { 1 } else { session.0 };
-                let count = if envelope.command == "FLOOD" { 6000 } else { 1 };
+                let count = if envelope.command == "FLOOD" { 20_000 } else { 1 };
                 out.extend(
                     (0..count)
                         .map(|_| Effect::Deliver { session: SessionId(to), envelope: Envelope::new("X") }),
@@ -385,8 +385,8 @@ async fn a_guest_that_does_not_read_is_ended_and_the_others_go_on() {
         })
     })
     .await;
-    let mut slow = stage.door(Kind::Guest).await;
-    let mut quick = stage.door(Kind::Inside).await;
+    let mut slow = stage.door().await;
+    let mut quick = stage.door().await;
     quick.to_node.send(Envelope::new("FLOOD")).await.unwrap();
     quick.to_node.send(Envelope::new("ME")).await.unwrap();
     let heard = timeout(Duration::from_secs(5), quick.from_node.recv()).await;
@@ -405,7 +405,7 @@ async fn a_guest_that_does_not_read_is_ended_and_the_others_go_on() {
 async fn ticks_come_when_they_are_due_and_the_end_is_awaited() {
     let begin = now().mono;
     let stage = Stage::new([begin + 20, begin + 60], |_| Box::new(|_, _| {})).await;
-    let mut door = stage.door(Kind::Inside).await;
+    let mut door = stage.door().await;
     let ticks = |seen: &[Input]| {
         let count = seen.iter().filter(|i| **i == Input::Tick).count();
         (count == 2).then_some(())
@@ -414,12 +414,12 @@ async fn ticks_come_when_they_are_due_and_the_end_is_awaited() {
     assert!(now().mono >= begin + 60);
     door.to_node.send(Envelope::new("QUIT")).await.unwrap();
     assert!(door.from_node.recv().await.is_none(), "QUIT ends the session");
-    let other = stage.door(Kind::Inside).await;
+    let other = stage.door().await;
     let hub = stage.driver.hub();
     stage.driver.stop().await;
     let mut other = other;
     assert!(other.from_node.recv().await.is_none());
-    assert!(hub.attach(Kind::Inside).await.is_none());
+    assert!(hub.attach().await.is_none());
     let seen = stage.seen.lock().unwrap();
     assert!(seen.contains(&Input::Shutdown));
 }

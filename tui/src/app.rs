@@ -252,6 +252,11 @@ where
     fn send(&mut self, envelope: Envelope) {
         if self.outbox.len() < MAX_WAITING {
             self.outbox.push_back(envelope);
+        } else if !matches!(envelope.command.as_str(), "TYPING" | "MARKREAD") {
+            let text =
+                format!("{MAX_WAITING} things wait for the node, which takes none: this was not done.");
+            let here = self.model.buffers.current_id();
+            self.model.tell(here, crate::model::Kind::Error, text);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::envelope::{Envelope, format_ts};
 use crate::identity::{Address, Card, Identity};
 use crate::ids::{ActorId, Hash, Millis, MsgId, Offset, digest};
 use crate::names::Nick;
-use crate::numeric::Numeric;
+use crate::numeric::{self, Numeric};
 use crate::port::{
     Effect, From, Now, Query, Room, Service, SessionId, SignalOp, StoreOp, Table, Ticket, Topic, Traffic,
 };
@@ -330,6 +330,22 @@ impl Ctx {
     pub fn alarm(&mut self, about: &str, kind: &str, text: impl Into<String>) {
         let envelope = Envelope::new("ALARM").to(about).param(kind).line(text);
         self.broadcast(&envelope, None);
+    }
+
+    /// Too much waits to be sent there already: refused, so that whoever writes waits too.
+    pub fn too_many(&mut self, origin: &Origin, to: &str, id: Option<MsgId>) {
+        let text = format!(
+            "{} messages to {to} wait to be sent: say it again when they are out",
+            crate::limits::WAITING
+        );
+        let mut no = Envelope::new(numeric::ERR_CANNOTSENDTOCHAN.code).to(self.nick().as_str()).param(to);
+        no = no.line(text.as_str());
+        if let Some(id) = id {
+            no.meta.insert("id".into(), serde_json::json!(id));
+            let state = Envelope::new("STATE").to(to).param("failed").line(text);
+            self.broadcast_cap("state", &Envelope { id: Some(id.to_string()), ..state });
+        }
+        self.reply(origin, no);
     }
 
     pub fn service_up(&self, service: Service) -> bool {

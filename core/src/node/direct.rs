@@ -133,6 +133,9 @@ impl Direct {
         origin: Origin,
         id: Option<MsgId>,
     ) {
+        if self.out.len() >= crate::limits::WAITING {
+            return cx.too_many(&origin, card.nick().as_str(), id);
+        }
         let peer = card.actor();
         let id = match id {
             Some(id) => {

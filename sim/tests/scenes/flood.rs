@@ -68,3 +68,23 @@ fn more_than_fits_on_the_way_to_one_person_all_arrives() {
     let said: Vec<String> = (0..30).map(|number| format!("line {number}")).collect();
     assert_eq!(lines, said);
 }
+
+#[test]
+fn what_waits_to_be_sent_has_an_end_and_the_sender_is_told() {
+    let mut world = joined(scene(2), 2);
+    world.run_until(10_000);
+    world.fail(Fault::Cut(BOB, kirc_core::port::Service::Mailbox, HOUR as u64));
+    world.run_until(11_000);
+    for _ in 0..kirc_core::limits::WAITING {
+        says(&mut world, BOB, Envelope::new("PRIVMSG").to("#net").line("x"));
+    }
+    says(&mut world, BOB, Envelope::new("PRIVMSG").to("#net").line("one more").meta("label", "last"));
+    world.run_until(12_000);
+    let no = heard(&world, BOB, "404").pop().unwrap();
+    assert_eq!(no.meta_str("label"), Some("last"));
+    assert!(no.lines().concat().contains("100000 messages to #net wait"), "{no:?}");
+    // What changes the channel is done all the same.
+    says(&mut world, BOB, Envelope::new("TOPIC").to("#net").line("news").meta("label", "topic"));
+    world.run_until(13_000);
+    assert_eq!(heard(&world, BOB, "404").len(), 1);
+}

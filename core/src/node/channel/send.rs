@@ -12,6 +12,7 @@ use super::{Channel, Phase};
 use crate::channel::{Act, ActKind, Refusal};
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::ids::{ActorId, Count, Millis, MsgId, Seq};
+use crate::limits;
 use crate::log::{Opened, SealedAct, Send};
 use crate::node::ctx::{Ctx, Origin};
 use crate::node::waiting::Waiting;
@@ -61,6 +62,10 @@ impl Channel {
     ) {
         if let Err(why) = fit(&template) {
             return self.unfit(cx, origin.as_ref(), id, &why);
+        }
+        let talk = matches!(template.command.as_str(), "PRIVMSG" | "NOTICE");
+        if let Some(origin) = origin.as_ref().filter(|_| talk && self.outbox.len() >= limits::WAITING) {
+            return cx.too_many(origin, self.name.as_str(), id);
         }
         let id = match id {
             Some(id) => {
@@ -175,7 +180,8 @@ impl Channel {
     }
 
     fn say_waiting(&mut self, cx: &mut Ctx, id: MsgId) {
-        if self.outbox.iter().all(|o| o.id != id) {
+        // It is the last, if it is still there.
+        if self.outbox.back().is_none_or(|o| o.id != id) {
             return;
         }
         if let Some(why) = self.obstacle(cx) {
@@ -190,7 +196,7 @@ impl Channel {
 
     /// Everything not settled is to be stamped and sent anew.
     pub fn requeue(&mut self) {
-        for out in &mut self.outbox {
+        for out in self.outbox.iter_mut().take_while(|out| out.sent.is_some()) {
             out.sent = None;
         }
     }

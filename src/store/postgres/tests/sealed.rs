@@ -16,7 +16,7 @@ use crate::embedded::{Grid, Settings};
 use crate::mailbox::Mailbox;
 use crate::profile;
 use crate::services::{self, LOG_TOPIC, PARTITIONS};
-use crate::session::{Attach, Kind, Session};
+use crate::session::{Attach, Session};
 
 const CHANNEL: &str = "#plans";
 /// What nobody but the members may read, and who looks into a database is none.
@@ -44,7 +44,7 @@ async fn node(dir: &Path, nick: &str, store: PostgresStore) -> (Driver, Session)
         abroad: Arc::new(HereOnly),
     };
     let driver = driver::start(node, ports).unwrap();
-    let session = driver.hub().attach(Kind::Inside).await.unwrap();
+    let session = driver.hub().attach().await.unwrap();
     let hello = Envelope::new("HELLO").meta("caps", Vec::<Value>::new());
     session.to_node.send(hello).await.unwrap();
     session.to_node.send(Envelope::new("JOIN").to(CHANNEL)).await.unwrap();
