@@ -3,6 +3,8 @@
 //!
 //! It is shown once and marked as late. Of what it says of members, modes and topic nothing is done.
 
+mod lives;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -29,8 +31,6 @@ const TRIES: u32 = 6;
 const PAUSE: Millis = 60_000;
 /// Messages of the new log that may have been said in the old one, and are remembered.
 const IDS: usize = 4_096;
-/// Of how many lives before the last it is known what the channel was where they began.
-const BASES: usize = 3;
 /// Records that wait for a key.
 const WAITING: usize = 2_000;
 
@@ -46,9 +46,9 @@ pub(crate) struct Late {
     /// What each said last in the logs before it, as far as it was seen.
     #[serde(default)]
     before: BTreeMap<ActorId, MsgId>,
-    /// What the channel was where the lives before that began, the last one last.
+    /// The lives before that one, the last one last.
     #[serde(default)]
-    bases: Vec<Replica>,
+    older: Vec<Self>,
     /// From here on we have more than the new log began with, and have not seen it there.
     from: Option<Seq>,
     /// What the new log holds that may have been said before it began.
@@ -85,7 +85,7 @@ impl Late {
             state: replica.state,
             began,
             before: BTreeMap::new(),
-            bases: Vec::new(),
+            older: Vec::new(),
             from: None,
             ids: BTreeSet::new(),
             offer_at: None,
@@ -106,7 +106,7 @@ impl Late {
 
     /// What the channel was where the new log began, for somebody who was in it there.
     pub(super) fn base(&self, head: &str, asker: &ActorId) -> Option<&Replica> {
-        let mut all = std::iter::once(&self.base).chain(&self.bases);
+        let mut all = self.lives().map(|life| &life.base);
         all.find(|base| base.fold.head.to_string() == head && base.state.members.contains_key(asker))
     }
 
@@ -117,28 +117,8 @@ impl Late {
 
     /// Whether somebody's message was in the old log.
     fn has(&self, author: &ActorId, id: MsgId) -> bool {
-        id <= last_id(&self.state, author) || self.had(author, id)
-    }
-
-    /// Whether it was in a log before that one.
-    fn had(&self, author: &ActorId, id: MsgId) -> bool {
-        self.before.get(author).is_some_and(|last| id <= *last)
-    }
-
-    /// The log was lost once more, and this one was the last: what was seen until then is not shown again.
-    pub(super) fn after(mut self, earlier: Option<Self>) -> Self {
-        let Some(earlier) = earlier else { return self };
-        self.before = earlier.before;
-        self.bases = earlier.bases;
-        self.bases.push(earlier.base);
-        if self.bases.len() > BASES {
-            self.bases.remove(0);
-        }
-        for (actor, member) in &earlier.state.members {
-            let last = self.before.entry(*actor).or_insert(member.last);
-            *last = member.last.max(*last);
-        }
-        self
+        self.lives().any(|life| id <= last_id(&life.state, author))
+            || self.before.get(author).is_some_and(|last| id <= *last)
     }
 
     /// One record further, if it is the next of the chain, its leader signed it then, and nothing in it is what the channel
@@ -173,6 +153,20 @@ impl Late {
         }
     }
 
+    /// What we offer stands in the log as far as this.
+    fn seen_in_log(&mut self, records: &[Kept], room: &crate::names::ChannelName) {
+        for record in records {
+            let Ok(parsed) = LogRecord::parse(&record.value, room) else { continue };
+            if let Some(at) = parsed.sequenced()
+                && self.from.is_some_and(|from| at.last() > from)
+                && at.last() <= self.fold.seq
+            {
+                self.from = Some(at.last());
+            }
+        }
+        self.from = self.from.filter(|from| *from < self.fold.seq);
+    }
+
     /// What the store kept of it.
     pub(super) fn restore(
         id: &crate::identity::Identity,
@@ -198,7 +192,7 @@ impl Late {
 
     /// Whether records wait to be read.
     pub(super) fn waits(&self) -> bool {
-        !self.waiting.is_empty()
+        self.lives().any(|life| !life.waiting.is_empty())
     }
 
     pub(super) fn wake(&self) -> Option<Millis> {
@@ -248,7 +242,7 @@ impl Channel {
 
     /// We are in the new log: the others may have what we have more.
     pub(super) fn begin_offers(&mut self, cx: &Ctx) {
-        if let Some(late) = self.late.as_mut().filter(|l| l.from.is_some()) {
+        if let Some(late) = self.late.as_mut().filter(|l| l.offered().is_some()) {
             late.offer_at = Some(cx.now.mono);
             late.tries = 0;
         }
@@ -260,16 +254,17 @@ impl Channel {
             return;
         }
         late.offer_at = None;
-        if late.from >= Some(late.fold.seq) {
-            // The log was lost more than once, and what we have more is of a life that nobody else can judge any more.
-            late.from = None;
-            return;
-        }
-        let Some(from) = late.from.filter(|_| self.phase == Phase::Joined) else { return };
+        let Some(life) = late.offered().filter(|_| self.phase == Phase::Joined) else { return };
         late.tries += 1;
         late.offer_at = Some(cx.now.mono + if late.tries % TRIES == 0 { PAUSE } else { AGAIN });
-        let (channel, to) = (late.fold.channel.to_string(), late.fold.seq.0);
-        let query = Query::Log { channel, from: from.0, to, limit: BYTES };
+        let Some(more) = late.life_mut(life) else { return };
+        let (channel, from, to) = (more.fold.channel.to_string(), more.from, more.fold.seq);
+        let Some(from) = from.filter(|from| *from < to) else {
+            // What we have more stands behind a life that we have nothing of.
+            more.from = None;
+            return;
+        };
+        let query = Query::Log { channel, from: from.0, to: to.0, limit: BYTES };
         cx.query(query, Waiting::Offer(self.key.clone()));
     }
 
@@ -321,10 +316,12 @@ impl Channel {
         if !lead.active() {
             return;
         }
-        let offered = |late: &Late| late.from.is_some();
-        let good: Vec<Kept> = match self.late.clone() {
+        let bytes = || records.iter().map(|r| r.value.as_slice());
+        let life = self.late.as_ref().and_then(|late| late.life_of(bytes(), &self.room));
+        let known = self.late.clone().and_then(|mut late| Some(late.life_mut(life?)?.clone()));
+        let good: Vec<Kept> = match known {
             // What we have ourselves we know.
-            Some(late) if offered(&late) => records.to_vec(),
+            Some(late) if late.from.is_some() => records.to_vec(),
             Some(mut late) => {
                 let mut stalled = false;
                 let mut next = |record: &&Kept| {
@@ -355,72 +352,62 @@ impl Channel {
     /// Records of the old log stand in the new one.
     pub(super) fn take_late(&mut self, cx: &mut Ctx, records: Vec<Kept>) {
         let Some(mut late) = self.late.take() else { return };
-        if late.from.is_some() {
-            self.seen_in_log(cx, &mut late, &records);
-        }
-        late.waiting.extend(records);
-        late.waiting.truncate(WAITING);
-        self.late = Some(late);
-        self.go_on_late(cx);
-    }
-
-    /// What we offer stands in the log as far as this.
-    fn seen_in_log(&self, cx: &Ctx, late: &mut Late, records: &[Kept]) {
-        for record in records {
-            let Ok(parsed) = LogRecord::parse(&record.value, &self.room) else { continue };
-            if let Some(at) = parsed.sequenced()
-                && late.from.is_some_and(|from| at.last() > from)
-                && at.last() <= late.fold.seq
-            {
-                late.from = Some(at.last());
+        let life = late.life_of(records.iter().map(|r| r.value.as_slice()), &self.room);
+        if let Some(one) = life.and_then(|life| late.life_mut(life)) {
+            if one.from.is_some() {
+                one.seen_in_log(&records, &self.room);
             }
+            one.waiting.extend(records);
+            one.waiting.truncate(WAITING);
         }
         late.tries = 0;
-        late.offer_at = Some(cx.now.mono);
-        if late.from >= Some(late.fold.seq) {
-            late.from = None;
-            late.offer_at = None;
-        }
+        late.offer_at = late.offered().map(|_| cx.now.mono);
+        self.late = Some(late);
+        self.go_on_late(cx);
     }
 
     /// Goes on with what waits, as far as there are keys.
     pub(super) fn go_on_late(&mut self, cx: &mut Ctx) {
         let Some(mut late) = self.late.take() else { return };
-        let waiting = std::mem::take(&mut late.waiting);
-        let mut rest = waiting.into_iter();
-        while let Some(record) = rest.next() {
-            match late.take(&record, &self.room, &self.ring, &cx.cfg) {
-                Took::Void | Took::Next => {}
-                Took::Said(said) => {
-                    for one in said.iter().filter(|one| {
-                        !late.ids.contains(&one.opened.act.id)
-                            && !late.had(&one.opened.act.author, one.opened.act.id)
-                    }) {
-                        self.show_late(cx, one);
-                    }
-                }
-                Took::Keyed(info) => {
-                    let (epoch, kid) = (late.fold.epoch, info.kid);
-                    self.ring.announce(epoch, info);
-                    self.open_late_key(cx, epoch, kid);
-                }
-                Took::Stall => {
-                    late.waiting = std::iter::once(record).chain(rest).collect();
-                    self.key_wanted.get_or_insert(cx.now.mono);
-                    break;
-                }
-            }
+        for life in 0..=late.older.len() {
+            self.go_on_with_life(cx, &mut late, life);
         }
         self.late = Some(late);
         self.store_late(cx);
     }
 
-    /// The epoch of the old log whose key is missing.
+    fn go_on_with_life(&mut self, cx: &mut Ctx, late: &mut Late, life: usize) {
+        let Some(one) = late.life_mut(life) else { return };
+        let mut rest = std::mem::take(&mut one.waiting).into_iter();
+        while let Some(record) = rest.next() {
+            let Some(one) = late.life_mut(life) else { return };
+            match one.take(&record, &self.room, &self.ring, &cx.cfg) {
+                Took::Void | Took::Next => {}
+                Took::Said(said) => {
+                    let new = |act: &&Acted| {
+                        !late.elsewhere(life, &act.opened.act.author, act.opened.act.id)
+                    };
+                    for one in said.iter().filter(new) {
+                        self.show_late(cx, one);
+                    }
+                }
+                Took::Keyed(info) => {
+                    let (epoch, kid) = (one.fold.epoch, info.kid);
+                    self.ring.announce(epoch, info);
+                    self.open_late_key(cx, epoch, kid);
+                }
+                Took::Stall => {
+                    one.waiting = std::iter::once(record).chain(rest).collect();
+                    self.key_wanted.get_or_insert(cx.now.mono);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The epoch of an old log whose key is missing.
     pub(super) fn late_epoch(&self) -> Option<crate::ids::Epoch> {
-        self.late
-            .as_ref()
-            .filter(|l| !l.waiting.is_empty())
-            .and_then(|l| l.fold.use_of.epochs().find(|e| self.ring.get(*e).is_none()))
+        self.late.as_ref().and_then(|late| late.missing(&self.ring))
     }
 
     fn show_late(&mut self, cx: &mut Ctx, Acted { opened, change, seq }: &Acted) {
