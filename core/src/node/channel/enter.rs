@@ -51,6 +51,10 @@ impl Channel {
             self.store_counter(cx, actor);
         }
         self.hint(cx, SignalOp::Subscribe { channel: events(&self.wire) });
+        if let Some(id) = joined {
+            let text = "you had to come in again, and the message is from before: say it again";
+            self.let_go_before(cx, id, text);
+        }
         let said = self.said_join(cx, joined);
         if let Some(row) = self.row(cx, cx.me(), &said, seq, "sent") {
             cx.store(StoreOp::Message(row));

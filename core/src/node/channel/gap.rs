@@ -99,7 +99,9 @@ impl Channel {
         let others = self.askable(cx.me()).len().max(1);
         let leading = self.leading();
         let Some(gap) = self.gap.as_mut() else { return };
-        if gap.tries == 0 || gap.tries % others != 0 || gap.rested {
+        // Who knows what the channel was where a log began has just been there; and if nobody tells us, we are out soon.
+        let soon = matches!(gap.wanted, Wanted::Base(_));
+        if gap.tries == 0 || gap.tries % others != 0 || gap.rested || soon {
             gap.rested = false;
             self.ask_for_gap(cx);
             return;

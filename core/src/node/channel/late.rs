@@ -384,9 +384,7 @@ impl Channel {
             match one.take(&record, &self.room, &self.ring, &cx.cfg) {
                 Took::Void | Took::Next => {}
                 Took::Said(said) => {
-                    let new = |act: &&Acted| {
-                        !late.elsewhere(life, &act.opened.act.author, act.opened.act.id)
-                    };
+                    let new = |act: &&Acted| !late.elsewhere(life, &act.opened.act.author, act.opened.act.id);
                     for one in said.iter().filter(new) {
                         self.show_late(cx, one);
                     }

@@ -361,14 +361,19 @@ impl Channel {
         if self.past.is_none() && cx.double.works(id.millis()) {
             cx.tell_double();
         }
-        // Ids only grow. These were made since by a clock that had been set back.
+        // These were made since by a clock that had been set back.
+        let text = "this machine's clock was set back, and the message came to stand before an older one: say it again";
+        self.let_go_before(cx, id, text);
+        self.requeue();
+    }
+
+    /// Ids only grow: what has a smaller one than what the log has of us can't be put into it any more.
+    pub(super) fn let_go_before(&mut self, cx: &mut Ctx, id: MsgId, text: &str) {
         while let Some(i) = self.outbox.iter().position(|o| o.id <= id) {
             if let Some(out) = self.outbox.remove(i) {
-                let text = "this machine's clock was set back, and the message came to stand before an older one: say it again";
                 self.fail(cx, out, "404", text);
             }
         }
-        self.requeue();
     }
 
     /// Refills the window once half of it has been settled, or if what was in it is to be stamped anew.
