@@ -96,9 +96,14 @@ impl ActKind {
         matches!(self, Self::Message | Self::Notice)
     }
 
-    /// Whether it may only stand under a key that nobody has who has left. Who comes and goes may be known to them.
+    /// Whether it may only stand under a key that nobody has who has left. Who comes and goes, and who may, may be known to
+    /// them; what is said may not, nor what lets people in.
     pub fn needs_fresh_key(&self) -> bool {
-        !matches!(self, Self::Join { .. } | Self::Part { .. } | Self::Kick { .. })
+        match self {
+            Self::Join { .. } | Self::Part { .. } | Self::Kick { .. } | Self::Invite { .. } => false,
+            Self::Mode { changes } => changes.iter().any(|change| change.letter == 'k'),
+            _ => true,
+        }
     }
 
     /// The command of its envelope.

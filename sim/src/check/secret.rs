@@ -1,5 +1,5 @@
 //! Promise 5: with all keys that a node ever held, no record opens that lies outside its owner's time as a member, but for who
-//! comes and goes.
+//! comes and goes, and who may.
 
 use std::collections::BTreeSet;
 
@@ -36,9 +36,10 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
     }
 }
 
-/// Who comes and goes is no secret to those who went: it may stand under a key that they have.
+/// Who comes and goes, and who may, is no secret to those who went: it may stand under a key that they have.
 fn comes_or_goes(plain: &[u8]) -> bool {
-    Envelope::from_canonical(plain).is_ok_and(|e| matches!(e.command.as_str(), "JOIN" | "PART" | "KICK"))
+    Envelope::from_canonical(plain)
+        .is_ok_and(|e| matches!(e.command.as_str(), "JOIN" | "PART" | "KICK" | "INVITE" | "MODE"))
 }
 
 fn outsiders_show_nothing(world: &World, view: &View, found: &mut Breaches) {

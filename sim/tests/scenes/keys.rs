@@ -115,6 +115,30 @@ fn after_a_removal_messages_wait_until_somebody_else_has_the_new_key() {
 }
 
 #[test]
+fn who_may_come_and_who_leaves_waits_for_no_key() {
+    let mut world = joined(scene(3), 3);
+    world.run_until(10_000);
+    world.fail(Fault::Cut(CAROL, Service::Mailbox, 60_000));
+    world.run_until(11_000);
+    says(&mut world, ALICE, Envelope::new("KICK").to("#net").param("bob"));
+    world.run_until(15_000);
+    says(&mut world, ALICE, Envelope::new("MODE").to("#net").param("+b").param("eve!*@*"));
+    says(&mut world, ALICE, Envelope::new("INVITE").to("bob").param("#net"));
+    world.run_until(20_000);
+    assert_eq!(heard(&world, ALICE, "MODE").len(), 1);
+    assert_eq!(heard(&world, ALICE, "341").len(), 1);
+    say(&mut world, ALICE, "goodbye");
+    world.run_until(21_000);
+    says(&mut world, ALICE, Envelope::new("PART").to("#net").line("enough"));
+    world.run_until(25_000);
+    assert_eq!(heard(&world, ALICE, "PART").len(), 1);
+    assert!(heard(&world, ALICE, "404")[0].lines().concat().contains("before anybody had the key"));
+    world.run_until(120_000);
+    assert!(!said(&world, CAROL, "goodbye"));
+    assert_eq!(heard(&world, CAROL, "PART").len(), 1);
+}
+
+#[test]
 fn where_nobody_has_left_messages_wait_for_no_key() {
     let mut world = joined(scene(2), 2);
     world.run_until(10_000);

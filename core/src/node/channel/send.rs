@@ -74,6 +74,9 @@ impl Channel {
             }
             None => cx.new_id(),
         };
+        if template.command == "PART" {
+            self.leave_without_key(cx);
+        }
         let out = Out { id, template, origin, kind, sent: None, signed: None };
         if kind == OutKind::Kept {
             if !mutant!(cx.cfg, ForgetOutbox) {
@@ -91,6 +94,17 @@ impl Channel {
         cx.status_dirty = true;
         self.pump(cx);
         self.say_waiting(cx, id);
+    }
+
+    /// Who leaves does not wait until somebody has the key under which what it said before could be sent.
+    fn leave_without_key(&mut self, cx: &mut Ctx) {
+        if self.replica.as_ref().is_some_and(|r| r.fold.fresh_key().is_some()) {
+            return;
+        }
+        let sent = self.outbox.partition_point(|out| out.sent.is_some());
+        for out in self.outbox.split_off(sent) {
+            self.fail(cx, out, "404", "you left before anybody had the key for it");
+        }
     }
 
     /// What nobody could read is refused before it is taken in.
@@ -159,7 +173,7 @@ impl Channel {
             return Some("a new key is being handed out");
         }
         let fresh = replica.fold.fresh_key();
-        let overheard = |out: &Out| matches!(out.template.command.as_str(), "PART" | "KICK");
+        let overheard = |out: &Out| ActKind::parse(&out.template).is_ok_and(|kind| !kind.needs_fresh_key());
         if fresh.is_none() && !self.outbox.front().is_some_and(overheard) {
             return Some("somebody has left, and nobody else here has the new key yet");
         }
