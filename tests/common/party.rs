@@ -27,6 +27,8 @@ pub struct Heard {
     pub sending: BTreeSet<String>,
     /// Who leads, as it believes.
     pub leader: Option<String>,
+    /// The channel as its last STATUS had it.
+    pub status: String,
     /// Whether its JOIN was answered.
     pub joined: bool,
     /// Services that it says are away.
@@ -156,13 +158,13 @@ impl Party {
             let left = within.checked_sub(begin.elapsed());
             let Some(left) = left.filter(|_| !heard.ended) else {
                 panic!(
-                    "{}: not {what} after {:?}; it heard {} lines, leader {:?}, away {:?}, ended {}",
+                    "{}: not {what} after {:?}; it heard {} lines, away {:?}, ended {}, channel {}",
                     self.name,
                     begin.elapsed(),
                     heard.lines.len(),
-                    heard.leader,
                     heard.away,
-                    heard.ended
+                    heard.ended,
+                    heard.status
                 );
             };
             heard = self.heard.1.wait_timeout(heard, left).unwrap_or_else(PoisonError::into_inner).0;
@@ -222,6 +224,7 @@ fn hear(heard: &mut Heard, e: &Value, room: &str) {
         }
         "GAP" => heard.gaps.push(e.to_string()),
         "STATUS" => {
+            heard.status = e["body"]["channels"][room].to_string();
             heard.leader = e["body"]["channels"][room]["leader"].as_str().map(str::to_owned);
             if let Some(services) = e["body"]["services"].as_object() {
                 heard.away =
@@ -272,12 +275,22 @@ pub fn settle(parties: &[Party], reader: usize, within: Duration) {
     let mut left: BTreeSet<&String> = wanted.iter().filter(|id| !early.contains(*id)).collect();
     let mut read = 0;
     if let Some(reader) = parties.get(reader) {
-        reader.until("all that was sent is settled", within, |h| {
-            for (_, id, _) in h.lines.iter().skip(read) {
-                left.remove(id);
+        let all = || {
+            reader.until("all that was sent is settled", within, |h| {
+                for (_, id, _) in h.lines.iter().skip(read) {
+                    left.remove(id);
+                }
+                read = h.lines.len();
+                left.is_empty()
+            })
+        };
+        if let Err(failed) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(all)) {
+            for party in parties {
+                let heard = party.heard();
+                let missing = left.iter().filter(|id| heard.sending.contains(**id)).count();
+                println!("{}: {missing} of its messages are missing; {}", party.name, heard.status);
             }
-            read = h.lines.len();
-            left.is_empty()
-        });
+            std::panic::resume_unwind(failed);
+        }
     }
 }

@@ -36,7 +36,8 @@ impl Channel {
 
     /// Gives an act its place: the act is signed and its signature was checked. `token` is what its author made of it.
     pub fn relay(&mut self, cx: &mut Ctx, opened: Arc<Opened>, token: Option<String>) -> Result<(), Refusal> {
-        let Some(lead) = self.lead.as_mut() else {
+        let Some(lead) = self.lead.as_mut().filter(|lead| lead.active()) else {
+            // A new key is being handed out: nothing may stand under any.
             return Ok(());
         };
         match lead.spec.order(&opened.act) {
