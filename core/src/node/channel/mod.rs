@@ -20,6 +20,7 @@ mod join;
 pub(super) mod keep;
 mod late;
 mod lead;
+mod let_go;
 mod place;
 mod read;
 mod refusals;
