@@ -36,10 +36,16 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
     }
 }
 
-/// Who comes and goes, and who may, is no secret to those who went: it may stand under a key that they have.
+/// Who comes and goes, and who may, is no secret to those who went: it may stand under a key that they have. What lets people in
+/// may not.
 fn comes_or_goes(plain: &[u8]) -> bool {
-    Envelope::from_canonical(plain)
-        .is_ok_and(|e| matches!(e.command.as_str(), "JOIN" | "PART" | "KICK" | "INVITE" | "MODE"))
+    let Ok(e) = Envelope::from_canonical(plain) else { return false };
+    let changes = || e.get("changes").and_then(|c| c.as_array()).into_iter().flatten();
+    match e.command.as_str() {
+        "JOIN" | "PART" | "KICK" | "INVITE" => true,
+        "MODE" => !changes().any(|change| change["letter"] == "k"),
+        _ => false,
+    }
 }
 
 fn outsiders_show_nothing(world: &World, view: &View, found: &mut Breaches) {

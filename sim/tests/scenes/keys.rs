@@ -89,13 +89,19 @@ fn where_keys_are_trusted_one_that_nobody_has_ends_a_channel() {
     assert!(!said(&world, CAROL, "is anybody there"));
 }
 
-#[test]
-fn after_a_removal_messages_wait_until_somebody_else_has_the_new_key() {
+/// Alice removes bob while carol, who would have the new key, is away.
+fn alone_after_a_kick() -> World {
     let mut world = joined(scene(3), 3);
     world.run_until(10_000);
     world.fail(Fault::Cut(CAROL, Service::Mailbox, 60_000));
     world.run_until(11_000);
     says(&mut world, ALICE, Envelope::new("KICK").to("#net").param("bob"));
+    world
+}
+
+#[test]
+fn after_a_removal_messages_wait_until_somebody_else_has_the_new_key() {
+    let mut world = alone_after_a_kick();
     world.run_until(12_000);
     assert_eq!(heard(&world, ALICE, "KICK").len(), 1, "removing waits for nobody");
     say(&mut world, ALICE, "without bob");
@@ -116,21 +122,21 @@ fn after_a_removal_messages_wait_until_somebody_else_has_the_new_key() {
 
 #[test]
 fn who_may_come_and_who_leaves_waits_for_no_key() {
-    let mut world = joined(scene(3), 3);
-    world.run_until(10_000);
-    world.fail(Fault::Cut(CAROL, Service::Mailbox, 60_000));
-    world.run_until(11_000);
-    says(&mut world, ALICE, Envelope::new("KICK").to("#net").param("bob"));
+    let mut world = alone_after_a_kick();
     world.run_until(15_000);
     says(&mut world, ALICE, Envelope::new("MODE").to("#net").param("+b").param("eve!*@*"));
     says(&mut world, ALICE, Envelope::new("INVITE").to("bob").param("#net"));
     world.run_until(20_000);
     assert_eq!(heard(&world, ALICE, "MODE").len(), 1);
     assert_eq!(heard(&world, ALICE, "341").len(), 1);
+    // What lets people in is a secret, and bob has the key.
+    says(&mut world, ALICE, Envelope::new("MODE").to("#net").param("+k").param("sesame"));
+    world.run_until(world.now + 1_000);
+    assert_eq!(heard(&world, ALICE, "MODE").len(), 1);
     say(&mut world, ALICE, "goodbye");
-    world.run_until(21_000);
+    world.run_until(22_000);
     says(&mut world, ALICE, Envelope::new("PART").to("#net").line("enough"));
-    world.run_until(25_000);
+    world.run_until(26_000);
     assert_eq!(heard(&world, ALICE, "PART").len(), 1);
     assert!(heard(&world, ALICE, "404")[0].lines().concat().contains("before anybody had the key"));
     world.run_until(120_000);
