@@ -11,6 +11,9 @@ use crate::names::Nick;
 use crate::numeric;
 use crate::port::{Query, StoreOp, Table};
 
+/// The user was asked which of several people is meant.
+pub(super) struct Asked;
+
 impl Node {
     pub(super) fn nick(&mut self, origin: &Origin, e: &Envelope) {
         let Some(text) = e.params.first() else {
@@ -91,8 +94,19 @@ impl Node {
         }
     }
 
-    /// Asks which of several who bear one nick is meant.
-    pub(super) fn ask_which(&mut self, origin: &Origin, name: &str, all: &[ActorId]) {
+    /// Who is meant by a name, if anybody; an error if the user was asked which of several is.
+    pub(super) fn whom(&mut self, origin: &Origin, name: &str) -> Result<Option<ActorId>, Asked> {
+        match self.named(name) {
+            Named::One(actor) => Ok(Some(actor)),
+            Named::Nobody => Ok(None),
+            Named::Several(all) => {
+                self.ask_which(origin, name, &all);
+                Err(Asked)
+            }
+        }
+    }
+
+    fn ask_which(&mut self, origin: &Origin, name: &str, all: &[ActorId]) {
         let one = |actor: &ActorId| {
             let print = self.cx.contacts.card(actor).map(|c| c.keys().fingerprint()).unwrap_or_default();
             format!("{actor} (fingerprint {print})")
@@ -107,14 +121,9 @@ impl Node {
         let nick = e.to.clone().unwrap_or_default();
         let me = self.cx.me();
         let own = Nick::parse(&nick).is_ok_and(|n| n == *self.cx.nick());
-        let found = match self.named(&nick) {
-            _ if own => Some(me),
-            Named::One(actor) => Some(actor),
-            Named::Several(all) => {
-                self.ask_which(origin, &nick, &all);
-                return self.cx.numeric(origin, numeric::RPL_ENDOFWHOIS, &[&nick], "");
-            }
-            Named::Nobody => None,
+        let found = if own { Ok(Some(me)) } else { self.whom(origin, &nick) };
+        let Ok(found) = found else {
+            return self.cx.numeric(origin, numeric::RPL_ENDOFWHOIS, &[&nick], "");
         };
         let card = found
             .and_then(|a| if own { Some(self.cx.card.clone()) } else { self.cx.contacts.card(&a).cloned() });
@@ -158,12 +167,8 @@ impl Node {
     /// Compares keys. Where a key is held back under a contact's nick both are shown, and `confirm` says which is meant.
     pub(super) fn verify(&mut self, origin: &Origin, e: &Envelope) {
         let nick = e.to.clone().unwrap_or_default();
-        let found = match self.named(&nick) {
-            Named::One(actor) => self.cx.contacts.card(&actor).cloned(),
-            Named::Several(all) => return self.ask_which(origin, &nick, &all),
-            Named::Nobody => None,
-        };
-        let Some(card) = found else {
+        let Ok(found) = self.whom(origin, &nick) else { return };
+        let Some(card) = found.and_then(|actor| self.cx.contacts.card(&actor).cloned()) else {
             let text = format!("{nick} is not among your contacts");
             return self.cx.numeric(origin, numeric::ERR_NOSUCHNICK, &[&nick], &text);
         };
@@ -252,14 +257,10 @@ impl Node {
     pub(super) fn contact(&mut self, origin: &Origin, e: &Envelope) {
         let what = e.params.first().map_or("list", String::as_str).to_owned();
         let nick = e.params.get(1).cloned().unwrap_or_default();
-        let found = if what == "accept" || what == "reject" { self.held(&nick) } else { self.listed(&nick) };
-        let several = match (what.as_str(), self.named(&nick)) {
-            ("show" | "remove", Named::Several(all)) => Some(all),
-            _ => None,
-        };
-        if let Some(all) = several {
-            return self.ask_which(origin, &nick, &all);
+        if matches!(what.as_str(), "show" | "remove") && self.whom(origin, &nick).is_err() {
+            return;
         }
+        let found = if what == "accept" || what == "reject" { self.held(&nick) } else { self.listed(&nick) };
         let body = match what.as_str() {
             "list" => self.cx.contacts.list.values().map(|c| self.contact_value(c)).collect(),
             "add" => {

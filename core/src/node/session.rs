@@ -2,7 +2,6 @@
 
 use super::channel::{Join, given_id};
 use super::config::Home;
-use super::contacts::Named;
 use super::ctx::Origin;
 use super::*;
 use crate::channel::Refusal;
@@ -225,13 +224,8 @@ impl Node {
     }
 
     fn direct(&mut self, origin: &Origin, to: &str, e: &Envelope) {
-        let found = match self.named(to) {
-            Named::One(actor) => Some(actor),
-            Named::Several(all) => {
-                self.ask_which(origin, to, &all);
-                return self.refused_at_once(origin, e);
-            }
-            Named::Nobody => None,
+        let Ok(found) = self.whom(origin, to) else {
+            return self.refused_at_once(origin, e);
         };
         let Some(actor) = found else {
             let text = format!(
@@ -306,7 +300,8 @@ impl Node {
         let Some(name) = e.params.first().cloned() else {
             return self.cx.numeric(origin, numeric::ERR_NEEDMOREPARAMS, &["INVITE"], "");
         };
-        let Some(target) = self.find(&nick) else {
+        let Ok(target) = self.whom(origin, &nick) else { return };
+        let Some(target) = target else {
             return self.cx.numeric(origin, numeric::ERR_NOSUCHNICK, &[&nick], "");
         };
         match self.channel(&name) {
