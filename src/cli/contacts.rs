@@ -194,7 +194,7 @@ async fn verify(
         }
         Some(held) => {
             let choices = vec![
-                format!("none of them"),
+                "none of them".to_owned(),
                 format!("the one known until now: {known}"),
                 format!("the new one: {held}"),
             ];

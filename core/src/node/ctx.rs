@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::config::Config;
 use super::contacts::Contacts;
 use super::waiting::Waiting;
+use crate::channel::Refusal;
 use crate::crypto::Rng;
 use crate::envelope::{Envelope, format_ts};
 use crate::identity::{Address, Card, Identity};
@@ -332,20 +333,23 @@ impl Ctx {
         self.broadcast(&envelope, None);
     }
 
-    /// Too much waits to be sent there already: refused, so that whoever writes waits too.
-    pub fn too_many(&mut self, origin: &Origin, to: &str, id: Option<MsgId>) {
-        let text = format!(
-            "{} messages to {to} wait to be sent: say it again when they are out",
-            crate::limits::WAITING
-        );
-        let mut no = Envelope::new(numeric::ERR_CANNOTSENDTOCHAN.code).to(self.nick().as_str()).param(to);
-        no = no.line(text.as_str());
+    /// What a session said is refused before it is taken in; if the session named it, others hear that it has failed.
+    pub fn never_taken_in(&mut self, origin: &Origin, to: &str, id: Option<MsgId>, refusal: &Refusal) {
+        let mut no = refusal.to_envelope(self.nick().as_str());
         if let Some(id) = id {
             no.meta.insert("id".into(), serde_json::json!(id));
-            let state = Envelope::new("STATE").to(to).param("failed").line(text);
+            let state = Envelope::new("STATE").to(to).param("failed").line(refusal.text.clone());
             self.broadcast_cap("state", &Envelope { id: Some(id.to_string()), ..state });
         }
         self.reply(origin, no);
+    }
+
+    /// Too much waits to be sent there already.
+    pub fn too_many(&mut self, origin: &Origin, to: &str, id: Option<MsgId>) {
+        let waiting = crate::limits::WAITING;
+        let text = format!("{waiting} messages to {to} wait to be sent: say it again when they are out");
+        let refusal = Refusal::new(numeric::ERR_CANNOTSENDTOCHAN, &[to], &text);
+        self.never_taken_in(origin, to, id, &refusal);
     }
 
     pub fn service_up(&self, service: Service) -> bool {

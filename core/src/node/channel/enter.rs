@@ -79,13 +79,15 @@ impl Channel {
     /// old one here.
     pub(crate) fn renew_card(&mut self, cx: &mut Ctx) {
         let Some(replica) = self.replica.as_ref().filter(|_| self.phase == Phase::Joined) else { return };
-        let old = replica.state.members.get(&cx.me()).is_some_and(|me| me.card.rev() < cx.card.rev());
+        if replica.state.members.get(&cx.me()).is_none_or(|me| me.card.rev() >= cx.card.rev()) {
+            return;
+        }
         let waits = self.outbox.iter().any(|out| {
             let card = out.template.get("card").and_then(|card| card.get("body"));
             out.template.command == "NICK"
                 && card.and_then(|c| c.get("rev")).and_then(Value::as_u64) >= Some(cx.card.rev())
         });
-        if old && !waits {
+        if !waits {
             let kind = ActKind::Card { card: Box::new(cx.card.clone()) };
             self.submit(cx, kind.to_envelope(), None, OutKind::Kept, None);
         }

@@ -137,24 +137,18 @@ impl Channel {
     }
 
     /// Who claims the new log that we wait with.
-    fn claimant(&self) -> Option<ActorId> {
+    fn claimant(&self) -> Option<Card> {
         let record = self.stalled.front().filter(|_| self.anew)?;
         match LogRecord::parse(&record.value, &self.room) {
-            Ok(LogRecord::Claim { card, .. }) => Some(card.actor()),
+            Ok(LogRecord::Claim { card, .. }) => Some(*card),
             _ => None,
         }
     }
 
-    /// Who claims the new log that we wait with, if it is nobody whom we know as a member: it may have come in what we lack.
+    /// The same, if it is nobody whom we know as a member: it may have come in what we lack.
     fn stranger(&self) -> Option<Card> {
-        let record = self.stalled.front().filter(|_| self.anew)?;
-        match LogRecord::parse(&record.value, &self.room) {
-            Ok(LogRecord::Claim { card, .. }) => {
-                let known = self.replica.as_ref()?.state.members.contains_key(&card.actor());
-                (!known).then_some(*card)
-            }
-            _ => None,
-        }
+        let members = &self.replica.as_ref()?.state.members;
+        self.claimant().filter(|card| !members.contains_key(&card.actor()))
     }
 
     /// Whom to ask: the other members. Records prove themselves, so a stranger who claims may show by them that it is none.
@@ -167,7 +161,8 @@ impl Channel {
     fn ask_for_gap(&mut self, cx: &mut Ctx) {
         let me = cx.me();
         let others = self.askable(me);
-        let (claimant, kept) = (self.claimant(), self.waits_with_kept());
+        let claimant = self.claimant().map(|card| card.actor());
+        let kept = self.waits_with_kept();
         let Some(gap) = self.gap.as_mut() else { return };
         // What the channel was where the log began knows who claimed it best, once it has read that.
         let again = matches!(gap.wanted, Wanted::Base(_)) && gap.tries.is_multiple_of(2);

@@ -94,9 +94,7 @@ impl Channel {
         cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
         self.handed.say_at = Some(cx.now.mono + cx.cfg.patience);
     }
-}
 
-impl Channel {
     /// Comes in, if all that takes is here; or says what is missing for it.
     pub(super) fn come_in(&mut self, cx: &mut Ctx) {
         let Some(replica) = self.replica.as_ref().filter(|_| self.phase == Phase::Joining) else { return };

@@ -316,13 +316,15 @@ impl Channel {
         if !lead.active() {
             return;
         }
-        let bytes = || records.iter().map(|r| r.value.as_slice());
-        let life = self.late.as_ref().and_then(|late| late.life_of(bytes(), &self.room));
-        let known = self.late.clone().and_then(|mut late| Some(late.life_mut(life?)?.clone()));
+        let known = self.late.as_ref().and_then(|late| {
+            let life = late.life_of(records.iter().map(|r| r.value.as_slice()), &self.room)?;
+            late.lives().nth(life)
+        });
         let good: Vec<Kept> = match known {
             // What we have ourselves we know.
             Some(late) if late.from.is_some() => records.to_vec(),
-            Some(mut late) => {
+            Some(late) => {
+                let mut late = late.clone();
                 let mut stalled = false;
                 let mut next = |record: &&Kept| {
                     stalled = stalled

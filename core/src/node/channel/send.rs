@@ -46,8 +46,12 @@ pub(crate) struct Out {
 
 impl Out {
     pub fn is_message(&self) -> bool {
-        matches!(self.template.command.as_str(), "PRIVMSG" | "NOTICE")
+        is_message(&self.template)
     }
+}
+
+fn is_message(template: &Envelope) -> bool {
+    matches!(template.command.as_str(), "PRIVMSG" | "NOTICE")
 }
 
 impl Channel {
@@ -63,8 +67,8 @@ impl Channel {
         if let Err(why) = fit(&template) {
             return self.unfit(cx, origin.as_ref(), id, &why);
         }
-        let talk = matches!(template.command.as_str(), "PRIVMSG" | "NOTICE");
-        if let Some(origin) = origin.as_ref().filter(|_| talk && self.outbox.len() >= limits::WAITING) {
+        let full = is_message(&template) && self.outbox.len() >= limits::WAITING;
+        if let Some(origin) = origin.as_ref().filter(|_| full) {
             return cx.too_many(origin, self.name.as_str(), id);
         }
         let id = match id {
@@ -104,14 +108,9 @@ impl Channel {
         id: Option<MsgId>,
         why: &EnvelopeError,
     ) {
-        let Some(origin) = origin else { return };
-        let mut no = Refusal::unfit(self.name.as_str(), why).to_envelope(cx.nick().as_str());
-        if let Some(id) = id {
-            no.meta.insert("id".into(), json!(id));
-            let state = Envelope::new("STATE").to(self.name.as_str()).param("failed").line(why.to_string());
-            cx.broadcast_cap("state", &Envelope { id: Some(id.to_string()), ..state });
+        if let Some(origin) = origin {
+            cx.never_taken_in(origin, self.name.as_str(), id, &Refusal::unfit(self.name.as_str(), why));
         }
-        cx.reply(origin, no);
     }
 
     /// An own message as sessions see it before it is settled.
