@@ -136,6 +136,8 @@ fn of_two_strangers_under_one_nick_the_user_is_asked() {
     let ids = [2, 3].map(|host| kirc_sim::keys::identity(host).actor().to_string());
     assert!(ids.iter().all(|id| which.lines().concat().contains(id)), "{which:?}");
     assert_eq!([2, 3].map(|host| shown_at(&world, host, "hello sam")), [0, 0]);
+    let invite = Envelope::new("INVITE").to("sam").param("#net");
+    assert_eq!(answers(&mut world, ALICE, invite).remove(0).command, "407");
     // One of them goes: the other is who is meant.
     says(&mut world, 2, Envelope::new("PART").to("#net"));
     world.run_until(world.now + 3_000);
