@@ -159,17 +159,35 @@ async fn signs_tell_what_can_not_be_read_or_trusted() {
 #[tokio::test]
 async fn many_lines_stay_quick_and_scroll_everywhere() {
     let mut rig = in_net().await;
-    for n in 0..6_000_u64 {
-        let mut e =
-            Envelope::new("PRIVMSG").from("bob").to("#net").line(format!("line {n} {}", "word ".repeat(30)));
-        e = e.meta("seq", n);
-        e.id = Some(format!("i{n}"));
-        rig.send(e).await;
+    let line = |n: u64| {
+        let text = format!("line {n} {}", "word ".repeat(30));
+        let e = Envelope::new("PRIVMSG").from("bob").to("#net").line(text).meta("seq", n);
+        Envelope { id: Some(format!("i{n}")), ..e }
+    };
+    for n in 10_000..16_000_u64 {
+        rig.send(line(n)).await;
     }
     rig.settle().await;
-    assert!(rig.shows("line 5999"));
+    assert!(rig.shows("line 15999"));
     rig.press("M-<").await;
-    assert!(rig.shows("line 1000 ") || rig.shows("line 1001 "), "{}", rig.screen());
+    assert!(rig.shows("line 10501 "), "{}", rig.screen());
+    // The past goes on beyond what is kept at the bottom, and nothing new moves who reads it.
+    let asked = rig.heard_last("HISTORY");
+    assert_eq!(asked.params.first().map(String::as_str), Some("before"));
+    let mut page = Envelope::new("HISTORY").to("#net").meta("more", true);
+    page.body = Some(kirc_core::Body::Array(
+        (9_000..10_501).map(|n| serde_json::to_value(line(n)).unwrap()).collect(),
+    ));
+    rig.says(page).await;
+    rig.press("M-<").await;
+    assert!(rig.shows("line 9000 "), "{}", rig.screen());
+    for n in 16_000..17_000 {
+        rig.send(line(n)).await;
+    }
+    rig.settle().await;
+    assert!(rig.shows("line 9000 "), "{}", rig.screen());
     rig.press("PageDown PageUp Esc").await;
-    assert!(rig.shows("line 5999"));
+    assert!(rig.shows("line 16999"));
+    rig.press("M-<").await;
+    assert!(!rig.shows("line 9000 ") && rig.heard_last("HISTORY").params.len() == 2, "it is asked for anew");
 }

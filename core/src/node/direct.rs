@@ -16,6 +16,7 @@ use self::place::{Arrival, Place};
 use super::channel::fit;
 use super::contacts::Trust;
 use super::ctx::{Ctx, Origin};
+use super::mark::Mark;
 use super::waiting::Waiting;
 use crate::channel::{ActKind, Refusal};
 use crate::crypto::ChannelKey;
@@ -43,6 +44,8 @@ struct Row {
     wrap: Option<String>,
     seen: BTreeMap<String, place::Place>,
     arrivals: u64,
+    #[serde(default)]
+    mark: Mark,
     /// From this message on it is kept which of ours the peer has not said it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kept_from: Option<MsgId>,
@@ -104,6 +107,23 @@ impl Direct {
 
     fn save(&self, cx: &mut Ctx, peer: &ActorId) {
         cx.put(Table::Direct, peer.to_string(), &self.row);
+    }
+
+    /// What was held is shown now.
+    pub fn shown(&mut self, cx: &mut Ctx, peer: &ActorId, e: &Envelope) {
+        self.row.mark.shown(e);
+        self.save(cx, peer);
+    }
+
+    /// The user has read up to this message.
+    pub fn read(&mut self, cx: &mut Ctx, peer: &ActorId, id: MsgId) {
+        self.row.mark.read(id);
+        self.save(cx, peer);
+    }
+
+    /// How far the user has read.
+    pub fn mark(&self) -> &Mark {
+        &self.row.mark
     }
 
     pub fn wake(&self) -> Option<Millis> {
@@ -264,10 +284,11 @@ impl Direct {
         let n = out.n.unwrap_or(self.row.next);
         self.row.next = n + 1;
         self.await_word(cx, &card.actor(), id, n, out.template.clone());
-        self.save(cx, &card.actor());
         cx.store(StoreOp::Settled { id: id.to_string() });
         self.row.arrivals += 1;
         let shown = own(cx, card, &out, "sent");
+        self.row.mark.shown(&shown);
+        self.save(cx, &card.actor());
         if let Some(row) = row(cx, &card.actor(), cx.me(), &shown, self.row.arrivals, "sent") {
             cx.store(StoreOp::Message(row));
         }
@@ -402,6 +423,7 @@ impl Direct {
             cx.store(StoreOp::Message(row));
         }
         if trust != Trust::Held {
+            self.row.mark.shown(&shown);
             cx.broadcast(&shown, None);
             self.receipt(cx, card, "delivered", &[id.to_string()]);
         }

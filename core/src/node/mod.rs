@@ -15,6 +15,7 @@ mod home;
 mod inbox;
 mod introduce;
 mod invites;
+mod mark;
 mod people;
 mod presence;
 mod profile;

@@ -120,6 +120,7 @@ impl Node {
             for channel in self.channels.values_mut().filter(|c| c.phase == Phase::Joined) {
                 channel.show_replay(&mut self.cx, &plain);
             }
+            self.tell_marks(origin.session);
         }
     }
 
@@ -347,7 +348,7 @@ impl Node {
     }
 
     /// What the store calls a conversation.
-    fn history_target(&self, to: &str) -> Option<String> {
+    pub(super) fn history_target(&self, to: &str) -> Option<String> {
         if to.starts_with('#') {
             let key = ChannelName::parse(to).ok()?.folded();
             let joined = self.channels.get(&key).filter(|c| c.replica.is_some()).map(Channel::target);
@@ -395,36 +396,13 @@ impl Node {
                 continue;
             };
             e.meta.insert("state".into(), Value::String("sent".into()));
+            if let Some(direct) = self.directs.get_mut(&actor) {
+                direct.shown(&mut self.cx, &actor, &e);
+            }
             self.cx.broadcast(&e, None);
             let target = start::direct_target(&actor);
             let op = StoreOp::MessageState { target, id: row.id.clone(), state: "sent".into() };
             self.cx.store(op);
-        }
-    }
-
-    fn markread(&mut self, origin: &Origin, e: &Envelope) {
-        let (Some(to), Some(id)) = (e.to.clone(), e.params.first().cloned()) else {
-            return;
-        };
-        if MsgId::parse(&id).is_err() {
-            return;
-        }
-        let Some(target) = self.history_target(&to) else {
-            return;
-        };
-        self.cx.put(Table::Setting, format!("read/{target}"), &id);
-        let others: Vec<SessionId> =
-            self.cx.sessions.keys().copied().filter(|s| *s != origin.session).collect();
-        for session in others {
-            self.cx.deliver(session, Envelope::new("MARKREAD").to(to.as_str()).param(id.as_str()));
-        }
-        if !to.starts_with('#') && self.cx.cfg.read_receipts {
-            let card = self.find(&to).and_then(|a| self.cx.contacts.card(&a).cloned());
-            if let Some(card) = card
-                && let Some(direct) = self.directs.get_mut(&card.actor())
-            {
-                direct.receipt(&mut self.cx, &card, "read", &[id]);
-            }
         }
     }
 }

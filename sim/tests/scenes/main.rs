@@ -10,6 +10,7 @@ mod gone;
 mod history;
 mod keys;
 mod lost;
+mod marks;
 mod names;
 mod profile;
 mod unread;

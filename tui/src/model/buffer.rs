@@ -75,6 +75,9 @@ pub struct Buffer {
     pub marker: Option<LineKey>,
     /// The message last marked as read.
     pub marked: Option<String>,
+    /// What was unread when the program started: how many, and behind which message. The marker goes there once history
+    /// has come so far.
+    pub left_off: Option<LeftOff>,
     /// How far the past has been fetched.
     pub history: History,
     /// Who is typing, and until when that is believed.
@@ -87,6 +90,13 @@ pub struct Buffer {
     pub at_bottom: bool,
     /// The widest nick that has spoken, in columns.
     pub nick_width: usize,
+}
+
+/// Where the user was when the program ended last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOff {
+    /// The last message that was read, if any was.
+    pub read: Option<String>,
 }
 
 impl Buffer {
@@ -107,6 +117,7 @@ impl Buffer {
             mentions: 0,
             marker: None,
             marked: None,
+            left_off: None,
             history: History::Unknown,
             typing: Vec::new(),
             told_typing: None,
@@ -129,6 +140,13 @@ impl Buffer {
         self.unread = self.unread.saturating_add(1);
         if mention {
             self.mentions = self.mentions.saturating_add(1);
+        }
+    }
+
+    /// Lets go of the oldest lines, unless somebody reads the past. They can be fetched again.
+    pub fn trim(&mut self) {
+        if self.at_bottom && self.lines.trim() && self.is_talk() {
+            self.history = History::Known { more: true };
         }
     }
 

@@ -5,8 +5,16 @@ use std::collections::{HashSet, VecDeque};
 
 use super::line::{Kind, Line, LineKey, Move, Record};
 
-/// Lines that a buffer keeps in memory.
-pub const MAX_LINES: usize = 5_000;
+/// Lines that a buffer keeps in memory while its end is on the screen.
+pub const KEPT_LINES: usize = 5_000;
+/// So many more than these may gather before they go: not one with each that comes.
+const SLACK: usize = 500;
+/// Lines that a buffer holds while somebody reads the past.
+pub const MAX_LINES: usize = 100_000;
+/// From so many on no more of the past is fetched: what is left is for what comes meanwhile.
+pub const MAX_PAST: usize = MAX_LINES - 10_000;
+/// A line from the past is looked for among so many of the oldest first.
+const NEAR_FRONT: usize = 1_000;
 /// Comings and goings fold into one line if they are at most this far apart.
 const FOLD_MILLIS: u64 = 30 * 60 * 1000;
 
@@ -132,6 +140,23 @@ impl Lines {
         self.records = self.list.iter().filter_map(Line::record).collect();
     }
 
+    /// Lets go of the oldest lines beyond what is kept. True if some went.
+    pub fn trim(&mut self) -> bool {
+        let too_many = self.list.len() > KEPT_LINES + SLACK;
+        if too_many {
+            self.shorten(KEPT_LINES);
+        }
+        too_many
+    }
+
+    fn shorten(&mut self, to: usize) {
+        while self.list.len() > to {
+            if let Some(record) = self.list.pop_front().and_then(|l| l.record()) {
+                self.records.remove(&record);
+            }
+        }
+    }
+
     fn place(&mut self, line: Line, old: bool) {
         if line.record().is_some_and(|record| self.records.contains(&record)) {
             return;
@@ -143,11 +168,16 @@ impl Lines {
     fn put(&mut self, at: usize, line: Line) {
         self.records.extend(line.record());
         self.list.insert(at, line);
-        while self.list.len() > MAX_LINES {
-            if let Some(record) = self.list.pop_front().and_then(|l| l.record()) {
-                self.records.remove(&record);
-            }
-        }
+        self.shorten(MAX_LINES);
+    }
+
+    /// The first of the oldest lines that surely stands behind this one.
+    fn near_front(&self, line: &Line) -> Option<usize> {
+        self.list.iter().take(NEAR_FRONT).position(|other| match (line.seq, other.seq) {
+            (Some(mine), Some(theirs)) => theirs > mine,
+            (None, None) => other.at > line.at,
+            _ => false,
+        })
     }
 
     /// Where a line belongs: by sequence where both have one, from the past by time, otherwise as it came.
@@ -158,6 +188,9 @@ impl Lines {
         let mut at = self.list.len();
         while at > 0 && self.list.get(at - 1).is_some_and(Line::is_pending) {
             at -= 1;
+        }
+        if old && let Some(i) = self.near_front(line) {
+            at = i + 1;
         }
         let settled = at;
         // The first line that must stand behind this one.
@@ -267,8 +300,23 @@ mod tests {
             lines.insert(line(key, Some(key), key));
         }
         assert_eq!(lines.len(), MAX_LINES);
-        let has = |id: &str| lines.has(&(id.to_owned(), None));
-        assert!(!has("id9") && has("id10"));
+        let has = |lines: &Lines, id: &str| lines.has(&(id.to_owned(), None));
+        assert!(!has(&lines, "id9") && has(&lines, "id10"));
+        assert!(lines.trim());
+        assert_eq!(lines.len(), KEPT_LINES);
+        assert!(!has(&lines, "id95009") && has(&lines, "id95010"));
+        assert!(!lines.trim(), "a few more may stay");
+    }
+
+    #[test]
+    fn the_past_comes_page_by_page() {
+        let mut lines = Lines::default();
+        for page in (0..40u64).rev() {
+            for key in page * 100..(page + 1) * 100 {
+                lines.insert_old(line(key, Some(key), key));
+            }
+        }
+        assert!(keys(&lines).into_iter().eq(0..4_000));
     }
 
     #[test]

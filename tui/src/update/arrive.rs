@@ -3,7 +3,7 @@
 //! Owns: which room of `update` reads which command. May not: read bodies.
 use kirc_core::Envelope;
 
-use super::{changes, messages, numerics, reports};
+use super::{changes, marks, messages, numerics, reports};
 use crate::commands::Context;
 use crate::model::{BufferId, Model, Place};
 use crate::names::is_channel;
@@ -14,7 +14,7 @@ pub(super) fn envelope(context: &mut Context<'_>, envelope: &Envelope) {
         "PRIVMSG" | "NOTICE" => messages::said(context, envelope),
         "STATE" => messages::state(context, envelope),
         "HISTORY" => messages::history(context, envelope),
-        "MARKREAD" => messages::mark_read(context, envelope),
+        "MARKREAD" => marks::mark_read(context.model, envelope),
         "JOIN" => changes::join(context, envelope),
         "PART" | "QUIT" => changes::part(context, envelope),
         "KICK" => changes::kick(context, envelope),

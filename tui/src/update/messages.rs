@@ -167,6 +167,7 @@ fn arrive(context: &mut Context<'_>, id: BufferId, line: Line, author: &str, old
         buffer.marker = None;
     }
     buffer.lines.insert(line);
+    buffer.trim();
 }
 
 /// STATE.
@@ -253,35 +254,6 @@ pub(super) fn history(context: &mut Context<'_>, envelope: &Envelope) {
     }
     if let Some(buffer) = context.model.buffers.get_mut(id) {
         buffer.history = History::Known { more };
-    }
-}
-
-/// MARKREAD from another session of this node.
-pub(super) fn mark_read(context: &mut Context<'_>, envelope: &Envelope) {
-    let Some(id) = envelope.to.as_deref().and_then(|to| context.model.buffers.find(to)) else {
-        return;
-    };
-    let Some(buffer) = context.model.buffers.get_mut(id) else {
-        return;
-    };
-    let Some(read) = envelope.params.first() else {
-        return;
-    };
-    let mut unread = 0;
-    let mut mentions = 0;
-    let direct = buffer.place == Place::Direct;
-    for line in buffer.lines.iter().rev().take_while(|l| l.id.as_ref() != Some(read)) {
-        if let Kind::Said(said) = &line.kind
-            && !said.mine
-        {
-            unread += 1;
-            mentions += u32::from(said.mention || direct);
-        }
-    }
-    buffer.unread = buffer.unread.min(unread);
-    buffer.mentions = buffer.mentions.min(mentions);
-    if buffer.unread == 0 {
-        buffer.marker = None;
-        buffer.marked = Some(read.clone());
+        super::marks::place(buffer, more);
     }
 }

@@ -5,6 +5,7 @@ mod arrive;
 mod changes;
 mod help;
 mod keys;
+mod marks;
 mod messages;
 mod numerics;
 mod reports;
@@ -20,7 +21,7 @@ use kirc_core::Envelope;
 use ratatui::crossterm::event::KeyEvent;
 
 use crate::commands::Context;
-use crate::model::{BufferId, History, Model, Place, What};
+use crate::model::{BufferId, History, Kind, Model, Place, What};
 use crate::when::Millis;
 
 /// What can happen.
@@ -106,14 +107,23 @@ pub fn focus(model: &mut Model, id: BufferId) {
     model.buffers.focus(id);
 }
 
+/// What stands at the top of the largest past that is shown.
+const TOP: &str = "Older lines are kept, but no more are shown at once.";
+
 /// Asks for the past of the present buffer: when it is first looked at, or when more is wanted.
 fn fetch(context: &mut Context<'_>, more: bool) {
     let buffer = context.model.buffers.current_mut();
+    let full = buffer.lines.len() >= crate::model::MAX_PAST;
     let wanted = match buffer.history {
         History::Unknown => true,
-        History::Known { more: true } => more && buffer.lines.len() < crate::model::MAX_LINES,
+        History::Known { more: true } => more,
         _ => false,
     };
+    if wanted && full {
+        let at = buffer.lines.get(0).map_or(0, |first| first.at);
+        let line = context.model.line_at(at, Kind::Info, vec![TOP.to_owned()]);
+        return context.model.buffers.current_mut().lines.insert_first(line);
+    }
     if !wanted || buffer.place == Place::Status || !buffer.joined {
         return;
     }
@@ -138,8 +148,11 @@ fn seen(context: &mut Context<'_>, drawn: Drawn) {
         return;
     };
     buffer.at_bottom = drawn.at_bottom;
+    buffer.trim();
     let scrolled_to_top = drawn.at_top && !drawn.at_bottom;
-    if attends && drawn.at_bottom {
+    // What was unread at the start and is not here yet, nobody has seen.
+    let shown = buffer.left_off.is_none() || matches!(buffer.history, History::Known { .. });
+    if attends && drawn.at_bottom && shown {
         buffer.seen();
         let newest = buffer.lines.newest_id().map(str::to_owned);
         if buffer.is_talk() && newest.is_some() && newest != buffer.marked {

@@ -418,6 +418,8 @@ impl Channel {
             if let Some(row) = self.row(cx, opened.act.author, &e, *seq, "sent") {
                 cx.store(StoreOp::Message(row));
             }
+            self.mark.shown(&e);
+            self.store_head(cx);
             cx.broadcast(&e, out.as_ref().and_then(|o| o.origin.as_ref()));
         }
         cx.settled_by(out.as_ref().and_then(|o| o.origin.as_ref()));

@@ -48,6 +48,7 @@ pub(crate) use self::lead::Lead;
 pub(crate) use self::send::{Out, OutKind};
 use super::config::Home;
 use super::ctx::Ctx;
+use super::mark::Mark;
 use super::waiting::Waiting;
 use crate::channel::ChannelState;
 use crate::crypto::ChannelKey;
@@ -133,6 +134,8 @@ pub(crate) struct Channel {
     pub fork_told: bool,
     /// When somebody was last seen typing to whom we told it.
     pub typing_sent: Option<Millis>,
+    /// How far it is read here.
+    pub mark: Mark,
 }
 
 /// What the store keeps of a channel's place in the log.
@@ -146,6 +149,8 @@ struct HeadRow {
     lost: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     anew: bool,
+    #[serde(default)]
+    mark: Mark,
     /// What people here call it, and its grid, if that is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     abroad: Option<(ChannelName, String, String)>,
@@ -200,6 +205,7 @@ impl Channel {
             late: None,
             fork_told: false,
             typing_sent: None,
+            mark: Mark::default(),
         }
     }
 
@@ -227,6 +233,7 @@ impl Channel {
         channel.kept = head.kept;
         channel.lost = head.lost;
         channel.anew = head.anew;
+        channel.mark = head.mark;
         channel.late = late::Late::restore(&cx.id, values, &head.fold.channel)
             .map_err(|e| format!("the former log of {key}: {e}"))?;
         let mut state = state;
@@ -310,6 +317,7 @@ impl Channel {
             kept: self.kept,
             lost: self.lost,
             anew: self.anew,
+            mark: self.mark.kept(),
             abroad: (self.grid != cx.cfg.home.cluster)
                 .then(|| (self.name.clone(), self.grid.clone(), self.log.name.clone())),
         };

@@ -44,6 +44,7 @@ impl Channel {
         if let Some(row) = self.row(cx, opened.act.author, &e, *seq, "sent") {
             cx.store(StoreOp::Message(row));
         }
+        self.mark.shown(&e);
         cx.broadcast(&e, out.as_ref().and_then(|o| o.origin.as_ref()));
         if !own {
             match &opened.act.kind {
@@ -163,10 +164,11 @@ impl Channel {
         Envelope { id: id.map(|i| i.to_string()), ts: id.map(|i| format_ts(i.millis())), ..e }
     }
 
-    /// What a session gets that comes to a channel that we are in.
+    /// What a session gets that comes to a channel that we are in: the channel, and how far it is read.
     pub fn show_replay(&mut self, cx: &mut Ctx, origin: &Origin) {
         let said = self.said_join(cx, None);
         self.show_entered(cx, std::slice::from_ref(origin), said, true);
+        cx.deliver(origin.session, self.mark.told(self.name.as_str()));
     }
 
     /// What a session gets when it is in: JOIN, topic, names.

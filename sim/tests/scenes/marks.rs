@@ -1,0 +1,55 @@
+//! Scenes about how far somebody has read: it is kept over a restart, with the conversation.
+
+use kirc_core::Envelope;
+use kirc_sim::people::Deed;
+use kirc_sim::world::{Event, World};
+
+use crate::{ALICE, BOB, heard, joined, restart, says, scene};
+
+fn write(world: &mut World, to: &str, text: &str) {
+    says(world, BOB, Envelope::new("PRIVMSG").to(to).line(text));
+    world.run_until(world.now + 2_000);
+}
+
+/// What alice's session is told, when it comes, of a conversation: the last message read, how many are unread, and how
+/// many of those name her.
+fn told(world: &World, to: &str) -> Option<(Option<String>, u64, u64)> {
+    let all = heard(world, ALICE, "MARKREAD");
+    let e = all.into_iter().rfind(|e| e.to.as_deref() == Some(to) && e.meta.contains_key("unread"))?;
+    let count = |name| e.meta_u64(name).expect("a count");
+    let (unread, mentions) = (count("unread"), count("mentions"));
+    Some((e.params.into_iter().next(), unread, mentions))
+}
+
+#[test]
+fn what_is_unread_survives_a_restart() {
+    let mut world = joined(scene(2), 2);
+    world.at(5_000, Event::Person(ALICE, Deed::Meet(BOB)));
+    world.at(5_000, Event::Person(BOB, Deed::Meet(ALICE)));
+    world.run_until(10_000);
+    for text in ["one", "alice: two", "three"] {
+        write(&mut world, "#net", text);
+    }
+    write(&mut world, "alice", "between us");
+    let id = |n: usize| heard(&world, ALICE, "PRIVMSG").get(n).and_then(|e| e.id.clone());
+    let (first, third) = (id(0), id(2));
+    says(&mut world, ALICE, Envelope::new("MARKREAD").to("#net").param(first.clone().expect("an id")));
+    world.run_until(world.now + 1_000);
+    restart(&mut world, ALICE);
+    world.run_until(world.now + 5_000);
+    assert_eq!(told(&world, "#net"), Some((first, 2, 1)));
+    assert_eq!(told(&world, "bob"), Some((None, 1, 1)));
+    // What came while nobody looked is counted too, and what is read then is read.
+    write(&mut world, "#net", "four");
+    says(&mut world, ALICE, Envelope::new("MARKREAD").to("#net").param(third.clone().expect("an id")));
+    restart(&mut world, ALICE);
+    world.run_until(world.now + 5_000);
+    assert_eq!(told(&world, "#net").map(|(_, unread, mentions)| (unread, mentions)), Some((3, 1)));
+    write(&mut world, "#net", "five");
+    let newest = heard(&world, ALICE, "PRIVMSG").into_iter().rfind(|e| e.lines() == ["five"]);
+    let newest = newest.and_then(|e| e.id).expect("an id");
+    says(&mut world, ALICE, Envelope::new("MARKREAD").to("#net").param(newest.clone()));
+    restart(&mut world, ALICE);
+    world.run_until(world.now + 5_000);
+    assert_eq!(told(&world, "#net"), Some((Some(newest), 0, 0)));
+}

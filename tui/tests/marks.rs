@@ -1,0 +1,69 @@
+//! How far conversations are read, over the end of the program.
+mod common;
+
+use common::Rig;
+use kirc_core::{Body, Envelope};
+
+fn said(from: &str, n: u64, text: &str) -> Envelope {
+    let mut e =
+        Envelope::new("PRIVMSG").from(from).to("#net").line(text).meta("seq", n).meta("state", "sent");
+    (e.id, e.ts) = (Some(format!("id-{n}")), Some("2026-11-21T10:57:00.000Z".to_owned()));
+    e
+}
+
+fn history(to: &str, list: &[Envelope], more: bool) -> Envelope {
+    let mut e = Envelope::new("HISTORY").to(to).meta("more", more);
+    e.body = Some(Body::Array(list.iter().map(|e| serde_json::to_value(e).expect("JSON")).collect()));
+    e
+}
+
+/// A session that comes while three messages of `#net`, after the second, and one of bob's are unread.
+async fn come_back() -> Rig {
+    let mut rig = Rig::new(80, 24);
+    rig.settle().await;
+    rig.says(Envelope::new("001").to("alice")).await;
+    for name in ["#dev", "#net"] {
+        rig.says(Envelope::new("JOIN").from("alice").to(name).meta("replay", true)).await;
+        rig.says(Envelope::new("353").to("alice").param(name).line("@bob alice")).await;
+        rig.says(Envelope::new("366").to("alice").param(name)).await;
+    }
+    let mark = Envelope::new("MARKREAD").meta("replay", true);
+    rig.says(mark.clone().to("#net").param("id-2").meta("unread", 3).meta("mentions", 1)).await;
+    rig.says(mark.clone().to("#dev").param("id-0").meta("unread", 0).meta("mentions", 0)).await;
+    rig.says(mark.to("bob").meta("unread", 1).meta("mentions", 1)).await;
+    rig
+}
+
+#[tokio::test]
+async fn what_was_unread_is_counted_and_has_its_buffer() {
+    let rig = come_back().await;
+    assert!(rig.row_of("3 #net").contains("3 @1"), "{}", rig.screen());
+    assert!(rig.row_of("4 bob").contains("@1"), "{}", rig.screen());
+    assert!(!rig.row_of("2 #dev").contains('@'), "{}", rig.screen());
+}
+
+#[tokio::test]
+async fn the_marker_stands_where_reading_ended() {
+    let mut rig = come_back().await;
+    rig.event(ratatui::crossterm::event::Event::FocusGained).await;
+    rig.press("M-3").await;
+    assert!(rig.row_of("3 #net").contains("3 @1"), "what has not come yet is not seen: {}", rig.screen());
+    let lines: Vec<Envelope> = (1..=5).map(|n| said("bob", n, &format!("line {n}"))).collect();
+    rig.says(history("#net", &lines, true)).await;
+    let screen = rig.screen();
+    let at = |text: &str| screen.find(text).unwrap_or_else(|| panic!("no {text}: {screen}"));
+    assert!(at("line 2") < at("- new -") && at("- new -") < at("line 3"), "{screen}");
+    assert!(!rig.row_of("3 #net").contains('@'), "{screen}");
+    let mark = rig.heard_last("MARKREAD");
+    assert_eq!((mark.to.as_deref(), mark.params), (Some("#net"), vec!["id-5".to_owned()]));
+}
+
+#[tokio::test]
+async fn the_marker_waits_for_the_page_that_it_is_on() {
+    let mut rig = come_back().await;
+    rig.press("M-4").await;
+    let direct = |n| Envelope { to: Some("alice".to_owned()), ..said("bob", n, &format!("line {n}")) };
+    rig.says(history("bob", &[direct(9)], false)).await;
+    let screen = rig.screen();
+    assert!(screen.find("- new -") < screen.find("line 9") && rig.shows("- new -"), "{screen}");
+}
