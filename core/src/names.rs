@@ -46,7 +46,7 @@ impl Folded {
 
 /// A nick. Equality, order and hash fold case.
 #[derive(Clone)]
-pub struct Nick(Folded);
+pub struct Nick(Folded, Option<Box<str>>);
 
 impl Nick {
     /// Checks a nick: letter or special first, then letters, digits, specials, `-`; [`crate::limits::NICK`] bytes.
@@ -69,7 +69,16 @@ impl Nick {
         if let Some(c) = text.chars().find(|c| !is_nick_char(*c)) {
             return Err(NameError(format!("A nick has no {c:?}: only letters, digits, - and []\\`_^{{|}}")));
         }
-        Ok(Self(Folded::new(text)))
+        let name = Folded::new(text);
+        let shape = Some(skeleton(text)).filter(|shape| *shape != name.folded);
+        Ok(Self(name, shape.map(String::into_boxed_str)))
+    }
+    /// Whether an eye may take the one for the other (UTS #39 §4): `b0b` for `Bob`, `a1ice` for `alice`, `rn` for `m`.
+    pub fn looks_like(&self, other: &Self) -> bool {
+        self.shape() == other.shape()
+    }
+    fn shape(&self) -> &str {
+        self.1.as_deref().unwrap_or(&self.0.folded)
     }
     /// As it was written.
     pub fn as_str(&self) -> &str {
@@ -83,6 +92,20 @@ impl Nick {
     pub fn as_folded(&self) -> &str {
         &self.0.folded
     }
+}
+
+/// What a nick looks like: the part of UTS #39's table of confusables that concerns what a nick may hold, then folded.
+fn skeleton(nick: &str) -> String {
+    let mut shape = String::with_capacity(nick.len() + 2);
+    for c in nick.chars() {
+        match c {
+            '0' => shape.push('o'),
+            '1' | 'I' | '|' => shape.push('l'),
+            'm' => shape.push_str("rn"),
+            _ => shape.push(fold(c)),
+        }
+    }
+    shape
 }
 
 fn is_nick_start(c: char) -> bool {
@@ -249,6 +272,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn confusable_nicks_look_alike() {
+        let nick = |text| Nick::parse(text).expect("a nick");
+        for (a, b) in
+            [("bob", "B0b"), ("alice", "a1ice"), ("Lisa", "Iisa"), ("mallory", "rnallory"), ("Bob", "bob")]
+        {
+            assert!(nick(a).looks_like(&nick(b)), "{a} {b}");
+        }
+        for (a, b) in [("bob", "rob"), ("alice", "alicia"), ("bill", "ball")] {
+            assert!(!nick(a).looks_like(&nick(b)), "{a} {b}");
+        }
+    }
 
     #[test]
     fn a_nick_is_what_rfc_2812_says() {

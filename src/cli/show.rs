@@ -57,7 +57,10 @@ pub fn lines(envelope: &Envelope, with_date: bool) -> Vec<String> {
     if envelope.meta.get("namesake").is_some_and(|v| v == true)
         && let Some(last) = text.last_mut()
     {
-        last.push_str(&format!(" [not the {from} whose key you know]"));
+        last.push_str(&match envelope.meta_str("looks_like") {
+            Some(other) => format!(" [looks like {}, who has another key]", clean(other)),
+            None => format!(" [not the {from} whose key you know]"),
+        });
     }
     let first = text.first().map(String::as_str).unwrap_or("");
     let param = |i: usize| clean(envelope.params.get(i).map(String::as_str).unwrap_or(""));
@@ -137,6 +140,8 @@ mod tests {
     fn what_is_doubtful_says_so() {
         let other = Envelope::new("PRIVMSG").from("bob").to("#net").line("hi").meta("namesake", true);
         assert!(lines(&other, false)[0].ends_with("<bob> hi [not the bob whose key you know]"));
+        let other = other.from("b0b").meta("looks_like", "bob");
+        assert!(lines(&other, false)[0].ends_with("<b0b> hi [looks like bob, who has another key]"));
         let said = Envelope::new("PRIVMSG").from("bob").to("al").line("hi").meta("state", "unverified");
         assert!(lines(&said.meta("reason", "clocks"), false)[0].ends_with("<bob> hi [unverified: clocks]"));
     }

@@ -56,7 +56,7 @@ pub(crate) struct Contacts {
     pub presence: BTreeMap<ActorId, Presence>,
     known_channels: BTreeMap<String, String>,
     /// Who bears the nick of a contact with other keys.
-    namesakes: BTreeSet<ActorId>,
+    namesakes: BTreeMap<ActorId, Nick>,
     /// Conflicts that were told already.
     told: BTreeMap<ActorId, ActorId>,
 }
@@ -116,28 +116,33 @@ impl Contacts {
         }
     }
 
-    /// Whether somebody else is known better under somebody's nick: what it says is marked.
-    pub fn is_namesake(&self, actor: &ActorId) -> bool {
-        self.namesakes.contains(actor)
+    /// The nick under which somebody else is known better, if it is somebody's own or looks the same: what it says is
+    /// marked.
+    pub fn namesake_of(&self, actor: &ActorId) -> Option<&Nick> {
+        self.namesakes.get(actor)
     }
 
-    /// Looks again who bears the nick of a contact.
+    /// Looks again whose nick is that of a contact, or may be taken for it. Of people of whom nobody is a contact, and
+    /// whose nicks only look the same, all are marked.
     fn mark_namesakes(&mut self, card: &Card) {
         let nick = card.nick();
-        let best = self.list.values().filter(|c| c.card.nick() == nick && c.trust != Trust::Held);
-        let best = best.min_by_key(|c| (c.trust != Trust::Verified, c.since)).map(|c| c.card.actor());
-        let named = |c: &Card| c.nick() == nick;
-        let Some(best) = best else {
-            let (list, met) = (&self.list, &self.met);
-            let card = |actor: &ActorId| list.get(actor).map(|c| &c.card).or_else(|| met.get(actor));
-            self.namesakes.retain(|actor| card(actor).is_some_and(|c| !named(c)));
-            return;
+        let best = self.list.values().filter(|c| c.card.nick().looks_like(nick) && c.trust != Trust::Held);
+        let best = best.min_by_key(|c| (c.trust != Trust::Verified, c.since)).map(|c| &c.card);
+        let met = self.met.values().filter(|c| !self.list.contains_key(&c.actor()));
+        let all = self.list.values().map(|c| &c.card).chain(met);
+        let alike: Vec<&Card> = all.filter(|c| c.nick().looks_like(nick)).collect();
+        let other = |c: &Card| match best {
+            Some(best) if c.actor() == best.actor() => None,
+            // Whose keys were compared is known by more than the look of a nick.
+            Some(best) => Some(best.nick()).filter(|nick| *nick == c.nick() || !self.verified(&c.actor())),
+            None => alike.iter().map(|other| other.nick()).find(|nick| *nick != c.nick()),
         };
-        let known = self.list.values().map(|c| &c.card).chain(self.met.values());
-        for other in known.filter(|c| named(c)) {
-            match best == other.actor() {
-                true => self.namesakes.remove(&other.actor()),
-                false => self.namesakes.insert(other.actor()),
+        let others: Vec<(ActorId, Option<Nick>)> =
+            alike.iter().map(|c| (c.actor(), other(c).cloned())).collect();
+        for (actor, other) in others {
+            match other {
+                Some(nick) => self.namesakes.insert(actor, nick),
+                None => self.namesakes.remove(&actor),
             };
         }
     }

@@ -190,3 +190,38 @@ fn a_nick_is_taken_everywhere_or_nowhere_and_stays() {
     let here = heard(&world, ALICE, "PRIVMSG").into_iter().find(|e| e.lines().concat() == "here");
     assert_eq!(here.unwrap().from.as_deref(), Some("robert"));
 }
+
+/// For whom another one, who hears it, might take a host by what it says in the channel.
+fn marked(world: &mut World, host: usize, by: usize) -> Option<String> {
+    let text = format!("said at {}", world.now);
+    says(world, host, Envelope::new("PRIVMSG").to("#net").line(text.as_str()));
+    world.run_until(world.now + 3_000);
+    let said =
+        heard(world, by, "PRIVMSG").into_iter().find(|e| e.lines().concat() == text).expect("it is heard");
+    assert_eq!(said.meta.contains_key("namesake"), said.meta.contains_key("looks_like"));
+    said.meta_str("looks_like").map(str::to_owned)
+}
+
+#[test]
+fn nicks_that_look_the_same_carry_a_sign() {
+    // Alice has compared bob's keys: whoever looks like him is not him.
+    let mut world = compared();
+    says(&mut world, MALLORY, Envelope::new("NICK").param("b0b"));
+    world.run_until(15_000);
+    assert_eq!(
+        (marked(&mut world, MALLORY, ALICE), marked(&mut world, BOB, ALICE)),
+        (Some("bob".into()), None)
+    );
+    says(&mut world, MALLORY, Envelope::new("NICK").param("rob"));
+    world.run_until(world.now + 5_000);
+    assert_eq!(marked(&mut world, MALLORY, ALICE), None);
+    // Of two strangers nobody can say which one is meant.
+    let mut world = joined(scene(3), 3);
+    world.run_until(10_000);
+    says(&mut world, MALLORY, Envelope::new("NICK").param("b0b"));
+    world.run_until(15_000);
+    assert_eq!(
+        (marked(&mut world, MALLORY, ALICE), marked(&mut world, BOB, ALICE)),
+        (Some("bob".into()), Some("b0b".into()))
+    );
+}

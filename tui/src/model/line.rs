@@ -75,8 +75,17 @@ pub struct Said {
     pub mention: bool,
     /// It was recovered late.
     pub late: bool,
-    /// Its author bears the nick of somebody whose key is known, and has another one.
-    pub namesake: bool,
+    /// Its author may be taken for somebody else.
+    pub namesake: Option<Namesake>,
+}
+
+/// For whom an author may be taken, who has another key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Namesake {
+    /// Somebody known who bears the same nick.
+    Same,
+    /// Somebody whose nick looks the same: this one.
+    Alike(String),
 }
 
 /// Somebody coming or going.

@@ -13,7 +13,7 @@ mod status;
 pub use asks::{Ask, Asks, What};
 pub use buffer::{Buffer, History, LeftOff, Place, ScrollWish};
 pub use buffers::{BufferId, Buffers};
-pub use line::{Kind, Line, LineKey, Move, Said, State};
+pub use line::{Kind, Line, LineKey, Move, Namesake, Said, State};
 pub use lines::{Lines, MAX_PAST};
 pub use members::{Member, Members, rank_of_mode, split_ranks};
 pub use people::{People, Person};

@@ -6,7 +6,7 @@ use kirc_core::{Body, Envelope};
 use super::arrive::{from, sentence};
 use super::{Effect, changes};
 use crate::commands::{Context, fold_width};
-use crate::model::{BufferId, History, Kind, Line, Model, Place, Said, State, What};
+use crate::model::{BufferId, History, Kind, Line, Model, Namesake, Place, Said, State, What};
 use crate::names::{is_channel, same};
 use crate::text::{clean, clean_lines, clean_name};
 use crate::when;
@@ -112,6 +112,11 @@ fn flag(envelope: &Envelope, name: &str) -> bool {
     envelope.meta.get(name).and_then(serde_json::Value::as_bool).unwrap_or(false)
 }
 
+fn namesake(envelope: &Envelope) -> Option<Namesake> {
+    let alike = envelope.meta_str("looks_like").map(|nick| Namesake::Alike(clean_name(nick)));
+    flag(envelope, "namesake").then(|| alike.unwrap_or(Namesake::Same))
+}
+
 fn new_line(model: &mut Model, id: BufferId, envelope: &Envelope, mine: bool) -> Line {
     let from = from(envelope);
     let buffer = model.buffers.get(id);
@@ -123,7 +128,7 @@ fn new_line(model: &mut Model, id: BufferId, envelope: &Envelope, mine: bool) ->
         mine,
         mention: !mine && flag(envelope, "mention"),
         late: flag(envelope, "late"),
-        namesake: !mine && flag(envelope, "namesake"),
+        namesake: namesake(envelope).filter(|_| !mine),
     };
     let at = envelope.ts.as_deref().and_then(when::parse).unwrap_or(model.now);
     let mut line = model.line_at(at, Kind::Said(said), clean_lines(envelope.lines()));

@@ -6,7 +6,7 @@ use std::ops::Range;
 use ratatui::style::Style;
 use ratatui::text::{Line as Text, Span};
 
-use crate::model::{Kind, Line, Move, Said, State};
+use crate::model::{Kind, Line, Move, Namesake, Said, State};
 use crate::text::{cut, display_width, wrap};
 use crate::theme::{Role, Theme};
 
@@ -123,10 +123,11 @@ fn content(line: &Line) -> Vec<String> {
 /// What stands below a message that did not simply go through.
 fn note(line: &Line) -> Option<String> {
     let reason = line.reason.as_deref().unwrap_or_default();
-    if let Kind::Said(said) = &line.kind
-        && said.namesake
-    {
-        return Some(format!("not the {} whose key you know", said.from));
+    if let Kind::Said(Said { namesake: Some(namesake), from, .. }) = &line.kind {
+        return Some(match namesake {
+            Namesake::Same => format!("not the {from} whose key you know"),
+            Namesake::Alike(other) => format!("looks like {other}, who has another key"),
+        });
     }
     match line.state? {
         State::Failed if reason.is_empty() => Some("not sent".to_owned()),
@@ -163,7 +164,7 @@ fn sign(line: &Line, theme: Theme) -> Span<'static> {
                 _ => Role::Settled,
             },
         ),
-        (Kind::Said(said), _) if said.namesake => ('?', Role::Failed),
+        (Kind::Said(said), _) if said.namesake.is_some() => ('?', Role::Failed),
         (Kind::Said(_), Some(state @ (State::Held | State::Unverified))) => (state.mark(), Role::Failed),
         (Kind::Said(_), Some(State::Waiting)) => (State::Waiting.mark(), Role::Pending),
         (Kind::Said(said), _) if said.mention => ('>', Role::Mention),

@@ -81,8 +81,11 @@ impl Channel {
                 }
                 e.meta.insert("state".into(), json!("sent"));
                 e.meta.insert("verified".into(), json!(cx.contacts.verified(&act.author)));
-                if cx.contacts.is_namesake(&act.author) {
+                if let Some(other) = cx.contacts.namesake_of(&act.author) {
                     e.meta.insert("namesake".into(), Value::Bool(true));
+                    if casefold(nick) != other.as_folded() {
+                        e.meta.insert("looks_like".into(), json!(other.as_str()));
+                    }
                 }
                 let own = casefold(cx.nick().as_str());
                 if act.author != cx.me() && mentions(&opened.envelope, &own) {
