@@ -2,7 +2,7 @@
 //!
 //! A key that changes is never accepted here without the user.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
