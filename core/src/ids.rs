@@ -253,8 +253,9 @@ impl MsgId {
         if id > last.0 {
             return Self(id);
         }
-        // Same millisecond or a clock that stepped back: the successor of the last one, version and variant kept.
-        let low = (last.0 & ((1 << 62) - 1)) + 1;
+        // Same millisecond or a clock that stepped back: one behind the last one, version and variant kept. By how much is
+        // chance: what a node sent under the very next one it may have forgotten in a crash, and must not say again.
+        let low = (last.0 & ((1 << 62) - 1)) + 1 + (random & 0xffff_ffff);
         if low < 1 << 62 {
             return Self(last.0 & !((1 << 62) - 1) | low);
         }
@@ -342,6 +343,13 @@ mod tests {
         assert_eq!(ActorId([0; 20]).to_string(), "a".repeat(32));
         assert_eq!(ActorId([255; 20]).to_string(), "7".repeat(32));
         assert_eq!(base32(&bytes), ActorId(bytes).to_string());
+    }
+
+    #[test]
+    fn an_id_that_a_crash_took_is_not_given_again() {
+        let last = MsgId::generate(1_000, 1 << 70, MsgId::default());
+        let [lost, next] = [5, 6].map(|random| MsgId::generate(900, random, last));
+        assert!(lost > last && next > last && lost != next);
     }
 
     #[test]

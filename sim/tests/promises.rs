@@ -12,8 +12,9 @@ const BOUND: u64 = 300;
 
 /// Seeds of the kind in which the mailbox service vanishes that failed once. Of the last ones: a claim of a life between two
 /// losses was void for ever, an older act than a refused one was dropped, a message came late in two lives, a refused copy
-/// slipped in after a crash, and who has more asked for a base once in half a minute.
-const VANISHING: [u64; 21] = [
+/// slipped in after a crash, who has more asked for a base once in half a minute, and an offer was dropped while a key was
+/// handed out.
+const VANISHING: [u64; 22] = [
     17,
     218,
     360,
@@ -35,6 +36,7 @@ const VANISHING: [u64; 21] = [
     1_795_765_138_631,
     1_795_768_154_578,
     1_795_764_843_989,
+    1_795_789_704_349,
 ];
 
 fn jobs() -> usize {

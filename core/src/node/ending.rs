@@ -107,11 +107,18 @@ impl Node {
 
     /// A user ends.
     pub(super) fn end(&mut self, name: String, nick: String, asked: Option<Asked>) {
+        self.cx.sent_by(asked.as_ref().map(|(origin, _)| origin));
         let asked = asked.map(|a| (a, self.cx.now.mono + PATIENCE));
         let ending = Ending { nick, at: None, tries: 0, why: None, asked };
         self.cx.put_sealed(Table::Setting, row(&name), &ending);
         self.endings.insert(name.clone(), ending);
         self.cx.revoke(name);
+    }
+
+    /// The answer to who waited for the end of a user.
+    fn answer_removal(&mut self, (origin, what): &Asked, note: Option<String>) {
+        self.cx.reply(origin, removed(what, note));
+        self.cx.settled_by(Some(origin));
     }
 
     /// A user has ended, or not.
@@ -129,8 +136,8 @@ impl Node {
                     let notice = Envelope::new("NOTICE").from("kirc").to(self.cx.nick().as_str()).line(text);
                     self.cx.broadcast(&notice, None);
                 }
-                if let Some(((origin, what), _)) = asked {
-                    self.cx.reply(&origin, removed(&what, None));
+                if let Some((asked, _)) = asked {
+                    self.answer_removal(&asked, None);
                 }
             }
             Err(why) => {
@@ -144,8 +151,8 @@ impl Node {
                 if !told {
                     self.cx.alarm(&nick, "not-ended", text.clone());
                 }
-                if let Some(((origin, what), _)) = asked {
-                    self.cx.reply(&origin, removed(&what, Some(text)));
+                if let Some((asked, _)) = asked {
+                    self.answer_removal(&asked, Some(text));
                 }
             }
         }
@@ -179,19 +186,19 @@ impl Node {
                 ending.at = None;
                 due.push(name.clone());
             }
-            if let Some(((origin, what), _)) = ending.asked.take_if(|(_, by)| now >= *by) {
+            if let Some((asked, _)) = ending.asked.take_if(|(_, by)| now >= *by) {
                 let nick = &ending.nick;
                 let text = format!(
                     "what {nick} was given on your grid is not taken away yet: no answer came so far. That goes on by itself, also when this node is started again"
                 );
-                answers.push((origin, removed(&what, Some(text))));
+                answers.push((asked, text));
             }
         }
         for name in due {
             self.cx.revoke(name);
         }
-        for (origin, answer) in answers {
-            self.cx.reply(&origin, answer);
+        for (asked, text) in answers {
+            self.answer_removal(&asked, Some(text));
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Invites {
 /// What is done when there is a way for somebody new.
 #[derive(Debug, Clone)]
 pub(crate) struct Wish {
-    origin: Origin,
+    pub(super) origin: Origin,
     name: String,
     what: What,
 }

@@ -126,7 +126,9 @@ impl Node {
             Input::Published { grid, channel, payload } => self.on_published(&grid, &channel, &payload),
             Input::Granted { ticket, result } => {
                 if let Some(Waiting::Grant(wish)) = self.cx.waiting.remove(&ticket) {
+                    let origin = wish.origin.clone();
                     self.on_granted(*wish, result);
+                    self.cx.settled_by(Some(&origin));
                 }
             }
             Input::Revoked { ticket, result } => {

@@ -55,6 +55,7 @@ impl Waiting {
     pub fn origin(&self) -> Option<&Origin> {
         match self {
             Self::History(origin, _) | Self::ListNames(origin) | Self::Profile(origin, _) => Some(origin),
+            Self::Grant(wish) => Some(&wish.origin),
             _ => None,
         }
     }

@@ -105,6 +105,8 @@ fn what_follows_a_join_waits_for_it_in_order() {
 fn a_flush_waits_for_questions_too() {
     let mut world = joined(scene(2), 2);
     world.run_until(10_000);
+    says(&mut world, ALICE, Envelope::new("CARD"));
+    let card = heard(&world, ALICE, "CARD")[0].get("card").cloned().expect("a card");
     for said in [
         Envelope::new("LIST").meta("label", "list"),
         Envelope::new("HISTORY").to("#net").meta("label", "history"),
@@ -131,6 +133,20 @@ fn a_flush_waits_for_questions_too() {
     assert_eq!(ends, [Some("MODE".to_owned()), Some("324".to_owned())]);
     let who: Vec<String> = answers(&world, BOB, "who").into_iter().map(|e| e.command).collect();
     assert_eq!(who, ["352", "315"]);
+}
+
+#[test]
+fn a_flush_waits_for_an_invite() {
+    let mut world = scene(2);
+    world.run_until(1_000);
+    says(&mut world, ALICE, Envelope::new("CARD"));
+    let card = heard(&world, ALICE, "CARD")[0].get("card").cloned().expect("a card");
+    says(&mut world, BOB, Envelope::new("INVITATION").param("create").field("card", card));
+    says(&mut world, BOB, Envelope::new("FLUSH"));
+    world.run_until(5_000);
+    let all = world.witness.heard.iter().filter(|h| h.host == BOB && h.main).map(|h| &h.envelope.command);
+    let order: Vec<&String> = all.filter(|c| matches!(c.as_str(), "INVITATION" | "FLUSH")).collect();
+    assert_eq!(order, ["INVITATION", "FLUSH"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::lead::Backlog;
 use super::{Channel, Phase, Replica};
 use crate::channel::ChannelState;
 use crate::envelope::{Domain, Envelope};
@@ -28,6 +29,8 @@ const BYTES: u64 = 100_000;
 const AGAIN: Millis = 5_000;
 /// How often it is made before there is a longer pause, ms.
 const TRIES: u32 = 6;
+/// So many offers wait while no act can be put.
+const OFFERS: usize = 32;
 const PAUSE: Millis = 60_000;
 /// Messages of the new log that may have been said in the old one, and are remembered.
 const IDS: usize = 4_096;
@@ -274,7 +277,7 @@ impl Channel {
         let kept = |r: LogRow| Kept { time: r.time, value: r.value };
         let records: Vec<Kept> = rows.into_iter().map(kept).collect();
         if self.lead.is_some() {
-            return self.append_late(cx, &records);
+            return self.append_late(cx, records);
         }
         let Some(leader) = replica.state.members.get(&replica.fold.leader) else { return };
         let card = leader.card.clone();
@@ -306,14 +309,19 @@ impl Channel {
         }
         let records = e.get("records").and_then(Value::as_array);
         let records = records.map(|all| all.iter().filter_map(Kept::parse).collect::<Vec<_>>());
-        self.append_late(cx, &records.unwrap_or_default());
+        self.append_late(cx, records.unwrap_or_default());
     }
 
     /// Puts into the log what is the next of the old one. Each member judges that for itself; but who offers nonsense does
     /// not fill the log with it.
-    fn append_late(&mut self, cx: &mut Ctx, records: &[Kept]) {
-        let (Some(replica), Some(lead)) = (&self.replica, &self.lead) else { return };
+    pub(super) fn append_late(&mut self, cx: &mut Ctx, records: Vec<Kept>) {
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
         if !lead.active() {
+            // Whoever offers it may be gone before it is asked for again.
+            let offers = lead.backlog.iter().filter(|b| matches!(b, Backlog::Offer(_))).count();
+            if offers < OFFERS {
+                lead.backlog.push_back(Backlog::Offer(records));
+            }
             return;
         }
         let known = self.late.as_ref().and_then(|late| {
@@ -322,7 +330,7 @@ impl Channel {
         });
         let good: Vec<Kept> = match known {
             // What we have ourselves we know.
-            Some(late) if late.from.is_some() => records.to_vec(),
+            Some(late) if late.from.is_some() => records,
             Some(late) => {
                 let mut late = late.clone();
                 let mut stalled = false;
@@ -334,7 +342,7 @@ impl Channel {
                         };
                     true
                 };
-                records.iter().filter(|r| next(r)).cloned().collect()
+                records.into_iter().filter(|r| next(&r)).collect()
             }
             None => Vec::new(),
         };

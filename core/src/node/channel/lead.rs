@@ -14,7 +14,7 @@ use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
 use crate::ids::{ActorId, Count, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq};
-use crate::log::{Fold, LogRecord, Opened, Send};
+use crate::log::{Fold, Kept, LogRecord, Opened, Send};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use crate::port::Ticket;
@@ -63,6 +63,7 @@ pub(super) enum Backlog {
     /// Had its place, and the record was lost.
     Lost(Arc<Opened>),
     Join(Box<(Joiner, Envelope)>),
+    Offer(Vec<Kept>),
 }
 
 /// A term of one's own.
@@ -270,6 +271,7 @@ impl Channel {
             match item {
                 Backlog::Sent(send) => self.on_send(cx, send),
                 Backlog::Join(ask) => self.on_join_ask(cx, ask.0, ask.1),
+                Backlog::Offer(records) => self.append_late(cx, records),
                 Backlog::Lost(opened) => drop(self.relay(cx, opened, None)),
             }
         }
