@@ -105,8 +105,6 @@ fn what_follows_a_join_waits_for_it_in_order() {
 fn a_flush_waits_for_questions_too() {
     let mut world = joined(scene(2), 2);
     world.run_until(10_000);
-    says(&mut world, ALICE, Envelope::new("CARD"));
-    let card = heard(&world, ALICE, "CARD")[0].get("card").cloned().expect("a card");
     for said in [
         Envelope::new("LIST").meta("label", "list"),
         Envelope::new("HISTORY").to("#net").meta("label", "history"),
