@@ -4,7 +4,7 @@
 pub const RECORD: usize = 256 * 1024;
 /// Bytes of an answer between nodes once it is put together and opened: it travels in parts. A channel's whole state is
 /// one, with a card of each member (8 KiB at the most).
-pub const ANSWER: usize = 32 * 1024 * 1024;
+pub const ANSWER: usize = 64 * 1024 * 1024;
 /// Acts in one record of a log at the most.
 pub const BATCH: usize = 64;
 /// Bytes of what they hold, encrypted, from which on a batch takes no more.
@@ -26,7 +26,7 @@ pub const REASON: usize = 390;
 /// Bytes of a channel key (+k).
 pub const KEY: usize = 32;
 /// Members of a channel.
-pub const MEMBERS: usize = 1000;
+pub const MEMBERS: usize = 5000;
 /// Of how many who left a channel it remembers who each was.
 pub const GONE: usize = 1024;
 /// Invites of a channel that wait to be used.

@@ -138,6 +138,15 @@ impl Identity {
         Ok(Self { public, signing, rsa_pkcs8, unwrap, store })
     }
 
+    /// Somebody else with the same RSA key: making one takes too long where thousands of people are needed.
+    #[cfg(test)]
+    pub(crate) fn somebody_else(&self, number: u64) -> Self {
+        let mut ed25519 = Zeroizing::new([7; 32]);
+        ed25519[..8].copy_from_slice(&number.to_le_bytes());
+        let parts = PrivateParts { ed25519, ..self.private_parts() };
+        Self::from_private_parts(parts).expect("the RSA key is a good one")
+    }
+
     /// For the key file only.
     pub(super) fn private_parts(&self) -> PrivateParts {
         PrivateParts {

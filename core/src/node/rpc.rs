@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::ctx::Ctx;
 use super::waiting::Waiting;
-use crate::crypto;
+use crate::crypto::{self, Rng};
 use crate::envelope::{Domain, Envelope};
-use crate::identity::Card;
+use crate::identity::{Card, Identity};
 use crate::ids::{ActorId, MsgId};
 use crate::limits;
 use crate::names::ChannelName;
@@ -23,6 +23,32 @@ const PARTS: u64 = (2 * limits::ANSWER / PART) as u64;
 pub(super) fn part_of(e: &Envelope) -> Option<(u64, u64)> {
     let (part, parts) = (e.meta_u64("part").unwrap_or(0), e.meta_u64("parts").unwrap_or(1));
     (part < parts && parts <= PARTS).then_some((part, parts))
+}
+
+/// The records in which an answer travels, signed, sealed and cut. What is cut is JSON of ASCII (base64 inside): a cut
+/// between bytes is a cut between characters.
+pub(super) fn parts(id: &Identity, to: &Card, re: MsgId, answer: Envelope, rng: &mut Rng) -> Vec<Envelope> {
+    let (from, key) = (id.actor().to_string(), to.actor().to_string());
+    let answer = answer.from(from.as_str()).meta("re", re.to_string()).meta("for", key.as_str());
+    let answer = answer.sign(Domain::Request, id).to_canonical();
+    let text = crypto::seal(&answer, to.keys(), &label("ANSWER", &id.actor(), &to.actor()), rng).to_string();
+    let chunks = text.as_bytes().chunks(PART);
+    let parts = chunks.len();
+    let part = |(i, chunk): (usize, &[u8])| {
+        let e = Envelope::new("ANSWER").from(from.as_str()).to(key.as_str()).meta("re", re.to_string());
+        e.meta("part", i).meta("parts", parts).line(String::from_utf8_lossy(chunk))
+    };
+    chunks.enumerate().map(part).collect()
+}
+
+/// Opens the whole text of an answer by somebody.
+pub(super) fn open_answer(id: &Identity, by: &Card, text: &str) -> Option<Envelope> {
+    let sealed: Value = serde_json::from_str(text).ok()?;
+    let me = id.actor();
+    let plain = crypto::open(&sealed, id, &label("ANSWER", &by.actor(), &me)).ok()?;
+    let e = Envelope::canonical_within(&plain, limits::ANSWER).ok()?;
+    let ours = e.meta_str("for") == Some(me.to_string().as_str());
+    (ours && e.verify(Domain::Request, by.keys()).is_ok()).then_some(e)
 }
 
 fn label(command: &str, from: &ActorId, to: &ActorId) -> Vec<u8> {
@@ -75,42 +101,16 @@ impl Ctx {
 
     /// The same in another topic.
     pub fn answer_in(&mut self, topic: Topic, to: &Card, re: MsgId, answer: Envelope) {
-        let me = self.me();
-        let answer = Envelope { ts: Some(self.ts()), ..answer }
-            .from(me.to_string())
-            .meta("re", re.to_string())
-            .meta("for", to.actor().to_string())
-            .sign(Domain::Request, &self.id);
-        let sealed = crypto::seal(
-            &answer.to_canonical(),
-            to.keys(),
-            &label("ANSWER", &me, &to.actor()),
-            &mut self.rng,
-        );
-        let text = sealed.to_string();
+        let answer = Envelope { ts: Some(self.ts()), ..answer };
         let key = to.actor().to_string();
-        let chunks: Vec<&[u8]> = text.as_bytes().chunks(PART).collect();
-        let parts = chunks.len();
-        for (i, chunk) in chunks.into_iter().enumerate() {
-            // JSON of ASCII (base64 inside): a cut between bytes is a cut between characters.
-            let e = Envelope::new("ANSWER")
-                .from(me.to_string())
-                .to(key.as_str())
-                .meta("re", re.to_string())
-                .meta("part", i)
-                .meta("parts", parts)
-                .line(String::from_utf8_lossy(chunk));
-            self.append(topic.clone(), key.as_bytes(), e.to_canonical(), Waiting::Nothing);
+        for part in parts(&self.id, to, re, answer, &mut self.rng) {
+            self.append(topic.clone(), key.as_bytes(), part.to_canonical(), Waiting::Nothing);
         }
     }
 
     /// Opens the whole text of an answer by somebody.
     pub fn open_answer(&self, by: &Card, text: &str) -> Option<Envelope> {
-        let sealed: Value = serde_json::from_str(text).ok()?;
-        let plain = crypto::open(&sealed, &self.id, &label("ANSWER", &by.actor(), &self.me())).ok()?;
-        let e = Envelope::canonical_within(&plain, limits::ANSWER).ok()?;
-        let ours = e.meta_str("for") == Some(self.me().to_string().as_str());
-        (ours && e.verify(Domain::Request, by.keys()).is_ok()).then_some(e)
+        open_answer(&self.id, by, text)
     }
 
     /// Tells somebody that it was invited.

@@ -65,17 +65,24 @@ fn plausible(fold: &Fold, state: &ChannelState, now: Millis) -> Result<(), &'sta
 
 #[cfg(test)]
 mod tests {
+    use rand_chacha::rand_core::SeedableRng;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::crypto::Rng;
     use crate::identity::{Address, Card, Identity};
     use crate::ids::{Hash, Term};
+    use crate::limits;
     use crate::names::Nick;
+    use crate::node::rpc;
 
     const NOW: Millis = 1_795_000_000_000;
 
     fn card(keys: &[u8], nick: &str) -> Card {
-        let id = Identity::from_key_file(keys, None).unwrap();
+        card_of(&Identity::from_key_file(keys, None).unwrap(), nick)
+    }
+
+    fn card_of(id: &Identity, nick: &str) -> Card {
         let topic = |kind: &str| format!("{kind}-{nick}");
         let address = Address {
             cluster: "grid".into(),
@@ -84,7 +91,7 @@ mod tests {
             rpc_in: topic("rpc-in"),
             rpc_out: topic("rpc-out"),
         };
-        Card::create(&id, &Nick::parse(nick).unwrap(), &address, Default::default(), 1)
+        Card::create(id, &Nick::parse(nick).unwrap(), &address, Default::default(), 1)
     }
 
     fn answer() -> (Value, Value, [Card; 2]) {
@@ -138,5 +145,33 @@ mod tests {
         let mut floor = state;
         floor["floor"] = json!(late);
         assert!(judged(&fold, &floor).is_err(), "floor");
+    }
+
+    #[test]
+    fn five_thousand_members_are_handed_over() {
+        let id = Identity::from_key_file(include_bytes!("../../../tests/keys/1.json"), None).unwrap();
+        let joiner = Identity::from_key_file(include_bytes!("../../../tests/keys/2.json"), None).unwrap();
+        let (leader, new) = (card_of(&id, "mallory"), card_of(&joiner, "alice"));
+        let room = ChannelName::parse("#net").unwrap();
+        let fold = Fold::found(Hash::ZERO, leader.actor(), Term(1), NOW);
+        let at = MsgId::generate(NOW, 1, MsgId::default());
+        let mut state = ChannelState::found(&room, &leader, at);
+        let founder = state.members[&leader.actor()].clone();
+        for n in 1..5_000 {
+            let card = card_of(&id.somebody_else(n), &format!("n{n}"));
+            state.members.insert(card.actor(), Member { card, ranks: Default::default(), ..founder.clone() });
+        }
+        let answer = Envelope::new("WELCOME").field("fold", json!(fold)).field("state", json!(state));
+        let parts = rpc::parts(&id, &new, at, answer, &mut Rng::seed_from_u64(1));
+        let records: Vec<Vec<u8>> = parts.iter().map(Envelope::to_canonical).collect();
+        assert!(records.iter().all(|r| r.len() <= limits::RECORD));
+        let numbers: Vec<_> = parts.iter().filter_map(rpc::part_of).collect();
+        assert_eq!(numbers.len(), records.len(), "each says which one of how many it is");
+        let text: String = parts.iter().map(|part| part.lines().concat()).collect();
+        let answer = rpc::open_answer(&joiner, &leader, &text).expect("it opens");
+        let replica = handed(&answer, &room, &Contacts::default(), NOW).expect("it is taken");
+        assert_eq!(replica.state.members.len(), 5_000);
+        let size: usize = records.iter().map(Vec::len).sum();
+        println!("{} records, {size} bytes", records.len());
     }
 }
