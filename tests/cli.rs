@@ -66,6 +66,24 @@ fn many_that_set_up_one_profile_at_once_make_its_keys_once() {
 }
 
 #[test]
+fn two_that_set_up_and_send_at_once_are_both_heard() {
+    let world = World::new();
+    std::thread::scope(|scope| {
+        for text in ["first", "second"] {
+            let world = &world;
+            scope.spawn(move || {
+                world.ok("alice", &["setup", "--nick", "alice", "--embedded", "--yes"]);
+                world.ok("alice", &["send", "--join", "#net", text]);
+            });
+        }
+    });
+    let history = world.ok("alice", &["history", "#net"]);
+    for text in ["first", "second"] {
+        assert_eq!(history.matches(text).count(), 1, "{history}");
+    }
+}
+
+#[test]
 fn without_a_profile_every_command_says_what_to_do() {
     let world = World::new();
     for command in

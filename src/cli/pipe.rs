@@ -21,14 +21,14 @@ Examples:
   (echo '{\"command\":\"JOIN\",\"to\":\"#net\"}'; cat) | kirc pipe --caps state,presence
   jq -nc '{command:\"PRIVMSG\",to:\"bob\",body:[\"hello\"]}' | kirc pipe --settle-timeout 10s
 
-At the end of input it waits until all that was sent is settled, and exits 0; or 1 if that takes too long. A line that
+At the end of input it waits until all that was sent is settled, and exits 0; or 1 if that makes no progress for too long. A line that
 is no envelope is answered by an ERROR envelope and otherwise ignored. docs/session.md says what can be said.";
 
 /// Flags of `kirc pipe`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct PipeArgs {
-    /// How long to wait at the end of input [default: KIRC_SETTLE_TIMEOUT, 30s]
+    /// At the end of input: how long to wait while nothing more is settled [default: KIRC_SETTLE_TIMEOUT, 30s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     settle_timeout: Option<u64>,
     /// What is wanted beyond answers and messages: state, typing, presence, replay, status
@@ -119,7 +119,13 @@ impl Pipe {
                             outgoing = Some(self.pending.flush());
                         }
                     }
-                    if let Some(envelope) = self.pending.heard(envelope)
+                    let left = self.pending.count();
+                    let shown = self.pending.heard(envelope);
+                    if self.pending.count() < left && deadline.is_some() {
+                        // It goes on: however much there is, it is waited for.
+                        deadline = Some(Instant::now() + self.patience);
+                    }
+                    if let Some(envelope) = shown
                         && !output.write(envelope).await
                     {
                         return Err(self.unsettled("nobody reads stdout any more"));
@@ -137,7 +143,7 @@ impl Pipe {
                 () = until(waiting) => {
                     let _ = output.close().await;
                     let seconds = self.patience.as_secs_f64();
-                    return Err(self.unsettled(&format!("it took longer than {seconds} s")));
+                    return Err(self.unsettled(&format!("nothing more was within {seconds} s")));
                 }
                 () = output.closed() => {
                     return Err(self.unsettled("nobody reads stdout any more"));

@@ -162,7 +162,7 @@ settings! {
     };
     /// How log lines of `kirc node` look: text or json.
     log_format: LogFormat = "KIRC_LOG_FORMAT", "text";
-    /// How long `kirc pipe` and `kirc send` wait at the end until all they sent is settled.
+    /// How long `kirc pipe` waits at the end while nothing more is settled, and `kirc send` until what it sent is.
     settle_timeout: Millis = "KIRC_SETTLE_TIMEOUT", "30s", via Span, |s| Ok(s.0);
     /// How long a channel's leader is believed to be there without a sign of life.
     lease: Millis = "KIRC_LEASE", "30s", via Span, |s| between(s, 3_000, 300_000);

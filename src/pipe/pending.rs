@@ -89,6 +89,11 @@ impl Pending {
         self.open.values().filter(|(_, s)| s.doubtful).count()
     }
 
+    /// How much is not answered.
+    pub fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// What is not answered, in words, oldest first.
     pub fn open(&self) -> Vec<&str> {
         self.open.values().map(|(_, s)| s.what.as_str()).collect()
