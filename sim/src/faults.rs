@@ -30,6 +30,8 @@ pub enum Fault {
     Vanish,
     /// The same, as soon as everybody is there: what only somebody holds who comes later is not added any more.
     VanishBeforeAll,
+    /// Of each log only so many records are kept.
+    Trim(usize),
     /// The signal service forgets one key.
     Forget,
     /// A wall clock jumps by so many ms.
@@ -174,6 +176,7 @@ impl World {
                     self.after(500, Event::FaultOf(cluster, fault));
                 }
             }
+            Fault::Trim(left) => self.mailbox.trim(CLUSTERS[cluster], left),
             Fault::Forget => {
                 let key = self.signals[cluster].forget_one(&mut self.dice);
                 self.note(|_| format!("forgotten: {key:?}"));

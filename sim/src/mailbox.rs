@@ -74,6 +74,16 @@ impl Mailbox {
         }
     }
 
+    /// Of the records in the logs of a cluster the oldest go, and so many stay: a service keeps them for a time only.
+    pub fn trim(&mut self, cluster: &str, left: usize) {
+        let logs = |t: &Topic| t.cluster == cluster && crate::host::is_log(&t.name);
+        for (_, partition) in self.partitions.iter_mut().filter(|(t, _)| logs(t)) {
+            let old = partition.records.len().saturating_sub(left);
+            partition.records.drain(..old);
+            partition.start += old as u64;
+        }
+    }
+
     /// Takes a record in. The log's time never runs backwards.
     pub fn land(&mut self, topic: &Topic, key: Vec<u8>, value: Vec<u8>, clock: Millis) -> Offset {
         let partition = self.partition(topic);

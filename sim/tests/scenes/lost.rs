@@ -8,7 +8,7 @@ use kirc_sim::people::Deed;
 use kirc_sim::world::{Event, World};
 use serde_json::json;
 
-use crate::{ALICE, BOB, heard, joined, records, says, scene, scene_of, shown};
+use crate::{ALICE, BOB, heard, joined, plan_of, records, restart, says, scene, scene_of, shown, world_of};
 
 /// Somebody of the first so many says something each half second, in turn.
 pub fn talk(world: &mut World, from: u64, messages: u64, people: usize) {
@@ -322,4 +322,29 @@ fn who_missed_more_than_a_record_holds_has_it_all_the_same() {
     let alice = shown(&world, ALICE);
     assert_eq!(alice.len(), 310);
     assert_eq!(shown(&world, 2), alice, "who was away did not get what was gone");
+}
+
+#[test]
+fn who_missed_more_keys_than_wait_here_does_not_rest_for_each() {
+    const ROUNDS: u64 = 90;
+    // A service that takes its time.
+    let (mut dice, mut plan) = plan_of(1, 2);
+    (plan.append.min, plan.append.max) = (200, 400);
+    let mut world = joined(world_of(1, plan, &mut dice), 2);
+    world.at(10_000, Event::Fault(Fault::Cut(BOB, Service::Mailbox, 292_000)));
+    world.run_until(12_000);
+    let text = "what is said while bob is away ".repeat(60);
+    for round in 1..=ROUNDS {
+        for _ in 0..6 {
+            says(&mut world, ALICE, Envelope::new("PRIVMSG").to("#net").line(text.as_str()));
+        }
+        says(&mut world, ALICE, Envelope::new("ROTATE").to("#net"));
+        world.run_until(12_000 + round * 3_000);
+    }
+    // Most of it is not in the log any more: alice has it, and bob asks her.
+    world.at(300_000, Event::Fault(Fault::Trim(50)));
+    world.run_until(305_000);
+    restart(&mut world, BOB);
+    world.run_until(world.now + 10_000);
+    assert_eq!(shown(&world, BOB).len() as u64, ROUNDS * 6, "10 s after it is back");
 }

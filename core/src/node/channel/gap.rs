@@ -83,6 +83,14 @@ impl Channel {
     pub(super) fn begin_ask(&mut self, cx: &mut Ctx, wanted: Wanted, first: usize) {
         let Some(replica) = &self.replica else { return };
         let have = replica.fold.seq;
+        if let Some(gap) = self.gap.as_mut().filter(|gap| gap.have == have && gap.asked.is_some())
+            && let (Wanted::Until(_), Wanted::Until(_)) = (gap.wanted, wanted)
+            && cx.now.mono < gap.deadline
+        {
+            // A key came meanwhile, or a record: the answer is on its way.
+            gap.wanted = wanted;
+            return;
+        }
         let (tries, rested) = match &self.gap {
             Some(gap) if gap.have == have => (gap.tries, gap.rested),
             _ => (0, false),
