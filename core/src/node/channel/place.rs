@@ -34,6 +34,9 @@ impl Channel {
     /// On the way in: reads the log from its beginning, as soon as there is one.
     pub(super) fn reach_log(&mut self, cx: &mut Ctx) {
         if self.own_topic {
+            // Until it is there nothing of it is wanted: a record that is on its way from an earlier place would pass for
+            // the beginning.
+            cx.stop_reading(&self.log);
             cx.create_topic(&self.log, Waiting::Topic(self.key.clone()));
         } else {
             self.read_log(cx);

@@ -273,6 +273,14 @@ impl Channel {
                         // The queue has moved up: go on with a fresh look.
                         return self.pump(cx);
                     }
+                    let me = self.lead.as_ref().and_then(|lead| lead.spec.members.get(&cx.me()));
+                    if me.is_some_and(|me| me.last != out.id) {
+                        // It has no place yet, since nobody else has the new key, say: it waits, and what is behind it.
+                        if let Some(out) = self.outbox.get_mut(i) {
+                            out.sent = None;
+                        }
+                        return;
+                    }
                 }
                 Err(why) => {
                     let refusal = Refusal { code: "400".into(), params: vec![], text: why.to_string() };
