@@ -71,8 +71,12 @@ impl Join {
         }
     }
 
-    /// The log commits to what we were told: what is missing now is only somebody's word that it has the key.
+    /// The log commits to what we were told: what is missing now is only somebody's word that it has the key. What others
+    /// were asked too does not count any more: we are in from here on, and would pass over what has been said since.
     pub(super) fn proven(&mut self, now: Millis) {
+        self.asked = None;
+        self.earlier.clear();
+        self.parts.clear();
         self.deadline = Some(now + 4 * PATIENCE);
     }
 
