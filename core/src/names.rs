@@ -48,6 +48,9 @@ impl Folded {
 #[derive(Clone)]
 pub struct Nick(Folded, Option<Box<str>>);
 
+/// Under this name a node speaks for itself.
+const NODE: &str = "kirc";
+
 impl Nick {
     /// Checks a nick: letter or special first, then letters, digits, specials, `-`; [`crate::limits::NICK`] bytes.
     pub fn parse(text: &str) -> Result<Self, NameError> {
@@ -68,6 +71,9 @@ impl Nick {
         }
         if let Some(c) = text.chars().find(|c| !is_nick_char(*c)) {
             return Err(NameError(format!("A nick has no {c:?}: only letters, digits, - and []\\`_^{{|}}")));
+        }
+        if text.eq_ignore_ascii_case(NODE) {
+            return Err(NameError(format!("{NODE} is what nodes call themselves: nobody else goes by it")));
         }
         let name = Folded::new(text);
         let shape = Some(skeleton(text)).filter(|shape| *shape != name.folded);
@@ -182,7 +188,12 @@ impl ChannelName {
 
 fn is_channel_char(c: char) -> bool {
     let never = matches!(c, ',' | ':') || c.is_control() || c.is_whitespace();
-    !(never || INVISIBLE.iter().any(|(from, to)| (*from..=*to).contains(&c)))
+    !(never || is_invisible(c))
+}
+
+/// Whether nobody sees a character, or it turns the writing around.
+pub fn is_invisible(c: char) -> bool {
+    INVISIBLE.iter().any(|(from, to)| (*from..=*to).contains(&c))
 }
 
 /// What nobody sees, or what turns the writing around: it would make two names look like one. These are Unicode's

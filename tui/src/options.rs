@@ -14,6 +14,9 @@ use crate::when::Millis;
 pub struct Options {
     /// No colours: the theme is made of modifiers only (`NO_COLOR`).
     pub mono: bool,
+    /// It runs in a terminal of another program (tmux, screen). Such a one says that it has the focus when somebody attaches
+    /// to it, and nothing when it shows another window, unless it is told to.
+    pub inside: bool,
     /// The name of the user's profile; shown in the terminal's title unless it is `default`.
     pub profile: String,
     /// The zone in which times are shown.
@@ -24,7 +27,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { mono: false, profile: "default".to_owned(), zone: TimeZone::UTC, clock: Clock::System }
+        Self {
+            mono: false,
+            inside: false,
+            profile: "default".to_owned(),
+            zone: TimeZone::UTC,
+            clock: Clock::System,
+        }
     }
 }
 
@@ -33,6 +42,7 @@ impl Options {
     pub fn from_env() -> Self {
         Self {
             mono: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
+            inside: ["TMUX", "STY"].iter().any(|name| std::env::var_os(name).is_some()),
             zone: TimeZone::system(),
             ..Self::default()
         }

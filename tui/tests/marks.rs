@@ -67,3 +67,38 @@ async fn the_marker_waits_for_the_page_that_it_is_on() {
     let screen = rig.screen();
     assert!(screen.find("- new -") < screen.find("line 9") && rig.shows("- new -"), "{screen}");
 }
+
+#[tokio::test]
+async fn a_window_inside_anothers_is_not_seen_for_having_had_the_focus() {
+    for inside in [false, true] {
+        let mut rig = Rig::with(80, 24, |options| options.inside = inside);
+        rig.settle().await;
+        rig.says(Envelope::new("001").to("alice")).await;
+        rig.says(Envelope::new("JOIN").from("alice").to("#net").meta("replay", true)).await;
+        rig.press("M-2").await;
+        // Somebody attached to tmux, which never says that another window is shown.
+        rig.event(ratatui::crossterm::event::Event::FocusGained).await;
+        rig.wait(75_000).await;
+        rig.heard();
+        rig.says(said("bob", 1, "are you there?")).await;
+        let read = rig.heard().iter().any(|e| e.command == "MARKREAD");
+        assert_eq!(read, !inside, "inside: {inside}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_read_a_message_has_read_those_before_it() {
+    let mut rig = come_back().await;
+    rig.press("M-4").await;
+    let own = |n: u64| {
+        let e = Envelope { to: Some("bob".to_owned()), ..said("alice", n, &format!("line {n}")) };
+        e.meta("self", true).meta("state", "delivered")
+    };
+    for n in 1..=3 {
+        rig.says(own(n)).await;
+    }
+    let state = Envelope::new("STATE").to("bob").param("read");
+    rig.says(Envelope { id: Some("id-2".to_owned()), ..state }).await;
+    let signs: Vec<bool> = (1..=3).map(|n| rig.row_of(&format!("line {n}")).contains("* alice")).collect();
+    assert_eq!(signs, [true, true, false], "{}", rig.screen());
+}

@@ -142,7 +142,12 @@ async fn text_of_others_is_harmless() {
 
 #[tokio::test]
 async fn a_command_is_never_said_aloud() {
-    for (typed, second, why) in [("/msg carol x", true, "one line"), (" /msg carol x", false, "the space")] {
+    let before = "what stands before it";
+    for (typed, second, why) in [
+        ("/msg carol x", true, "one line"),
+        (" /msg carol x", false, before),
+        ("\u{200b}/msg carol x", false, before),
+    ] {
         let mut rig = in_net(160, 24).await;
         rig.types(typed).await;
         if second {

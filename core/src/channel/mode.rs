@@ -157,7 +157,9 @@ pub(super) fn param_error(kind: ModeKind, add: bool, param: Option<&str>) -> Opt
             if whole.len() > limits::MASK {
                 Some(format!("A mask has at most {} bytes", limits::MASK))
             } else {
-                (!is_word(&whole) || whole.starts_with(':'))
+                // Nothing else is in what it is compared with.
+                let fits = whole.bytes().all(|b| b.is_ascii_graphic()) && !whole.starts_with(':');
+                (!fits)
                     .then(|| "A mask looks like nick!actor@cluster, with * and ?, without spaces".to_owned())
             }
         }
@@ -233,7 +235,8 @@ pub(super) fn parse_for(
                     .ok_or_else(|| nobody(channel, given))?
                     .to_string(),
                 // Nothing is no mask: made whole it would be everybody.
-                ModeKind::List if !given.is_empty() => mask::normalise(given),
+                ModeKind::List if given.trim().is_empty() => String::new(),
+                ModeKind::List => mask::normalise(given),
                 _ => given.to_owned(),
             });
             if let Some(why) = param_error(kind, add, change.param.as_deref()) {

@@ -46,6 +46,9 @@ struct Row {
     arrivals: u64,
     #[serde(default)]
     mark: Mark,
+    /// Up to this message of ours the peer has read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    read_to: Option<MsgId>,
     /// From this message on it is kept which of ours the peer has not said it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kept_from: Option<MsgId>,
@@ -119,6 +122,11 @@ impl Direct {
     pub fn read(&mut self, cx: &mut Ctx, peer: &ActorId, id: MsgId) {
         self.row.mark.read(id);
         self.save(cx, peer);
+    }
+
+    /// Whether the peer has read a message of ours: who has read one has read those before it.
+    pub fn has_read(&self, id: MsgId) -> bool {
+        self.row.read_to.is_some_and(|read| id <= read)
     }
 
     /// How far the user has read.

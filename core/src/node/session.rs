@@ -361,10 +361,21 @@ impl Node {
         let plain = self.cx.id.open_local(&row.sealed).ok()?;
         let mut e: Envelope = serde_json::from_slice(&plain).ok()?;
         if e.meta.contains_key("state") {
-            e.meta.insert("state".into(), Value::String(row.state.clone()));
+            let state = if self.peer_has_read(row) { "read" } else { row.state.as_str() };
+            e.meta.insert("state".into(), Value::String(state.to_owned()));
         }
         e.meta.remove("label");
         Some(e)
+    }
+
+    /// Whether it is a direct message of ours that its peer has read, by what it said of a later one.
+    fn peer_has_read(&self, row: &MessageRow) -> bool {
+        let settled =
+            matches!(row.state.as_str(), "sent" | "delivered") && row.author == self.cx.me().to_string();
+        let peer =
+            row.target.strip_prefix('@').filter(|_| settled).and_then(|peer| ActorId::parse(peer).ok());
+        let direct = peer.and_then(|peer| self.directs.get(&peer));
+        MsgId::parse(&row.id).is_ok_and(|id| direct.is_some_and(|direct| direct.has_read(id)))
     }
 
     pub(super) fn on_history(&mut self, origin: &Origin, to: &str, result: Result<Answer, PortError>) {

@@ -53,3 +53,28 @@ fn what_is_unread_survives_a_restart() {
     world.run_until(world.now + 5_000);
     assert_eq!(told(&world, "#net"), Some((Some(newest), 0, 0)));
 }
+
+#[test]
+fn who_has_read_a_message_has_read_those_before_it() {
+    let mut world = scene(2);
+    world.at(100, Event::Person(ALICE, Deed::Meet(BOB)));
+    world.at(100, Event::Person(BOB, Deed::Meet(ALICE)));
+    world.run_until(5_000);
+    for text in ["one", "two", "three"] {
+        write(&mut world, "alice", text);
+    }
+    let second = heard(&world, ALICE, "PRIVMSG")[1].id.clone().expect("an id");
+    says(&mut world, ALICE, Envelope::new("MARKREAD").to("bob").param(second));
+    world.run_until(world.now + 3_000);
+    for crash in [false, true] {
+        if crash {
+            restart(&mut world, BOB);
+        }
+        says(&mut world, BOB, Envelope::new("HISTORY").to("alice"));
+        world.run_until(world.now + 2_000);
+        let answer = heard(&world, BOB, "HISTORY").pop().expect("an answer");
+        let Some(kirc_core::Body::Array(list)) = answer.body else { panic!("{answer:?}") };
+        let states: Vec<&str> = list.iter().filter_map(|e| e["meta"]["state"].as_str()).collect();
+        assert_eq!(states, ["read", "read", "delivered"], "restarted: {crash}");
+    }
+}

@@ -83,3 +83,17 @@ fn who_sees_another_at_work_as_itself_says_so_once() {
     assert_eq!(doubles.len(), 1, "{alarms:?}");
     assert!(doubles[0].lines().concat().contains("another node is at work under your identity"));
 }
+
+#[test]
+fn what_is_changed_of_a_profile_reaches_who_asks_for_it() {
+    let mut world = joined(scene(2), 2);
+    world.run_until(10_000);
+    let set = Envelope::new("PROFILE").param("set").param("realname").line("Bob the Builder");
+    says(&mut world, BOB, set);
+    says(&mut world, BOB, Envelope::new("PROFILE").param("publish"));
+    world.run_until(15_000);
+    says(&mut world, ALICE, Envelope::new("WHOIS").to("bob"));
+    world.run_until(16_000);
+    let who = heard(&world, ALICE, "311").pop().expect("an answer");
+    assert_eq!(who.lines(), ["Bob the Builder"]);
+}

@@ -192,7 +192,7 @@ impl Command {
 
 /// Whether a text is a command, or was meant to be one. `//` is said, as text that begins with `/`.
 pub fn is_command(text: &str) -> bool {
-    let text = text.trim_start();
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || kirc_core::names::is_invisible(c));
     text.starts_with('/') && !text.starts_with("//")
 }
 

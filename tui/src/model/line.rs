@@ -190,11 +190,14 @@ impl Line {
         Some((self.id.clone()?, self.by.clone()))
     }
 
+    /// Whether the user said it.
+    pub fn is_mine(&self) -> bool {
+        matches!(&self.kind, Kind::Said(said) if said.mine)
+    }
+
     /// Whether this is one's own message that has no settled place yet.
     pub fn is_pending(&self) -> bool {
-        matches!(&self.kind, Kind::Said(said) if said.mine)
-            && self.seq.is_none()
-            && matches!(self.state, Some(State::Sending | State::Waiting))
+        self.is_mine() && self.seq.is_none() && matches!(self.state, Some(State::Sending | State::Waiting))
     }
 
     /// Whether the text must stay hidden.

@@ -3,7 +3,7 @@
 //! Owns: where a line stands, that each record is there once, and how many are kept. May not: read envelopes.
 use std::collections::{HashSet, VecDeque};
 
-use super::line::{Kind, Line, LineKey, Move, Record};
+use super::line::{Kind, Line, LineKey, Move, Record, State};
 
 /// Lines that a buffer keeps in memory while its end is on the screen.
 pub const KEPT_LINES: usize = 5_000;
@@ -134,6 +134,16 @@ impl Lines {
         Some(line)
     }
 
+    /// Who has read one message of the user's has read those before it.
+    pub fn read_before(&mut self, key: LineKey) {
+        let Some(at) = self.position(key) else { return };
+        let unread = |l: &&mut Line| matches!(l.state, Some(State::Sent | State::Delivered)) && l.is_mine();
+        for line in self.list.iter_mut().take(at).filter(unread) {
+            line.state = Some(State::Read);
+            line.touch();
+        }
+    }
+
     /// Forgets all that is shown. What still waits to be sent stays.
     pub fn clear(&mut self) {
         self.list.retain(Line::is_pending);
@@ -223,7 +233,7 @@ fn settle_moves(moves: &mut Vec<Move>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::{Said, State};
+    use super::super::line::Said;
     use super::*;
 
     fn line(key: LineKey, seq: Option<u64>, at: u64) -> Line {

@@ -68,6 +68,8 @@ pub struct Model {
     pub alarm: Option<String>,
     /// Whether the terminal has the focus, if it tells.
     pub focus: Option<bool>,
+    /// It is inside another program's.
+    inside: bool,
     /// When the user last did something.
     pub attended: Millis,
     /// Whether the user has pressed anything yet.
@@ -79,10 +81,11 @@ pub struct Model {
 }
 
 impl Model {
-    /// Whether somebody looks at the screen. A terminal that does not tell whether it has the focus may be hidden: there only
-    /// who has just pressed something looks.
+    /// Whether somebody looks at the screen. A terminal that does not tell whether it has the focus may be hidden, and one
+    /// inside another's too though it has told so: there only who has just pressed something looks.
     pub fn attends(&self) -> bool {
-        self.focus.unwrap_or(self.now < self.attended + ATTENTION)
+        let known = self.focus.filter(|focused| !(*focused && self.inside));
+        known.unwrap_or(self.now < self.attended + ATTENTION)
     }
 
     /// The state before anything has come.
@@ -102,6 +105,7 @@ impl Model {
             quit_armed: None,
             alarm: None,
             focus: None,
+            inside: options.inside,
             attended: options.clock.now(),
             touched: false,
             escaped: None,

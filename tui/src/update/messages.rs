@@ -197,7 +197,11 @@ pub(super) fn state(context: &mut Context<'_>, envelope: &Envelope) {
             line.state = Some(state);
             line.reason = reason;
             line.touch();
+            let key = line.key;
             buffer.lines.insert(line);
+            if state == State::Read {
+                buffer.lines.read_before(key);
+            }
             return;
         }
     }

@@ -41,7 +41,10 @@ fn carry_out(context: &mut Context<'_>, text: &str) -> Result<(), String> {
             return Err("a command is one line: remove the others, or begin with // to say it all".into());
         }
         if !text.starts_with('/') {
-            return Err("a command begins with /: remove the space before it, or write // to say it".into());
+            return Err(
+                "a command begins with /: remove what stands before it, seen or not, or write // to say it"
+                    .into(),
+            );
         }
         return commands::run(context, text);
     }

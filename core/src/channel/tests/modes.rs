@@ -43,6 +43,10 @@ fn mistakes_in_mode_are_named() {
     assert_eq!(code("+x"), failed("472", &["x"]));
     assert_eq!(code("+o nobody"), failed("401", &["nobody"]));
     assert_eq!(code("+o"), failed("696", &["*", "o", "*"]));
+    for nothing in ["", " ", "\t \t"] {
+        let refused = parse_mode_args(&["+b".to_owned(), nothing.to_owned()], resolve).unwrap_err();
+        assert_eq!(refused.code, "696", "{nothing:?}");
+    }
     assert_eq!(code("+k"), failed("696", &["*", "k", "*"]));
     assert_eq!(code("+l x"), failed("696", &["*", "l", "x"]));
     assert_eq!(code("+l 0"), failed("696", &["*", "l", "0"]));
@@ -146,6 +150,7 @@ fn one_bad_change_refuses_the_whole_mode() {
     assert_eq!(room.code(ANN, raw(&[(true, 'o', "nobody")])), "696");
     assert_eq!(room.code(ANN, raw(&[(true, 'o', &id(EVE).to_string())])), "441");
     assert_eq!(room.code(ANN, raw(&[(true, 'b', "a b")])), "696");
+    assert_eq!(room.code(ANN, raw(&[(true, 'b', "\u{200b}!*@*")])), "696");
     assert_eq!(room.code(ANN, raw(&[(true, 'b', &"x".repeat(limits::MASK))])), "696");
     assert_eq!(room.state, before);
 }

@@ -28,6 +28,10 @@ impl Channel {
             let cluster = member.card.address().cluster.clone();
             cx.learn(&cluster, opened.act.author, false, way);
         }
+        if let (false, ActKind::Card { card }) = (own, &opened.act.kind) {
+            // Also if nothing of it is shown here: who asks for it reads it.
+            cx.meet(card);
+        }
         let message = opened.act.kind.is_said();
         let before = message && self.shown_before(cx, opened);
         let shown = self.shown(cx, opened, change, *seq).filter(|_| !before);
@@ -46,12 +50,8 @@ impl Channel {
         }
         self.mark.shown(&e);
         cx.broadcast(&e, out.as_ref().and_then(|o| o.origin.as_ref()));
-        if !own {
-            match &opened.act.kind {
-                ActKind::Join { card, .. } => self.on_joined(cx, card),
-                ActKind::Card { card } => cx.meet(card),
-                _ => {}
-            }
+        if let (false, ActKind::Join { card, .. }) = (own, &opened.act.kind) {
+            self.on_joined(cx, card);
         }
         self.settled(cx, out.as_ref(), opened);
     }

@@ -63,6 +63,10 @@ impl Direct {
             if !self.confirmed(cx, &peer, parsed) && what == "delivered" {
                 continue;
             }
+            if what == "read" && self.row.read_to < Some(parsed) {
+                self.row.read_to = Some(parsed);
+                self.save(cx, &peer);
+            }
             cx.store(StoreOp::MessageState {
                 target: target(&peer),
                 id: id.to_owned(),
