@@ -31,10 +31,13 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
             }
             // What was lost with a log is done again in the next, and shown again.
             let again = !shown.id.is_empty() && undone.contains(&shown.id);
-            if shown.seq.is_some_and(|seq| view.lives.lost(to, seq).is_some()) {
+            let lost = shown.seq.is_some_and(|seq| view.lives.lost(to, seq).is_some());
+            if lost {
                 undone.insert(&shown.id);
             }
-            if again {
+            // Who was let in by a log that was lost may not have heard of it, and comes in again by another request.
+            let let_in = lost && shown.command == "JOIN" && said(world, author, to, shown) > 0;
+            if again || let_in {
                 continue;
             }
             let params = if shown.command == "MODE" { &[][..] } else { &shown.params[..] };
