@@ -1,6 +1,8 @@
-//! What the embedded grid costs beside SQLite alone with the same settings: one hop, two hops, appends a second.
+//! What the embedded grid costs beside SQLite alone with the same settings: one hop, two hops,
+//! appends a second.
 //!
-//! `cargo bench --bench grid`. A hop is: append, wake whoever waits, read. It compares; it decides nothing.
+//! `cargo bench --bench grid`. A hop is: append, wake whoever waits, read. It compares; it decides
+//! nothing.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};

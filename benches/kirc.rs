@@ -1,4 +1,5 @@
-//! What `kirc bench` measures, and the time from the start of the program to its first frame in a terminal.
+//! What `kirc bench` measures, and the time from the start of the program to its first frame in a
+//! terminal.
 //!
 //! `cargo bench --bench kirc` (add `-- --quick` for a short run, `-- --json` for JSON).
 

@@ -1,7 +1,8 @@
-//! One check for every parser of bytes that come from outside: it never panics, and what it takes it can write again.
-//! Each answers whether the bytes were taken.
+//! One check for every parser of bytes that come from outside: it never panics, and what it takes
+//! it can write again. Each answers whether the bytes were taken.
 //!
-//! The fuzz targets and the property tests in tests/parsers.rs share this file, so a find can't come back unnoticed.
+//! The fuzz targets and the property tests in tests/parsers.rs share this file, so a find can't
+//! come back unnoticed.
 #![allow(dead_code)] // each fuzz target uses one function of it
 
 use std::sync::OnceLock;

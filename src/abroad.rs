@@ -1,6 +1,7 @@
 //! The way to other grids, and who is let to one's own.
 //!
-//! It owns the trait and what a node has that knows no other grid. It may not decide whom to let in.
+//! It owns the trait and what a node has that knows no other grid. It may not decide whom to let
+//! in.
 
 use std::sync::Arc;
 
@@ -26,7 +27,8 @@ pub trait Abroad: Send + Sync + std::fmt::Debug {
     /// Opens what a way describes. Nothing is connected before it is used.
     fn open(&self, cluster: &str, way: &Value) -> Result<Foreign, PortError>;
 
-    /// Makes a way to one's own grid: a user of this name where that is possible, the shared one otherwise.
+    /// Makes a way to one's own grid: a user of this name where that is possible, the shared one
+    /// otherwise.
     fn grant(&self, name: &str) -> Pending<Grant>;
 
     /// Ends what was granted under this name.

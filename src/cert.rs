@@ -1,6 +1,7 @@
 //! The certificate that a server shows: who made it out, how long it holds.
 //!
-//! It looks at what anybody may see and believes nothing; whether a chain is good is judged in `tls`, at each connection.
+//! It looks at what anybody may see and believes nothing; whether a chain is good is judged in
+//! `tls`, at each connection.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

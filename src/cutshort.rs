@@ -1,8 +1,9 @@
-//! What to do when somebody cuts a file short that this process has mapped: SQLite maps its `-shm` files, and a touch of
-//! what is no longer there is told by SIGBUS, which would end the process without a word and leave the terminal as it is.
+//! What to do when somebody cuts a file short that this process has mapped: SQLite maps its `-shm`
+//! files, and a touch of what is no longer there is told by SIGBUS, which would end the process
+//! without a word and leave the terminal as it is.
 //!
-//! It owns the handler of that signal and the words. It can save nothing: what was stored is stored, and SQLite makes the
-//! file anew at the next start. It may not know who holds which file.
+//! It owns the handler of that signal and the words. It can save nothing: what was stored is
+//! stored, and SQLite makes the file anew at the next start. It may not know who holds which file.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_void};
@@ -15,9 +16,10 @@ static ONCE: Once = Once::new();
 /// Where the handler writes which address was touched.
 static TELL: AtomicI32 = AtomicI32::new(-1);
 
-/// From now on a file that is cut short ends the process with exit code 1: before, `farewell` is called with a sentence for
-/// the user, on a thread that holds nothing; it should give the terminal back. What touched the file stands still
-/// meanwhile. Does nothing when called again, or when the system grants no thread or pipe.
+/// From now on a file that is cut short ends the process with exit code 1: before, `farewell` is
+/// called with a sentence for the user, on a thread that holds nothing; it should give the terminal
+/// back. What touched the file stands still meanwhile. Does nothing when called again, or when the
+/// system grants no thread or pipe.
 pub fn watch(farewell: impl FnOnce(&str) + Send + 'static) {
     ONCE.call_once(|| {
         let Ok((mut reader, writer)) = std::io::pipe() else {
@@ -25,10 +27,12 @@ pub fn watch(farewell: impl FnOnce(&str) + Send + 'static) {
         };
         TELL.store(writer.into_raw_fd(), Ordering::SeqCst);
         let waits = move || {
-            // It stays open: other threads may touch the file before the end, and have to be able to tell.
+            // It stays open: other threads may touch the file before the end, and have to be able
+            // to tell.
             if let Some(address) = address(&mut reader) {
                 farewell(&sentence(name(address).as_deref()));
-                // SAFETY: it only ends the process. Nothing is tidied up: threads that stand still may hold anything.
+                // SAFETY: it only ends the process. Nothing is tidied up: threads that stand still
+                // may hold anything.
                 unsafe { libc::_exit(1) };
             }
         };
@@ -50,7 +54,8 @@ fn name(address: usize) -> Option<String> {
     maps.lines().find_map(|line| file_at(line, address))
 }
 
-/// The file of a line of `/proc/PID/maps`, `from-to rights offset device inode file`, if the address is in it.
+/// The file of a line of `/proc/PID/maps`, `from-to rights offset device inode file`, if the
+/// address is in it.
 fn file_at(line: &str, address: usize) -> Option<String> {
     let (from, rest) = line.split_once('-')?;
     let (to, rest) = rest.split_once(' ')?;
@@ -68,8 +73,9 @@ fn sentence(file: Option<&str>) -> String {
 }
 
 fn install() {
-    // SAFETY: a `sigaction` of zeros is a valid one: no flags, an empty mask. `caught` has the signature that SA_SIGINFO asks
-    // for and does only what POSIX lets a handler do. Both pointers live during the call; the old action is not asked for.
+    // SAFETY: a `sigaction` of zeros is a valid one: no flags, an empty mask. `caught` has the
+    // signature that SA_SIGINFO asks for and does only what POSIX lets a handler do. Both pointers
+    // live during the call; the old action is not asked for.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = caught as *const () as libc::sighandler_t;
@@ -81,8 +87,9 @@ fn install() {
 
 /// Tells the waiting thread, and stands still: to return would be to touch the same place again.
 extern "C" fn caught(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
-    // SAFETY: the system calls this with a `siginfo_t` that lives during the call, and SIGBUS fills its address in. The bytes
-    // live on this stack. `write` and `pause` may be called in a handler; the pipe is never closed.
+    // SAFETY: the system calls this with a `siginfo_t` that lives during the call, and SIGBUS fills
+    // its address in. The bytes live on this stack. `write` and `pause` may be called in a handler;
+    // the pipe is never closed.
     unsafe {
         let bytes = ((*info).si_addr() as usize).to_ne_bytes();
         // If it can't be told nobody would ever end this: then the signal does what it did before.

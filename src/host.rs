@@ -1,4 +1,5 @@
-//! A node in this process: profile, services, driver and socket, put together and taken apart in order.
+//! A node in this process: profile, services, driver and socket, put together and taken apart in
+//! order.
 //!
 //! It owns the order of starting and ending. It may not decide anything about channels.
 
@@ -19,7 +20,8 @@ use crate::mailbox::Mailbox;
 use crate::profile::{self, ProfileError};
 use crate::services::{self, Services, ServicesError};
 
-/// How long the start waits for topics to be made; after that it goes on, and they are made as soon as that is possible.
+/// How long the start waits for topics to be made; after that it goes on, and they are made as soon
+/// as that is possible.
 const TOPICS: Duration = Duration::from_secs(2);
 
 /// How long what the node said last may take to reach doors behind the socket.
@@ -95,8 +97,8 @@ impl Host for NodeHost {
     }
 
     async fn stop(self) {
-        // First the socket: who comes now finds the lock when it is free, not a node that is about to end. It is gone
-        // before the lock is: who takes the lock next makes its own.
+        // First the socket: who comes now finds the lock when it is free, not a node that is about
+        // to end. It is gone before the lock is: who takes the lock next makes its own.
         self.stop.cancel();
         let _ = std::fs::remove_file(&self.socket);
         self.driver.stop().await;
@@ -123,8 +125,9 @@ fn node_config(settings: &Settings, nick: Nick, services: &Services) -> node::Co
     }
 }
 
-/// Makes the node's topics; if that takes long it goes on behind the start. A service that was away may have lost them
-/// (a cloud that was powered off), so they are made again whenever it comes back.
+/// Makes the node's topics; if that takes long it goes on behind the start. A service that was away
+/// may have lost them (a cloud that was powered off), so they are made again whenever it comes
+/// back.
 async fn make_topics(mailbox: &Arc<dyn Mailbox>, config: &node::Config, stop: CancellationToken) {
     let topics = Node::topics(config);
     let keeper = mailbox.clone();

@@ -1,5 +1,6 @@
-//! Where log lines go: standard error for `kirc node`, a file in the profile's folder for everything else, so that a
-//! terminal and a pipe stay clean. Bodies, keys and secrets are never logged; the types that hold them do not show them.
+//! Where log lines go: standard error for `kirc node`, a file in the profile's folder for
+//! everything else, so that a terminal and a pipe stay clean. Bodies, keys and secrets are never
+//! logged; the types that hold them do not show them.
 
 use std::fs::{File, OpenOptions};
 use std::io;

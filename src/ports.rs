@@ -1,4 +1,5 @@
-//! What the three ports have in common: an answer that is on its way, and whether a service is well.
+//! What the three ports have in common: an answer that is on its way, and whether a service is
+//! well.
 //!
 //! It owns these two shapes. It may not know any service.
 
@@ -8,8 +9,8 @@ use std::pin::Pin;
 use kirc_core::port::PortError;
 use tokio::sync::{oneshot, watch};
 
-/// The outcome of something that was asked for. The asking has happened when the function that gave it returned:
-/// the order of calls is the order of work, whenever (and whether) this is awaited.
+/// The outcome of something that was asked for. The asking has happened when the function that gave
+/// it returned: the order of calls is the order of work, whenever (and whether) this is awaited.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, PortError>> + Send>>;
 
 /// Whether a service can be used, and what the user is told about it.
@@ -31,7 +32,8 @@ impl Health {
 /// The way in which a worker answers.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, PortError>>;
 
-/// A way to answer and what the asker waits for; `gone` is said if the worker ends without an answer.
+/// A way to answer and what the asker waits for; `gone` is said if the worker ends without an
+/// answer.
 pub(crate) fn pending<T: Send + 'static>(gone: &'static str) -> (Reply<T>, Pending<T>) {
     let (reply, answer) = oneshot::channel();
     let wait = async move { answer.await.unwrap_or_else(|_| Err(PortError(gone.to_owned()))) };

@@ -1,6 +1,7 @@
 //! The profile's folder and its key file: opened, made, sealed anew.
 //!
-//! It owns who may read them and where the passphrase comes from. It may not know the store, a service or the node.
+//! It owns who may read them and where the passphrase comes from. It may not know the store, a
+//! service or the node.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,8 @@ pub fn exists(paths: &Paths) -> bool {
     paths.identity().exists()
 }
 
-/// Refuses a profile that has lost its keys: a node has run in it, and may have left a store (here, or in a PostgreSQL).
+/// Refuses a profile that has lost its keys: a node has run in it, and may have left a store (here,
+/// or in a PostgreSQL).
 pub fn check_keys_there(paths: &Paths) -> Result<(), ProfileError> {
     let used = [paths.store(), paths.lock(), paths.log()].iter().any(|path| path.exists());
     if used && !exists(paths) {
@@ -140,7 +142,8 @@ pub fn read_identity(path: &Path, passphrase: Option<&Secret>) -> Result<Identit
     })
 }
 
-/// Reads the key file; asks for the passphrase if it is needed, not set, and somebody is there to ask.
+/// Reads the key file; asks for the passphrase if it is needed, not set, and somebody is there to
+/// ask.
 pub fn unlock(config: &Config) -> Result<(Identity, Option<Secret>), ProfileError> {
     check(&config.paths)?;
     let path = config.paths.identity();

@@ -1,14 +1,15 @@
 //! A front door's two ends of an attachment to a node, and who can hand them out.
 //!
-//! It owns the shape and the sizes of the queues. It may not know whether the node is in this process.
+//! It owns the shape and the sizes of the queues. It may not know whether the node is in this
+//! process.
 
 use kirc_core::Envelope;
 use tokio::sync::mpsc;
 
 /// Envelopes that wait on the way from a door to its node. When it is full, the door waits.
 pub const TO_NODE: usize = 1024;
-/// Envelopes that wait for a door, one way or another. A door that lets more wait does not read, and its session is ended: it
-/// holds up neither the node nor another door.
+/// Envelopes that wait for a door, one way or another. A door that lets more wait does not read,
+/// and its session is ended: it holds up neither the node nor another door.
 pub const TO_DOOR: usize = 16 * 1024;
 
 /// A door's ends. The session ends when either is dropped.

@@ -1,6 +1,7 @@
 //! TLS for the services: one provider (aws-lc-rs), the system's roots and the grid's own CA.
 //!
-//! It owns how a server's certificate is judged and in which words a failure is told. It may not know any service.
+//! It owns how a server's certificate is judged and in which words a failure is told. It may not
+//! know any service.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -33,7 +34,8 @@ static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws_l
 static SYSTEM: LazyLock<Vec<CertificateDer<'static>>> =
     LazyLock::new(|| rustls_native_certs::load_native_certs().certs);
 
-/// Makes the provider that of the process, for libraries that ask for it. Calling it again changes nothing.
+/// Makes the provider that of the process, for libraries that ask for it. Calling it again changes
+/// nothing.
 pub fn install() {
     // An error says that there is one already.
     let _ = aws_lc_rs::default_provider().install_default();
@@ -93,7 +95,8 @@ fn roots(ca: Option<&Ca>) -> Result<RootCertStore, PortError> {
     Ok(roots)
 }
 
-/// Asks less than rustls does by itself: the chain alone, or nothing. Signatures of the handshake are checked always.
+/// Asks less than rustls does by itself: the chain alone, or nothing. Signatures of the handshake
+/// are checked always.
 #[derive(Debug)]
 struct Lenient {
     roots: Option<RootCertStore>,
@@ -142,7 +145,8 @@ impl ServerCertVerifier for Lenient {
     }
 }
 
-/// What went wrong with TLS, if that is what is behind an error: the rest of a sentence about a server.
+/// What went wrong with TLS, if that is what is behind an error: the rest of a sentence about a
+/// server.
 pub fn trouble(error: &(dyn Error + 'static)) -> Option<String> {
     let fault = find(error)?;
     Some(match fault {

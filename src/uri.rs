@@ -1,7 +1,7 @@
 //! Addresses of services as they are pasted: `scheme://user:password@host:port/path?name=value`.
 //!
-//! It owns the strict reading of them. A mistake is a sentence that names the setting and repeats nothing of the text:
-//! what stands in the wrong place may be a password.
+//! It owns the strict reading of them. A mistake is a sentence that names the setting and repeats
+//! nothing of the text: what stands in the wrong place may be a password.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -110,7 +110,8 @@ fn many_at_once_are_one_node() {
             failed.push(String::from_utf8_lossy(&output.stderr).into_owned());
         }
     }
-    // Who was attached to one that ended in between is told so, and may say it again; nothing is lost without a word.
+    // Who was attached to one that ended in between is told so, and may say it again; nothing is
+    // lost without a word.
     let history = world.ok("alice", &["history", "#net"]);
     let arrived = history.lines().filter(|l| l.contains("from ")).count();
     assert!(arrived + failed.len() >= 8, "{history}\n{failed:?}");

@@ -56,7 +56,8 @@ fn a_store_is_kept_to_its_limit_and_says_how_large_it_is() {
     assert!(world.ok("alice", &["history", "#net"]).trim_end().ends_with("and the last"));
     node.signal("TERM");
     assert_eq!(node.wait(), Some(0));
-    // Without a node the store itself is asked; a node that starts on a trimmed store is as well as before.
+    // Without a node the store itself is asked; a node that starts on a trimmed store is as well as
+    // before.
     let report = world.ok("alice", &["doctor"]);
     assert!(report.contains("the store keeps") && report.contains("(KIRC_HISTORY_LIMIT)"), "{report}");
     world.ok("alice", &["send", "#net", "and one more"]);
@@ -91,9 +92,10 @@ fn how_much_of_the_budget_is_in_use_is_said() {
     assert_eq!(node.wait(), Some(0));
 }
 
-/// How long something takes while three pipes flood a channel, and that nothing of it is lost. By hand, with the quotas of a cloud's
-/// free plan (all profiles log in as one user):
-/// `scripts/services quota 128000; KIRC_TEST_BUDGET=125KiB cargo test --test budget -- --ignored --nocapture`
+/// How long something takes while three pipes flood a channel, and that nothing of it is lost. By
+/// hand, with the quotas of a cloud's free plan (all profiles log in as one user):
+/// `scripts/services quota 128000`, and then
+/// `KIRC_TEST_BUDGET=125KiB cargo test --test budget -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement: it wants quotas, which are everybody's"]
 fn a_flood_within_the_budget() {
@@ -158,8 +160,9 @@ fn a_flood_within_the_budget() {
     }
 }
 
-/// What an idle node moves through Kafka that has ten contacts, all of them there, and three channels, in all of which they are.
-/// Counted at its sockets; by hand: `KIRC_TEST_IDLE=300 cargo test --test budget an_idle -- --ignored --nocapture`
+/// What an idle node moves through Kafka that has ten contacts, all of them there, and three
+/// channels, in all of which they are. Counted at its sockets; by hand:
+/// `KIRC_TEST_IDLE=300 cargo test --test budget an_idle -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement: it takes minutes, and needs ss"]
 fn an_idle_node_among_ten_contacts() {

@@ -1,5 +1,5 @@
-//! A grid on which each channel's log is a topic of its own: the topics come to be, people talk through them, and who may
-//! not make one is told.
+//! A grid on which each channel's log is a topic of its own: the topics come to be, people talk
+//! through them, and who may not make one is told.
 
 mod common;
 

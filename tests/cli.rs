@@ -1,4 +1,5 @@
-//! The command line of the real program: help, exit codes, setup, doctor, messages about what is wrong.
+//! The command line of the real program: help, exit codes, setup, doctor, messages about what is
+//! wrong.
 
 mod common;
 

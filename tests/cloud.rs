@@ -1,7 +1,8 @@
-//! The scripts that lead to the cloud, without a cloud: what they write, and that they show no secret.
+//! The scripts that lead to the cloud, without a cloud: what they write, and that they show no
+//! secret.
 //!
-//! They run in a copy of the tree's scripts, with a terraform and a kirc that only write down how they were called. The
-//! cloud's API is a port of this machine where nobody listens.
+//! They run in a copy of the tree's scripts, with a terraform and a kirc that only write down how
+//! they were called. The cloud's API is a port of this machine where nobody listens.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -49,7 +50,8 @@ impl Tree {
             fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(script), tree.path(script)).unwrap();
         }
         fs::write(tree.path("outputs.json"), outputs()).unwrap();
-        // Each writes its name and arguments into `calls`, and whether the token was in its environment.
+        // Each writes its name and arguments into `calls`, and whether the token was in its
+        // environment.
         let record = "#!/bin/sh\nprintf '%s %s%s\\n' \"${0##*/}\" \"$*\" \"${TF_VAR_aiven_api_token:+ (token)}\" >>\"$CALLS\"\n";
         tree.tool(
             "terraform",

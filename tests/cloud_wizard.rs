@@ -1,5 +1,6 @@
-//! The wizard's way to the cloud, walked in a terminal: each step waits until it is done, and is checked. Terraform is a
-//! stand-in that puts out where the services of this machine are; everything behind it is real.
+//! The wizard's way to the cloud, walked in a terminal: each step waits until it is done, and is
+//! checked. Terraform is a stand-in that puts out where the services of this machine are;
+//! everything behind it is real.
 
 mod common;
 
@@ -35,7 +36,8 @@ fn to_the_cloud(screen: &mut Screen) {
     screen.shows("How?");
 }
 
-/// A folder with the scripts, and a terraform that fails once and then puts out the services of this machine.
+/// A folder with the scripts, and a terraform that fails once and then puts out the services of
+/// this machine.
 fn tree(world: &World, outputs: &Value) -> std::path::PathBuf {
     let root = world.path().join("tree");
     for folder in ["scripts", "terraform", "certs", "bin"] {

@@ -1,5 +1,5 @@
-//! Two people whose clusters differ: an invite, a channel on one's grid, direct messages, another leader, a kick, and the end
-//! of a contact's access.
+//! Two people whose clusters differ: an invite, a channel on one's grid, direct messages, another
+//! leader, a kick, and the end of a contact's access.
 
 mod common;
 
@@ -44,7 +44,8 @@ fn people_on_two_clusters_meet_talk_and_lead_in_turn() {
     bob.message("alice", "and back");
     assert_eq!(alice.hears("and back")["from"], "bob");
 
-    // Who leads is killed: bob leads from his own cluster, and alice sends to his mailbox when she is back.
+    // Who leads is killed: bob leads from his own cluster, and alice sends to his mailbox when she
+    // is back.
     drop(alice);
     bob.message("#net@alice", "is anybody there?");
     bob.hears("is anybody there?");

@@ -1,4 +1,5 @@
-//! A file that somebody cuts short while kirc has it mapped: the process ends with a sentence, and nothing is lost.
+//! A file that somebody cuts short while kirc has it mapped: the process ends with a sentence, and
+//! nothing is lost.
 
 mod common;
 

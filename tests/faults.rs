@@ -1,7 +1,8 @@
-//! Real services and nodes that fail while three people talk: everything that was taken in is shown once, in one order, everywhere.
+//! Real services and nodes that fail while three people talk: everything that was taken in is shown
+//! once, in one order, everywhere.
 //!
-//! What breaks a service has services of its own. `cargo test --test faults` runs them short, as CI does; `scripts/faults`
-//! long, with 20,000 messages, and prints the table of docs/faults.md.
+//! What breaks a service has services of its own. `cargo test --test faults` runs them short, as CI
+//! does; `scripts/faults` long, with 20,000 messages, and prints the table of docs/faults.md.
 
 mod common;
 

@@ -10,7 +10,8 @@ use common::party::{Party, check, settle};
 
 const CHANNEL: &str = "#net";
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
-/// What may pass until a killed leader is replaced while people talk, on a machine that is busy with other tests.
+/// What may pass until a killed leader is replaced while people talk, on a machine that is busy
+/// with other tests.
 const FAILOVER: Duration = Duration::from_secs(30);
 /// How long the rest may take.
 const SETTLED: Duration = Duration::from_secs(180);

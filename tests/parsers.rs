@@ -1,7 +1,8 @@
-//! The checks of the fuzz targets as property tests, so that CI runs them too: good inputs, random bytes, and good
-//! inputs with a few bytes changed.
+//! The checks of the fuzz targets as property tests, so that CI runs them too: good inputs, random
+//! bytes, and good inputs with a few bytes changed.
 //!
-//! `KIRC_CORPUS=fuzz/corpus cargo test --test parsers good_inputs` lays the good inputs where the fuzzer starts from.
+//! `KIRC_CORPUS=fuzz/corpus cargo test --test parsers good_inputs` lays the good inputs where the
+//! fuzzer starts from.
 
 #[path = "../fuzz/checks.rs"]
 mod checks;

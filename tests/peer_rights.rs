@@ -1,4 +1,5 @@
-//! What contacts can do on the broker with the user that they share: what they need, and nothing else. All else is tried.
+//! What contacts can do on the broker with the user that they share: what they need, and nothing
+//! else. All else is tried.
 
 mod common;
 
@@ -131,7 +132,8 @@ fn contacts_can_do_what_they_need_and_nothing_else() {
         let refused = hand.set_scram_user("kirc-owner", &new, mechanism, 4096).await.unwrap_err();
         assert!(refused.0.contains("may not"), "{refused}");
     });
-    // The mailbox's own data-out can't even be seen, as the end of this shows; the library waits for such a topic.
+    // The mailbox's own data-out can't even be seen, as the end of this shows; the library waits
+    // for such a topic.
     for topic in all.iter().filter(|t| **t != own("data-out")) {
         match read(&peer, topic) {
             Ok(()) => assert!(may_read.contains(topic), "{topic} was read"),

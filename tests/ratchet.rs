@@ -1,6 +1,8 @@
-//! What good intentions don't keep: length of files, calls that stop the program, first lines, links in the pages.
+//! What good intentions don't keep: length of files, calls that stop the program, first lines,
+//! links in the pages.
 //!
-//! Each check reads the tree as text. A limit here is only ever tightened; an exception has its reason beside it.
+//! Each check reads the tree as text. A limit here is only ever tightened; an exception has its
+//! reason beside it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,20 +11,26 @@ use std::path::{Path, PathBuf};
 /// Lines of a source file at the most, its tests apart.
 const LONGEST: usize = 500;
 
+/// Columns of a line of prose at the most, in pages and in comments.
+const WIDEST: usize = 100;
+
 /// Files that may be longer for now: a file, how long, and why. Only ever shorter.
 const MAY_BE_LONGER: &[(&str, usize, &str)] = &[];
 
-/// Places outside tests that may call `unwrap` or `expect`: a file, how often, and why it can't fail.
+/// Places outside tests that may call `unwrap` or `expect`: a file, how often, and why it can't
+/// fail.
 const MAY_UNWRAP: &[(&str, usize, &str)] = &[];
 
-/// Where unsafe code may be: the calls of librdkafka that nobody wraps, and the handler of one signal.
+/// Where unsafe code may be: the calls of librdkafka that nobody wraps, and the handler of one
+/// signal.
 const MAY_BE_UNSAFE: [&str; 2] = ["src/mailbox/kafka/raw/", "src/cutshort.rs"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All files of the tree with an extension, by their path from the root; nothing that was built or hidden.
+/// All files of the tree with an extension, by their path from the root; nothing that was built or
+/// hidden.
 fn files(extension: &str) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     let mut folders = vec![root()];
@@ -90,6 +98,35 @@ fn no_source_file_is_long() {
         assert!(tight, "{path} has {lines} lines only: tighten MAY_BE_LONGER");
     }
     report(&format!("longer than {LONGEST} lines: cut along what changes together"), &long);
+}
+
+/// Lines of a page that are prose and too wide. What can't be cut is none: a table, a picture or
+/// link alone, and what stands between fences.
+fn wide_prose(page: &str) -> Vec<usize> {
+    let mut fenced = false;
+    let wide = |(i, line): (usize, &str)| {
+        let text = line.trim_start();
+        fenced ^= text.starts_with("```");
+        let whole = fenced || text.starts_with(['|', '<']) || text.starts_with("![") || !text.contains(' ');
+        (!whole && line.chars().count() > WIDEST).then_some(i + 1)
+    };
+    page.lines().enumerate().filter_map(wide).collect()
+}
+
+#[test]
+fn prose_is_not_wide() {
+    let mut wide = Vec::new();
+    for (path, page) in files("md") {
+        wide.extend(wide_prose(&page).into_iter().map(|line| format!("{path}:{line}")));
+    }
+    for (path, text) in files("rs") {
+        let comment = |line: &str| line.trim_start().starts_with("//") && line.chars().count() > WIDEST;
+        let lines = text.lines().enumerate().filter(|(_, line)| comment(line));
+        wide.extend(lines.map(|(i, _)| format!("{path}:{}", i + 1)));
+    }
+    report(&format!("wider than {WIDEST} columns: wrap it"), &wide);
+    let page = format!("{0}\n| {0} |\n```\n{0}\n```\n{0}", "word ".repeat(21));
+    assert_eq!(wide_prose(&page), [1, 6], "a check that finds nothing checks nothing");
 }
 
 #[test]
@@ -164,7 +201,8 @@ fn without_proof(text: &str) -> Vec<usize> {
 
 #[test]
 fn the_core_stays_pure() {
-    // clippy.toml bans calls; these are whole rooms of the standard library, and what clippy can't see.
+    // clippy.toml bans calls; these are whole rooms of the standard library, and what clippy can't
+    // see.
     let rooms = [
         "std::fs",
         "std::net",

@@ -1,5 +1,5 @@
-//! Setting up on real services: from the environment to an `.env` that is enough, topics and rights, and what is said
-//! when something is wrong.
+//! Setting up on real services: from the environment to an `.env` that is enough, topics and
+//! rights, and what is said when something is wrong.
 
 mod common;
 

@@ -1,7 +1,8 @@
-//! terraform/ against the program: its topics, partitions and rights are those of `setup::rights`, and what it
-//! puts out are settings that kirc knows.
+//! terraform/ against the program: its topics, partitions and rights are those of `setup::rights`,
+//! and what it puts out are settings that kirc knows.
 //!
-//! It reads the files as text, so it needs no terraform; `scripts/terraform-check` runs what only terraform can.
+//! It reads the files as text, so it needs no terraform; `scripts/terraform-check` runs what only
+//! terraform can.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

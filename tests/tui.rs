@@ -1,4 +1,5 @@
-//! The terminal UI as a person starts it: in a terminal, on the first run, beside a node, and with made-up data.
+//! The terminal UI as a person starts it: in a terminal, on the first run, beside a node, and with
+//! made-up data.
 
 mod common;
 

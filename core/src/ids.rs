@@ -1,4 +1,5 @@
-//! Newtypes for ids and counters. They are checked once, where they enter; nothing here knows what they mean.
+//! Newtypes for ids and counters. They are checked once, where they enter; nothing here knows what
+//! they mean.
 
 use std::fmt;
 
@@ -7,7 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-/// The largest integer that a signed record may hold: JCS (RFC 8785 §3.2.2.3) folds larger ones together.
+/// The largest integer that a signed record may hold: JCS (RFC 8785 §3.2.2.3) folds larger ones
+/// together.
 pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// An id or counter that is not of its form.
@@ -148,7 +150,8 @@ impl Hash {
     }
 }
 
-/// SHA-256 over a domain and parts, each led by its length as 8 bytes, so that no two lists of parts collide.
+/// SHA-256 over a domain and parts, each led by its length as 8 bytes, so that no two lists of
+/// parts collide.
 pub fn digest(domain: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update((domain.len() as u64).to_be_bytes());
@@ -160,8 +163,8 @@ pub fn digest(domain: &str, parts: &[&[u8]]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// The real name of an identity: the first 20 bytes of a hash of its Ed25519 key, as 32 letters of base32
-/// (RFC 4648 §6, lower case). It is what stands in `from` and `to` of every record.
+/// The real name of an identity: the first 20 bytes of a hash of its Ed25519 key, as 32 letters of
+/// base32 (RFC 4648 §6, lower case). It is what stands in `from` and `to` of every record.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActorId(pub [u8; 20]);
 
@@ -240,7 +243,8 @@ impl<'de> Deserialize<'de> for ActorId {
     }
 }
 
-/// A message's id: a UUIDv7 (RFC 9562 §5.7). One author's ids only ever grow, also when its clock steps back.
+/// A message's id: a UUIDv7 (RFC 9562 §5.7). One author's ids only ever grow, also when its clock
+/// steps back.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct MsgId(pub u128);
 
@@ -253,8 +257,9 @@ impl MsgId {
         if id > last.0 {
             return Self(id);
         }
-        // Same millisecond or a clock that stepped back: one behind the last one, version and variant kept. By how much is
-        // chance: what a node sent under the very next one it may have forgotten in a crash, and must not say again.
+        // Same millisecond or a clock that stepped back: one behind the last one, version and
+        // variant kept. By how much is chance: what a node sent under the very next one it may have
+        // forgotten in a crash, and must not say again.
         let low = (last.0 & ((1 << 62) - 1)) + 1 + (random & 0xffff_ffff);
         if low < 1 << 62 {
             return Self(last.0 & !((1 << 62) - 1) | low);

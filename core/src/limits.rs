@@ -2,8 +2,8 @@
 
 /// Bytes of one record at the most; larger things travel in parts.
 pub const RECORD: usize = 256 * 1024;
-/// Bytes of an answer between nodes once it is put together and opened: it travels in parts. A channel's whole state is
-/// one, with a card of each member (8 KiB at the most).
+/// Bytes of an answer between nodes once it is put together and opened: it travels in parts. A
+/// channel's whole state is one, with a card of each member (8 KiB at the most).
 pub const ANSWER: usize = 64 * 1024 * 1024;
 /// Acts in one record of a log at the most.
 pub const BATCH: usize = 64;

@@ -1,4 +1,5 @@
-//! IRC masks: `nick!user@host` with `*` and `?`. In kirc the user is the actor id and the host its cluster.
+//! IRC masks: `nick!user@host` with `*` and `?`. In kirc the user is the actor id and the host its
+//! cluster.
 //!
 //! It compares text. Who is banned is decided in `channel`.
 use crate::ids::ActorId;
@@ -6,8 +7,9 @@ use crate::names::fold;
 
 /// Completes a partial mask the way IRC servers do: `bob` is `bob!*@*`, `*@host` is `*!*@host`.
 ///
-/// A bare actor id is taken for what it is, `*!id@*` (a nick is never that long), and a bare word with a dot
-/// in it for a host, which a nick can't be either. Runs of `*` become one. Doing it twice changes nothing.
+/// A bare actor id is taken for what it is, `*!id@*` (a nick is never that long), and a bare word
+/// with a dot in it for a host, which a nick can't be either. Runs of `*` become one. Doing it
+/// twice changes nothing.
 pub fn normalise(mask: &str) -> String {
     let mask = mask.trim();
     let (nick, user, host) = match (mask.split_once('!'), mask.split_once('@')) {
@@ -39,13 +41,14 @@ fn part(text: &str) -> String {
 
 /// Whether a mask matches `nick!user@host`; case is folded.
 ///
-/// It remembers only the last `*` it passed, so it takes at most (length of mask) × (length of prefix) steps
-/// for any mask, however many stars it has.
+/// It remembers only the last `*` it passed, so it takes at most (length of mask) × (length of
+/// prefix) steps for any mask, however many stars it has.
 pub fn matches(mask: &str, prefix: &str) -> bool {
     let mask: Vec<char> = mask.chars().map(fold).collect();
     let text: Vec<char> = prefix.chars().map(fold).collect();
     let (mut m, mut t) = (0, 0);
-    // Behind the last star: where to go on in the mask, and up to where in the text the star reaches.
+    // Behind the last star: where to go on in the mask, and up to where in the text the star
+    // reaches.
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
         match mask.get(m) {

@@ -31,7 +31,8 @@ pub(crate) fn fold(c: char) -> char {
     }
 }
 
-/// A name as it was written and as it is compared. The two kinds of names are thin shells around it.
+/// A name as it was written and as it is compared. The two kinds of names are thin shells around
+/// it.
 #[derive(Clone)]
 struct Folded {
     text: String,
@@ -52,7 +53,8 @@ pub struct Nick(Folded, Option<Box<str>>);
 const NODE: &str = "kirc";
 
 impl Nick {
-    /// Checks a nick: letter or special first, then letters, digits, specials, `-`; [`crate::limits::NICK`] bytes.
+    /// Checks a nick: letter or special first, then letters, digits, specials, `-`;
+    /// [`crate::limits::NICK`] bytes.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let Some(first) = text.chars().next() else {
             return Err(NameError("A nick can't be empty".to_owned()));
@@ -79,7 +81,8 @@ impl Nick {
         let shape = Some(skeleton(text)).filter(|shape| *shape != name.folded);
         Ok(Self(name, shape.map(String::into_boxed_str)))
     }
-    /// Whether an eye may take the one for the other (UTS #39 §4): `b0b` for `Bob`, `a1ice` for `alice`, `rn` for `m`.
+    /// Whether an eye may take the one for the other (UTS #39 §4): `b0b` for `Bob`, `a1ice` for
+    /// `alice`, `rn` for `m`.
     pub fn looks_like(&self, other: &Self) -> bool {
         self.shape() == other.shape()
     }
@@ -100,7 +103,8 @@ impl Nick {
     }
 }
 
-/// What a nick looks like: the part of UTS #39's table of confusables that concerns what a nick may hold, then folded.
+/// What a nick looks like: the part of UTS #39's table of confusables that concerns what a nick may
+/// hold, then folded.
 fn skeleton(nick: &str) -> String {
     let mut shape = String::with_capacity(nick.len() + 2);
     for c in nick.chars() {
@@ -122,13 +126,14 @@ fn is_nick_char(c: char) -> bool {
     is_nick_start(c) || c.is_ascii_digit() || c == '-'
 }
 
-/// A channel's name: `#name`, or `#name@contact` for a room on a contact's grid. Equality, order and hash fold case.
+/// A channel's name: `#name`, or `#name@contact` for a room on a contact's grid. Equality, order
+/// and hash fold case.
 #[derive(Clone)]
 pub struct ChannelName(Folded);
 
 impl ChannelName {
-    /// Checks a channel's name: `#`, then anything but spaces, commas, colons and invisible characters;
-    /// at most one `@`, behind which stands a nick; [`crate::limits::CHANNEL`] bytes.
+    /// Checks a channel's name: `#`, then anything but spaces, commas, colons and invisible
+    /// characters; at most one `@`, behind which stands a nick; [`crate::limits::CHANNEL`] bytes.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let Some(rest) = text.strip_prefix('#') else {
             return Err(NameError("A channel's name starts with #".to_owned()));
@@ -196,9 +201,10 @@ pub fn is_invisible(c: char) -> bool {
     INVISIBLE.iter().any(|(from, to)| (*from..=*to).contains(&c))
 }
 
-/// What nobody sees, or what turns the writing around: it would make two names look like one. These are Unicode's
-/// Default_Ignorable_Code_Point (DerivedCoreProperties, 16.0), which UTS 39 (section 3.1) keeps out of identifiers, and what
-/// shows as nothing or as an annotation besides: the empty braille pattern, and U+FFF9 to U+FFFB.
+/// What nobody sees, or what turns the writing around: it would make two names look like one. These
+/// are Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties, 16.0), which UTS 39 (section
+/// 3.1) keeps out of identifiers, and what shows as nothing or as an annotation besides: the empty
+/// braille pattern, and U+FFF9 to U+FFFB.
 const INVISIBLE: [(char, char); 20] = [
     ('\u{00ad}', '\u{00ad}'),
     ('\u{034f}', '\u{034f}'),

@@ -24,8 +24,8 @@ pub fn refuses(code: &str) -> bool {
     matches!(code.as_bytes(), [b'4' | b'5', b'0'..=b'9', b'0'..=b'9'])
 }
 
-/// A numeric reply to a nick: `command` is the code, `to` the nick, `body` the text (the usual one if `text` is
-/// empty; no body if that is empty as well).
+/// A numeric reply to a nick: `command` is the code, `to` the nick, `body` the text (the usual one
+/// if `text` is empty; no body if that is empty as well).
 pub fn reply(n: Numeric, to: &str, params: &[&str], text: &str) -> Envelope {
     let mut out = Envelope::new(n.code).to(to);
     out.params = params.iter().map(|p| (*p).to_owned()).collect();

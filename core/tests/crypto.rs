@@ -46,7 +46,8 @@ fn a_flipped_byte_or_another_key_does_not_open() {
         let result = key.decrypt(&URL_SAFE.encode(bytes));
         assert_eq!(result, Err(CryptoError::Open), "byte {at}");
     }
-    // The same half that signs, another that encrypts: the MAC holds, the text is another. The KeyID tells them apart.
+    // The same half that signs, another that encrypts: the MAC holds, the text is another. The
+    // KeyID tells them apart.
     let mut bytes = *key.expose();
     bytes[31] ^= 1;
     let twin = ChannelKey::from_bytes(bytes);
@@ -118,7 +119,8 @@ fn a_label_need_not_be_text() {
     assert!(unwrap(&ct, &bob, &[0xff, 2]).is_err());
 }
 
-/// Both libraries take each other's keys and texts: the private side of one is not the public side's author.
+/// Both libraries take each other's keys and texts: the private side of one is not the public
+/// side's author.
 #[test]
 fn the_two_rsa_libraries_understand_each_other() {
     use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};

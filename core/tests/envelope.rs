@@ -242,7 +242,8 @@ fn a_signature_is_bound_to_key_domain_and_every_byte() {
 
 #[test]
 fn what_is_signed_is_written_down() {
-    // Prefix and canonical form without meta.sig, checked by hand: other programs must be able to do the same.
+    // Prefix and canonical form without meta.sig, checked by hand: other programs must be able to
+    // do the same.
     use base64::Engine;
     let alice = identity(0);
     let signed = Envelope::new("X").meta("a", 1).sign(Domain::Log, &alice);
@@ -276,7 +277,8 @@ fn what_is_missing_or_unknown_is_named() {
 
 #[test]
 fn fifty_characters_stay_within_their_budget() {
-    // What one line costs inside the encryption: the log's 1,000 bytes must hold it as base64, and the log's own frame.
+    // What one line costs inside the encryption: the log's 1,000 bytes must hold it as base64, and
+    // the log's own frame.
     let alice = identity(0);
     let mut said = Envelope::new("PRIVMSG")
         .from(alice.actor().to_string())

@@ -116,7 +116,8 @@ fn weak_and_odd_public_keys_are_refused() {
     let good = identity(0).public().clone();
     let rsa = good.rsa_der().to_vec();
     PublicKeys::from_parts(*good.ed25519(), rsa.clone()).unwrap();
-    // The identity point, a point of order 2, one of order 4, and the identity in another form (y = p + 1).
+    // The identity point, a point of order 2, one of order 4, and the identity in another form (y =
+    // p + 1).
     let mut identity_point = [0; 32];
     identity_point[0] = 1;
     let order_4 = [0; 32];

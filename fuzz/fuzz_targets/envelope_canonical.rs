@@ -1,4 +1,5 @@
-//! Fuzzes `envelope_canonical`; what is checked stands in checks.rs, where a property test finds it too.
+//! Fuzzes `envelope_canonical`; what is checked stands in checks.rs, where a property test finds it
+//! too.
 #![no_main]
 
 #[path = "../checks.rs"]

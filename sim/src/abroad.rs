@@ -1,7 +1,8 @@
-//! Two clusters: how nodes of one reach the other, and what their owners call a channel that is not at home.
+//! Two clusters: how nodes of one reach the other, and what their owners call a channel that is not
+//! at home.
 //!
-//! People meet as they do outside: who owns a cluster invites somebody, who accepts; whatever else is known of ways the
-//! nodes tell each other.
+//! People meet as they do outside: who owns a cluster invites somebody, who accepts; whatever else
+//! is known of ways the nodes tell each other.
 
 use kirc_core::Envelope;
 use kirc_core::port::{PortError, Topic};
@@ -16,7 +17,8 @@ const AGAIN: u64 = 3_000;
 /// What an invite is marked with, and for whom it is.
 const FOR: &str = "for ";
 
-/// Puts into the queue who is invited by whom before it can join. Who owns a cluster is in what is there.
+/// Puts into the queue who is invited by whom before it can join. Who owns a cluster is in what is
+/// there.
 pub fn schedule(world: &mut World, channels: &[&'static str]) {
     if !world.plan.two_clusters() {
         return;
@@ -41,7 +43,8 @@ impl World {
         self.hosts.iter().position(|h| h.home == cluster).unwrap_or(0)
     }
 
-    /// The cluster that a channel of the plan is on. Scenes have none, and call each as it is called where it is said.
+    /// The cluster that a channel of the plan is on. Scenes have none, and call each as it is
+    /// called where it is said.
     fn room(&self, channel: &str) -> Option<usize> {
         let place = CHANNELS[..self.plan.channels].iter().position(|c| *c == channel)?;
         Some(self.plan.rooms[place])
@@ -81,7 +84,8 @@ impl World {
         envelope
     }
 
-    /// Whether a person can say where a channel is, and has heard that it is there if only others can make it.
+    /// Whether a person can say where a channel is, and has heard that it is there if only others
+    /// can make it.
     pub fn knows_the_way(&self, host: usize, channel: &str) -> bool {
         let cluster = self.room(channel).unwrap_or(self.hosts[host].home);
         let owner = self.owner(cluster);
@@ -91,8 +95,8 @@ impl World {
         self.hosts[host].home == cluster || made && self.people[host].guests_of.contains(&owner)
     }
 
-    /// How members reach the mailboxes of a cluster. It is a secret, which no service of another cluster may see: so the word
-    /// stands in it.
+    /// How members reach the mailboxes of a cluster. It is a secret, which no service of another
+    /// cluster may see: so the word stands in it.
     pub fn way_in(&self, cluster: usize) -> Value {
         json!({"kafka": {"cluster": CLUSTERS[cluster], "password": self.word}})
     }

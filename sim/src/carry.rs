@@ -1,4 +1,5 @@
-//! Carries a node's effects out: commits first, then one after the other, until a crash or a pause comes between two of them.
+//! Carries a node's effects out: commits first, then one after the other, until a crash or a pause
+//! comes between two of them.
 
 use kirc_core::Envelope;
 use kirc_core::port::{
@@ -164,7 +165,8 @@ impl World {
         self.after(SIGNAL_TIMEOUT, Event::Input(index, life, input));
     }
 
-    /// An operation reaches the signal service: it is carried out or not, and its answer comes back or not.
+    /// An operation reaches the signal service: it is carried out or not, and its answer comes back
+    /// or not.
     pub fn signal_arrives(&mut self, index: usize, life: u64, cluster: usize, ticket: Ticket, op: &SignalOp) {
         let fails = self.hosts[index].cut(Service::Signals, cluster)
             || !self.quiet && self.dice.chance(self.plan.rates.signal);

@@ -1,4 +1,5 @@
-//! The only source of chance in a run: a seeded stream of numbers. Two runs with one seed throw the same.
+//! The only source of chance in a run: a seeded stream of numbers. Two runs with one seed throw the
+//! same.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -6,7 +7,8 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 /// A seeded stream of random choices.
 pub struct Dice(ChaCha8Rng);
 
-/// The stream beside that of a seed: one that leaves the pinned seeds of the tests the one cluster that they had.
+/// The stream beside that of a seed: one that leaves the pinned seeds of the tests the one cluster
+/// that they had.
 const BESIDE: u64 = 6;
 
 impl Dice {
@@ -20,7 +22,8 @@ impl Dice {
         Self::new(self.0.next_u64())
     }
 
-    /// A stream beside this one, which does not move by it: what is drawn from there changes nothing that was drawn before.
+    /// A stream beside this one, which does not move by it: what is drawn from there changes
+    /// nothing that was drawn before.
     pub fn aside(&self) -> Self {
         let mut beside = self.0.clone();
         beside.set_stream(BESIDE);

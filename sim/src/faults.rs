@@ -1,4 +1,5 @@
-//! What goes wrong, and when. After the quiet begins nothing does any more, and all that was broken is mended.
+//! What goes wrong, and when. After the quiet begins nothing does any more, and all that was broken
+//! is mended.
 
 use kirc_core::port::{From, Input, Service, Topic};
 
@@ -28,7 +29,8 @@ pub enum Fault {
     Flush,
     /// The mailbox service comes back without its records.
     Vanish,
-    /// The same, as soon as everybody is there: what only somebody holds who comes later is not added any more.
+    /// The same, as soon as everybody is there: what only somebody holds who comes later is not
+    /// added any more.
     VanishBeforeAll,
     /// Of each log only so many records are kept.
     Trim(usize),
@@ -222,7 +224,8 @@ impl World {
         }
     }
 
-    /// A node learns after so many ms how it is with a service of its own cluster. Of others it is told nothing.
+    /// A node learns after so many ms how it is with a service of its own cluster. Of others it is
+    /// told nothing.
     fn tell(&mut self, host: usize, service: Service, cluster: usize, after: u64) {
         let life = self.hosts[host].life;
         if self.hosts[host].home == cluster {

@@ -1,4 +1,5 @@
-//! A simulated machine with one node on it: what survives a crash (store, clocks) and what does not.
+//! A simulated machine with one node on it: what survives a crash (store, clocks) and what does
+//! not.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -203,7 +204,8 @@ impl Host {
         found.into_iter().map(ChannelKey::from_bytes).collect()
     }
 
-    /// Whether a service of a cluster is out of its reach: cut off, or nobody has said how to get there.
+    /// Whether a service of a cluster is out of its reach: cut off, or nobody has said how to get
+    /// there.
     pub fn cut(&self, service: Service, cluster: usize) -> bool {
         let cuts = match service {
             Service::Mailbox => self.cut_mailbox[cluster],

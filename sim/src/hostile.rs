@@ -1,4 +1,5 @@
-//! A leader that tampers with what it relays. It is a member like any other, with a key of its own; it has no one else's.
+//! A leader that tampers with what it relays. It is a member like any other, with a key of its own;
+//! it has no one else's.
 
 use kirc_core::envelope::{Domain, Envelope};
 use kirc_core::log::{Fold, LogRecord, act_plaintext, hash_record};
@@ -52,7 +53,8 @@ pub struct Hostile {
     seen: Vec<Envelope>,
 }
 
-/// Records that are appended in place of another, each after so many ms; those that wait are overtaken.
+/// Records that are appended in place of another, each after so many ms; those that wait are
+/// overtaken.
 pub type Tampered = Vec<(u64, Vec<u8>)>;
 
 impl Hostile {
@@ -133,7 +135,8 @@ fn one_of<'a>(dice: &mut Dice, batch: &'a mut Envelope) -> Option<&'a mut Vec<Va
     acts.get_mut(at)?.as_array_mut()
 }
 
-/// Leaves out an act of a batch, or puts one before the next, or in there twice; or changes a letter of one.
+/// Leaves out an act of a batch, or puts one before the next, or in there twice; or changes a
+/// letter of one.
 fn alter_batch(dice: &mut Dice, mut batch: Envelope) -> Option<Envelope> {
     let how = dice.below(4);
     if how == 0 {

@@ -1,4 +1,5 @@
-//! The identities of simulated people: the fixed key files of the tests, since making RSA keys takes longer than a run.
+//! The identities of simulated people: the fixed key files of the tests, since making RSA keys
+//! takes longer than a run.
 
 use kirc_core::identity::Identity;
 

@@ -1,4 +1,5 @@
-//! The model of the mailbox service: append-only partitions with the log's own time, and an eye on what lands in them.
+//! The model of the mailbox service: append-only partitions with the log's own time, and an eye on
+//! what lands in them.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +67,8 @@ impl Mailbox {
         self.partitions.contains_key(topic)
     }
 
-    /// All records of a cluster are gone, and every topic begins a new life: a service that was off and came back.
+    /// All records of a cluster are gone, and every topic begins a new life: a service that was off
+    /// and came back.
     pub fn vanish(&mut self, cluster: &str) {
         for (_, partition) in self.partitions.iter_mut().filter(|(t, _)| t.cluster == cluster) {
             partition.records.clear();
@@ -74,7 +76,8 @@ impl Mailbox {
         }
     }
 
-    /// Of the records in the logs of a cluster the oldest go, and so many stay: a service keeps them for a time only.
+    /// Of the records in the logs of a cluster the oldest go, and so many stay: a service keeps
+    /// them for a time only.
     pub fn trim(&mut self, cluster: &str, left: usize) {
         let logs = |t: &Topic| t.cluster == cluster && crate::host::is_log(&t.name);
         for (_, partition) in self.partitions.iter_mut().filter(|(t, _)| logs(t)) {

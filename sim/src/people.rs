@@ -1,4 +1,5 @@
-//! What people do: they join, talk, leave, kick, change modes, and in the quiet at the end they test the line.
+//! What people do: they join, talk, leave, kick, change modes, and in the quiet at the end they
+//! test the line.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +35,8 @@ pub struct Person {
 /// Something that a person does.
 #[derive(Debug, Clone)]
 pub enum Deed {
-    /// Exchange cards with somebody; with somebody on another cluster it takes an invite, which is not always given.
+    /// Exchange cards with somebody; with somebody on another cluster it takes an invite, which is
+    /// not always given.
     Meet(usize),
     /// Let somebody to one's own cluster, until it has been accepted.
     Let(usize),

@@ -1,4 +1,5 @@
-//! What a run is made of: how many nodes, how slow the services, which faults and how many. Drawn from the seed.
+//! What a run is made of: how many nodes, how slow the services, which faults and how many. Drawn
+//! from the seed.
 
 use crate::dice::Dice;
 use crate::host::{LOG, LOG_EACH};
@@ -184,7 +185,8 @@ pub struct Plan {
     pub manners: Manners,
     /// Short epochs, so that rotation by count is met too.
     pub epoch_messages: u64,
-    /// How many records a leader has on their way before it gathers what people say: few, so that it does.
+    /// How many records a leader has on their way before it gathers what people say: few, so that
+    /// it does.
     pub on_the_way: usize,
     /// How many messages of one author are on their way to the leader at once.
     pub window: usize,

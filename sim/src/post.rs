@@ -1,4 +1,5 @@
-//! The way to the mailbox service and back: appends that are slow, get lost, land late or twice, and readers that lag.
+//! The way to the mailbox service and back: appends that are slow, get lost, land late or twice,
+//! and readers that lag.
 
 use kirc_core::port::{From, Input, PortError, Ticket, Topic};
 
@@ -93,7 +94,8 @@ impl World {
         self.at(at, Event::Land(landing));
     }
 
-    /// The worst moment to wake up for somebody who believes to lead: the very moment at which it is replaced.
+    /// The worst moment to wake up for somebody who believes to lead: the very moment at which it
+    /// is replaced.
     fn wake_zombies(&mut self) {
         for index in 0..self.hosts.len() {
             if let Some(until) = self.hosts[index].paused
@@ -246,7 +248,8 @@ impl World {
             self.feed(index, records);
         } else {
             for record in records {
-                // What one record makes a node do can move its reader: what was already read still comes.
+                // What one record makes a node do can move its reader: what was already read still
+                // comes.
                 self.arrive(index, life, record);
             }
         }

@@ -56,7 +56,8 @@ impl World {
         }
     }
 
-    /// A second door opens on the same actor, one that understands nothing special, and closes again.
+    /// A second door opens on the same actor, one that understands nothing special, and closes
+    /// again.
     fn second_session(&mut self, index: usize) {
         let session = SessionId(self.fresh());
         let life = self.hosts[index].life;
@@ -155,7 +156,8 @@ impl World {
         }
     }
 
-    /// A process moves again: first it finishes what it was at, then it meets all that came meanwhile.
+    /// A process moves again: first it finishes what it was at, then it meets all that came
+    /// meanwhile.
     pub fn resume(&mut self, index: usize) {
         if self.hosts[index].paused.take().is_none() {
             return;

@@ -1,4 +1,5 @@
-//! The model of the signal service: keys that expire, sets, hashes. It may forget anything at any moment.
+//! The model of the signal service: keys that expire, sets, hashes. It may forget anything at any
+//! moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! The model of a node's store: what an adapter would hold. A commit is atomic; it survives every crash.
+//! The model of a node's store: what an adapter would hold. A commit is atomic; it survives every
+//! crash.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +66,8 @@ impl Store {
         }
     }
 
-    /// Takes the oldest away, as a store does that is kept to a size: of each log and of the messages so many stay.
+    /// Takes the oldest away, as a store does that is kept to a size: of each log and of the
+    /// messages so many stay.
     pub fn trim(&mut self, keep: usize) {
         for log in self.logs.values_mut() {
             while log.len() > keep {

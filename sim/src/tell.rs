@@ -5,7 +5,8 @@ use kirc_core::port::{Effect, Input, StoreOp};
 
 use crate::host::EPOCH;
 
-/// A record in a few words: what it is, whose, and where it stands; ciphertexts and signatures are of no use to a reader.
+/// A record in a few words: what it is, whose, and where it stands; ciphertexts and signatures are
+/// of no use to a reader.
 fn bytes(value: &[u8]) -> String {
     let Ok(mut envelope) = serde_json::from_slice::<Envelope>(value) else {
         return format!("({} bytes)", value.len());

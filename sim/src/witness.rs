@@ -1,4 +1,5 @@
-//! What the simulation saw: what people said, what they were shown, what landed. The checks read only this.
+//! What the simulation saw: what people said, what they were shown, what landed. The checks read
+//! only this.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,8 @@
-//! The world of one run: a queue of events in virtual time, the machines, the models of the services.
+//! The world of one run: a queue of events in virtual time, the machines, the models of the
+//! services.
 //!
-//! It moves things from one to the next. How a node is driven is in `process`, what its effects do in `carry`, what goes
-//! wrong in `faults`, what people do in `people`.
+//! It moves things from one to the next. How a node is driven is in `process`, what its effects do
+//! in `carry`, what goes wrong in `faults`, what people do in `people`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

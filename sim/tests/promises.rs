@@ -1,4 +1,5 @@
-//! Some seeds of every kind keep every promise, and each deliberately broken rule is caught and named.
+//! Some seeds of every kind keep every promise, and each deliberately broken rule is caught and
+//! named.
 
 use kirc_sim::mutants::CASES;
 use kirc_sim::plan::Kind;
@@ -7,13 +8,14 @@ use kirc_sim::run::{Choice, run};
 
 /// Seeds of each kind here; `scripts/sim` runs thousands.
 const SEEDS: u64 = 6;
-/// Seeds within which a broken rule must show. The rarest shows in one of fifty; which one, each change of core decides anew.
+/// Seeds within which a broken rule must show. The rarest shows in one of fifty; which one, each
+/// change of core decides anew.
 const BOUND: u64 = 300;
 
-/// Seeds of the kind in which the mailbox service vanishes that failed once. Of the last ones: a claim of a life between two
-/// losses was void for ever, an older act than a refused one was dropped, a message came late in two lives, a refused copy
-/// slipped in after a crash, who has more asked for a base once in half a minute, and an offer was dropped while a key was
-/// handed out.
+/// Seeds of the kind in which the mailbox service vanishes that failed once. Of the last ones: a
+/// claim of a life between two losses was void for ever, an older act than a refused one was
+/// dropped, a message came late in two lives, a refused copy slipped in after a crash, who has more
+/// asked for a base once in half a minute, and an offer was dropped while a key was handed out.
 const VANISHING: [u64; 22] = [
     17,
     218,
@@ -67,11 +69,13 @@ fn the_promises_hold() {
     assert!(batches > 0, "no leader gathered what people said");
 }
 
-/// And of others: in 10194 a joiner waited for an epoch that had been lost on its way into the log, and in 2466 somebody for
-/// the third of three. On two clusters, in 95 and 225 a leader on another's grid never went on after a failed append, in
-/// 1613 a direct message waited for the next, in 63 and 306 nobody got in whose way to the leader was not known, and in 40071
-/// somebody asked again and again whose answers took longer than it waited for each. In the first a record from an earlier
-/// place passed for a log's beginning, and in the next two a leader took an act of its own for sent that had no place.
+/// And of others: in 10194 a joiner waited for an epoch that had been lost on its way into the log,
+/// and in 2466 somebody for the third of three. On two clusters, in 95 and 225 a leader on
+/// another's grid never went on after a failed append, in 1613 a direct message waited for the
+/// next, in 63 and 306 nobody got in whose way to the leader was not known, and in 40071 somebody
+/// asked again and again whose answers took longer than it waited for each. In the first a record
+/// from an earlier place passed for a log's beginning, and in the next two a leader took an act of
+/// its own for sent that had no place.
 const OTHERS: [(Kind, u64); 12] = [
     (Kind::Pauses, 1_795_792_777_183),
     (Kind::Clusters, 1_795_792_777_621),

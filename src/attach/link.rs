@@ -1,5 +1,5 @@
-//! A door's session that outlives the process it is attached to: if the node's process ends, this one attaches to the
-//! next, or becomes the node.
+//! A door's session that outlives the process it is attached to: if the node's process ends, this
+//! one attaches to the next, or becomes the node.
 //!
 //! It may not know how a node is made: a [`Starter`] does.
 

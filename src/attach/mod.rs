@@ -1,7 +1,9 @@
-//! How several processes share one node: a lock says who is the node, a socket lets the others attach to it.
+//! How several processes share one node: a lock says who is the node, a socket lets the others
+//! attach to it.
 //!
-//! It owns lock, socket, the lines on it and the way back when the node's process ends. It may not know what an
-//! envelope means, apart from `HELLO`, which it says again after it had to attach anew.
+//! It owns lock, socket, the lines on it and the way back when the node's process ends. It may not
+//! know what an envelope means, apart from `HELLO`, which it says again after it had to attach
+//! anew.
 
 mod connection;
 mod link;
@@ -47,7 +49,8 @@ pub enum AttachError {
     Start(String),
 }
 
-/// Bytes of a line that a node takes from a door: an envelope, with room for other spellings of the same JSON.
+/// Bytes of a line that a node takes from a door: an envelope, with room for other spellings of the
+/// same JSON.
 pub const LINE_IN: usize = 4 * kirc_core::limits::ENVELOPE;
 /// Bytes of a line that a door takes from its node: a long history.
 pub const LINE_OUT: usize = 64 * 1024 * 1024;

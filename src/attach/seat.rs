@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep};
 use super::{AttachError, Lock, connect, holder, try_lock};
 use crate::config::Paths;
 
-/// How long a node may take from its lock to its socket, and from its last word to giving the lock back.
+/// How long a node may take from its lock to its socket, and from its last word to giving the lock
+/// back.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What this process is to the profile.
@@ -26,7 +27,8 @@ pub async fn take(paths: &Paths) -> Result<Seat, AttachError> {
     let mut pause = Duration::from_millis(5);
     loop {
         if let Some(lock) = try_lock(&paths.lock())? {
-            // A node gives its socket up before its lock. One that still answers has lost its lock file, not its life.
+            // A node gives its socket up before its lock. One that still answers has lost its lock
+            // file, not its life.
             return match connect(&paths.socket()).await {
                 Ok(stream) => Ok(Seat::Guest(stream)),
                 Err(_) => Ok(Seat::Host(lock)),

@@ -24,8 +24,9 @@ const HELLO: Duration = Duration::from_secs(10);
 /// How long what the node said last may take to reach the door.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// Takes connections until `stop`; returns when the last of them has ended. They end with their sessions: stop this
-/// first, so that nobody comes to a node that is about to end, and then the node.
+/// Takes connections until `stop`; returns when the last of them has ended. They end with their
+/// sessions: stop this first, so that nobody comes to a node that is about to end, and then the
+/// node.
 pub async fn serve(listener: UnixListener, node: impl Attach, stop: CancellationToken) {
     let tasks = TaskTracker::new();
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
@@ -156,7 +157,8 @@ pub fn line(envelope: &Envelope) -> Vec<u8> {
     bytes
 }
 
-/// The next line as an envelope, or an ERROR that says what is wrong with it; `None` at the end. Empty lines are skipped.
+/// The next line as an envelope, or an ERROR that says what is wrong with it; `None` at the end.
+/// Empty lines are skipped.
 pub async fn next<R>(read: &mut R) -> Option<Result<Envelope, Envelope>>
 where
     R: tokio::io::AsyncBufRead + Unpin,

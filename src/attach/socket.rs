@@ -1,6 +1,7 @@
 //! The socket of a node: made, found, replaced when stale.
 //!
-//! A socket's path may have 107 bytes and no more; a longer one is reached through the folder's descriptor.
+//! A socket's path may have 107 bytes and no more; a longer one is reached through the folder's
+//! descriptor.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -26,7 +27,8 @@ fn short(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
     Ok((short, Some(folder)))
 }
 
-/// Makes the socket, mode 0600. A socket that is there is taken for stale: only who holds the lock may call this.
+/// Makes the socket, mode 0600. A socket that is there is taken for stale: only who holds the lock
+/// may call this.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),

@@ -1,6 +1,8 @@
-//! A large channel on real services: how long after a kick until the last member can read what is said next.
+//! A large channel on real services: how long after a kick until the last member can read what is
+//! said next.
 //!
-//! The nodes are in this process and share its connections to Kafka; each has an identity, a store and a mailbox of its own.
+//! The nodes are in this process and share its connections to Kafka; each has an identity, a store
+//! and a mailbox of its own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

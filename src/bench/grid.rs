@@ -1,5 +1,5 @@
-//! Measures on real services: a message beside two bare rdkafka hops, a stream beside a bare producer and consumer, bytes in
-//! the topic, and the time that a kick takes in a large channel.
+//! Measures on real services: a message beside two bare rdkafka hops, a stream beside a bare
+//! producer and consumer, bytes in the topic, and the time that a kick takes in a large channel.
 
 use std::sync::Arc;
 
@@ -26,7 +26,8 @@ const KICK_GOAL: f64 = 2.0;
 /// Measures on the services of these settings. `members`: of the large channel; 0 leaves it out.
 pub async fn run(config: &Config, plan: Plan, members: usize) -> anyhow::Result<Report> {
     let place = Arc::new(Place::real(config).await?);
-    // Whoever has waited long enough is not to leave anything behind either, nor to wait for what stands in a bare hop.
+    // Whoever has waited long enough is not to leave anything behind either, nor to wait for what
+    // stands in a bare hop.
     let measuring = {
         let place = place.clone();
         tokio::spawn(async move { measure(&place, plan, members).await })

@@ -1,4 +1,5 @@
-//! A node with nothing to do, in a process of its own: its memory and its time on the processor. From `/proc`.
+//! A node with nothing to do, in a process of its own: its memory and its time on the processor.
+//! From `/proc`.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -1,7 +1,9 @@
-//! Measures this program on this machine: on an embedded grid of its own, in a temporary folder, beside bare SQLite.
+//! Measures this program on this machine: on an embedded grid of its own, in a temporary folder,
+//! beside bare SQLite.
 //!
-//! It owns what is measured and how it is reported. `kirc bench` and `cargo bench` are its doors. It decides nothing
-//! about channels: three real nodes are driven as they always are, and their times are taken from outside.
+//! It owns what is measured and how it is reported. `kirc bench` and `cargo bench` are its doors.
+//! It decides nothing about channels: three real nodes are driven as they always are, and their
+//! times are taken from outside.
 
 mod bare;
 mod crowd;

@@ -1,4 +1,5 @@
-//! Where the three nodes of a measurement meet: an embedded grid of their own, or names of their own on real services.
+//! Where the three nodes of a measurement meet: an embedded grid of their own, or names of their
+//! own on real services.
 //!
 //! It owns these names and takes them away again. It measures nothing.
 

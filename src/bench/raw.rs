@@ -1,5 +1,5 @@
-//! rdkafka alone, with the settings that the adapter uses: two hops one after the other, and a producer and a consumer at
-//! full speed. What a message and a relayed stream are held against.
+//! rdkafka alone, with the settings that the adapter uses: two hops one after the other, and a
+//! producer and a consumer at full speed. What a message and a relayed stream are held against.
 
 use std::time::{Duration, Instant};
 

@@ -10,7 +10,8 @@ use super::Spread;
 use super::bare::nanos;
 use crate::profile;
 
-/// One check and one signature of an envelope of about `size` bytes, `count` times; zeros without random numbers.
+/// One check and one signature of an envelope of about `size` bytes, `count` times; zeros without
+/// random numbers.
 pub fn measure(count: usize, size: usize) -> Spread {
     let Ok(mut rng) = profile::rng() else {
         return Spread::of(Vec::new());

@@ -1,5 +1,6 @@
-//! Three nodes on one grid: an author, a leader, a reader. Each has a store and connections of its own, as if it were
-//! a process of its own; each is driven by the real driver, which sees a clock around the node.
+//! Three nodes on one grid: an author, a leader, a reader. Each has a store and connections of its
+//! own, as if it were a process of its own; each is driven by the real driver, which sees a clock
+//! around the node.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -106,7 +107,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts them; the leader founds the channel, the others join, and a few messages warm them up.
+    /// Starts them; the leader founds the channel, the others join, and a few messages warm them
+    /// up.
     pub async fn open(place: &Place) -> anyhow::Result<Self> {
         let times = Arc::new(Mutex::new(Times::default()));
         let mut drivers = Vec::new();

@@ -26,7 +26,8 @@ pub struct Ways {
 }
 
 impl Ways {
-    /// Takes the way of one message in: when it was said and heard, and what the nodes did meanwhile.
+    /// Takes the way of one message in: when it was said and heard, and what the nodes did
+    /// meanwhile.
     pub fn add(&mut self, (said, heard): Step, times: &Times) {
         self.whole.push(between(said, heard));
         let (Some(author), Some(leader), Some(reader)) =
@@ -42,7 +43,8 @@ impl Ways {
         }
     }
 
-    /// The whole way, and its stretches as lines of the report; the relay step beside its signatures.
+    /// The whole way, and its stretches as lines of the report; the relay step beside its
+    /// signatures.
     pub fn report(self, signatures: Spread) -> (Spread, Vec<Row>) {
         let rows = STRETCHES.iter().zip(self.stretches).enumerate();
         let rows = rows.map(|(place, (name, times))| {

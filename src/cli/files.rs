@@ -24,7 +24,8 @@ pub fn read(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The body of a question about somebody: a card in its text form or as JSON, or `{"ed25519": …, "rsa": …}`.
+/// The body of a question about somebody: a card in its text form or as JSON, or
+/// `{"ed25519": …, "rsa": …}`.
 pub fn card_or_key(path: &Path) -> Result<Map<String, Value>, Failure> {
     let text = read(path)?;
     let mut body = Map::new();

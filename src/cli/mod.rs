@@ -1,7 +1,8 @@
-//! The command line: one definition from which parsing, help, completions and the man page are made.
+//! The command line: one definition from which parsing, help, completions and the man page are
+//! made.
 //!
-//! It owns names, flags and exit codes. A subcommand's file holds its flags and what it does; none of them decides
-//! anything about channels.
+//! It owns names, flags and exit codes. A subcommand's file holds its flags and what it does; none
+//! of them decides anything about channels.
 
 mod bench;
 mod completions;
@@ -83,7 +84,8 @@ pub struct Global {
 pub enum Command {
     /// The terminal UI
     Tui(tui::TuiArgs),
-    /// Set a profile up: nick, grid, keys, and what is missing on services; can be run again without losing anything
+    /// Set a profile up: nick, grid, keys, and what is missing on services; can be run again
+    /// without losing anything
     Setup(setup::SetupArgs),
     /// Run the node without a terminal, for other kirc processes to attach to
     Node(node::NodeArgs),
@@ -150,7 +152,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    // Whatever this process makes is for its owner only, also what libraries make (journals of a database).
+    // Whatever this process makes is for its owner only, also what libraries make (journals of a
+    // database).
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let outcome = dispatch(cli);
     if let Err(failure) = &outcome
@@ -184,7 +187,8 @@ fn dispatch(cli: Cli) -> Outcome {
     }
 }
 
-/// Runs a future on a runtime of two threads. What still blocks at the end (a read of stdin) is left behind.
+/// Runs a future on a runtime of two threads. What still blocks at the end (a read of stdin) is
+/// left behind.
 fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     cutshort::watch(farewell);
     let runtime = tokio::runtime::Builder::new_multi_thread()

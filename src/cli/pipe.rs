@@ -1,6 +1,7 @@
 //! `kirc pipe`: envelopes as JSON lines on stdin and stdout.
 //!
-//! It owns the end: nothing that was sent may be lost without a word. What each envelope means is the node's business.
+//! It owns the end: nothing that was sent may be lost without a word. What each envelope means is
+//! the node's business.
 
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ is no envelope is answered by an ERROR envelope and otherwise ignored. docs/sess
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct PipeArgs {
-    /// At the end of input: how long to wait while nothing more is settled [default: KIRC_SETTLE_TIMEOUT, 30s]
+    /// At the end of input: how long to wait while nothing more is settled [default:
+    /// KIRC_SETTLE_TIMEOUT, 30s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     settle_timeout: Option<u64>,
     /// What is wanted beyond answers and messages: state, typing, presence, replay, status
@@ -76,7 +78,8 @@ impl Pipe {
         let mut output = Writer::start(tokio::io::stdout());
         let mut deadline: Option<Instant> = None;
         let mut quit = false;
-        // What is on its way to the node. While the node takes its time, its answers are still read: it may wait for that.
+        // What is on its way to the node. While the node takes its time, its answers are still
+        // read: it may wait for that.
         let mut outgoing: Option<Envelope> = None;
         loop {
             let waiting = deadline;

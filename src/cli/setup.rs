@@ -1,4 +1,5 @@
-//! `kirc setup`: the wizard, or the same without a question; `kirc setup infra`: what is missing on the services.
+//! `kirc setup`: the wizard, or the same without a question; `kirc setup infra`: what is missing on
+//! the services.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! Envelopes for people: one line each, times in the local zone, nothing in it that a terminal would obey.
+//! Envelopes for people: one line each, times in the local zone, nothing in it that a terminal
+//! would obey.
 
 use std::io::{self, Write};
 
@@ -16,12 +17,14 @@ pub fn clean(text: &str) -> String {
     text.chars().filter(|c| !hides(*c)).map(harmless).collect()
 }
 
-/// Marks that turn the direction of what follows, and ends of a line that no other program takes for one.
+/// Marks that turn the direction of what follows, and ends of a line that no other program takes
+/// for one.
 fn turns(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Characters that show nothing: two texts that look the same are the same without them. Joiners stay, scripts need them.
+/// Characters that show nothing: two texts that look the same are the same without them. Joiners
+/// stay, scripts need them.
 fn hides(c: char) -> bool {
     matches!(c,
         '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

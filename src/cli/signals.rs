@@ -4,7 +4,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
 
-/// A future that is ready when somebody wants this process to end. Made at once, so that no signal is missed.
+/// A future that is ready when somebody wants this process to end. Made at once, so that no signal
+/// is missed.
 pub fn ended() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let failed = |e: std::io::Error| Failure::failed(format!("signals can't be listened for: {e}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;

@@ -27,7 +27,8 @@ impl NodeStarter {
         }
     }
 
-    /// From now on somebody else uses the terminal: a passphrase that is not known is not asked for.
+    /// From now on somebody else uses the terminal: a passphrase that is not known is not asked
+    /// for.
     pub fn ask_no_more(&self) {
         self.may_ask.store(false, Ordering::Relaxed);
     }

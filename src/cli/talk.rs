@@ -1,4 +1,5 @@
-//! A session for subcommands that ask a few questions and end: `HELLO`, questions with labels, answers.
+//! A session for subcommands that ask a few questions and end: `HELLO`, questions with labels,
+//! answers.
 //!
 //! It may not print anything.
 
@@ -139,7 +140,8 @@ impl Talk {
         patience: Duration,
         mut last: impl FnMut(&Envelope) -> bool,
     ) -> Result<Envelope, Failure> {
-        // A node in another process refuses what is no envelope without knowing what it would have been.
+        // A node in another process refuses what is no envelope without knowing what it would have
+        // been.
         question.check().map_err(|e| Failure::failed(format!("nothing was sent: {e}")))?;
         let mut wait = Wait::of(&question);
         let label = self.say(question).await?;

@@ -1,4 +1,5 @@
-//! The definition of the command line: sound, explained, and every example of its help can be parsed.
+//! The definition of the command line: sound, explained, and every example of its help can be
+//! parsed.
 
 use clap::CommandFactory;
 

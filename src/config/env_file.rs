@@ -1,7 +1,8 @@
 //! The `.env` file: lines that are kept as they are, values that are read and replaced.
 //!
-//! The form: `NAME=value`, `export NAME=value`, `'…'` as it stands, `"…"` with `\n`, `\"`, `\\` and `\$`; `#` starts a
-//! comment at the start of a line or behind a blank. Nothing is ever substituted, and no value spans lines.
+//! The form: `NAME=value`, `export NAME=value`, `'…'` as it stands, `"…"` with `\n`, `\"`, `\\` and
+//! `\$`; `#` starts a comment at the start of a line or behind a blank. Nothing is ever
+//! substituted, and no value spans lines.
 
 use std::path::{Path, PathBuf};
 

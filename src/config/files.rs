@@ -45,7 +45,8 @@ pub fn others_can_read(path: &Path) -> io::Result<Option<u32>> {
     Ok((mode & 0o077 != 0).then_some(mode))
 }
 
-/// Refuses a file or folder that group or others have any right on, or that belongs to somebody else.
+/// Refuses a file or folder that group or others have any right on, or that belongs to somebody
+/// else.
 pub fn check_private(path: &Path) -> Result<(), FileError> {
     let meta = fs::metadata(path).map_err(FileError::io(path, "looked at"))?;
     let mode = meta.permissions().mode() & 0o7777;
@@ -69,7 +70,8 @@ pub fn make_private_dir(path: &Path) -> Result<(), FileError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::io(path, "made"))
 }
 
-/// Writes a file of mode 0600 so that at any moment either the old or the new one is whole on the disk.
+/// Writes a file of mode 0600 so that at any moment either the old or the new one is whole on the
+/// disk.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let folder = match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,

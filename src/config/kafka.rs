@@ -17,7 +17,8 @@ pub enum Security {
 }
 
 impl Security {
-    /// What is meant when nothing is said: user and password mean `sasl_ssl`, a certificate of any kind means `ssl`.
+    /// What is meant when nothing is said: user and password mean `sasl_ssl`, a certificate of any
+    /// kind means `ssl`.
     pub fn guess(user: &str, ca: &str, cert: &str) -> Self {
         if !user.is_empty() {
             Self::SaslSsl

@@ -1,7 +1,7 @@
 //! Settings: where each comes from, what it is made of, what is wrong with it.
 //!
-//! It owns the table of settings, the `.env` file and the places of files. It may not talk to a terminal, to a
-//! service or to the node.
+//! It owns the table of settings, the `.env` file and the places of files. It may not talk to a
+//! terminal, to a service or to the node.
 
 mod env_file;
 mod files;
@@ -65,7 +65,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Resolves flags, environment, `.env` and defaults, in this order, and reports all mistakes at once.
+    /// Resolves flags, environment, `.env` and defaults, in this order, and reports all mistakes at
+    /// once.
     pub fn load(flags: Flags) -> Result<Self, ConfigError> {
         Self::resolve(Sources::new(
             flags,
@@ -75,7 +76,8 @@ impl Config {
         ))
     }
 
-    /// The same, from given sources; the `.env` file is read here because its place depends on the others.
+    /// The same, from given sources; the `.env` file is read here because its place depends on the
+    /// others.
     pub fn resolve(mut sources: Sources) -> Result<Self, ConfigError> {
         let mut mistakes = Vec::new();
         let explicit = sources.env_file_path();

@@ -1,4 +1,5 @@
-//! A text that may not be shown: its `Debug` says nothing, it is wiped when dropped, it has no `Display`.
+//! A text that may not be shown: its `Debug` says nothing, it is wiped when dropped, it has no
+//! `Display`.
 
 use zeroize::Zeroizing;
 

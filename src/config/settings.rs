@@ -1,6 +1,8 @@
-//! The table of settings. The doc comment of a field is its text in `.env.example` and in `kirc setup`'s file.
+//! The table of settings. The doc comment of a field is its text in `.env.example` and in
+//! `kirc setup`'s file.
 //!
-//! It owns names, defaults and kinds. It may not know where a value came from beyond naming it in a mistake.
+//! It owns names, defaults and kinds. It may not know where a value came from beyond naming it in a
+//! mistake.
 
 use std::path::PathBuf;
 
@@ -81,14 +83,17 @@ macro_rules! settings {
 }
 
 settings! {
-    /// The name that others see. Letters, digits and -_[]\`^{}| (30 at the most); it need not be unique.
+    /// The name that others see. Letters, digits and -_[]\`^{}| (30 at the most); it need not be
+    /// unique.
     nick: Option<Nick> = "KIRC_NICK", "";
-    /// The folder of the embedded grid, on which the nodes of this machine meet. Empty: the folder "grid" in the data folder.
+    /// The folder of the embedded grid, on which the nodes of this machine meet. Empty: the folder
+    /// "grid" in the data folder.
     grid: Option<PathBuf> = "KIRC_GRID", "";
-    /// Bootstrap servers of the Kafka that is the mailbox service: host:port, separated by commas. Empty: the embedded grid.
+    /// Bootstrap servers of the Kafka that is the mailbox service: host:port, separated by commas.
+    /// Empty: the embedded grid.
     kafka: Option<String> = "KIRC_KAFKA", "";
-    /// How to speak to it: plaintext, ssl, sasl_plaintext or sasl_ssl. Empty: sasl_ssl if a user is given, ssl if a client
-    /// certificate is, plaintext otherwise.
+    /// How to speak to it: plaintext, ssl, sasl_plaintext or sasl_ssl. Empty: sasl_ssl if a user is
+    /// given, ssl if a client certificate is, plaintext otherwise.
     kafka_security: Option<Security> = "KIRC_KAFKA_SECURITY", "";
     /// How to log in: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN.
     kafka_mechanism: Mechanism = "KIRC_KAFKA_MECHANISM", "SCRAM-SHA-512";
@@ -100,18 +105,19 @@ settings! {
     kafka_cert: Option<PathBuf> = "KIRC_KAFKA_CERT", "";
     /// Its private key (PEM file).
     kafka_key: Option<PathBuf> = "KIRC_KAFKA_KEY", "";
-    /// Names of the mailbox's topics: {kind}-{user} where several people share a cluster, {kind} on one's own.
+    /// Names of the mailbox's topics: {kind}-{user} where several people share a cluster, {kind} on
+    /// one's own.
     kafka_topics: String = "KIRC_KAFKA_TOPICS", "{kind}-{user}", via String, topics;
-    /// The topic of the grid that holds the channels' logs; the same for all who share the grid. data-out-{channel}: each
-    /// channel has a topic of its own, made when the channel is first joined. For a grid with very many channels, on a
-    /// service that allows so many topics.
+    /// The topic of the grid that holds the channels' logs; the same for all who share the grid.
+    /// data-out-{channel}: each channel has a topic of its own, made when the channel is first
+    /// joined. For a grid with very many channels, on a service that allows so many topics.
     kafka_log: String = "KIRC_KAFKA_LOG", "data-out", via String, log_topic;
     /// Replicas of each topic. Empty: what the service has as its default.
     kafka_replication: Option<usize> = "KIRC_KAFKA_REPLICATION", "";
     /// How long the service keeps records.
     kafka_retention: Millis = "KIRC_KAFKA_RETENTION", "72h", via Span, |s| between(s, 3_600_000, 3650 * 86_400_000);
-    /// How many bytes a second are written to it at the most, people's messages first, and at which pace history is read:
-    /// 125KiB suits a cloud's free plan. 0: no limit.
+    /// How many bytes a second are written to it at the most, people's messages first, and at which
+    /// pace history is read: 125KiB suits a cloud's free plan. 0: no limit.
     budget: u64 = "KIRC_BUDGET", "125KiB", via Bytes, |b| match b.0 {
         1..=9_999 => Err("less than 10 KB a second would hold up every key".to_owned()),
         bytes => Ok(bytes),
@@ -124,27 +130,31 @@ settings! {
     kafka_admin_user: Option<String> = "KIRC_KAFKA_ADMIN_USER", "";
     /// Its password.
     kafka_admin_password: Option<Secret> = "KIRC_KAFKA_ADMIN_PASSWORD", "" (secret);
-    /// The Valkey (or Redis) that is the signal service: valkeys://user:password@host:port, valkey:// without TLS.
+    /// The Valkey (or Redis) that is the signal service: valkeys://user:password@host:port,
+    /// valkey:// without TLS.
     valkey: Option<Secret> = "KIRC_VALKEY", "" (secret);
     /// The same for contacts, as it stands in invites. Empty: KIRC_VALKEY itself.
     valkey_peer: Option<Secret> = "KIRC_VALKEY_PEER", "" (secret);
     /// What the names of its keys and channels begin with.
     valkey_prefix: String = "KIRC_VALKEY_PREFIX", "kirc:";
-    /// The PostgreSQL that keeps contacts and history: postgres://user:password@host:port/database?sslmode=verify-full.
-    /// Empty: a file in the profile's folder.
+    /// The PostgreSQL that keeps contacts and history:
+    /// postgres://user:password@host:port/database?sslmode=verify-full. Empty: a file in the
+    /// profile's folder.
     postgres: Option<Secret> = "KIRC_POSTGRES", "" (secret);
     /// The schema of this profile there. Empty: kirc_ and the profile's name.
     postgres_schema: Option<String> = "KIRC_POSTGRES_SCHEMA", "";
-    /// How many bytes of history are kept, there or in the file, such as 700MiB; the oldest goes first. 0: all of it. Empty:
-    /// 700MiB in PostgreSQL, which suits a cloud's free plan, all of it in the file.
+    /// How many bytes of history are kept, there or in the file, such as 700MiB; the oldest goes
+    /// first. 0: all of it. Empty: 700MiB in PostgreSQL, which suits a cloud's free plan, all of it
+    /// in the file.
     history_limit: Option<u64> = "KIRC_HISTORY_LIMIT", "", via Option<Bytes>, |limit| match limit.map(|b| b.0) {
         Some(1..=999_999) => Err("less than 1 MB would hold next to nothing".to_owned()),
         limit => Ok(limit),
     };
-    /// The certificates (PEM file) that the services' own are signed by, trusted besides those of the system.
+    /// The certificates (PEM file) that the services' own are signed by, trusted besides those of
+    /// the system.
     ca: Option<PathBuf> = "KIRC_CA", "";
-    /// The passphrase of the key file, for starts without a terminal. Who can read this file can then use the keys:
-    /// better leave it empty and answer the prompt.
+    /// The passphrase of the key file, for starts without a terminal. Who can read this file can
+    /// then use the keys: better leave it empty and answer the prompt.
     passphrase: Option<Secret> = "KIRC_PASSPHRASE", "" (secret);
     /// Bits of the RSA key that is made on first run: 2048 or 3072.
     rsa_bits: usize = "KIRC_RSA_BITS", "2048", via usize, |bits| match bits {
@@ -155,14 +165,16 @@ settings! {
     read_receipts: bool = "KIRC_READ_RECEIPTS", "true";
     /// Whether others learn that you are typing.
     send_typing: bool = "KIRC_SEND_TYPING", "true";
-    /// What is logged: error, warn, info, debug or trace, also per part ("info,kirc::driver=debug"). Never what people say.
+    /// What is logged: error, warn, info, debug or trace, also per part
+    /// ("info,kirc::driver=debug"). Never what people say.
     log: String = "KIRC_LOG", "info", via String, |text| match text.parse::<tracing_subscriber::filter::EnvFilter>() {
         Ok(_) => Ok(text),
         Err(_) => Err(format!("\"{text}\" is no log level such as info or info,kirc=debug")),
     };
     /// How log lines of `kirc node` look: text or json.
     log_format: LogFormat = "KIRC_LOG_FORMAT", "text";
-    /// How long `kirc pipe` waits at the end while nothing more is settled, and `kirc send` until what it sent is.
+    /// How long `kirc pipe` waits at the end while nothing more is settled, and `kirc send` until
+    /// what it sent is.
     settle_timeout: Millis = "KIRC_SETTLE_TIMEOUT", "30s", via Span, |s| Ok(s.0);
     /// How long a channel's leader is believed to be there without a sign of life.
     lease: Millis = "KIRC_LEASE", "30s", via Span, |s| between(s, 3_000, 300_000);

@@ -7,7 +7,8 @@ use super::engine::Engine;
 use crate::ports::ready;
 
 impl<M: Machine> Engine<M> {
-    /// Carries out what need not wait for the store, up to the first append that must: so each partition keeps its order.
+    /// Carries out what need not wait for the store, up to the first append that must: so each
+    /// partition keeps its order.
     pub(super) fn append_early(&mut self) {
         let mut rest = Vec::with_capacity(self.effects.len());
         let mut held = self.outgoing.holds_back();

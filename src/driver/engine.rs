@@ -48,7 +48,8 @@ impl Driver {
         self.hub.clone()
     }
 
-    /// Ends the node in order: leadership is handed over, what waits is stored. Takes less than 2 s, whatever happens.
+    /// Ends the node in order: leadership is handed over, what waits is stored. Takes less than 2
+    /// s, whatever happens.
     pub async fn stop(self) {
         self.stop.cancel();
         let abort = self.task.abort_handle();
@@ -235,7 +236,8 @@ impl<M: Machine> Engine<M> {
             self.grids.create_again();
         }
         match self.tell(service, health) {
-            // What sessions are to hear of it is not to stand behind what may be waiting for that very service.
+            // What sessions are to hear of it is not to stand behind what may be waiting for that
+            // very service.
             Some(input) if !self.outgoing.is_clear() => {
                 let ops = self.say_at_once(input).await;
                 if !ops.is_empty() {
@@ -257,7 +259,8 @@ impl<M: Machine> Engine<M> {
         Some(Input::Service { service, up: health.up, reason: health.reason })
     }
 
-    /// Handles inputs in a row. What needs no store is carried out, and what comes of that; the rest stands behind its changes.
+    /// Handles inputs in a row. What needs no store is carried out, and what comes of that; the
+    /// rest stands behind its changes.
     async fn turn(&mut self, inputs: &mut Vec<Input>) {
         loop {
             let mut gone = Vec::new();

@@ -1,6 +1,8 @@
-//! The grids that a node uses: its own, always open, and others, opened when they are needed and closed when they are not.
+//! The grids that a node uses: its own, always open, and others, opened when they are needed and
+//! closed when they are not.
 //!
-//! It owns when. How a grid is reached is said by the core, and what that means is known by [`Abroad`].
+//! It owns when. How a grid is reached is said by the core, and what that means is known by
+//! [`Abroad`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -70,7 +72,8 @@ impl Grids {
         &self.abroad
     }
 
-    /// A grid is reached in this way from now on. `true` if it was open in another way: its readers move.
+    /// A grid is reached in this way from now on. `true` if it was open in another way: its readers
+    /// move.
     pub fn reach(&mut self, cluster: String, way: Value) -> bool {
         let changed = self.ways.get(&cluster).is_some_and(|old| *old != way);
         self.ways.insert(cluster.clone(), way);
@@ -98,7 +101,8 @@ impl Grids {
         }
     }
 
-    /// The home grid's mailbox was away and may have lost topics (a cloud that was powered off): they are made again.
+    /// The home grid's mailbox was away and may have lost topics (a cloud that was powered off):
+    /// they are made again.
     pub fn create_again(&self) {
         if self.topics.is_empty() {
             return;

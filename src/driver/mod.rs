@@ -1,17 +1,18 @@
 //! Drives a node: brings inputs in, carries effects out.
 //!
-//! It owns the loop, the order in which effects happen, the queues of sessions and the clocks. It may not decide
-//! anything about channels, and may not know which adapters stand behind the ports.
+//! It owns the loop, the order in which effects happen, the queues of sessions and the clocks. It
+//! may not decide anything about channels, and may not know which adapters stand behind the ports.
 //!
 //! One task owns the node. Its rules:
 //!
-//! - Up to [`BATCH`] inputs that wait are handled in a row; then their store effects commit in one transaction, and
-//!   only then the others happen, in their order. While the store fails, nothing else happens: it is tried again until
-//!   it works, and sessions are told.
-//! - Appends to one partition are asked for in their order and answered in their order, without waiting in between.
+//! - Up to [`BATCH`] inputs that wait are handled in a row; then their store effects commit in one
+//!   transaction, and only then the others happen, in their order. While the store fails, nothing
+//!   else happens: it is tried again until it works, and sessions are told.
+//! - Appends to one partition are asked for in their order and answered in their order, without
+//!   waiting in between.
 //! - A reader that was moved or stopped is never heard of again.
-//! - Queues: doors wait for the node ([`crate::session::TO_NODE`] each, [`EVENTS`] together); the node never
-//!   waits for them ([`crate::session::TO_DOOR`]).
+//! - Queues: doors wait for the node ([`crate::session::TO_NODE`] each, [`EVENTS`] together); the
+//!   node never waits for them ([`crate::session::TO_DOOR`]).
 
 mod appends;
 mod clock;

@@ -1,6 +1,8 @@
-//! What waits for the store: effects behind the changes that they must not overtake, in batches of one transaction each.
+//! What waits for the store: effects behind the changes that they must not overtake, in batches of
+//! one transaction each.
 //!
-//! It owns their order. One transaction is on its way at a time; what the node decides meanwhile goes into the next.
+//! It owns their order. One transaction is on its way at a time; what the node decides meanwhile
+//! goes into the next.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,8 +13,8 @@ use tokio::time::Instant;
 
 use crate::ports::Pending;
 
-/// How long a message of one's own may wait to be kept. It is told to be *sending* when it is; by then it is often *sent*, and need
-/// not be kept as one that waits.
+/// How long a message of one's own may wait to be kept. It is told to be *sending* when it is; by
+/// then it is often *sent*, and need not be kept as one that waits.
 const PATIENCE: Duration = Duration::from_millis(5);
 /// Changes that may wait before the node is asked for no more.
 const FULL: usize = 4_096;
@@ -56,7 +58,8 @@ impl Outgoing {
         self.next.ops.len() >= FULL
     }
 
-    /// Whether something waits that an early append may not overtake; another one that waits is such a thing, too.
+    /// Whether something waits that an early append may not overtake; another one that waits is
+    /// such a thing, too.
     pub(super) fn holds_back(&self) -> bool {
         let running = self.running.iter().flat_map(|r| &r.rest.effects);
         self.next.effects.iter().chain(running).any(|effect| effect.holds_back() || effect.is_early())
@@ -98,7 +101,8 @@ impl Outgoing {
         self.running = Some(Running { ops, rest, done });
     }
 
-    /// What became of the transaction that is on its way; never, if there is none. The changes come back with a failure.
+    /// What became of the transaction that is on its way; never, if there is none. The changes come
+    /// back with a failure.
     pub(super) async fn ended(&mut self) -> (Batch, Result<(), PortError>) {
         let Some(running) = &mut self.running else {
             return std::future::pending().await;

@@ -1,4 +1,5 @@
-//! Readers: one for each partition that the node reads, started, moved, stopped, and started again when they break.
+//! Readers: one for each partition that the node reads, started, moved, stopped, and started again
+//! when they break.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The doors that are attached: their queues, and what happens when one is full.
 //!
-//! No door holds up the node, or another door: what it has not read waits in a queue of its own, and one that does not read
-//! for too long is ended.
+//! No door holds up the node, or another door: what it has not read waits in a queue of its own,
+//! and one that does not read for too long is ended.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -55,7 +55,8 @@ impl Sessions {
         self.0.contains_key(&session)
     }
 
-    /// Hands an envelope to a door. `false` if the session had to be ended: the door is gone or does not read.
+    /// Hands an envelope to a door. `false` if the session had to be ended: the door is gone or
+    /// does not read.
     pub(super) fn deliver(&mut self, session: SessionId, envelope: Envelope) -> bool {
         let Some(door) = self.0.get(&session) else {
             return true;
@@ -70,7 +71,8 @@ impl Sessions {
     }
 }
 
-/// Hands a door what waits for it, as it reads; and, if it read too little, behind all of that why its session ended.
+/// Hands a door what waits for it, as it reads; and, if it read too little, behind all of that why
+/// its session ended.
 async fn hand_on(mut waiting: Receiver<Envelope>, out: Sender<Envelope>, full: Arc<AtomicBool>) {
     while let Some(envelope) = waiting.recv().await {
         if out.send(envelope).await.is_err() {

@@ -1,4 +1,5 @@
-//! The driver with a scripted machine on the embedded grid, and with a store that fails when told to.
+//! The driver with a scripted machine on the embedded grid, and with a store that fails when told
+//! to.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -299,7 +300,8 @@ async fn while_the_store_fails_nothing_else_happens_and_sessions_are_told() {
     stage.driver.stop().await;
 }
 
-/// A way that is cut gives no answer for long: who sits before it is told of that meanwhile, and the node goes on.
+/// A way that is cut gives no answer for long: who sits before it is told of that meanwhile, and
+/// the node goes on.
 #[tokio::test]
 async fn while_the_store_hangs_sessions_are_told_and_only_what_needs_it_waits() {
     let stage = Stage::new([], |cluster| {
@@ -335,7 +337,8 @@ async fn while_the_store_hangs_sessions_are_told_and_only_what_needs_it_waits() 
     stage.driver.stop().await;
 }
 
-/// Who comes while the store fails hears why nothing happens, and what it said is done when the store is well.
+/// Who comes while the store fails hears why nothing happens, and what it said is done when the
+/// store is well.
 #[tokio::test]
 async fn doors_that_come_while_the_store_fails_are_told_why() {
     let stage = Stage::new([], |_| {

@@ -1,7 +1,7 @@
 //! Taking over what stands in the write-ahead log into the file itself, away from those who wait.
 //!
-//! It owns one thread that sleeps until enough was written. A checkpoint writes to the disk for real (it calls
-//! `fsync`), which takes milliseconds; writers and readers go on meanwhile.
+//! It owns one thread that sleeps until enough was written. A checkpoint writes to the disk for
+//! real (it calls `fsync`), which takes milliseconds; writers and readers go on meanwhile.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -58,7 +58,8 @@ fn run(place: &Place, started: &Receiver<()>) {
         while started.try_recv().is_ok() {}
         let _ = take_over(place, false);
     }
-    // The last word: if nobody else uses it, whoever looks at the folder later finds all in one file.
+    // The last word: if nobody else uses it, whoever looks at the folder later finds all in one
+    // file.
     let _ = take_over(place, true);
 }
 

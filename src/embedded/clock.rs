@@ -12,8 +12,8 @@ pub fn wall() -> Millis {
     since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// A clock that is the same for all processes, never runs backwards and runs on through suspend; it begins anew
-/// with each boot ([`boot`]).
+/// A clock that is the same for all processes, never runs backwards and runs on through suspend; it
+/// begins anew with each boot ([`boot`]).
 #[cfg(target_os = "linux")]
 pub fn mono() -> Millis {
     let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
@@ -47,9 +47,9 @@ impl Stamp {
         Self { time: wall(), mono: mono() }
     }
 
-    /// The stamp of what comes after `self` at `now`: never earlier. If the wall clock was set back, time goes on
-    /// from the last stamp, an eighth slower than real until the wall has caught up, rather than standing still: the
-    /// rules about silent leaders measure by it.
+    /// The stamp of what comes after `self` at `now`: never earlier. If the wall clock was set
+    /// back, time goes on from the last stamp, an eighth slower than real until the wall has caught
+    /// up, rather than standing still: the rules about silent leaders measure by it.
     pub fn next(self, now: Self) -> Self {
         if now.time >= self.time {
             return now;

@@ -1,11 +1,13 @@
-//! One SQLite file: making it, opening it, its layout's version, and whether it is still the file that it was.
+//! One SQLite file: making it, opening it, its layout's version, and whether it is still the file
+//! that it was.
 //!
-//! It owns everything that mailbox, signals and store do alike. It knows no table of theirs and shares nothing
-//! between processes; `place` does that.
+//! It owns everything that mailbox, signals and store do alike. It knows no table of theirs and
+//! shares nothing between processes; `place` does that.
 //!
-//! All files are in WAL mode with `synchronous=NORMAL`: a commit is in the hands of the operating system when it is
-//! answered, so it survives a killed process, but not a power failure within the next moments (the file stays
-//! consistent either way). A Kafka broker does the same: it acknowledges from its page cache.
+//! All files are in WAL mode with `synchronous=NORMAL`: a commit is in the hands of the operating
+//! system when it is answered, so it survives a killed process, but not a power failure within the
+//! next moments (the file stays consistent either way). A Kafka broker does the same: it
+//! acknowledges from its page cache.
 
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
@@ -63,7 +65,8 @@ pub fn make_folder(dir: &Path) -> Result<(), FileError> {
     builder.create(dir).map_err(|e| FileError::new(dir, e))
 }
 
-/// Makes an empty file for its owner alone, if there is none. SQLite gives its other files the same mode.
+/// Makes an empty file for its owner alone, if there is none. SQLite gives its other files the same
+/// mode.
 pub fn make_file(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     match options.write(true).create_new(true).mode(0o600).open(path) {
@@ -157,7 +160,8 @@ pub fn migrate(conn: &mut Connection, schema: &Schema) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Looks for damage: whether the file was cut short and, if it is not large, whether its pages hang together.
+/// Looks for damage: whether the file was cut short and, if it is not large, whether its pages hang
+/// together.
 pub fn look_through(conn: &Connection, path: &Path) -> Result<(), Fault> {
     let pages: u64 = number(conn.query_row("PRAGMA page_count", [], |r| r.get(0))?);
     let size: u64 = number(conn.query_row("PRAGMA page_size", [], |r| r.get(0))?);
@@ -176,8 +180,8 @@ pub fn look_through(conn: &Connection, path: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A number as SQLite keeps it. Offsets, sequences and times stay far below the limit; what is above it is a bound
-/// in a question and means "no bound".
+/// A number as SQLite keeps it. Offsets, sequences and times stay far below the limit; what is
+/// above it is a bound in a question and means "no bound".
 pub fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

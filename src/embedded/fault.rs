@@ -1,4 +1,5 @@
-//! What can go wrong with a database file, in words that say which file, what is wrong and what to do next.
+//! What can go wrong with a database file, in words that say which file, what is wrong and what to
+//! do next.
 //!
 //! It owns the classification of SQLite's and the system's errors. It repairs nothing.
 
@@ -68,7 +69,8 @@ impl From<rusqlite::Error> for Fault {
                         rusqlite::ffi::SQLITE_IOERR_SHORT_READ | rusqlite::ffi::SQLITE_IOERR_CORRUPTFS => {
                             Self::Damaged(text)
                         }
-                        // The index of the write-ahead log could not grow: no other cause than a full disk is known.
+                        // The index of the write-ahead log could not grow: no other cause than a
+                        // full disk is known.
                         rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Self::Full,
                         _ => Self::Other(text),
                     },

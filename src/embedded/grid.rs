@@ -46,7 +46,8 @@ impl Grid {
         let id = match read_id(&path)? {
             Some(id) => id,
             None => {
-                // The mailbox knows the name too: a lost or overwritten file does not make it another grid.
+                // The mailbox knows the name too: a lost or overwritten file does not make it
+                // another grid.
                 let known = EmbeddedMailbox::known_grid(dir)?;
                 let random = || clock::random_name().map_err(|e| FileError::new(&path, e));
                 let id = known.map_or_else(random, Ok)?;

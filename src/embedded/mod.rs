@@ -1,7 +1,9 @@
-//! The embedded grid: mailbox and signals for the processes of one machine, in one folder, with nothing to install.
+//! The embedded grid: mailbox and signals for the processes of one machine, in one folder, with
+//! nothing to install.
 //!
-//! It owns the folder and what its two databases share (opening, setting aside, waking, checkpoints). The tables
-//! are the adapters' own: `mailbox::embedded`, `signals::embedded`. It may not know the core's rules.
+//! It owns the folder and what its two databases share (opening, setting aside, waking,
+//! checkpoints). The tables are the adapters' own: `mailbox::embedded`, `signals::embedded`. It may
+//! not know the core's rules.
 //!
 //! | file | holds |
 //! | --- | --- |

@@ -1,9 +1,10 @@
 //! A database file in a grid's folder, shared by the processes of one machine.
 //!
-//! It owns who may replace the file and when. Whoever writes holds the lock file shared for the length of its
-//! transaction and looks first whether the file is still the one it has open; whoever makes the file, changes its
-//! layout or sets a damaged one aside holds the lock alone. So no process commits to a file that others no longer
-//! see. The system frees the lock of a process that dies. It never deletes a file.
+//! It owns who may replace the file and when. Whoever writes holds the lock file shared for the
+//! length of its transaction and looks first whether the file is still the one it has open; whoever
+//! makes the file, changes its layout or sets a damaged one aside holds the lock alone. So no
+//! process commits to a file that others no longer see. The system frees the lock of a process that
+//! dies. It never deletes a file.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -111,14 +112,15 @@ impl Place {
         self.enter(None).map_err(|fault| self.error(fault))
     }
 
-    /// Opens the file anew after `conn` turned out to be damaged: it is set aside, unless somebody did that already.
+    /// Opens the file anew after `conn` turned out to be damaged: it is set aside, unless somebody
+    /// did that already.
     pub fn reopen(&self, damaged: FileId, why: &str) -> Result<(Open, Opened), FileError> {
         db::make_folder(&self.dir)?;
         self.enter(Some((damaged, why))).map_err(|fault| self.error(fault))
     }
 
-    /// Does something with a connection of its own while nobody can replace the file. A file that is gone or
-    /// damaged is left to its readers and writers.
+    /// Does something with a connection of its own while nobody can replace the file. A file that
+    /// is gone or damaged is left to its readers and writers.
     pub fn with_file(&self, work: impl FnOnce(&Connection) -> Result<(), Fault>) -> Result<(), Fault> {
         let lock = self.open_lock()?;
         let _held = Held::take(&lock, false)?;
@@ -175,7 +177,8 @@ impl Place {
     fn ready(&self) -> Result<Option<(Connection, FileId)>, Fault> {
         match std::fs::metadata(&self.path) {
             Ok(meta) if meta.len() > 0 => {}
-            // Somebody emptied it. Others may have it open with its log and its index: a new one is another file.
+            // Somebody emptied it. Others may have it open with its log and its index: a new one is
+            // another file.
             Ok(_) if db::companions(&self.path).iter().any(|path| path.exists()) => {
                 return Err(Fault::Damaged("it was emptied".to_owned()));
             }
@@ -195,7 +198,8 @@ impl Place {
     fn make(&self) -> Result<(Connection, FileId), Fault> {
         let empty = std::fs::metadata(&self.path).map_or(0, |m| m.len()) == 0;
         if empty {
-            // A log without its file: it may hold what was never taken over, so it is kept, out of the way.
+            // A log without its file: it may hold what was never taken over, so it is kept, out of
+            // the way.
             let end = aside_end();
             for path in db::companions(&self.path) {
                 rename(&path, &end)?;

@@ -1,4 +1,5 @@
-//! Faults of a grid's folder: what is damaged, deleted, replaced or full, before and while it is used.
+//! Faults of a grid's folder: what is damaged, deleted, replaced or full, before and while it is
+//! used.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -161,7 +162,8 @@ async fn a_mailbox_that_is_overwritten_in_use_begins_a_new_life() {
     assert!(!aside(dir.path()).is_empty());
 }
 
-/// Two processes use it; somebody empties the file. It is set aside whole, and nobody writes into its old index.
+/// Two processes use it; somebody empties the file. It is set aside whole, and nobody writes into
+/// its old index.
 #[tokio::test]
 async fn a_mailbox_that_is_emptied_in_use_begins_a_new_life() {
     let dir = tempfile::tempdir().unwrap();
@@ -323,7 +325,8 @@ fn a_folder_that_cant_be_made_is_named() {
     assert!(error.to_string().contains("file/grid"), "{error}");
 }
 
-/// The same on a real disk that is full: set `KIRC_TEST_SMALL_DISK` to a folder on a file system of a few MiB.
+/// The same on a real disk that is full: set `KIRC_TEST_SMALL_DISK` to a folder on a file system of
+/// a few MiB.
 #[tokio::test]
 async fn a_real_full_disk_loses_nothing() {
     let Ok(small) = std::env::var("KIRC_TEST_SMALL_DISK") else {

@@ -1,6 +1,7 @@
 //! The health of an adapter whose reading and writing are done by different threads.
 //!
-//! It owns the one thing that is told to the outside: down while either side has trouble, up when both are well.
+//! It owns the one thing that is told to the outside: down while either side has trouble, up when
+//! both are well.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,10 +1,10 @@
 //! Waking the threads that read: those of this process, and those of others on the same machine.
 //!
-//! It owns a folder of sockets, one for each adapter that listens. A ring carries no data and promises nothing: who
-//! is woken looks for itself, and who was not looks every few seconds.
+//! It owns a folder of sockets, one for each adapter that listens. A ring carries no data and
+//! promises nothing: who is woken looks for itself, and who was not looks every few seconds.
 //!
-//! File events were measured too: they cost a thread and two wake-ups more for each commit (also in the process that
-//! commits), and on some systems they are late.
+//! File events were measured too: they cost a thread and two wake-ups more for each commit (also in
+//! the process that commits), and on some systems they are late.
 
 use std::fs::File;
 use std::io;
@@ -134,8 +134,9 @@ impl Ear {
         if let Some((socket, _)) = &self.outer {
             while socket.recv(&mut buffer).is_ok() {}
         }
-        // Only now: a mark that stays without its ring would keep all later ones from being sent. Who finds the mark
-        // set just before this has put its question where it is looked for just after.
+        // Only now: a mark that stays without its ring would keep all later ones from being sent.
+        // Who finds the mark set just before this has put its question where it is looked for just
+        // after.
         self.rung.swap(false, Ordering::AcqRel);
     }
 }

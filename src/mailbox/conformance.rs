@@ -1,6 +1,7 @@
 //! What every mailbox adapter must do: one function for each rule.
 //!
-//! It owns the rules. It knows no adapter: a [`Rig`] opens them. [`mailbox_conformance!`] makes a test of each rule.
+//! It owns the rules. It knows no adapter: a [`Rig`] opens them. [`mailbox_conformance!`] makes a
+//! test of each rule.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -161,7 +162,8 @@ pub async fn bytes_come_back_as_they_were(rig: &dyn Rig) {
     assert!(records.into_iter().map(|r| (r.key, r.value)).eq(pairs));
 }
 
-/// Several processes append at once: one dense order, the same for all, and each writer's own order kept.
+/// Several processes append at once: one dense order, the same for all, and each writer's own order
+/// kept.
 pub async fn many_writers_make_one_order(rig: &dyn Rig) {
     const EACH: usize = 300;
     let first = rig.open();

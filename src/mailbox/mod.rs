@@ -1,7 +1,7 @@
 //! The mailbox port: append, read from a position, ask for the end, make topics.
 //!
-//! It owns the trait, its embedded adapter and the suite that every adapter must pass. It may not look into a
-//! record. Kafka's words are used as Kafka uses them.
+//! It owns the trait, its embedded adapter and the suite that every adapter must pass. It may not
+//! look into a record. Kafka's words are used as Kafka uses them.
 
 mod asks;
 mod embedded;
@@ -53,7 +53,8 @@ pub struct ReaderStart {
 /// What a reader is handed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// Always the first, and again when the partition began a new life or no longer holds what was to come next.
+    /// Always the first, and again when the partition began a new life or no longer holds what was
+    /// to come next.
     Reading(ReaderStart),
     /// The next records, in their order and without a gap.
     Records(Vec<RawRecord>),
@@ -64,11 +65,13 @@ pub trait Mailbox: Send + Sync + std::fmt::Debug {
     /// The name of the cluster that this is; topics of others are refused.
     fn cluster(&self) -> &str;
 
-    /// Makes topics with so many partitions. What is there stays as it is; partitions that lack are added.
+    /// Makes topics with so many partitions. What is there stays as it is; partitions that lack are
+    /// added.
     fn create_topics(&self, names: &[String], partitions: u32) -> Pending<()>;
 
-    /// Appends a record. Records of one partition land in the order of the calls; what follows a failed one may
-    /// still land. A record above [`kirc_core::limits::RECORD`] bytes is refused, as is a topic that is not there.
+    /// Appends a record. Records of one partition land in the order of the calls; what follows a
+    /// failed one may still land. A record above [`kirc_core::limits::RECORD`] bytes is refused, as
+    /// is a topic that is not there.
     fn append(&self, topic: &Topic, key: Vec<u8>, value: Vec<u8>) -> Pending<Offset>;
 
     /// The offset behind the last record.

@@ -2,8 +2,9 @@
 //!
 //! It owns the layout. It knows no thread and no file.
 //!
-//! A record's row id is its partition's id and its offset in one number, so one B-tree holds all records in the
-//! order in which they are read, and the next offset needs no counter: it follows from the last row.
+//! A record's row id is its partition's id and its offset in one number, so one B-tree holds all
+//! records in the order in which they are read, and the next offset needs no counter: it follows
+//! from the last row.
 
 use kirc_core::ids::Offset;
 use kirc_core::port::RawRecord;
@@ -155,7 +156,8 @@ pub fn count_bytes(conn: &Connection, part: i64, more: u64) -> Result<u64, Fault
     Ok(number(bytes.unwrap_or(0)))
 }
 
-/// The offset to keep from, so that about `bytes` of the oldest records go, but not the newest of all.
+/// The offset to keep from, so that about `bytes` of the oldest records go, but not the newest of
+/// all.
 pub fn oldest(conn: &Connection, part: &Part, bytes: u64) -> Result<Offset, Fault> {
     let mut statement = conn.prepare_cached(
         "SELECT id, length(key) + length(value) FROM record WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 10000",

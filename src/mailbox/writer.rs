@@ -1,7 +1,8 @@
 //! The thread that writes to `mailbox.db`.
 //!
-//! It owns the only connection of this process that writes. What waits when it is free goes into one transaction.
-//! It never gives up what it can save: a damaged file is set aside and the same records go to the new one.
+//! It owns the only connection of this process that writes. What waits when it is free goes into
+//! one transaction. It never gives up what it can save: a damaged file is set aside and the same
+//! records go to the new one.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -231,7 +232,8 @@ impl Writer {
             }
             #[cfg(test)]
             Write::Delete { name, .. } => {
-                // The records stay until the file is cleared out: their partition's id never comes back.
+                // The records stay until the file is cleared out: their partition's id never comes
+                // back.
                 open.conn.execute("DELETE FROM part WHERE topic = ?", [name])?;
                 sql::changed(&open.conn)?;
                 self.tails.clear();
@@ -259,7 +261,8 @@ impl Writer {
         Ok(self.tails.get_mut(topic))
     }
 
-    /// Brings a partition's count up to date, and gives up its oldest records if it has grown too large.
+    /// Brings a partition's count up to date, and gives up its oldest records if it has grown too
+    /// large.
     fn retire(&mut self, open: &Open, part: i64, uncounted: u64, topic: &Topic) -> Result<(), Fault> {
         let bytes = sql::count_bytes(&open.conn, part, uncounted)?;
         self.uncounted.remove(&part);

@@ -1,4 +1,5 @@
-//! Lines of standard input as envelopes. Reading goes on in its own task, so that no half line is lost.
+//! Lines of standard input as envelopes. Reading goes on in its own task, so that no half line is
+//! lost.
 
 use kirc_core::Envelope;
 use tokio::io::AsyncBufRead;

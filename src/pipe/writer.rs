@@ -1,4 +1,5 @@
-//! Envelopes as lines on standard output. Writing goes on in its own task; when the reader is slow, so is the pipe.
+//! Envelopes as lines on standard output. Writing goes on in its own task; when the reader is slow,
+//! so is the pipe.
 
 use kirc_core::Envelope;
 use tokio::io::{AsyncWrite, AsyncWriteExt};

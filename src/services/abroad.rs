@@ -1,7 +1,8 @@
 //! Other grids on Kafka and Valkey, and users for those who are let to one's own.
 //!
-//! It owns what a contact gets: a user of its own where the owner may make users, the shared one otherwise; either with
-//! the rights of the one table and no others. Whom to let in is not its business.
+//! It owns what a contact gets: a user of its own where the owner may make users, the shared one
+//! otherwise; either with the rights of the one table and no others. Whom to let in is not its
+//! business.
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Addresses of services as people paste them, made into settings.
 //!
-//! It owns the forms. A mistake is a sentence that repeats nothing of the text: it may hold a password.
+//! It owns the forms. A mistake is a sentence that repeats nothing of the text: it may hold a
+//! password.
 
 use crate::uri::Uri;
 

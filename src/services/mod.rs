@@ -1,7 +1,8 @@
-//! The services that a profile's node stands on, opened as its settings say: the embedded grid, or Kafka and Valkey; a
-//! file, or PostgreSQL.
+//! The services that a profile's node stands on, opened as its settings say: the embedded grid, or
+//! Kafka and Valkey; a file, or PostgreSQL.
 //!
-//! It owns that choice and what follows from it: names of topics, the grid's id. It decides nothing about channels.
+//! It owns that choice and what follows from it: names of topics, the grid's id. It decides nothing
+//! about channels.
 
 mod abroad;
 pub mod address;
@@ -37,8 +38,8 @@ pub const LOG_TOPIC: &str = "data-out";
 pub const PARTITIONS: u32 = 2;
 /// How topics are called on the embedded grid.
 const TOPICS: &str = "{kind}-{user}";
-/// Bytes that are kept in a PostgreSQL if nothing else is said: of the 1 GB of a cloud's free plan, with room for what is
-/// free but not yet used again, and for the server's own.
+/// Bytes that are kept in a PostgreSQL if nothing else is said: of the 1 GB of a cloud's free plan,
+/// with room for what is free but not yet used again, and for the server's own.
 const HISTORY: u64 = 700 << 20;
 /// How long a first start waits for Kafka.
 const FIRST: Duration = Duration::from_secs(15);
@@ -162,7 +163,8 @@ fn real_on(
     })
 }
 
-/// A mailbox service at the pace of the budget. Keys, requests and answers wait for what people say.
+/// A mailbox service at the pace of the budget. Keys, requests and answers wait for what people
+/// say.
 fn paced(mailbox: Arc<dyn Mailbox>, budget: u64, awake: Option<Topic>) -> Arc<dyn Mailbox> {
     match budget {
         0 => mailbox,
@@ -175,7 +177,8 @@ fn trimmed(config: &Config, store: Arc<dyn Store>) -> Arc<dyn Store> {
     Trimmed::new(store, history_limit(config))
 }
 
-/// How many bytes the store may keep: what is set, or what suits a cloud's free plan if it is there.
+/// How many bytes the store may keep: what is set, or what suits a cloud's free plan if it is
+/// there.
 pub fn history_limit(config: &Config) -> Option<u64> {
     let usual = config.settings.postgres.as_ref().map(|_| HISTORY);
     match config.settings.history_limit {
@@ -185,8 +188,8 @@ pub fn history_limit(config: &Config) -> Option<u64> {
     }
 }
 
-/// The grid's id: what the cluster calls itself. It is asked once and kept, so that a start needs no broker; a cluster
-/// that is made anew keeps the name that its grid knows.
+/// The grid's id: what the cluster calls itself. It is asked once and kept, so that a start needs
+/// no broker; a cluster that is made anew keeps the name that its grid knows.
 async fn cluster(config: &Config, owner: &crate::mailbox::KafkaSettings) -> Result<String, ServicesError> {
     let path = config.paths.cluster();
     if let Some((servers, id)) = read_cluster(&path).filter(|(servers, _)| *servers == owner.bootstrap) {
@@ -209,7 +212,8 @@ fn read_cluster(path: &Path) -> Option<(String, String)> {
     Some((lines.next()?.to_owned(), lines.next().filter(|l| !l.is_empty())?.to_owned()))
 }
 
-/// Where the mailbox of an identity is: named after who it is, so that another nick does not move it.
+/// Where the mailbox of an identity is: named after who it is, so that another nick does not move
+/// it.
 pub fn address(actor: ActorId, cluster: &str, template: &str) -> Address {
     let user: String = actor.to_string().chars().take(12).collect();
     let topic = |kind: &str| template.replace("{kind}", kind).replace("{user}", &user);

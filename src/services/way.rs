@@ -1,4 +1,5 @@
-//! How a grid is reached, as it travels in invites and inside channels: JSON, checked where it comes in.
+//! How a grid is reached, as it travels in invites and inside channels: JSON, checked where it
+//! comes in.
 //!
 //! It owns the form. It holds credentials: its text may go where it is sealed, and nowhere else.
 

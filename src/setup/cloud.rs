@@ -1,7 +1,8 @@
-//! The way to the cloud, step by step: account, token, terraform or the console, certificates; each is checked when it is
-//! done.
+//! The way to the cloud, step by step: account, token, terraform or the console, certificates; each
+//! is checked when it is done.
 //!
-//! It calls `scripts/setup-infra` for what terraform makes. It neither asks for the token nor sees it.
+//! It calls `scripts/setup-infra` for what terraform makes. It neither asks for the token nor sees
+//! it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

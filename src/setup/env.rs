@@ -8,7 +8,8 @@ use super::SetupError;
 use crate::config::{Config, EnvFile, Origin, Setting, TABLE};
 use crate::services::address::Pairs;
 
-/// Settings that are files: in `.env` they stand with their whole path, since a start may come from any folder.
+/// Settings that are files: in `.env` they stand with their whole path, since a start may come from
+/// any folder.
 const FILES: [&str; 3] = ["KIRC_CA", "KIRC_KAFKA_CERT", "KIRC_KAFKA_KEY"];
 
 /// Whether a setting says which services there are and how they are reached.
@@ -21,7 +22,8 @@ pub(super) fn is_of_services(name: &str) -> bool {
         || ["KIRC_KAFKA_", "KIRC_VALKEY_", "KIRC_POSTGRES_"].iter().any(|p| name.starts_with(p))
 }
 
-/// The services' settings that came from elsewhere than `.env`, so that the next start works without them there.
+/// The services' settings that came from elsewhere than `.env`, so that the next start works
+/// without them there.
 pub fn from_elsewhere(config: &Config) -> Result<Pairs, SetupError> {
     let mut pairs = Pairs::new();
     for setting in TABLE.iter().filter(|s| is_of_services(s.name)) {
@@ -41,7 +43,8 @@ pub fn whole(name: &str, value: &str) -> Result<String, SetupError> {
     Ok(path.to_string_lossy().into_owned())
 }
 
-/// Writes settings into a `.env` and reads them back. An empty value takes one away that is there, and adds nothing.
+/// Writes settings into a `.env` and reads them back. An empty value takes one away that is there,
+/// and adds nothing.
 pub fn write<'p>(
     path: &Path,
     pairs: impl Iterator<Item = (&'p str, &'p str)> + Clone,

@@ -1,6 +1,8 @@
-//! The doctor's checks of a grid of real services: reached, trusted, topics as they should be, rights neither less nor more.
+//! The doctor's checks of a grid of real services: reached, trusted, topics as they should be,
+//! rights neither less nor more.
 //!
-//! Rights are asked for, not tried: nothing is written anywhere but a key in Valkey that is gone at once.
+//! Rights are asked for, not tried: nothing is written anywhere but a key in Valkey that is gone at
+//! once.
 
 use super::doctor::Check;
 use super::infra::{is_log, of_channels, wanted};

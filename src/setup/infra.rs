@@ -1,7 +1,9 @@
-//! What kirc needs on the services, made where it is missing: topics, rules, the user that contacts share, tables.
+//! What kirc needs on the services, made where it is missing: topics, rules, the user that contacts
+//! share, tables.
 //!
-//! Each step is said. What an administrator alone may do and somebody else did already (terraform, the cloud's console) is
-//! no failure. It can be run any number of times, before a profile has a nick and keys and later.
+//! Each step is said. What an administrator alone may do and somebody else did already (terraform,
+//! the cloud's console) is no failure. It can be run any number of times, before a profile has a
+//! nick and keys and later.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -106,7 +108,8 @@ pub(super) async fn of_channels(config: &Config, hand: &Admin) -> Result<Vec<Str
     Ok(names)
 }
 
-/// The topics that can be made now: the log, if that is one; the mailbox's where no user stands in their names, or its keys are there.
+/// The topics that can be made now: the log, if that is one; the mailbox's where no user stands in
+/// their names, or its keys are there.
 ///
 /// Each with its kind; a mailbox's own `data-out`, where the log is another topic, is of none.
 pub(super) fn wanted(config: &Config, cluster: &str) -> Vec<(String, Option<&'static Kind>)> {
@@ -159,7 +162,8 @@ async fn topics(config: &Config, hand: &Admin, mailbox: KafkaMailbox, cluster: &
     let _ = mailbox.close().await;
 }
 
-/// The topics of single channels: they are made by who first joins, and kept as they should be here.
+/// The topics of single channels: they are made by who first joins, and kept as they should be
+/// here.
 async fn channel_topics(config: &Config, hand: &Admin, teller: &Teller<'_>) {
     let log = &config.settings.kafka_log;
     if rights::logs(log).pattern == Pattern::Literal {

@@ -1,6 +1,7 @@
 //! Setting a profile up, and looking for what is wrong with one.
 //!
-//! It owns the order: folder, keys, `.env`, check. It asks nothing (the wizard does) and prints nothing.
+//! It owns the order: folder, keys, `.env`, check. It asks nothing (the wizard does) and prints
+//! nothing.
 
 pub mod doctor;
 pub mod env;
@@ -96,7 +97,8 @@ pub enum SetupError {
     Check(String),
 }
 
-/// Sets a profile up. Run again, it keeps the keys and every line of `.env` that it does not have to change.
+/// Sets a profile up. Run again, it keeps the keys and every line of `.env` that it does not have
+/// to change.
 pub async fn apply(config: &Config, plan: &Plan) -> Result<Report, SetupError> {
     let paths = &config.paths;
     profile::check_keys_there(paths)?;

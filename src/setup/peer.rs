@@ -1,6 +1,7 @@
 //! The Kafka user that contacts share: made where that is allowed, tried, given a new password.
 //!
-//! It owns the user and its two lines in `.env`. Its rules are made elsewhere, and its rights are `rights`' to say.
+//! It owns the user and its two lines in `.env`. Its rules are made elsewhere, and its rights are
+//! `rights`' to say.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::profile;
 use crate::services::address::Pairs;
 use crate::services::{ROUNDS, kafka, probe, random_password};
 
-/// How often a new password is tried before it counts as not taken: brokers hear of it one after the other.
+/// How often a new password is tried before it counts as not taken: brokers hear of it one after
+/// the other.
 const TRIES: u32 = 20;
 /// How long is waited between.
 const PAUSE: Duration = Duration::from_millis(250);

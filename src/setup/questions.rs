@@ -132,7 +132,8 @@ fn address(kind: Kind, typed: &str, pairs: &Pairs) -> Result<Pairs, SetupError> 
     Ok(all)
 }
 
-/// Asks for what belongs to the address, and tries it. What is answered goes into `pairs` also if it does not work.
+/// Asks for what belongs to the address, and tries it. What is answered goes into `pairs` also if
+/// it does not work.
 fn one_kafka(config: &Config, pairs: &mut Pairs, typed: &str) -> Result<(), SetupError> {
     let (user, password) =
         (known(config, pairs, "KIRC_KAFKA_USER"), known(config, pairs, "KIRC_KAFKA_PASSWORD"));

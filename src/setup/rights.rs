@@ -1,6 +1,8 @@
-//! The topics of a mailbox and who may do what with them: one table for all who make topics or rights.
+//! The topics of a mailbox and who may do what with them: one table for all who make topics or
+//! rights.
 //!
-//! `terraform/` says the same in its own language, and `tests/terraform.rs` holds it to this. It talks to no service.
+//! `terraform/` says the same in its own language, and `tests/terraform.rs` holds it to this. It
+//! talks to no service.
 
 use std::time::Duration;
 
@@ -11,8 +13,8 @@ use crate::mailbox::{self, Acl, Pattern, Permission, Resource};
 use crate::services::LOG_TOPIC;
 pub use crate::services::PARTITIONS;
 
-/// What somebody may do with a topic, by Kafka's own names. The right to read or write brings the right to look at the
-/// topic with it (Kafka's rule), and an idempotent producer needs no other.
+/// What somebody may do with a topic, by Kafka's own names. The right to read or write brings the
+/// right to look at the topic with it (Kafka's rule), and an idempotent producer needs no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
     /// Everything, making and deleting the topic included.
@@ -73,12 +75,13 @@ pub struct Kind {
     pub timestamps: Timestamps,
 }
 
-/// All kinds. There is nothing on consumer groups: kirc keeps its positions in its store and never joins a group.
+/// All kinds. There is nothing on consumer groups: kirc keeps its positions in its store and never
+/// joins a group.
 pub const KINDS: [Kind; 4] = [
     // What others send. They may not read what others sent.
     Kind { name: "data-in", peer: &[Operation::Write], timestamps: Timestamps::CreateTime },
-    // The logs: every member reads and appends claims and, when it leads, all the rest. Who leads is judged by the log's
-    // own time, which must not be a time that a member can choose.
+    // The logs: every member reads and appends claims and, when it leads, all the rest. Who leads
+    // is judged by the log's own time, which must not be a time that a member can choose.
     Kind {
         name: LOG_TOPIC,
         peer: &[Operation::Read, Operation::Write],
@@ -86,11 +89,13 @@ pub const KINDS: [Kind; 4] = [
     },
     // What others ask.
     Kind { name: "rpc-in", peer: &[Operation::Write], timestamps: Timestamps::CreateTime },
-    // Answers, sealed to who asked. Who may write here could answer in the owner's place, if only with nonsense.
+    // Answers, sealed to who asked. Who may write here could answer in the owner's place, if only
+    // with nonsense.
     Kind { name: "rpc-out", peer: &[Operation::Read], timestamps: Timestamps::CreateTime },
 ];
 
-/// What the owner may do with each of its topics: all, since it makes them anew where a cloud lost them.
+/// What the owner may do with each of its topics: all, since it makes them anew where a cloud lost
+/// them.
 pub const OWNER: &[Operation] = &[Operation::All];
 
 /// How long a topic keeps its records unless `KIRC_KAFKA_RETENTION` says otherwise.
@@ -124,7 +129,8 @@ pub struct Named {
     pub pattern: Pattern,
 }
 
-/// The topics of a kind in a template of names, whoever the user is: nothing where the template begins with the user.
+/// The topics of a kind in a template of names, whoever the user is: nothing where the template
+/// begins with the user.
 pub fn named(kind: &str, template: &str) -> Option<Named> {
     let text = template.replace("{kind}", kind);
     let (name, pattern) = match text.split_once("{user}") {
@@ -134,8 +140,8 @@ pub fn named(kind: &str, template: &str) -> Option<Named> {
     (!name.is_empty()).then(|| Named { name: name.to_owned(), pattern })
 }
 
-/// The topics that hold the channels' logs: the one of this name, or all that a template with `{channel}` gives. Nobody can
-/// know their names beforehand, so the rules are for how they begin.
+/// The topics that hold the channels' logs: the one of this name, or all that a template with
+/// `{channel}` gives. Nobody can know their names beforehand, so the rules are for how they begin.
 pub fn logs(log: &str) -> Named {
     let (name, pattern) = match log.split_once(CHANNEL) {
         None => (log, Pattern::Literal),
@@ -144,7 +150,8 @@ pub fn logs(log: &str) -> Named {
     Named { name: name.to_owned(), pattern }
 }
 
-/// Whether rules for how the names of logs begin would be rules for other topics of a mailbox too: which of them.
+/// Whether rules for how the names of logs begin would be rules for other topics of a mailbox too:
+/// which of them.
 pub fn caught(template: &str, log: &str) -> Option<&'static str> {
     let logs = logs(log);
     let meets = |kind: &&Kind| match named(kind.name, template) {

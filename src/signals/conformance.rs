@@ -1,6 +1,7 @@
 //! What every signals adapter must do: one function for each rule.
 //!
-//! It owns the rules. It knows no adapter: a [`Rig`] opens them. [`signals_conformance!`] makes a test of each rule.
+//! It owns the rules. It knows no adapter: a [`Rig`] opens them. [`signals_conformance!`] makes a
+//! test of each rule.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! The signals port: who should lead, who is there, what has just happened. Hints, never the truth.
 //!
-//! It owns the trait, its embedded adapter and the suite that every adapter must pass. It knows nothing of what the
-//! hints mean. What a Valkey does with the same commands is what an adapter does.
+//! It owns the trait, its embedded adapter and the suite that every adapter must pass. It knows
+//! nothing of what the hints mean. What a Valkey does with the same commands is what an adapter
+//! does.
 
 mod embedded;
 mod sql;
@@ -33,8 +34,8 @@ pub struct Published {
     pub payload: String,
 }
 
-/// A signal service. What is published on channels that were subscribed to comes by the receiver that the adapter
-/// hands out when it is opened, one's own included.
+/// A signal service. What is published on channels that were subscribed to comes by the receiver
+/// that the adapter hands out when it is opened, one's own included.
 pub trait Signals: Send + Sync + std::fmt::Debug {
     /// Does something. The order of calls is the order of work; see [`Pending`].
     fn call(&self, op: SignalOp) -> Pending<SignalReply>;

@@ -1,7 +1,7 @@
 //! The tables of `signals.db` and the statements on them.
 //!
-//! It owns the layout. It knows no thread and no file. A key whose life is over is as good as absent everywhere;
-//! its row goes when somebody sweeps.
+//! It owns the layout. It knows no thread and no file. A key whose life is over is as good as
+//! absent everywhere; its row goes when somebody sweeps.
 
 use std::collections::BTreeMap;
 

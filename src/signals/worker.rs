@@ -1,7 +1,7 @@
 //! The thread that works on `signals.db`: it does what is asked and hands on what is published.
 //!
-//! It owns this process's only connection to the file. It sleeps until it is asked or rung (by another process
-//! that published something). What waits when it is free goes into one transaction.
+//! It owns this process's only connection to the file. It sleeps until it is asked or rung (by
+//! another process that published something). What waits when it is free goes into one transaction.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, TryRecvError};

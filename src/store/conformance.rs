@@ -1,6 +1,7 @@
 //! What every store adapter must do: one function for each rule.
 //!
-//! It owns the rules. It knows no adapter: a [`Rig`] opens them. [`store_conformance!`] makes a test of each rule.
+//! It owns the rules. It knows no adapter: a [`Rig`] opens them. [`store_conformance!`] makes a
+//! test of each rule.
 
 use std::sync::Arc;
 
@@ -249,7 +250,8 @@ pub async fn a_state_changes(rig: &dyn Rig) {
     assert_eq!(states, ["read", "delivered"]);
 }
 
-/// A range of sequence numbers, with all that stands under them, as many bytes as fit, one record at the least.
+/// A range of sequence numbers, with all that stands under them, as many bytes as fit, one record
+/// at the least.
 pub async fn a_log_is_read_by_sequence(rig: &dyn Rig) {
     let store = rig.open();
     let seqs = [0, 1, 2, 2, 2, 3, 4];

@@ -1,6 +1,7 @@
 //! The embedded store: `store.db` in the profile's folder, for one process at a time.
 //!
-//! It owns the handle that others hold, the lock on the profile, and opening; `worker` does the work.
+//! It owns the handle that others hold, the lock on the profile, and opening; `worker` does the
+//! work.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,7 +28,8 @@ pub struct EmbeddedStore {
     health: watch::Sender<Health>,
 }
 
-/// The store's file and the lock on it, which the system frees when the process ends, however it ends.
+/// The store's file and the lock on it, which the system frees when the process ends, however it
+/// ends.
 #[derive(Debug)]
 pub struct Files {
     path: PathBuf,
@@ -48,8 +50,8 @@ impl Files {
 }
 
 impl EmbeddedStore {
-    /// Opens the store in a profile's folder, or makes it. A damaged one is left as it is, and the error says what to
-    /// do; one that another process uses is refused.
+    /// Opens the store in a profile's folder, or makes it. A damaged one is left as it is, and the
+    /// error says what to do; one that another process uses is refused.
     pub fn open(dir: &Path) -> Result<Self, FileError> {
         db::make_folder(dir)?;
         let path = dir.join("store.db");
@@ -92,13 +94,15 @@ fn open(dir: &Path, path: &Path) -> Result<(Connection, Files), Fault> {
         return Err(Fault::Damaged("it is empty or missing, but its write-ahead log is there".to_owned()));
     }
     match there {
-        // What is made here is never empty: what stood in it is gone, and a new one would hide that.
+        // What is made here is never empty: what stood in it is gone, and a new one would hide
+        // that.
         Some(0) => return Err(Fault::Damaged("it is empty".to_owned())),
         Some(_) => db::make_file(path)?,
         None => make(dir, path)?,
     }
     let mut conn = db::connect(path)?;
-    // One process, one connection: the log's index can be in memory, and no other program writes behind our back.
+    // One process, one connection: the log's index can be in memory, and no other program writes
+    // behind our back.
     conn.execute_batch("PRAGMA locking_mode=EXCLUSIVE")?;
     let known = db::version(&conn, &SCHEMA)?;
     db::tune(&conn)?;

@@ -1,7 +1,8 @@
-//! The store port: what the user keeps. Contacts, keys, positions, messages, the outbox, the records of logs.
+//! The store port: what the user keeps. Contacts, keys, positions, messages, the outbox, the
+//! records of logs.
 //!
-//! It owns the trait, its embedded adapter and the suite that every adapter must pass. It never sees a text: bodies
-//! and credentials are sealed before they come here.
+//! It owns the trait, its embedded adapter and the suite that every adapter must pass. It never
+//! sees a text: bodies and credentials are sealed before they come here.
 
 mod age;
 mod embedded;
@@ -26,7 +27,8 @@ pub use embedded::EmbeddedStore;
 pub use postgres::{PostgresSettings, PostgresStore, PostgresTold};
 pub use trimmed::Trimmed;
 
-/// So many records of each log stay whatever is trimmed, the newest: members that miss something ask for them.
+/// So many records of each log stay whatever is trimmed, the newest: members that miss something
+/// ask for them.
 pub const KEPT: u64 = 100;
 /// Messages and records that go in one step of trimming at the most.
 pub const STEP: u64 = 500;
@@ -36,7 +38,8 @@ pub const STEP: u64 = 500;
 pub struct Size {
     /// What is there, with its place in indices: an estimate.
     pub used: u64,
-    /// What it takes of the disk: more, once something was trimmed, since room that is free stays for what comes.
+    /// What it takes of the disk: more, once something was trimmed, since room that is free stays
+    /// for what comes.
     pub disk: u64,
 }
 
@@ -45,8 +48,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Everything that a node needs to start.
     fn load(&self) -> Pending<Snapshot>;
 
-    /// Makes changes, all of them or none. After a failure nothing was changed: the caller hands the same changes
-    /// in again before any later ones.
+    /// Makes changes, all of them or none. After a failure nothing was changed: the caller hands
+    /// the same changes in again before any later ones.
     fn commit(&self, ops: Arc<Vec<StoreOp>>) -> Pending<()>;
 
     /// Asks for messages or records.
@@ -55,9 +58,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How much room everything takes. It may look at a part and estimate the rest.
     fn size(&self) -> Pending<Size>;
 
-    /// Takes away messages and records of logs, the oldest first, until at least so many bytes are free, but [`STEP`] of them
-    /// at the most; gives how many bytes went, 0 if nothing may go. Messages that wait for the user's decision (`held`), the newest
-    /// [`KEPT`] records of each log and all else stay.
+    /// Takes away messages and records of logs, the oldest first, until at least so many bytes are
+    /// free, but [`STEP`] of them at the most; gives how many bytes went, 0 if nothing may go.
+    /// Messages that wait for the user's decision (`held`), the newest [`KEPT`] records of each log
+    /// and all else stay.
     fn trim(&self, bytes: u64) -> Pending<u64>;
 
     /// How much is kept of what may be, where somebody looks after that.

@@ -220,8 +220,8 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     })
 }
 
-/// Sequence numbers never fall from one kept record to the next, so those of a range stand side by side: its ends
-/// are two look-ups.
+/// Sequence numbers never fall from one kept record to the next, so those of a range stand side by
+/// side: its ends are two look-ups.
 fn log(conn: &Connection, channel: &str, from: i64, to: i64, limit: u64) -> Result<Answer, Fault> {
     let end = |order: &str| -> Result<Option<i64>, Fault> {
         let sql = format!(

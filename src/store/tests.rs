@@ -78,7 +78,8 @@ async fn a_store_of_version_1_opens() {
     store.commit(put("more", 1).into()).await.unwrap();
 }
 
-/// One that was emptied is not taken for a new one; one that is missing is made, also over what a crash left behind.
+/// One that was emptied is not taken for a new one; one that is missing is made, also over what a
+/// crash left behind.
 #[tokio::test]
 async fn an_empty_store_is_refused_and_a_missing_one_is_made() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,7 +1,8 @@
 //! A store that is kept to a size: what is oldest goes when there is too much.
 //!
-//! It owns when and how much: it looks at the start and each time when so much came in that it may matter, and trims in small
-//! steps with pauses, so that people's messages go in between. What may go is the store's contract.
+//! It owns when and how much: it looks at the start and each time when so much came in that it may
+//! matter, and trims in small steps with pauses, so that people's messages go in between. What may
+//! go is the store's contract.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

@@ -1,6 +1,7 @@
 //! What the adapters' tests on real services share: where these are, and a wire that can be cut.
 //!
-//! It owns no rule. It may not start a service: `scripts/services` does, and says by `KIRC_TEST_*` where they are.
+//! It owns no rule. It may not start a service: `scripts/services` does, and says by `KIRC_TEST_*`
+//! where they are.
 
 mod wire;
 
@@ -10,8 +11,8 @@ pub use wire::Wire;
 
 use crate::config::Secret;
 
-/// Where a service is, by the variable that says so. Without it a test is left out, in one line; where the services are
-/// required that is a failure.
+/// Where a service is, by the variable that says so. Without it a test is left out, in one line;
+/// where the services are required that is a failure.
 pub fn service(name: &str) -> Option<Secret> {
     match std::env::var(name) {
         Ok(value) if !value.is_empty() => Some(Secret::new(value)),

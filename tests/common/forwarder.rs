@@ -1,4 +1,5 @@
-//! A way between one node and one service that a test can cut: bytes stand still in both directions until it is mended.
+//! A way between one node and one service that a test can cut: bytes stand still in both directions
+//! until it is mended.
 //!
 //! It reads nothing of what it forwards.
 

@@ -1,4 +1,5 @@
-//! Helpers of the whole-program tests: a folder for everything, profiles in it, pipes to talk through.
+//! Helpers of the whole-program tests: a folder for everything, profiles in it, pipes to talk
+//! through.
 #![allow(dead_code)]
 
 pub mod forwarder;
@@ -33,7 +34,8 @@ pub struct World {
 }
 
 impl World {
-    /// An empty one: on the embedded grid; with `KIRC_TEST_GRID=services` on the real services that the environment names.
+    /// An empty one: on the embedded grid; with `KIRC_TEST_GRID=services` on the real services that
+    /// the environment names.
     pub fn new() -> Self {
         match std::env::var("KIRC_TEST_GRID").as_deref() {
             Ok("services") => {
@@ -58,8 +60,8 @@ impl World {
         }
     }
 
-    /// One on the real services that the environment names, with names of its own, which are gone when it is dropped.
-    /// Nothing where there are none; see [`Services::from_env`].
+    /// One on the real services that the environment names, with names of its own, which are gone
+    /// when it is dropped. Nothing where there are none; see [`Services::from_env`].
     pub fn on_services(test: &str) -> Option<Self> {
         Services::from_env(test).map(Self::on)
     }
@@ -78,7 +80,8 @@ impl World {
         world
     }
 
-    /// The same, where `kirc setup infra` may make users and rules, and there is no user for contacts yet.
+    /// The same, where `kirc setup infra` may make users and rules, and there is no user for
+    /// contacts yet.
     pub fn with_admin(test: &str) -> Option<Self> {
         let mut world = Self::on_services(test)?;
         for name in ["KIRC_KAFKA_ADMIN_USER", "KIRC_KAFKA_ADMIN_PASSWORD"] {
@@ -136,7 +139,8 @@ impl World {
         self.path().join("profiles").join(name)
     }
 
-    /// `kirc` for a profile, with nothing of this machine's settings, and with its services in the environment.
+    /// `kirc` for a profile, with nothing of this machine's settings, and with its services in the
+    /// environment.
     pub fn kirc(&self, profile: &str) -> Command {
         let mut command = self.bare(profile);
         command.envs(self.settings(profile)).envs(&self.extra);

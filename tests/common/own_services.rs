@@ -1,5 +1,5 @@
-//! Services of a test's own, which it may kill, stop and empty: started by `scripts/services` in a folder of their own and
-//! ended with it.
+//! Services of a test's own, which it may kill, stop and empty: started by `scripts/services` in a
+//! folder of their own and ended with it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,7 +12,8 @@ pub struct OwnServices {
 }
 
 impl OwnServices {
-    /// Starts them. Nothing where the environment names no services at all, by the rule of [`Services::from_env`].
+    /// Starts them. Nothing where the environment names no services at all, by the rule of
+    /// [`Services::from_env`].
     pub fn start(test: &str, clusters: u32) -> Option<Self> {
         Services::from_env(test)?;
         let own = Self { dir: tempfile::tempdir().expect("a temporary folder") };
@@ -25,7 +26,8 @@ impl OwnServices {
         Services::from_text(&self.run(&["env", "--test"]))
     }
 
-    /// `scripts/services` on them: `kill kafka`, `restart kafka`, `wipe kafka`, `pause valkey`, …; what it says on stdout.
+    /// `scripts/services` on them: `kill kafka`, `restart kafka`, `wipe kafka`, `pause valkey`, …;
+    /// what it says on stdout.
     pub fn run(&self, arguments: &[&str]) -> String {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/services");
         let mut command = Command::new(script);

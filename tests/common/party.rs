@@ -1,7 +1,8 @@
-//! Several pipes in one channel that talk at full speed while something fails, and what must hold after it.
+//! Several pipes in one channel that talk at full speed while something fails, and what must hold
+//! after it.
 //!
-//! A party is one life of a pipe: when it was killed, another one takes its place. Everything that any of them showed
-//! is compared at the end. It knows nothing of what fails.
+//! A party is one life of a pipe: when it was killed, another one takes its place. Everything that
+//! any of them showed is compared at the end. It knows nothing of what fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -23,7 +24,8 @@ pub struct Heard {
     pub lines: Vec<(u64, String, String)>,
     /// When each of them was shown.
     pub times: Vec<Instant>,
-    /// Own messages that the node has taken in: shown as *sending*, so they must be settled whatever happens.
+    /// Own messages that the node has taken in: shown as *sending*, so they must be settled
+    /// whatever happens.
     pub sending: BTreeSet<String>,
     /// Who leads, as it believes.
     pub leader: Option<String>,
@@ -40,7 +42,8 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// The longest time since a moment in which no line came: how long it was, and when after that moment it ended.
+    /// The longest time since a moment in which no line came: how long it was, and when after that
+    /// moment it ended.
     pub fn silence(&self, since: Instant) -> (Duration, Duration) {
         let mut before = since;
         let mut longest = (Duration::ZERO, Duration::ZERO);
@@ -109,7 +112,8 @@ impl Party {
         self.said += 1;
     }
 
-    /// Says so many messages as fast as they are taken, and then goes on at a person's pace until [`Party::hush`].
+    /// Says so many messages as fast as they are taken, and then goes on at a person's pace until
+    /// [`Party::hush`].
     pub fn talk(&mut self, channel: &str, count: usize) {
         self.hush();
         let (said, enough) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
@@ -235,8 +239,9 @@ fn hear(heard: &mut Heard, e: &Value, room: &str) {
     }
 }
 
-/// What must hold of all that several lives showed: one order, nothing twice, nothing left out in between, and whatever
-/// was shown as *sending* is in it. What a node said to be missing is there in the end, too. Gives how many messages there are.
+/// What must hold of all that several lives showed: one order, nothing twice, nothing left out in
+/// between, and whatever was shown as *sending* is in it. What a node said to be missing is there
+/// in the end, too. Gives how many messages there are.
 pub fn check(parties: &[Party]) -> usize {
     let mut all: BTreeMap<u64, (String, String)> = BTreeMap::new();
     for party in parties {

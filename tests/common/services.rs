@@ -1,4 +1,5 @@
-//! Real services under a whole-program test: where they are, names that no other test has, and nothing left behind.
+//! Real services under a whole-program test: where they are, names that no other test has, and
+//! nothing left behind.
 //!
 //! It starts none: `scripts/services` does, and says by `KIRC_TEST_*` where they are.
 
@@ -18,7 +19,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 /// How long tidying up may take.
 const TIDY: Duration = Duration::from_secs(20);
 
-/// Services, by the names of `scripts/services env --test` without `TEST_`: `KIRC_KAFKA`, `KIRC_KAFKA2_USER`, ….
+/// Services, by the names of `scripts/services env --test` without `TEST_`: `KIRC_KAFKA`,
+/// `KIRC_KAFKA2_USER`, ….
 #[derive(Clone)]
 pub struct Services {
     known: BTreeMap<String, String>,
@@ -38,8 +40,8 @@ pub enum Cluster {
 }
 
 impl Services {
-    /// Those that the environment names. Without them: nothing and a line that says so, or a failure where they are
-    /// required.
+    /// Those that the environment names. Without them: nothing and a line that says so, or a
+    /// failure where they are required.
     pub fn from_env(test: &str) -> Option<Self> {
         let known: BTreeMap<String, String> = std::env::vars()
             .filter_map(|(name, value)| Some((format!("KIRC_{}", name.strip_prefix("KIRC_TEST_")?), value)))

@@ -1,4 +1,5 @@
-//! Three people in a channel on real services, who talk for as long as something fails; and what must hold after it.
+//! Three people in a channel on real services, who talk for as long as something fails; and what
+//! must hold after it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -106,7 +107,8 @@ impl Stage {
         on
     }
 
-    /// From a moment at which the leader was lost until somebody hears what the next one has relayed.
+    /// From a moment at which the leader was lost until somebody hears what the next one has
+    /// relayed.
     pub fn taken_over(&self, what: &str, who: usize, leader: &str, since: Instant) -> Duration {
         let another = |l: &String| l != leader;
         self.lives[who].until("led by another", LONG, |h| h.leader.as_ref().is_some_and(another));

@@ -1,5 +1,5 @@
-//! The schemas in `schema/`: that they are whole, that they agree with the code and with docs/session.md, and that what
-//! the program really sends fits them.
+//! The schemas in `schema/`: that they are whole, that they agree with the code and with
+//! docs/session.md, and that what the program really sends fits them.
 //!
 //! `KIRC_WRITE_INDEX=1 cargo test --test schema` writes the index in schema/README.md anew.
 

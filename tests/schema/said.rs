@@ -1,4 +1,5 @@
-//! What the program really sends, held against the schemas: two people go through nearly all that a session can say.
+//! What the program really sends, held against the schemas: two people go through nearly all that a
+//! session can say.
 
 use std::collections::BTreeSet;
 
@@ -220,7 +221,8 @@ fn what_authors_sign_fits_its_schemas() {
     check(Side::Wire, &envelope).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
 
-/// What a leader makes of acts, one or several: it depends on how fast they come which of them a run shows.
+/// What a leader makes of acts, one or several: it depends on how fast they come which of them a
+/// run shows.
 #[test]
 fn relayed_acts_fit_their_schemas() {
     use kirc_core::crypto::{ChannelKey, Rng};

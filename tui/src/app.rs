@@ -1,7 +1,7 @@
 //! The driver: waits for whatever comes next, hands it to `update`, carries effects out, draws.
 //!
-//! Owns: waiting and the pace of frames. May not: decide anything. It is generic over screen and events, so that a
-//! test can run the whole program without a terminal.
+//! Owns: waiting and the pace of frames. May not: decide anything. It is generic over screen and
+//! events, so that a test can run the whole program without a terminal.
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
@@ -240,8 +240,9 @@ where
         exit
     }
 
-    /// Nothing is on the screen: the next frame draws everything. `Terminal::clear` would ask the terminal where the cursor is,
-    /// and where the answer does not come in time it leaves the old frame in mind.
+    /// Nothing is on the screen: the next frame draws everything. `Terminal::clear` would ask the
+    /// terminal where the cursor is, and where the answer does not come in time it leaves the old
+    /// frame in mind.
     fn wipe(&mut self) {
         // What goes wrong here goes wrong again, and is reported, with the next frame.
         let _ = self.terminal.backend_mut().clear_region(ClearType::All);

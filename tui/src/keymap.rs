@@ -170,7 +170,8 @@ impl Chord {
         }
     }
 
-    /// The same with Alt: many terminals send an Esc before it, and over a slow line that comes alone.
+    /// The same with Alt: many terminals send an Esc before it, and over a slow line that comes
+    /// alone.
     pub fn with_alt(self) -> Self {
         Self { alt: true, ..self }
     }

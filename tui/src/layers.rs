@@ -1,7 +1,7 @@
 //! Overlays: pages to read or choose from, and questions.
 //!
-//! Owns: what an overlay holds and how keys move in it. May not: draw, send, or swallow what the user types —
-//! a page that an answer opened must not eat the sentence that is being written.
+//! Owns: what an overlay holds and how keys move in it. May not: draw, send, or swallow what the
+//! user types — a page that an answer opened must not eat the sentence that is being written.
 use crate::keymap::Action;
 use crate::model::BufferId;
 
@@ -84,7 +84,8 @@ impl Page {
         Self { title: title.into(), rows, scroll: 0, chosen }
     }
 
-    /// Handles an action. `page` is the number of rows that are on the screen, `idle` whether nothing is being written.
+    /// Handles an action. `page` is the number of rows that are on the screen, `idle` whether
+    /// nothing is being written.
     pub fn act(&mut self, action: Action, page: usize, idle: bool) -> Handled {
         let step = page.saturating_sub(1).max(1);
         match action {

@@ -1,8 +1,8 @@
 //! kirc-tui: the terminal UI.
 //!
-//! A state machine and a picture of it: `update` takes a key or an envelope and changes the [`model::Model`];
-//! `view` draws it. It owns the screen and nothing else. It may not reach Kafka, SQL, files or the network: all it
-//! knows comes as envelopes through a [`Handle`].
+//! A state machine and a picture of it: `update` takes a key or an envelope and changes the
+//! [`model::Model`]; `view` draws it. It owns the screen and nothing else. It may not reach Kafka,
+//! SQL, files or the network: all it knows comes as envelopes through a [`Handle`].
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -65,8 +65,9 @@ pub enum TuiError {
     Draw(String),
 }
 
-/// Runs the UI on the real terminal until the user leaves, the node goes, or `shutdown` is done (SIGTERM). It says
-/// HELLO itself. The terminal is given back in every case, a panic too, before this returns.
+/// Runs the UI on the real terminal until the user leaves, the node goes, or `shutdown` is done
+/// (SIGTERM). It says HELLO itself. The terminal is given back in every case, a panic too, before
+/// this returns.
 pub async fn run(
     handle: Handle,
     options: Options,

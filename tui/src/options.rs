@@ -14,8 +14,9 @@ use crate::when::Millis;
 pub struct Options {
     /// No colours: the theme is made of modifiers only (`NO_COLOR`).
     pub mono: bool,
-    /// It runs in a terminal of another program (tmux, screen). Such a one says that it has the focus when somebody attaches
-    /// to it, and nothing when it shows another window, unless it is told to.
+    /// It runs in a terminal of another program (tmux, screen). Such a one says that it has the
+    /// focus when somebody attaches to it, and nothing when it shows another window, unless it is
+    /// told to.
     pub inside: bool,
     /// The name of the user's profile; shown in the terminal's title unless it is `default`.
     pub profile: String,
@@ -38,7 +39,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Options as the environment has them: `NO_COLOR` (if set and not empty) and the system's time zone.
+    /// Options as the environment has them: `NO_COLOR` (if set and not empty) and the system's time
+    /// zone.
     pub fn from_env() -> Self {
         Self {
             mono: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),

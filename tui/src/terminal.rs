@@ -1,6 +1,7 @@
 //! The real terminal: entering it, and giving it back whatever happens.
 //!
-//! Owns: raw mode, alternate screen, line wrap, paste and focus reports, title, bell. May not: know what is drawn.
+//! Owns: raw mode, alternate screen, line wrap, paste and focus reports, title, bell. May not: know
+//! what is drawn.
 use std::io::{self, Write as _};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,8 +63,9 @@ impl Guard {
                 before(info);
             }));
         });
-        // With NO_COLOR set, crossterm would write empty colour sequences, which reset bold and reverse. The mono theme
-        // has no colours at all, so what crossterm writes need not be censored again.
+        // With NO_COLOR set, crossterm would write empty colour sequences, which reset bold and
+        // reverse. The mono theme has no colours at all, so what crossterm writes need not be
+        // censored again.
         force_color_output(true);
         // From here on the guard restores, also what was only half done.
         let guard = Self(());
@@ -76,11 +78,13 @@ fn take() -> io::Result<()> {
     ACTIVE.store(true, Ordering::SeqCst);
     enable_raw_mode()?;
     execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
-    // A terminal that takes more columns for an emoji than we do must not go on in the next row with it.
+    // A terminal that takes more columns for an emoji than we do must not go on in the next row
+    // with it.
     execute!(io::stdout(), DisableLineWrap)
 }
 
-/// Done once the terminal is gone: its window was closed, and no signal said so. Whoever reads it then reads nothing, for ever.
+/// Done once the terminal is gone: its window was closed, and no signal said so. Whoever reads it
+/// then reads nothing, for ever.
 pub async fn gone() {
     let mut failed = 0;
     while failed < 2 {

@@ -1,6 +1,7 @@
 //! Roles and how they look, as tables.
 //!
-//! Owns: every style. May not: be the only carrier of a meaning; the mono table has no colours at all.
+//! Owns: every style. May not: be the only carrier of a meaning; the mono table has no colours at
+//! all.
 use ratatui::style::{Color, Modifier, Style};
 
 /// What a piece of the screen is.

@@ -1,6 +1,7 @@
 //! Times as people read them.
 //!
-//! Owns: reading envelope times and writing clocks and days in the user's zone. May not: ask what time it is.
+//! Owns: reading envelope times and writing clocks and days in the user's zone. May not: ask what
+//! time it is.
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};

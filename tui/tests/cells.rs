@@ -1,5 +1,6 @@
-//! What stands on a terminal that takes other widths for a grapheme than the program does. tmux gives each half of a flag a
-//! cell of its own and a skin tone two more, and so does the terminal of this test.
+//! What stands on a terminal that takes other widths for a grapheme than the program does. tmux
+//! gives each half of a flag a cell of its own and a skin tone two more, and so does the terminal
+//! of this test.
 mod common;
 
 use std::io::{self, Write};

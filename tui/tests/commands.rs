@@ -1,4 +1,5 @@
-//! Every command as the envelope that it becomes, and the changes of a channel as the screen shows them.
+//! Every command as the envelope that it becomes, and the changes of a channel as the screen shows
+//! them.
 mod common;
 
 use common::Rig;

@@ -17,7 +17,8 @@ fn history(to: &str, list: &[Envelope], more: bool) -> Envelope {
     e
 }
 
-/// A session that comes while three messages of `#net`, after the second, and one of bob's are unread.
+/// A session that comes while three messages of `#net`, after the second, and one of bob's are
+/// unread.
 async fn come_back() -> Rig {
     let mut rig = Rig::new(80, 24);
     rig.settle().await;

@@ -212,7 +212,8 @@ async fn what_nobody_looks_at_is_not_said_to_be_read() {
     let mut rig = in_net(80, 24).await;
     rig.says(said("bob", "#net", 3, "seen")).await;
     assert_eq!(rig.heard_last("MARKREAD").params, ["id-3"]);
-    // A terminal that does not tell whether it has the focus, and nobody presses anything: it may be hidden.
+    // A terminal that does not tell whether it has the focus, and nobody presses anything: it may
+    // be hidden.
     rig.wait(61_000).await;
     rig.says(said("bob", "#net", 4, "unseen")).await;
     assert!(rig.heard().iter().all(|e| e.command != "MARKREAD"));
@@ -469,7 +470,8 @@ async fn status_says_what_is_wrong() {
     assert!(rig.shows("disk full"), "{}", rig.screen());
 }
 
-/// What is in use of budget and store is on the screen where there is room, and gives way to what matters more.
+/// What is in use of budget and store is on the screen where there is room, and gives way to what
+/// matters more.
 #[tokio::test]
 async fn the_budget_is_shown() {
     let status = |written: u64| {

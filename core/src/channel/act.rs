@@ -1,6 +1,7 @@
 //! What an author did, read from its signed envelope and written to one.
 //!
-//! It checks form and size. It checks no signature (the caller did) and no permission (`policy` does).
+//! It checks form and size. It checks no signature (the caller did) and no permission (`policy`
+//! does).
 use serde_json::Value;
 
 use super::mode::ModeKind;
@@ -10,7 +11,8 @@ use crate::identity::Card;
 use crate::ids::{ActorId, Count, MAX_SAFE_INTEGER, MsgId};
 use crate::limits;
 
-/// Something that an author did, taken from its signed envelope. Whether it is allowed is not its matter.
+/// Something that an author did, taken from its signed envelope. Whether it is allowed is not its
+/// matter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Act {
     /// Who.
@@ -27,8 +29,9 @@ pub struct Act {
     pub kind: ActKind,
 }
 
-/// How an act names the one before it by the same author: the last 32 bits of its id. Numbers alone would not do: they
-/// move up when an act is refused, and a copy with an old number could overtake one with a new number for good.
+/// How an act names the one before it by the same author: the last 32 bits of its id. Numbers alone
+/// would not do: they move up when an act is refused, and a copy with an old number could overtake
+/// one with a new number for good.
 pub fn after(id: MsgId) -> u32 {
     id.0 as u32
 }
@@ -63,7 +66,8 @@ pub enum ActKind {
         /** Why. */
         reason: String,
     },
-    /// MODE, as a list of signed letters with their parameters (nick parameters already resolved to actors).
+    /// MODE, as a list of signed letters with their parameters (nick parameters already resolved to
+    /// actors).
     Mode {
         /** The changes. */
         changes: Vec<ModeChange>,
@@ -83,7 +87,8 @@ pub enum ActKind {
         /** Who may come. */
         target: ActorId,
     },
-    /// Something that changes nothing in the channel and that every member may do (PONG, ROTATE is for operators).
+    /// Something that changes nothing in the channel and that every member may do (PONG, ROTATE is
+    /// for operators).
     Nothing {
         /** The command. */
         command: String,
@@ -96,8 +101,8 @@ impl ActKind {
         matches!(self, Self::Message | Self::Notice)
     }
 
-    /// Whether it may only stand under a key that nobody has who has left. Who comes and goes, and who may, may be known to
-    /// them; what is said may not, nor what lets people in.
+    /// Whether it may only stand under a key that nobody has who has left. Who comes and goes, and
+    /// who may, may be known to them; what is said may not, nor what lets people in.
     pub fn needs_fresh_key(&self) -> bool {
         match self {
             Self::Join { .. } | Self::Part { .. } | Self::Kick { .. } | Self::Invite { .. } => false,
@@ -122,8 +127,8 @@ impl ActKind {
         }
     }
 
-    /// Reads what was done out of an envelope. It need not be signed: what an author hands in is measured by it before it
-    /// is taken in, and what arrives is read by it.
+    /// Reads what was done out of an envelope. It need not be signed: what an author hands in is
+    /// measured by it before it is taken in, and what arrives is read by it.
     pub fn parse(envelope: &Envelope) -> Result<Self, EnvelopeError> {
         kind(envelope)
     }
@@ -137,8 +142,8 @@ impl ActKind {
         }
     }
 
-    /// Its envelope, without `from`, `to`, `id`, `ts` and `meta.n`, which the author adds before it signs;
-    /// PRIVMSG and NOTICE also without their text. [`Act::parse`] reads it back.
+    /// Its envelope, without `from`, `to`, `id`, `ts` and `meta.n`, which the author adds before it
+    /// signs; PRIVMSG and NOTICE also without their text. [`Act::parse`] reads it back.
     pub fn to_envelope(&self) -> Envelope {
         let out = Envelope::new(self.command());
         match self {
@@ -180,7 +185,8 @@ fn change_value(change: &ModeChange) -> Value {
 impl Act {
     /// Reads an act out of an author's signed envelope (the signature is checked by the caller).
     ///
-    /// A command that is not known here becomes [`ActKind::Nothing`]: it keeps its place in its author's order.
+    /// A command that is not known here becomes [`ActKind::Nothing`]: it keeps its place in its
+    /// author's order.
     pub fn parse(envelope: &Envelope) -> Result<Self, EnvelopeError> {
         let field = |name: &str, text: &Option<String>| {
             text.clone().ok_or_else(|| form(format!("{name} is missing")))

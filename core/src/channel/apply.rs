@@ -1,7 +1,7 @@
 //! What an allowed act changes in the state, and what is told of it.
 //!
-//! The only place that changes a channel. It asks no permission (`policy` did) and never fails: an act that
-//! makes no sense here changes nothing.
+//! The only place that changes a channel. It asks no permission (`policy` did) and never fails: an
+//! act that makes no sense here changes nothing.
 use super::mode::{ModeKind, parse_limit};
 use super::state::Invitation;
 use super::{Act, ActKind, ChannelState, MaskEntry, Member, ModeChange, Rank, Topic, prefix_of};

@@ -1,7 +1,9 @@
-//! A channel's state with a digest in the place of each card: what is hashed, and what a node keeps, when somebody comes or goes.
+//! A channel's state with a digest in the place of each card: what is hashed, and what a node
+//! keeps, when somebody comes or goes.
 //!
-//! A card is some 1.5 KB, and a channel has one for each member; to go through all of them at every JOIN and KICK made large
-//! channels slow. The form is part of the protocol: a change of it changes the hash in KEY records.
+//! A card is some 1.5 KB, and a channel has one for each member; to go through all of them at every
+//! JOIN and KICK made large channels slow. The form is part of the protocol: a change of it changes
+//! the hash in KEY records.
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -22,8 +24,8 @@ struct Brief<'a> {
     tls: bool,
 }
 
-/// A state, as [`ChannelState`] is written but for the cards. All fields are named below: one that is added there
-/// does not compile until it is added here.
+/// A state, as [`ChannelState`] is written but for the cards. All fields are named below: one that
+/// is added there does not compile until it is added here.
 #[derive(Serialize)]
 pub(crate) struct StateBrief<'a> {
     name: &'a ChannelName,

@@ -1,7 +1,9 @@
-//! What IRC calls a channel: members, ranks, modes, masks, topic. A reducer over author-signed acts.
+//! What IRC calls a channel: members, ranks, modes, masks, topic. A reducer over author-signed
+//! acts.
 //!
-//! One question, two askers: the leader asks before it relays, every reader asks again. It knows no keys, no log, no clock.
-//! Whoever folds the same acts in the same order holds the same state, to the byte.
+//! One question, two askers: the leader asks before it relays, every reader asks again. It knows no
+//! keys, no log, no clock. Whoever folds the same acts in the same order holds the same state, to
+//! the byte.
 //!
 //! | file | what it is for |
 //! | --- | --- |

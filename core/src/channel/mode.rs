@@ -1,6 +1,8 @@
-//! The mode letters: what each is, who may set it, what its parameter must look like; and IRC's syntax for them.
+//! The mode letters: what each is, who may set it, what its parameter must look like; and IRC's
+//! syntax for them.
 //!
-//! It knows no channel. What a mode does to an act is in `policy`, what setting it changes in `apply`.
+//! It knows no channel. What a mode does to an act is in `policy`, what setting it changes in
+//! `apply`.
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
@@ -186,10 +188,11 @@ pub struct ModeRequest {
     pub lists: Vec<char>,
 }
 
-/// Reads IRC's `+ov-b nick1 nick2 mask`. `resolve` finds the actor of a nick; an actor id stands for itself.
+/// Reads IRC's `+ov-b nick1 nick2 mask`. `resolve` finds the actor of a nick; an actor id stands
+/// for itself.
 ///
-/// Only the first argument holds letters; what is left over behind the parameters is ignored, as IRC servers do.
-/// `-k` takes a parameter if there is one, since clients send one.
+/// Only the first argument holds letters; what is left over behind the parameters is ignored, as
+/// IRC servers do. `-k` takes a parameter if there is one, since clients send one.
 pub fn parse_mode_args(
     args: &[String],
     resolve: impl Fn(&str) -> Option<ActorId>,
@@ -282,7 +285,8 @@ pub(super) fn bad_param(channel: &str, letter: char, param: &str, why: &str) -> 
     )
 }
 
-/// Changes as IRC writes them: `+ov-b` and the parameters; `nick_of` turns an actor id into what to show.
+/// Changes as IRC writes them: `+ov-b` and the parameters; `nick_of` turns an actor id into what to
+/// show.
 pub fn render_modes(
     changes: &[ModeChange],
     nick_of: impl Fn(&ActorId) -> Option<String>,

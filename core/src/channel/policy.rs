@@ -1,6 +1,8 @@
-//! Whether an act is allowed: all of a channel's permissions are asked here, by leader and readers alike.
+//! Whether an act is allowed: all of a channel's permissions are asked here, by leader and readers
+//! alike.
 //!
-//! It answers yes or with a refusal. It changes nothing, and looks at nothing but the state and the act.
+//! It answers yes or with a refusal. It changes nothing, and looks at nothing but the state and the
+//! act.
 use super::mode::{ModeKind, bad_param, param_error, setter, unknown_mode};
 use super::{Act, ActKind, ChannelState, Member, ModeChange, Rank, Refusal, prefix_of};
 use crate::identity::Card;
@@ -61,8 +63,9 @@ impl ChannelState {
         Refusal::new(num::ERR_CHANOPRIVSNEEDED, &[self.name.as_str()], text)
     }
 
-    /// The gates, in IRC's order. An invite of a half-operator or above opens `+b` and `+i`; an owner of a
-    /// registered channel comes back through all gates but those that protect what is said (`+R`, `+Z`).
+    /// The gates, in IRC's order. An invite of a half-operator or above opens `+b` and `+i`; an
+    /// owner of a registered channel comes back through all gates but those that protect what is
+    /// said (`+R`, `+Z`).
     fn can_join(&self, act: &Act, card: &Card, key: Option<&str>, registered: bool, tls: bool) -> Verdict {
         let channel = self.name.as_str();
         let nick = card.nick();
@@ -121,7 +124,8 @@ impl ChannelState {
         Refusal::new(num::ERR_NICKNAMEINUSE, &[nick], &text)
     }
 
-    /// Voice and above always may, except that `+E` lets nobody speak whose account is not registered.
+    /// Voice and above always may, except that `+E` lets nobody speak whose account is not
+    /// registered.
     fn can_speak(&self, me: &Member) -> Verdict {
         if !me.registered && self.has('E') {
             return Err(self.mute("its clients encrypt (+E), which takes a registered account"));

@@ -1,7 +1,7 @@
 //! Whether a state that somebody else handed over can be one at all: what every story leaves true.
 //!
-//! It finds states that no acts lead to and that would harm who holds them. That a state is the right one is
-//! shown by its hash in the log, not here.
+//! It finds states that no acts lead to and that would harm who holds them. That a state is the
+//! right one is shown by its hash in the log, not here.
 use std::collections::BTreeSet;
 
 use super::mode::{FLAGS, LISTS, ModeKind, param_error};

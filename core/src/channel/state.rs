@@ -1,7 +1,7 @@
 //! The replicated state of a channel and the questions that may be asked of it.
 //!
-//! It is ordered maps, integers and text only, so that its canonical JSON is the same for all who hold it.
-//! It changes nothing by itself: `apply` does.
+//! It is ordered maps, integers and text only, so that its canonical JSON is the same for all who
+//! hold it. It changes nothing by itself: `apply` does.
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -74,7 +74,8 @@ pub struct ChannelState {
     pub members: BTreeMap<ActorId, Member>,
     /// Who was in it, and the id of what it said last: an old JOIN can't be played again.
     pub gone: BTreeMap<ActorId, MsgId>,
-    /// Of who left longer ago than all of `gone` only this is remembered: none of them said anything later.
+    /// Of who left longer ago than all of `gone` only this is remembered: none of them said
+    /// anything later.
     pub(super) floor: MsgId,
     /// The modes that are on.
     pub(super) flags: BTreeSet<char>,
@@ -84,12 +85,14 @@ pub struct ChannelState {
     /// `+l`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) limit: Option<u32>,
-    /// `b`, `e` and `I`, each in the order in which they were set. A list without entries is left out.
+    /// `b`, `e` and `I`, each in the order in which they were set. A list without entries is left
+    /// out.
     pub(super) lists: BTreeMap<char, Vec<MaskEntry>>,
     /// The topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) topic: Option<Topic>,
-    /// Who was invited by somebody whose invite opens the channel, and by which act. Used up by joining.
+    /// Who was invited by somebody whose invite opens the channel, and by which act. Used up by
+    /// joining.
     pub(super) invited: BTreeMap<ActorId, Invitation>,
     /// Who owns the channel. While it is registered (`+r`), owners keep this while they are away.
     pub(super) owners: BTreeSet<ActorId>,
@@ -115,7 +118,8 @@ pub enum Order {
     Ahead,
 }
 
-/// `nick!actor@cluster` of a card: what masks are compared with. What would break a line of IRC becomes `_`.
+/// `nick!actor@cluster` of a card: what masks are compared with. What would break a line of IRC
+/// becomes `_`.
 pub fn prefix_of(card: &Card) -> String {
     let cluster: String = card
         .address()
@@ -135,7 +139,8 @@ impl ChannelState {
 
     /// A new channel: its founder is owner and operator; modes `+nt`.
     ///
-    /// The founder counts as registered and as connected over TLS: the owner of a node is both. Its count starts at 0.
+    /// The founder counts as registered and as connected over TLS: the owner of a node is both. Its
+    /// count starts at 0.
     pub fn found(name: &ChannelName, founder: &Card, id: MsgId) -> Self {
         let actor = founder.actor();
         let member = Member {
@@ -172,7 +177,8 @@ impl ChannelState {
             if act.after == Some(after(member.last)) {
                 Order::Next
             } else {
-                // It has the right number, but its author counts something before it that is not here.
+                // It has the right number, but its author counts something before it that is not
+                // here.
                 Order::Ahead
             }
         } else {
@@ -279,7 +285,8 @@ impl ChannelState {
         })
     }
 
-    /// Whether somebody could do this kind of thing if it were a member's next act; for doors that show what is possible.
+    /// Whether somebody could do this kind of thing if it were a member's next act; for doors that
+    /// show what is possible.
     pub fn allows(&self, author: ActorId, kind: ActKind) -> Result<(), Refusal> {
         self.check(&Act { author, n: Count(0), after: None, id: MsgId(u128::MAX), ts: 0, kind })
     }

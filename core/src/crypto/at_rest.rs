@@ -1,7 +1,7 @@
 //! Sealing at rest by a passphrase: Argon2id makes a key of it, AES-256-GCM seals.
 //!
-//! It is for key files. The costs stand in the file, so that they can grow; what a file asks for is bounded, so that a
-//! forged one can't eat the machine.
+//! It is for key files. The costs stand in the file, so that they can grow; what a file asks for is
+//! bounded, so that a forged one can't eat the machine.
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit};
@@ -51,7 +51,8 @@ pub(crate) fn seal_with_passphrase(
     }))
 }
 
-/// Opens what [`seal_with_passphrase`] made. [`CryptoError::Open`]: wrong passphrase, or changed bytes.
+/// Opens what [`seal_with_passphrase`] made. [`CryptoError::Open`]: wrong passphrase, or changed
+/// bytes.
 pub(crate) fn open_with_passphrase(
     sealed: &Value,
     passphrase: &str,

@@ -1,8 +1,8 @@
 //! A channel's key: Fernet, with tokens made at time 0 and read without a clock.
 //!
-//! Fernet binds nothing but the key: what a token belongs to stands in the signed envelope inside it. The initialisation
-//! vector of a token is the one thing here that comes from the system's random numbers and not from the node's own:
-//! no decision depends on it.
+//! Fernet binds nothing but the key: what a token belongs to stands in the signed envelope inside
+//! it. The initialisation vector of a token is the one thing here that comes from the system's
+//! random numbers and not from the node's own: no decision depends on it.
 
 use std::fmt;
 
@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 use super::{CryptoError, Rng};
 use crate::ids::{Epoch, KeyId, digest};
 
-/// What `decrypt` is told the time is. The crate refuses tokens from later than a minute from now; no token is.
+/// What `decrypt` is told the time is. The crate refuses tokens from later than a minute from now;
+/// no token is.
 const END_OF_TIME: u64 = u64::MAX - 60;
 
 /// A Fernet key: 32 bytes, wiped when dropped, never shown.

@@ -1,6 +1,8 @@
-//! Encryption: channel keys (Fernet), sealing to a peer (RSA-OAEP and Fernet), sealing at rest (Argon2id, AES-256-GCM).
+//! Encryption: channel keys (Fernet), sealing to a peer (RSA-OAEP and Fernet), sealing at rest
+//! (Argon2id, AES-256-GCM).
 //!
-//! It knows keys and bytes, nothing of channels or peers, and it never says why something does not open.
+//! It knows keys and bytes, nothing of channels or peers, and it never says why something does not
+//! open.
 
 mod at_rest;
 mod channel_key;
@@ -15,7 +17,8 @@ pub use sealed::{open, seal};
 /// The node's own random numbers: seeded from outside, so that a run can be repeated.
 pub type Rng = rand_chacha::ChaCha20Rng;
 
-/// Why something could not be opened. It says no more than it must: who sends us bytes learns nothing from it.
+/// Why something could not be opened. It says no more than it must: who sends us bytes learns
+/// nothing from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CryptoError {
     /// It can't be opened with this key.

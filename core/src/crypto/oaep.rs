@@ -1,7 +1,8 @@
 //! Wraps: RSA-OAEP with SHA-256 and a label.
 //!
-//! The public side is the `rsa` crate with the node's own random numbers; the private operation runs on the
-//! constant-time library (RUSTSEC-2023-0071: the `rsa` crate's does not). Who calls checks signatures first.
+//! The public side is the `rsa` crate with the node's own random numbers; the private operation
+//! runs on the constant-time library (RUSTSEC-2023-0071: the `rsa` crate's does not). Who calls
+//! checks signatures first.
 
 use std::borrow::Cow;
 
@@ -18,7 +19,8 @@ use crate::envelope::canonical_json;
 use crate::identity::{Identity, PublicKeys};
 use crate::ids::{ActorId, ChannelId, Epoch, KeyId};
 
-/// The OAEP label of a channel key's wrap: canonical JSON of channel, epoch, KeyID, sender, receiver.
+/// The OAEP label of a channel key's wrap: canonical JSON of channel, epoch, KeyID, sender,
+/// receiver.
 pub fn wrap_label(channel: &ChannelId, epoch: Epoch, kid: &KeyId, from: &ActorId, to: &ActorId) -> Vec<u8> {
     canonical_json(&json!({
         "kirc": "wrap.v1",
@@ -33,8 +35,8 @@ pub fn wrap_label(channel: &ChannelId, epoch: Epoch, kid: &KeyId, from: &ActorId
 /// Wraps a key to a peer: RSA-OAEP with SHA-256 and a label; base64url.
 pub fn wrap(key: &ChannelKey, to: &PublicKeys, label: &[u8], rng: &mut Rng) -> String {
     let padding = Oaep::new_with_label::<rsa::sha2::Sha256, _>(label_text(label));
-    // `PublicKeys` holds only keys that parse, and 32 bytes fit into the smallest. Were it otherwise,
-    // the wrap would be one that nobody can open.
+    // `PublicKeys` holds only keys that parse, and 32 bytes fit into the smallest. Were it
+    // otherwise, the wrap would be one that nobody can open.
     RsaPublicKey::from_public_key_der(to.rsa_der())
         .and_then(|rsa| {
             rsa.encrypt(rng, padding, key.expose()).map_err(|_| rsa::pkcs8::spki::Error::KeyMalformed)
@@ -55,7 +57,8 @@ pub fn unwrap(ct: &str, me: &Identity, label: &[u8]) -> Result<ChannelKey, Crypt
     Ok(ChannelKey::from_bytes(bytes))
 }
 
-/// The `rsa` crate takes labels as text only. Ours are; any other bytes are written as base64 behind a NUL.
+/// The `rsa` crate takes labels as text only. Ours are; any other bytes are written as base64
+/// behind a NUL.
 fn label_text(label: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(label) {
         Ok(text) => Cow::Borrowed(text),

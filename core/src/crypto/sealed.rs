@@ -9,7 +9,8 @@ use crate::identity::{Identity, PublicKeys};
 
 const ALG: &str = "rsa-oaep-sha256+fernet";
 
-/// Seals bytes to a peer who shares no key yet: a fresh Fernet key by OAEP, the bytes by Fernet. JSON object `{alg,key,ct}` as value.
+/// Seals bytes to a peer who shares no key yet: a fresh Fernet key by OAEP, the bytes by Fernet.
+/// JSON object `{alg,key,ct}` as value.
 pub fn seal(plain: &[u8], to: &PublicKeys, label: &[u8], rng: &mut Rng) -> Value {
     let key = ChannelKey::generate(rng);
     json!({

@@ -1,8 +1,8 @@
 //! The canonical form, RFC 8785 (JCS): the bytes that are signed and hashed.
 //!
-//! It writes; it never reads bytes and knows no keys. Strings, order and structure are written here, in one pass and
-//! without a copy of the values; what is not a safe integer is left to `serde_json_canonicalizer`, against which the
-//! tests also compare the whole.
+//! It writes; it never reads bytes and knows no keys. Strings, order and structure are written
+//! here, in one pass and without a copy of the values; what is not a safe integer is left to
+//! `serde_json_canonicalizer`, against which the tests also compare the whole.
 
 use std::cmp::Ordering;
 use std::io::Write;
@@ -21,7 +21,8 @@ impl Envelope {
     }
 }
 
-/// The canonical form (RFC 8785) of any value: for labels, cards and whatever else is hashed or signed.
+/// The canonical form (RFC 8785) of any value: for labels, cards and whatever else is hashed or
+/// signed.
 pub fn canonical_json(value: &Value) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     write_value(&mut out, value);
@@ -141,8 +142,8 @@ fn write_map(out: &mut Vec<u8>, map: &Map<String, Value>, skip: Option<&str>) {
         out.push(b':');
         write_value(out, value);
     };
-    // serde_json keeps maps in the order of UTF-8, or of insertion if some crate asks it to; JCS wants that of UTF-16.
-    // For nearly all maps the first is the last already.
+    // serde_json keeps maps in the order of UTF-8, or of insertion if some crate asks it to; JCS
+    // wants that of UTF-16. For nearly all maps the first is the last already.
     if map.keys().zip(map.keys().skip(1)).all(|(a, b)| utf16_order(a, b) == Ordering::Less) {
         for (key, value) in map {
             entry(key, value);

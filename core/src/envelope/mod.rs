@@ -1,7 +1,8 @@
 //! The one message format: fields, limits, canonical form (RFC 8785) and signature.
 //!
 //! It knows nothing of what a command means. The parts: `read` takes bytes in and checks them,
-//! `canonical` writes the one form that is signed and hashed, `sign` signs and checks, `time` writes and reads `ts`.
+//! `canonical` writes the one form that is signed and hashed, `sign` signs and checks, `time`
+//! writes and reads `ts`.
 
 mod canonical;
 mod read;

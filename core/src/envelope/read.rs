@@ -1,7 +1,8 @@
 //! Bytes become envelopes here, and only if they are what they must be.
 //!
-//! Two doors: [`Envelope::from_json`] for what a session hands in (any JSON form, strict limits, sentences for the user)
-//! and [`Envelope::from_canonical`] for records (one form to the byte). It checks no signature and knows no command.
+//! Two doors: [`Envelope::from_json`] for what a session hands in (any JSON form, strict limits,
+//! sentences for the user) and [`Envelope::from_canonical`] for records (one form to the byte). It
+//! checks no signature and knows no command.
 
 use std::fmt;
 
@@ -17,8 +18,9 @@ use crate::limits;
 const COMMAND: usize = 32;
 
 impl Envelope {
-    /// Reads an envelope that a session handed in: any JSON form, checked against the limits. A key that stands twice
-    /// and a number that could not be signed are refused here, where the user can still be told.
+    /// Reads an envelope that a session handed in: any JSON form, checked against the limits. A key
+    /// that stands twice and a number that could not be signed are refused here, where the user can
+    /// still be told.
     pub fn from_json(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         limit("the envelope", bytes.len(), limits::ENVELOPE)?;
         let Strict(value) = serde_json::from_slice(bytes).map_err(|e| EnvelopeError::Form(e.to_string()))?;
@@ -36,8 +38,8 @@ impl Envelope {
         self.check_limits()
     }
 
-    /// Reads a record that came over a mailbox: at most [`crate::limits::RECORD`] bytes, canonical to the byte, no floats
-    /// and no integers above 2^53-1 anywhere.
+    /// Reads a record that came over a mailbox: at most [`crate::limits::RECORD`] bytes, canonical
+    /// to the byte, no floats and no integers above 2^53-1 anywhere.
     pub fn from_canonical(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         Self::canonical_within(bytes, limits::RECORD)
     }

@@ -1,6 +1,7 @@
 //! Signatures: Ed25519 over a domain prefix and the canonical form without `meta.sig`.
 //!
-//! It decides whether a signature holds under a key that the caller names. It never takes a key out of the envelope.
+//! It decides whether a signature holds under a key that the caller names. It never takes a key out
+//! of the envelope.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
@@ -31,8 +32,9 @@ impl Domain {
 }
 
 impl Envelope {
-    /// Signs: sets `meta.alg` and `meta.sig` (base64url, no padding) over domain prefix and canonical form without `meta.sig`.
-    /// A signature over a number that JCS would fold is made, but nobody accepts it.
+    /// Signs: sets `meta.alg` and `meta.sig` (base64url, no padding) over domain prefix and
+    /// canonical form without `meta.sig`. A signature over a number that JCS would fold is made,
+    /// but nobody accepts it.
     #[must_use]
     pub fn sign(mut self, domain: Domain, key: &Identity) -> Self {
         self.meta.insert("alg".to_owned(), ALG.into());
@@ -41,7 +43,8 @@ impl Envelope {
         self
     }
 
-    /// Checks the signature strictly (`verify_strict`), and that no number is one that JCS would fold.
+    /// Checks the signature strictly (`verify_strict`), and that no number is one that JCS would
+    /// fold.
     pub fn verify(&self, domain: Domain, key: &PublicKeys) -> Result<(), EnvelopeError> {
         let Some(Value::String(sig)) = self.meta.get("sig") else {
             return Err(EnvelopeError::Unsigned);
@@ -75,7 +78,8 @@ impl Envelope {
     }
 }
 
-/// In the simulation every member of a channel checks the same signatures in one thread: each is computed once.
+/// In the simulation every member of a channel checks the same signatures in one thread: each is
+/// computed once.
 #[cfg(feature = "mutants")]
 mod memo {
     use std::cell::RefCell;

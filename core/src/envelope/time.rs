@@ -20,7 +20,8 @@ pub fn format_ts(millis: u64) -> String {
     )
 }
 
-/// Reads what [`format_ts`] writes, and nothing else: no other zone, no leap second, no other number of digits.
+/// Reads what [`format_ts`] writes, and nothing else: no other zone, no leap second, no other
+/// number of digits.
 pub fn parse_ts(text: &str) -> Option<u64> {
     let bytes = text.as_bytes();
     if bytes.len() != 24 {
@@ -46,7 +47,8 @@ pub fn parse_ts(text: &str) -> Option<u64> {
     Some(days * DAY + hour * 3_600_000 + minute * 60_000 + second * 1000 + number(20, 23)?)
 }
 
-/// Year, month and day of a number of days since 1970-01-01, by 400-year cycles that begin on 1 March.
+/// Year, month and day of a number of days since 1970-01-01, by 400-year cycles that begin on 1
+/// March.
 fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);

@@ -1,6 +1,7 @@
 //! Cards: what others may know of an identity, signed by it.
 //!
-//! A [`Card`] that exists was checked. Whether its keys are those that one trusts is the directory's matter.
+//! A [`Card`] that exists was checked. Whether its keys are those that one trusts is the
+//! directory's matter.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
@@ -67,8 +68,9 @@ struct Body {
 }
 
 impl Card {
-    /// Makes and signs a card (`command` is `CARD`). `rev` grows with each change (milliseconds since 1970 will do).
-    /// A profile that is too large or holds a float makes a card that nobody takes, [`Card::parse`] included.
+    /// Makes and signs a card (`command` is `CARD`). `rev` grows with each change (milliseconds
+    /// since 1970 will do). A profile that is too large or holds a float makes a card that nobody
+    /// takes, [`Card::parse`] included.
     pub fn create(
         me: &Identity,
         nick: &Nick,
@@ -99,7 +101,8 @@ impl Card {
         }
     }
 
-    /// Reads and checks a card: its form, limits, that the actor id belongs to its key, its signature.
+    /// Reads and checks a card: its form, limits, that the actor id belongs to its key, its
+    /// signature.
     pub fn parse(envelope: &Envelope) -> Result<Self, IdentityError> {
         if envelope.command != "CARD" {
             return form("this is not a card");

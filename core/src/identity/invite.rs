@@ -1,7 +1,7 @@
 //! Invites: how to reach a grid, signed by the inviter and sealed to one invitee.
 //!
-//! They travel out of band as text. This file makes and opens them; that each works only once is the node's matter:
-//! the invitee remembers the id, the inviter the secret.
+//! They travel out of band as text. This file makes and opens them; that each works only once is
+//! the node's matter: the invitee remembers the id, the inviter the secret.
 
 use std::fmt;
 
@@ -18,7 +18,8 @@ use crate::envelope::{Domain, Envelope, canonical_json, format_ts, parse_ts, saf
 use crate::ids::{ActorId, Millis, MsgId};
 use crate::limits;
 
-/// An invite as its maker keeps it: the text goes out, id and secret are remembered until it is used or expires.
+/// An invite as its maker keeps it: the text goes out, id and secret are remembered until it is
+/// used or expires.
 #[derive(Debug)]
 pub struct Invite {
     /// Its id.
@@ -48,7 +49,8 @@ pub struct OpenedInvite {
     pub id: MsgId,
 }
 
-/// The one-time secret of an invite: wiped when dropped, never shown by `Debug`, compared in constant time.
+/// The one-time secret of an invite: wiped when dropped, never shown by `Debug`, compared in
+/// constant time.
 #[derive(Clone)]
 pub struct InviteSecret(Zeroizing<[u8; 32]>);
 
@@ -89,8 +91,8 @@ struct Body {
 }
 
 impl Invite {
-    /// Makes an invite for one invitee. `grid` says how to reach the grid; it is opaque here, but it is signed, so its
-    /// numbers are integers of at most 2^53-1.
+    /// Makes an invite for one invitee. `grid` says how to reach the grid; it is opaque here, but
+    /// it is signed, so its numbers are integers of at most 2^53-1.
     pub fn create(
         me: &Identity,
         card: &Card,

@@ -1,7 +1,7 @@
 //! The key file: an identity's private keys as JSON, sealed by a passphrase if the user gives one.
 //!
-//! It makes and reads bytes; files and their modes are the caller's. Private keys are read without a copy that would
-//! stay behind in memory.
+//! It makes and reads bytes; files and their modes are the caller's. Private keys are read without
+//! a copy that would stay behind in memory.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
@@ -37,7 +37,8 @@ struct KeyFile<'a> {
 }
 
 impl Identity {
-    /// The bytes of the key file: JSON; sealed by a passphrase if one is given (Argon2id, AES-256-GCM). The store's key is in it too.
+    /// The bytes of the key file: JSON; sealed by a passphrase if one is given (Argon2id,
+    /// AES-256-GCM). The store's key is in it too.
     ///
     /// # Panics
     /// If there is no memory for Argon2 (64 MiB): a key file that holds no key would be worse.
@@ -49,7 +50,8 @@ impl Identity {
         };
         let rsa = Zeroizing::new(B64.encode(&*parts.rsa_pkcs8));
         let store = Zeroizing::new(B64.encode(parts.store.expose()));
-        // One formatted string of the right size, so that no part of it is left behind by a growing buffer.
+        // One formatted string of the right size, so that no part of it is left behind by a growing
+        // buffer.
         let mut plain = Zeroizing::new(Vec::with_capacity(128 + ed25519.len() + rsa.len() + store.len()));
         for piece in [
             "{\"kirc\":\"identity\",\"v\":1,\n\"ed25519\":\"",

@@ -1,7 +1,8 @@
-//! The keys themselves: Ed25519 signs, RSA unwraps, a key of the profile's own seals what goes to the store.
+//! The keys themselves: Ed25519 signs, RSA unwraps, a key of the profile's own seals what goes to
+//! the store.
 //!
-//! Private keys leave this file in one way only: `private_parts`, for the key file. Weak and odd public keys do not
-//! get past [`PublicKeys::from_parts`].
+//! Private keys leave this file in one way only: `private_parts`, for the key file. Weak and odd
+//! public keys do not get past [`PublicKeys::from_parts`].
 
 use std::fmt;
 
@@ -30,16 +31,19 @@ pub struct PublicKeys {
 }
 
 impl PublicKeys {
-    /// Takes an Ed25519 key and an RSA key (SubjectPublicKeyInfo, DER), unless one of them is weak or of an odd make.
+    /// Takes an Ed25519 key and an RSA key (SubjectPublicKeyInfo, DER), unless one of them is weak
+    /// or of an odd make.
     pub fn from_parts(ed25519: [u8; 32], rsa_der: Vec<u8>) -> Result<Self, IdentityError> {
         let Ok(verifying) = VerifyingKey::from_bytes(&ed25519) else {
             return form("the Ed25519 key is not a point of the curve");
         };
-        // A key of small order: signatures of anything would hold under it. And one point has one form.
+        // A key of small order: signatures of anything would hold under it. And one point has one
+        // form.
         if verifying.is_weak() || verifying.to_edwards().compress().to_bytes() != ed25519 {
             return form("the Ed25519 key is a weak one");
         }
-        // The parser refuses even moduli, even exponents and those above 2^33, and anything above 4096 bits.
+        // The parser refuses even moduli, even exponents and those above 2^33, and anything above
+        // 4096 bits.
         let Ok(rsa) = RsaPublicKey::from_public_key_der(&rsa_der) else {
             return form("the RSA key is not one that can be used");
         };
@@ -81,7 +85,8 @@ impl fmt::Debug for PublicKeys {
     }
 }
 
-/// The private side of an identity. Neither `Clone` nor `Serialize`; its `Debug` shows the actor id only.
+/// The private side of an identity. Neither `Clone` nor `Serialize`; its `Debug` shows the actor id
+/// only.
 pub struct Identity {
     public: PublicKeys,
     signing: SigningKey,
@@ -101,7 +106,8 @@ pub(super) struct PrivateParts {
 }
 
 impl Identity {
-    /// Makes keys: Ed25519, and RSA of `rsa_bits` (2048 or 3072). Any other number is taken as the nearer of the two.
+    /// Makes keys: Ed25519, and RSA of `rsa_bits` (2048 or 3072). Any other number is taken as the
+    /// nearer of the two.
     ///
     /// # Panics
     /// Never, as long as the library makes keys that it can read again.
@@ -138,7 +144,8 @@ impl Identity {
         Ok(Self { public, signing, rsa_pkcs8, unwrap, store })
     }
 
-    /// Somebody else with the same RSA key: making one takes too long where thousands of people are needed.
+    /// Somebody else with the same RSA key: making one takes too long where thousands of people are
+    /// needed.
     #[cfg(test)]
     pub(crate) fn somebody_else(&self, number: u64) -> Self {
         let mut ed25519 = Zeroizing::new([7; 32]);
@@ -173,8 +180,8 @@ impl Identity {
         &self.unwrap
     }
 
-    /// Encrypts what goes to the store, under the profile's own key. A Fernet token, whose initialisation vector
-    /// comes from the system (see [`ChannelKey::encrypt`]).
+    /// Encrypts what goes to the store, under the profile's own key. A Fernet token, whose
+    /// initialisation vector comes from the system (see [`ChannelKey::encrypt`]).
     pub fn seal_local(&self, plain: &[u8]) -> Vec<u8> {
         self.store.encrypt(plain).into_bytes()
     }

@@ -1,6 +1,7 @@
 //! Who one is: keys, cards, fingerprints, safety numbers, invites.
 //!
-//! It holds private keys and never lets them into a log, an error or JSON. It knows nothing of channels.
+//! It holds private keys and never lets them into a log, an error or JSON. It knows nothing of
+//! channels.
 
 mod armour;
 mod card;

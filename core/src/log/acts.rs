@@ -1,5 +1,5 @@
-//! Members' acts as they travel: encrypted, on the way to the leader (SEND), in the log one by one (LOG) or several in
-//! one record (BATCH).
+//! Members' acts as they travel: encrypted, on the way to the leader (SEND), in the log one by one
+//! (LOG) or several in one record (BATCH).
 //!
 //! This file knows their form. What is inside, and whether it counts, is not its matter.
 

@@ -1,6 +1,7 @@
 //! The fold over a log: who leads, which record counts, what it did.
 //!
-//! Every member runs the same function over the same records. It reads the record's own log time and nothing else.
+//! Every member runs the same function over the same records. It reads the record's own log time
+//! and nothing else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,8 +21,8 @@ use crate::node::Config;
 
 /// How often one member's challenges count, ms of the log's time.
 const CHALLENGE_EVERY: Millis = 10_000;
-/// Each life of a log has this many sequence numbers of its own, and so many epochs: none ever means two records, also where
-/// the log went on from less than somebody has.
+/// Each life of a log has this many sequence numbers of its own, and so many epochs: none ever
+/// means two records, also where the log went on from less than somebody has.
 const LIFE: u64 = 1 << 32;
 const EPOCHS: u64 = 1 << 24;
 
@@ -74,7 +75,8 @@ pub struct Fold {
 pub enum Verdict {
     /// It does not count: stale, repeated, premature, a stranger's.
     Void(&'static str),
-    /// It stands in its place and the leader signed it, but no honest leader would have: it does not count either.
+    /// It stands in its place and the leader signed it, but no honest leader would have: it does
+    /// not count either.
     Forged(&'static str),
     /// The key of its epoch is not here: ask for it, and try the record again.
     Stall,
@@ -124,7 +126,8 @@ pub struct Judge<'a> {
     pub trusted: Option<Vec<Arc<Opened>>>,
     /// What an act holds that is this node's own work; somebody else gave it its place.
     pub sent: &'a dyn Fn(&SealedAct) -> Option<Arc<Opened>>,
-    /// The log has begun anew, and nothing of it has counted yet: what counts first is a claim that says what it stands on.
+    /// The log has begun anew, and nothing of it has counted yet: what counts first is a claim that
+    /// says what it stands on.
     pub anew: bool,
 }
 
@@ -149,8 +152,8 @@ impl Fold {
         }
     }
 
-    /// The hash of everything that members must agree on, as KEY records carry it. Times are left out: whoever
-    /// signs can't know them yet.
+    /// The hash of everything that members must agree on, as KEY records carry it. Times are left
+    /// out: whoever signs can't know them yet.
     pub fn state_hash(&self, state: &ChannelState) -> Hash {
         let state = serde_json_canonicalizer::to_vec(&state.brief()).unwrap_or_default();
         Hash::of("kirc.v1.state", &[&self.channel.0, &self.claim.0, &self.term.0.to_be_bytes(), &state])
@@ -187,7 +190,8 @@ impl Fold {
                 None => Verdict::Void("of no known form"),
             },
         };
-        // What stands in a new log before it begins is later than all that is still to come of the old one, from the others.
+        // What stands in a new log before it begins is later than all that is still to come of the
+        // old one, from the others.
         let early = judge.anew && verdict != Verdict::Claimed;
         if verdict != Verdict::Stall && !early {
             self.time = time;
@@ -264,8 +268,8 @@ impl Fold {
         Verdict::Challenged(from)
     }
 
-    /// Without this a KEY record alone would end what can be said: nobody could tell a key that everybody has from one that
-    /// nobody was given.
+    /// Without this a KEY record alone would end what can be said: nobody could tell a key that
+    /// everybody has from one that nobody was given.
     fn held(
         &mut self,
         state: &ChannelState,
@@ -297,7 +301,8 @@ impl Fold {
         self.use_of.newest()
     }
 
-    /// The same, if nobody has it who has left: only then anything but comings and goings may stand under it.
+    /// The same, if nobody has it who has left: only then anything but comings and goings may stand
+    /// under it.
     pub fn fresh_key(&self) -> Option<(Epoch, KeyId)> {
         self.usable_key().filter(|key| self.use_of.is_fresh(*key))
     }
@@ -377,7 +382,8 @@ impl Fold {
         if !matches!(verdict, Verdict::Stall | Verdict::Forged(_) | Verdict::Void(_)) {
             self.seq = at.last();
             self.head = judge.hash;
-            // Who gives nobody the key that it has announced does not lead, whatever else it appends.
+            // Who gives nobody the key that it has announced does not lead, whatever else it
+            // appends.
             if answers || self.fresh_key().is_some() {
                 self.challenge = None;
             }
@@ -402,8 +408,9 @@ impl Fold {
                 Err(verdict) => return verdict,
             }
         }
-        // Nothing in a batch changes what another act in it may do or whose it is, so they could be opened first; and what was
-        // taken in of one that turns out to be no good is a count, which is put back.
+        // Nothing in a batch changes what another act in it may do or whose it is, so they could be
+        // opened first; and what was taken in of one that turns out to be no good is a count, which
+        // is put back.
         if opened.len() > 1 && !opened.iter().all(|o| o.act.kind.is_said()) {
             return Verdict::Forged("a change of the channel among what people say");
         }

@@ -1,4 +1,5 @@
-//! Which keys may be used: a new one once a member other than the leader has it, the one before only if the leader says so.
+//! Which keys may be used: a new one once a member other than the leader has it, the one before
+//! only if the leader says so.
 //!
 //! It reads what stands in the clear, so those who lack a key know it as well.
 
@@ -16,9 +17,11 @@ pub struct KeyUse {
     current: Option<Key>,
     /// The key that the last KEY record names.
     last: Option<Key>,
-    /// Since that record nobody has said that it has its key, nor the leader that the one before is used on.
+    /// Since that record nobody has said that it has its key, nor the leader that the one before is
+    /// used on.
     handing: bool,
-    /// Who has shown that it has the last one: a member other than the leader, or the leader where nobody else is in.
+    /// Who has shown that it has the last one: a member other than the leader, or the leader where
+    /// nobody else is in.
     held: Option<ActorId>,
     /// Before the last KEY somebody left who has the current one.
     left_before: bool,
@@ -54,7 +57,8 @@ impl KeyUse {
         self.held
     }
 
-    /// Whether the last key is being handed out, and nothing may be put under any until that is settled.
+    /// Whether the last key is being handed out, and nothing may be put under any until that is
+    /// settled.
     pub fn is_handing(&self) -> bool {
         self.handing
     }
@@ -102,7 +106,8 @@ impl KeyUse {
         (self.current, self.handing, self.left_before) = (key, false, false);
     }
 
-    /// The log has begun anew: the last key is one of the log before, and what was current stays so.
+    /// The log has begun anew: the last key is one of the log before, and what was current stays
+    /// so.
     pub(super) fn anew(&mut self) {
         (self.last, self.held, self.handing) = (None, None, false);
     }

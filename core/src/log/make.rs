@@ -97,7 +97,8 @@ impl LogRecord {
         Envelope::new("LATE").field("records", Value::Array(records))
     }
 
-    /// The bytes of relayed acts, which are of one epoch: a LOG record for one, a BATCH for several.
+    /// The bytes of relayed acts, which are of one epoch: a LOG record for one, a BATCH for
+    /// several.
     pub fn acts(
         me: &Identity,
         name: &ChannelName,

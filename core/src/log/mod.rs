@@ -1,7 +1,7 @@
 //! The log of a channel: its records, and the fold that says who leads and what counts.
 //!
-//! Readers are the fence: whether a record counts depends on it and on what stands before it, on nothing else.
-//! This room appends nothing and asks no clock.
+//! Readers are the fence: whether a record counts depends on it and on what stands before it, on
+//! nothing else. This room appends nothing and asks no clock.
 
 mod acts;
 mod fold;

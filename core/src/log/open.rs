@@ -30,14 +30,15 @@ pub struct Acted {
     pub seq: Seq,
 }
 
-/// The bytes of a signed act that are encrypted. Author and id stand in the routing header, so they are left out here
-/// (a fifth of a short message's record); the reader puts them back before it checks the signature over them.
+/// The bytes of a signed act that are encrypted. Author and id stand in the routing header, so they
+/// are left out here (a fifth of a short message's record); the reader puts them back before it
+/// checks the signature over them.
 pub fn act_plaintext(signed: &Envelope) -> Vec<u8> {
     Envelope { from: None, id: None, ..signed.clone() }.to_canonical()
 }
 
-/// Reads and checks what an author signed: canonical, of this channel, as the routing header says, by a member's
-/// key (or, for JOIN, by the key of the card in it).
+/// Reads and checks what an author signed: canonical, of this channel, as the routing header says,
+/// by a member's key (or, for JOIN, by the key of the card in it).
 pub(crate) fn open_act(
     plain: &[u8],
     sealed: &SealedAct,
@@ -64,7 +65,8 @@ pub(crate) fn open_act(
     Ok(Opened { act, envelope })
 }
 
-/// Why a member's act can't be read, if it is what that member signed. Whoever relays says so: its author waits.
+/// Why a member's act can't be read, if it is what that member signed. Whoever relays says so: its
+/// author waits.
 pub(crate) fn unreadable(plain: &[u8], sealed: &SealedAct, state: &ChannelState) -> Option<EnvelopeError> {
     let mut envelope = Envelope::from_canonical(plain).ok()?;
     envelope.from = Some(sealed.from.to_string());

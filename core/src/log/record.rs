@@ -1,7 +1,8 @@
 //! The records of a channel's log and of its way there, as bytes and as types.
 //!
-//! In the clear stand CLAIM, CHALLENGE, KEY, HELD, KEEP and RESIGN; LOG and BATCH carry members' signed acts, encrypted (`acts`). This file
-//! reads them (`make` writes them) and knows their form, not whether they count.
+//! In the clear stand CLAIM, CHALLENGE, KEY, HELD, KEEP and RESIGN; LOG and BATCH carry members'
+//! signed acts, encrypted (`acts`). This file reads them (`make` writes them) and knows their form,
+//! not whether they count.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
@@ -200,7 +201,8 @@ pub fn life_of(incarnation: &str) -> Hash {
 }
 
 impl LogRecord {
-    /// Whether it is a claim that begins another life of the log than this one: it was meant for one that is lost.
+    /// Whether it is a claim that begins another life of the log than this one: it was meant for
+    /// one that is lost.
     pub fn begins_other(&self, incarnation: Option<&str>) -> bool {
         match self {
             Self::Claim { anew: Some(_), life: Some(life), .. } => {

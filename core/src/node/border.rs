@@ -1,13 +1,16 @@
-//! The border at which others' words become events of a session: what may pass, by command, name and type.
+//! The border at which others' words become events of a session: what may pass, by command, name
+//! and type.
 //!
-//! What the node itself says (`label`, `state`, `reattached`, `closing`, ALARM, STATUS …) is not made from others' words: a name
-//! that is not in this list does not pass, whoever signed it. A session hands in by the same list.
+//! What the node itself says (`label`, `state`, `reattached`, `closing`, ALARM, STATUS …) is not
+//! made from others' words: a name that is not in this list does not pass, whoever signed it. A
+//! session hands in by the same list.
 
 use serde_json::{Map, Value};
 
 use crate::envelope::{Envelope, EnvelopeError};
 
-/// How the names begin of fields that are a client's own, as IRC's client-only tags (IRCv3 message-tags).
+/// How the names begin of fields that are a client's own, as IRC's client-only tags (IRCv3
+/// message-tags).
 const CLIENT_ONLY: char = '+';
 /// Bytes of a name of these, and of a value.
 const NAME: usize = 64;
@@ -35,7 +38,8 @@ pub(crate) fn user_meta(e: &Envelope) -> Map<String, Value> {
     e.meta.iter().filter(|(k, v)| passes(k, v)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
-/// What a session put into `meta` that would be lost in silence: neither what passes nor a field of docs/session.md.
+/// What a session put into `meta` that would be lost in silence: neither what passes nor a field of
+/// docs/session.md.
 pub(crate) fn strange_meta(e: &Envelope) -> Option<EnvelopeError> {
     const OURS: [&str; 25] = [
         "label", "ch", "n", "after", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state", "self",

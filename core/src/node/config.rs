@@ -9,7 +9,8 @@ use crate::names::Nick;
 pub struct Home {
     /// The cluster's id.
     pub cluster: String,
-    /// The topic that holds the channels' logs; with [`CHANNEL`] in it, a template: each channel has a topic of its own.
+    /// The topic that holds the channels' logs; with [`CHANNEL`] in it, a template: each channel
+    /// has a topic of its own.
     pub log: String,
     /// How many partitions each topic has.
     pub partitions: u32,
@@ -26,9 +27,10 @@ impl Home {
         self.log.contains(CHANNEL)
     }
 
-    /// The topic of a channel's log. In a template the channel stands as a hash of its folded name: 160 bits in base32. So
-    /// any name gives one that a service takes, two channels never meet in one topic, whoever knows the name comes to the
-    /// same topic from whatever cluster, and who may only list topics learns no names.
+    /// The topic of a channel's log. In a template the channel stands as a hash of its folded name:
+    /// 160 bits in base32. So any name gives one that a service takes, two channels never meet in
+    /// one topic, whoever knows the name comes to the same topic from whatever cluster, and who may
+    /// only list topics learns no names.
     pub fn log_of(&self, wire: &str) -> String {
         if !self.has_topic_each() {
             return self.log.clone();
@@ -58,7 +60,8 @@ pub struct Config {
     pub address: Address,
     /// The grid.
     pub home: Home,
-    /// How members of a channel reach one's own mailbox from other clusters; none where all share one.
+    /// How members of a channel reach one's own mailbox from other clusters; none where all share
+    /// one.
     pub peer_way: Option<serde_json::Value>,
     /// Whether peers learn that their direct messages were read.
     pub read_receipts: bool,
@@ -78,7 +81,8 @@ pub struct Config {
     pub clock_skew: Millis,
     /// Own messages on their way to one leader at once.
     pub window: usize,
-    /// Records of a leader on their way into a log: while so many are, what people say is gathered for the next.
+    /// Records of a leader on their way into a log: while so many are, what people say is gathered
+    /// for the next.
     pub on_the_way: usize,
     /// A deliberately broken rule, for the simulation.
     #[cfg(feature = "mutants")]
@@ -113,11 +117,13 @@ pub enum Mutant {
     PositionFirst,
     /// The chain is not checked (promise 3/4: a leader may leave out or reorder).
     IgnoreChain,
-    /// A claim counts without an unanswered challenge (needless voids, promise 1 holds; liveness suffers).
+    /// A claim counts without an unanswered challenge (needless voids, promise 1 holds; liveness
+    /// suffers).
     ClaimAtWill,
     /// A leader keeps to itself what it says, though others are there (promise 1).
     KeepToOneself,
-    /// How other clusters are reached is learnt from invites only, not from members (promise 2: what is said waits).
+    /// How other clusters are reached is learnt from invites only, not from members (promise 2:
+    /// what is said waits).
     DoubtWays,
 }
 

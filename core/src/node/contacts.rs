@@ -87,8 +87,9 @@ impl Contacts {
             .unwrap_or_else(|| actor.to_string().chars().take(12).collect())
     }
 
-    /// Who is meant by a nick or an actor id: the contact whose keys were compared, else another contact, else somebody met;
-    /// of several the one who is here. A key that is held back is nobody as long as somebody else has the name.
+    /// Who is meant by a nick or an actor id: the contact whose keys were compared, else another
+    /// contact, else somebody met; of several the one who is here. A key that is held back is
+    /// nobody as long as somebody else has the name.
     pub fn named(&self, name: &str, here: impl Fn(&ActorId) -> bool) -> Named {
         if let Ok(actor) = ActorId::parse(name) {
             return self.card(&actor).map_or(Named::Nobody, |card| Named::One(card.actor()));
@@ -116,14 +117,14 @@ impl Contacts {
         }
     }
 
-    /// The nick under which somebody else is known better, if it is somebody's own or looks the same: what it says is
-    /// marked.
+    /// The nick under which somebody else is known better, if it is somebody's own or looks the
+    /// same: what it says is marked.
     pub fn namesake_of(&self, actor: &ActorId) -> Option<&Nick> {
         self.namesakes.get(actor)
     }
 
-    /// Looks again whose nick is that of a contact, or may be taken for it. Of people of whom nobody is a contact, and
-    /// whose nicks only look the same, all are marked.
+    /// Looks again whose nick is that of a contact, or may be taken for it. Of people of whom
+    /// nobody is a contact, and whose nicks only look the same, all are marked.
     fn mark_namesakes(&mut self, card: &Card) {
         let nick = card.nick();
         let best = self.list.values().filter(|c| c.card.nick().looks_like(nick) && c.trust != Trust::Held);

@@ -26,7 +26,8 @@ use crate::port::{
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Session {
     pub caps: Vec<String>,
-    /// How many of this session's messages are not settled, and the label of a FLUSH that waits for them.
+    /// How many of this session's messages are not settled, and the label of a FLUSH that waits for
+    /// them.
     pub unsettled: u64,
     pub flush: Option<Origin>,
 }
@@ -88,7 +89,8 @@ pub(crate) struct Ctx {
     pub contacts: Contacts,
     pub grids: super::grids::Grids,
     pub refused: super::refused::Refused,
-    /// What was said behind a JOIN that has been answered now: it is done at the end of this input, in order.
+    /// What was said behind a JOIN that has been answered now: it is done at the end of this input,
+    /// in order.
     pub after_join: Vec<(Origin, Envelope)>,
     /// Whose presence was asked for last.
     pub looked_at: Option<ActorId>,
@@ -126,8 +128,8 @@ impl Ctx {
         self.last_id
     }
 
-    /// Keeps how far our ids are: others remember them, so they must grow beyond after a crash too, also when the clock
-    /// has stepped back.
+    /// Keeps how far our ids are: others remember them, so they must grow beyond after a crash too,
+    /// also when the clock has stepped back.
     pub fn keep_last_id(&mut self) {
         if self.last_id > self.kept_id {
             self.kept_id = self.last_id;
@@ -186,8 +188,9 @@ impl Ctx {
         ticket
     }
 
-    /// Appends an act, which may go before what the store keeps of it. If that is lost, the log tells who it was from, and what
-    /// the author says next in its place is refused as a repeat and stamped anew.
+    /// Appends an act, which may go before what the store keeps of it. If that is lost, the log
+    /// tells who it was from, and what the author says next in its place is refused as a repeat and
+    /// stamped anew.
     pub fn append_early(&mut self, topic: Topic, key: &[u8], value: Vec<u8>, waiting: Waiting) -> Ticket {
         let ticket = self.ticket(waiting);
         self.out.push(Effect::Append { ticket, topic, key: key.to_vec(), value, early: true });
@@ -261,7 +264,8 @@ impl Ctx {
         self.store(StoreOp::Put { table, key: key.into(), value });
     }
 
-    /// Reads a partition from an offset on, unless a reader that is already there will pass it anyway.
+    /// Reads a partition from an offset on, unless a reader that is already there will pass it
+    /// anyway.
     pub fn read_from(&mut self, topic: &Topic, from: Offset) {
         let reader = self.readers.get(topic);
         if reader.is_some_and(|r| r.next <= from && !r.moving) {
@@ -333,7 +337,8 @@ impl Ctx {
         self.broadcast(&envelope, None);
     }
 
-    /// What a session said is refused before it is taken in; if the session named it, others hear that it has failed.
+    /// What a session said is refused before it is taken in; if the session named it, others hear
+    /// that it has failed.
     pub fn never_taken_in(&mut self, origin: &Origin, to: &str, id: Option<MsgId>, refusal: &Refusal) {
         let mut no = refusal.to_envelope(self.nick().as_str());
         if let Some(id) = id {

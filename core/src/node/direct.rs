@@ -1,6 +1,8 @@
-//! Direct messages: a key per pair and direction, wrapped in the messages that use it first; receipts; order; no repeats.
+//! Direct messages: a key per pair and direction, wrapped in the messages that use it first;
+//! receipts; order; no repeats.
 //!
-//! A stream is one sender's run of counted messages to one receiver: a sender that lost its store starts a new one.
+//! A stream is one sender's run of counted messages to one receiver: a sender that lost its store
+//! starts a new one.
 
 mod again;
 mod keys;
@@ -215,7 +217,8 @@ impl Direct {
         }
     }
 
-    /// Takes out what nobody could read: a node that knew no better kept it. Those behind it move up.
+    /// Takes out what nobody could read: a node that knew no better kept it. Those behind it move
+    /// up.
     fn drop_unfit(&mut self, cx: &mut Ctx, card: &Card) {
         let next = |o: &DmOut| o.sent.is_none().then(|| fit(&o.template).err()).flatten();
         while let Some((i, why)) =
@@ -277,7 +280,8 @@ impl Direct {
             return;
         };
         if !ok || i > 0 {
-            // What comes behind a lost one is sent again too: the peer takes them in order, and each once.
+            // What comes behind a lost one is sent again too: the peer takes them in order, and
+            // each once.
             if !ok {
                 for out in self.out.iter_mut().skip(i) {
                     out.sent = None;
@@ -347,7 +351,8 @@ impl Direct {
         Ok((inner, id, stream, n))
     }
 
-    /// A message arrived in the mailbox at this time of its log. `trust` says whether it may be shown.
+    /// A message arrived in the mailbox at this time of its log. `trust` says whether it may be
+    /// shown.
     pub fn receive(
         &mut self,
         cx: &mut Ctx,
@@ -360,7 +365,8 @@ impl Direct {
         let place = self.row.seen.get(&stream);
         let arrival = place.map_or_else(|| Place::default().judge(n, id), |place| place.judge(n, id));
         if arrival == Arrival::Repeated {
-            // What is held is not shown yet: its author hears of it when it is sent again after that.
+            // What is held is not shown yet: its author hears of it when it is sent again after
+            // that.
             if trust != Trust::Held {
                 self.receipt(cx, card, "delivered", &[id.to_string()]);
             }
@@ -393,7 +399,8 @@ impl Direct {
         }
         self.row.seen.entry(stream.to_owned()).or_default().take(n, id);
         if !ActKind::parse(&inner).is_ok_and(|kind| kind.is_said()) {
-            // It has its place, so what comes behind it is read. What it is, only this node says to its sessions.
+            // It has its place, so what comes behind it is read. What it is, only this node says to
+            // its sessions.
             return;
         }
         self.row.arrivals += 1;
@@ -438,8 +445,8 @@ impl Direct {
     }
 }
 
-/// By how many minutes a message's time is too far from when it came: ahead of now, or behind what its log says (a
-/// message may wait in there for days, and a log's clock may be ahead).
+/// By how many minutes a message's time is too far from when it came: ahead of now, or behind what
+/// its log says (a message may wait in there for days, and a log's clock may be ahead).
 fn apart(cx: &Ctx, inner: &Envelope, at: Millis) -> Option<u64> {
     let ts = inner.ts.as_deref().and_then(crate::envelope::parse_ts).unwrap_or(0);
     let apart = ts.saturating_sub(cx.now.wall).max(at.min(cx.now.wall).saturating_sub(ts));

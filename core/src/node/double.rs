@@ -1,4 +1,5 @@
-//! Another node at work under one's own identity: a copy of the profile. Each misses what is said through the other.
+//! Another node at work under one's own identity: a copy of the profile. Each misses what is said
+//! through the other.
 
 use std::collections::VecDeque;
 
@@ -31,7 +32,8 @@ impl Double {
         self.since.is_some_and(|since| ts > since)
     }
 
-    /// Whether a presence under one's own name comes from somewhere else. Before this node began an earlier one spoke.
+    /// Whether a presence under one's own name comes from somewhere else. Before this node began an
+    /// earlier one spoke.
     pub fn is_other(&self, ts: Millis) -> bool {
         self.works(ts) && !self.said.contains(&ts)
     }

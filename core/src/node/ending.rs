@@ -1,7 +1,9 @@
-//! The end of what was granted: a user that was made for a contact goes with it. Where that fails it is tried again, and the
-//! owner is told of it: until then the contact may still do what it could.
+//! The end of what was granted: a user that was made for a contact goes with it. Where that fails
+//! it is tried again, and the owner is told of it: until then the contact may still do what it
+//! could.
 //!
-//! It decides about no contact, and knows no service: how a user is taken away is the other side of [`Effect::Revoke`].
+//! It decides about no contact, and knows no service: how a user is taken away is the other side of
+//! [`Effect::Revoke`].
 
 use serde::{Deserialize, Serialize};
 

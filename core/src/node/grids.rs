@@ -1,7 +1,7 @@
 //! Other grids: how their services are reached, who said so, and which of them have signals.
 //!
-//! It keeps what was told and hands it on to the program, which opens what is needed. It opens nothing itself and reads
-//! of it only what names the grid's log.
+//! It keeps what was told and hands it on to the program, which opens what is needed. It opens
+//! nothing itself and reads of it only what names the grid's log.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ pub(crate) struct Grid {
     owned: bool,
     /// What the program needs: `kafka`, perhaps `valkey`, `log`.
     way: Map<String, Value>,
-    /// What was said inside a channel, and so for all its members: this may be handed on. What came in an invite is for
-    /// us alone.
+    /// What was said inside a channel, and so for all its members: this may be handed on. What came
+    /// in an invite is for us alone.
     #[serde(default)]
     shared: Option<Value>,
 }
@@ -65,8 +65,8 @@ impl Ctx {
         }
     }
 
-    /// Somebody says how a grid is reached. Whom it belongs to is believed before others, and who said it first before
-    /// who says it next: a member can't lead another's records astray.
+    /// Somebody says how a grid is reached. Whom it belongs to is believed before others, and who
+    /// said it first before who says it next: a member can't lead another's records astray.
     pub fn learn(&mut self, cluster: &str, by: ActorId, owned: bool, way: &Value) {
         let Some(way) = way.as_object().filter(|w| w.contains_key("kafka")) else {
             return;
@@ -115,7 +115,8 @@ impl Ctx {
         }
     }
 
-    /// How others reach a cluster, as far as we may tell: our own mailbox, or what a member said of its own.
+    /// How others reach a cluster, as far as we may tell: our own mailbox, or what a member said of
+    /// its own.
     pub fn way_to(&self, cluster: &str) -> Option<Value> {
         if cluster == self.cfg.home.cluster {
             return self.cfg.peer_way.clone();

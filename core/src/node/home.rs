@@ -1,4 +1,5 @@
-//! The grid that this profile lives on: whether it is the one that it lived on before, and how the user hears of it.
+//! The grid that this profile lives on: whether it is the one that it lived on before, and how the
+//! user hears of it.
 //!
 //! It refuses nothing: a grid may be made anew on purpose.
 

@@ -1,4 +1,5 @@
-//! The own mailbox: what others send to `data-in` and ask in `rpc-in`, sorted to the rooms it is for.
+//! The own mailbox: what others send to `data-in` and ask in `rpc-in`, sorted to the rooms it is
+//! for.
 
 use serde::{Deserialize, Serialize};
 
@@ -73,13 +74,15 @@ impl Node {
         let incarnation = self.positions.get(&key).cloned().unwrap_or_default();
         let next = (record.offset + 1).to_string();
         self.read.ahead.insert(key, Position { next, incarnation });
-        // What a leader relays it may read again after a crash: the log has it, and its author's count refuses it. So
-        // no transaction stands between a message and the log. All else is kept with what it brought.
+        // What a leader relays it may read again after a crash: the log has it, and its author's
+        // count refuses it. So no transaction stands between a message and the log. All else is
+        // kept with what it brought.
         let by = if sent { self.cx.now.mono + KEEP } else { self.cx.now.mono };
         self.read.keep_by = Some(self.read.keep_by.map_or(by, |old| old.min(by)));
     }
 
-    /// Keeps how far the own mailbox was read, in the transaction of this moment if there is one, or when it is due.
+    /// Keeps how far the own mailbox was read, in the transaction of this moment if there is one,
+    /// or when it is due.
     pub(super) fn keep_positions(&mut self) {
         let due = self.read.keep_by.is_some_and(|by| self.cx.now.mono >= by) || self.cx.stopping;
         if due || self.cx.out.iter().any(|e| matches!(e, Effect::Store(_))) {
@@ -147,7 +150,8 @@ impl Node {
         }
     }
 
-    /// The channels of this name, of whichever grid: what was sent to one of them says nothing to the others.
+    /// The channels of this name, of whichever grid: what was sent to one of them says nothing to
+    /// the others.
     fn rooms(&mut self, wire: &str, mut f: impl FnMut(&mut Channel, &mut Ctx)) {
         for channel in self.channels.values_mut().filter(|c| c.wire == wire) {
             f(channel, &mut self.cx);

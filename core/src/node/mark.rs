@@ -1,4 +1,5 @@
-//! What of a conversation nobody has read yet: how much, and from where on. It is kept with the conversation.
+//! What of a conversation nobody has read yet: how much, and from where on. It is kept with the
+//! conversation.
 
 use std::collections::VecDeque;
 
@@ -11,7 +12,8 @@ use crate::ids::MsgId;
 use crate::names::ChannelName;
 use crate::port::SessionId;
 
-/// Of so many unread messages the ids are in memory, so that one in the middle can be marked as read.
+/// Of so many unread messages the ids are in memory, so that one in the middle can be marked as
+/// read.
 const RECENT: usize = 1_000;
 
 /// How far a conversation is read.
@@ -33,8 +35,8 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// Takes in what the sessions are shown of this conversation. Who says something, on whatever screen, has read what
-    /// stood before.
+    /// Takes in what the sessions are shown of this conversation. Who says something, on whatever
+    /// screen, has read what stood before.
     pub fn shown(&mut self, e: &Envelope) {
         let said = matches!(e.command.as_str(), "PRIVMSG" | "NOTICE");
         let Some(id) = e.id.as_deref().and_then(|id| MsgId::parse(id).ok()).filter(|_| said) else {
@@ -72,7 +74,8 @@ impl Mark {
         Self { read, newest, unread, mentions, recent: VecDeque::new() }
     }
 
-    /// What a session is told of it that comes: `MARKREAD` with the last message that was read, and how many came since.
+    /// What a session is told of it that comes: `MARKREAD` with the last message that was read, and
+    /// how many came since.
     pub fn told(&self, to: &str) -> Envelope {
         let e = Envelope::new("MARKREAD").to(to).meta("replay", true);
         let e = e.meta("unread", self.unread).meta("mentions", self.mentions);
@@ -121,7 +124,8 @@ impl Node {
         true
     }
 
-    /// What a session that comes is told of direct conversations: those in which something is unread.
+    /// What a session that comes is told of direct conversations: those in which something is
+    /// unread.
     pub(super) fn tell_marks(&mut self, session: SessionId) {
         let mut told = Vec::new();
         for (actor, direct) in self.directs.iter().filter(|(_, direct)| direct.mark().unread > 0) {

@@ -1,6 +1,8 @@
-//! The actor that puts the rooms together: sessions, channels, leadership, keys, outbox, direct messages, presence.
+//! The actor that puts the rooms together: sessions, channels, leadership, keys, outbox, direct
+//! messages, presence.
 //!
-//! It is a state machine: an input comes in with the time, effects go out. It waits for nothing and reads no clock.
+//! It is a state machine: an input comes in with the time, effects go out. It waits for nothing and
+//! reads no clock.
 
 mod border;
 mod channel;
@@ -57,9 +59,10 @@ pub enum NodeError {
 
 /// One actor at work.
 ///
-/// How it is driven: `restore`, then `handle(Start)`, then whatever happens. The effects of one `handle` (or of several in
-/// a row) are carried out like this: all `Store` effects are committed in one transaction first; only then the others, in
-/// their order. After [`Node::next_wake`] is reached on the monotonic clock, `handle(Tick)` is due.
+/// How it is driven: `restore`, then `handle(Start)`, then whatever happens. The effects of one
+/// `handle` (or of several in a row) are carried out like this: all `Store` effects are committed
+/// in one transaction first; only then the others, in their order. After [`Node::next_wake`] is
+/// reached on the monotonic clock, `handle(Tick)` is due.
 pub struct Node {
     cx: Ctx,
     channels: BTreeMap<String, Channel>,
@@ -207,7 +210,8 @@ impl Node {
         channels.chain(directs).chain(own.into_iter().flatten()).min()
     }
 
-    /// The topics and partitions that must exist before the node starts: its own four and the grid's log, if that is one.
+    /// The topics and partitions that must exist before the node starts: its own four and the
+    /// grid's log, if that is one.
     pub fn topics(config: &Config) -> Vec<(String, u32)> {
         let a = &config.address;
         let log = Some(&config.home.log).filter(|_| !config.home.has_topic_each());
@@ -308,7 +312,8 @@ impl Node {
         for channel in self.channels.values_mut().filter(|c| c.log == *topic) {
             let other_life = channel.incarnation.as_deref().is_some_and(|i| i != incarnation);
             if (other_life || channel.next > end || channel.next < start) && channel.replica.is_some() {
-                // Another life of the log, or one that lost its end: what counts is found by the chain, from the start.
+                // Another life of the log, or one that lost its end: what counts is found by the
+                // chain, from the start.
                 channel.next = start;
                 channel.lost = true;
                 again = Some(start);

@@ -164,7 +164,8 @@ impl Node {
         self.cx.numeric(origin, numeric::RPL_ENDOFWHOIS, &[&name], "");
     }
 
-    /// Compares keys. Where a key is held back under a contact's nick both are shown, and `confirm` says which is meant.
+    /// Compares keys. Where a key is held back under a contact's nick both are shown, and `confirm`
+    /// says which is meant.
     pub(super) fn verify(&mut self, origin: &Origin, e: &Envelope) {
         let nick = e.to.clone().unwrap_or_default();
         let Ok(found) = self.whom(origin, &nick) else { return };
@@ -230,8 +231,8 @@ impl Node {
         self.cx.reply(origin, answer);
     }
 
-    /// Somebody is trusted as far as this from now on. If its key was held back that is the user's word for it: what waited is
-    /// shown, and the key that it replaces goes.
+    /// Somebody is trusted as far as this from now on. If its key was held back that is the user's
+    /// word for it: what waited is shown, and the key that it replaces goes.
     fn trust(&mut self, card: &Card, trust: Trust) {
         let before = self.cx.contacts.list.get(&card.actor()).map(|c| c.trust);
         self.keep_contact(Contact { card: card.clone(), trust, since: self.cx.now.wall });

@@ -1,4 +1,5 @@
-//! Presence: online, away, offline; one's own is signed, others' are checked. All of it is a hint that may be lost.
+//! Presence: online, away, offline; one's own is signed, others' are checked. All of it is a hint
+//! that may be lost.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -19,7 +20,8 @@ pub(crate) const EVERY: Millis = 30_000;
 /// Up to so many people all are looked at each time; of more, half.
 const PEOPLE: usize = 64;
 
-/// Whose turn it is of so many, behind who came last: everybody is looked at in this round or the next.
+/// Whose turn it is of so many, behind who came last: everybody is looked at in this round or the
+/// next.
 fn turn(people: &BTreeSet<ActorId>, last: Option<ActorId>) -> Vec<ActorId> {
     let count = people.len().div_ceil(2).max(PEOPLE).min(people.len());
     let behind = last.map_or(Bound::Unbounded, Bound::Excluded);
@@ -70,7 +72,8 @@ impl Ctx {
     pub fn look_at_people(&mut self, people: impl Iterator<Item = ActorId>) {
         let me = self.me();
         for actor in people.filter(|a| *a != me) {
-            // Where they live, if its signals are known; otherwise they come to ours, if they know those.
+            // Where they live, if its signals are known; otherwise they come to ours, if they know
+            // those.
             let grid = self.contacts.card(&actor).map(|c| c.address().cluster.clone());
             let grid = grid.and_then(|c| self.place(&c)).map_or(self.cfg.home.cluster.clone(), |h| h.cluster);
             let op = SignalOp::Get { key: format!("presence:{actor}") };

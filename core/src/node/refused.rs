@@ -1,4 +1,5 @@
-//! What others sent that can't be taken: counted by topic and reason, shown in STATUS, said in the log now and then.
+//! What others sent that can't be taken: counted by topic and reason, shown in STATUS, said in the
+//! log now and then.
 //!
 //! It holds no word of what was sent, and nothing that its sender chose.
 

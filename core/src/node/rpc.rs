@@ -1,4 +1,5 @@
-//! Requests and answers between nodes that may share no key: sealed to the receiver, signed inside, in parts if large.
+//! Requests and answers between nodes that may share no key: sealed to the receiver, signed inside,
+//! in parts if large.
 //!
 //! It carries; what is asked and answered is others' matter.
 
@@ -16,7 +17,8 @@ use crate::port::Topic;
 
 /// Bytes of an answer in one record; larger ones travel in parts.
 const PART: usize = 120_000;
-/// Parts of an answer at the most: base64 in a Fernet token in JSON takes less than twice what it holds.
+/// Parts of an answer at the most: base64 in a Fernet token in JSON takes less than twice what it
+/// holds.
 const PARTS: u64 = (2 * limits::ANSWER / PART) as u64;
 
 /// Which part of how many an ANSWER is, if that can be.
@@ -25,8 +27,8 @@ pub(super) fn part_of(e: &Envelope) -> Option<(u64, u64)> {
     (part < parts && parts <= PARTS).then_some((part, parts))
 }
 
-/// The records in which an answer travels, signed, sealed and cut. What is cut is JSON of ASCII (base64 inside): a cut
-/// between bytes is a cut between characters.
+/// The records in which an answer travels, signed, sealed and cut. What is cut is JSON of ASCII
+/// (base64 inside): a cut between bytes is a cut between characters.
 pub(super) fn parts(id: &Identity, to: &Card, re: MsgId, answer: Envelope, rng: &mut Rng) -> Vec<Envelope> {
     let (from, key) = (id.actor().to_string(), to.actor().to_string());
     let answer = answer.from(from.as_str()).meta("re", re.to_string()).meta("for", key.as_str());

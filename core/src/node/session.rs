@@ -232,7 +232,8 @@ impl Node {
             let text = format!(
                 "{to} is nobody you know: meet in a channel, accept an invite, or look for a published profile with /profile find {to}"
             );
-            // A NOTICE is answered by no numeric (RFC 2812, section 3.3.2): whoever asked is told all the same.
+            // A NOTICE is answered by no numeric (RFC 2812, section 3.3.2): whoever asked is told
+            // all the same.
             return match e.command.as_str() {
                 "NOTICE" => self.cx.error(origin, text),
                 _ => self.cx.numeric(origin, numeric::ERR_NOSUCHNICK, &[to], &text),
@@ -368,7 +369,8 @@ impl Node {
         Some(e)
     }
 
-    /// Whether it is a direct message of ours that its peer has read, by what it said of a later one.
+    /// Whether it is a direct message of ours that its peer has read, by what it said of a later
+    /// one.
     fn peer_has_read(&self, row: &MessageRow) -> bool {
         let settled =
             matches!(row.state.as_str(), "sent" | "delivered") && row.author == self.cx.me().to_string();

@@ -51,7 +51,8 @@ pub(crate) enum Waiting {
 }
 
 impl Waiting {
-    /// Whose question it is, if a session asked it: until it is answered not all of that session is settled.
+    /// Whose question it is, if a session asked it: until it is answered not all of that session is
+    /// settled.
     pub fn origin(&self) -> Option<&Origin> {
         match self {
             Self::History(origin, _) | Self::ListNames(origin) | Self::Profile(origin, _) => Some(origin),

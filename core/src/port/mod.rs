@@ -30,7 +30,8 @@ pub struct SessionId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
-/// One partition of one topic of one cluster. A topic's name on a cluster; partitions are chosen by the core.
+/// One partition of one topic of one cluster. A topic's name on a cluster; partitions are chosen by
+/// the core.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Topic {
     /// The cluster's id: the grid's own, or one that an invite named.
@@ -57,8 +58,8 @@ pub struct RawRecord {
 /// Where a reader starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {
-    /// At this offset. If the log no longer (or does not yet) hold it, `Input::Reading` says what it holds, and
-    /// reading starts at the nearest offset that it does hold.
+    /// At this offset. If the log no longer (or does not yet) hold it, `Input::Reading` says what
+    /// it holds, and reading starts at the nearest offset that it does hold.
     At(Offset),
     /// Behind the last record of this moment.
     End,
@@ -75,7 +76,8 @@ pub enum Service {
     Store,
 }
 
-/// Why a port could not do what it was asked to. The text is a sentence for the user and holds no secret.
+/// Why a port could not do what it was asked to. The text is a sentence for the user and holds no
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct PortError(pub String);
@@ -135,8 +137,8 @@ pub enum Input {
         /// The record.
         record: RawRecord,
     },
-    /// The outcome of [`Effect::Append`]. Appends to one partition succeed in the order they were asked for; after one
-    /// failed, those behind it may still succeed.
+    /// The outcome of [`Effect::Append`]. Appends to one partition succeed in the order they were
+    /// asked for; after one failed, those behind it may still succeed.
     Appended {
         /// Which.
         ticket: Ticket,
@@ -215,7 +217,8 @@ impl Effect {
         matches!(self, Self::Append { early: true, .. })
     }
 
-    /// Whether what is early must wait if it stands behind this: it may need what this does, or its order with this counts.
+    /// Whether what is early must wait if it stands behind this: it may need what this does, or its
+    /// order with this counts.
     pub fn holds_back(&self) -> bool {
         let free = matches!(
             self,
@@ -229,7 +232,8 @@ impl Effect {
     }
 }
 
-/// What a node wants done. The effects of one `handle` are carried out in their order, the store's first (but see `early`).
+/// What a node wants done. The effects of one `handle` are carried out in their order, the store's
+/// first (but see `early`).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Change the store.
@@ -251,12 +255,13 @@ pub enum Effect {
         key: Vec<u8>,
         /// The bytes.
         value: Vec<u8>,
-        /// It need not wait for the store: if nothing that must wait stands before it, it may be carried out beside the commit
-        /// of what stands with it. A crash in between leaves a record that its author does not remember, which does no harm.
+        /// It need not wait for the store: if nothing that must wait stands before it, it may be
+        /// carried out beside the commit of what stands with it. A crash in between leaves a record
+        /// that its author does not remember, which does no harm.
         early: bool,
     },
-    /// Make the topic of this partition, with so many partitions, if it is not there; and again when its service has lost
-    /// it. Outcome: [`Input::Created`].
+    /// Make the topic of this partition, with so many partitions, if it is not there; and again
+    /// when its service has lost it. Outcome: [`Input::Created`].
     Create {
         /// Names the outcome.
         ticket: Ticket,
@@ -265,7 +270,8 @@ pub enum Effect {
         /// How many it is to have.
         partitions: u32,
     },
-    /// Read a partition from here on; a reader that there is moves. Outcome: [`Input::Reading`], then records.
+    /// Read a partition from here on; a reader that there is moves. Outcome: [`Input::Reading`],
+    /// then records.
     Read {
         /// What.
         topic: Topic,
@@ -297,7 +303,8 @@ pub enum Effect {
     Reach {
         /// The cluster's id.
         cluster: String,
-        /// What its owner or a member said: `kafka`, perhaps `valkey` and `log`, perhaps with credentials.
+        /// What its owner or a member said: `kafka`, perhaps `valkey` and `log`, perhaps with
+        /// credentials.
         way: serde_json::Value,
     },
     /// Make a way for somebody new to one's own grid. Outcome: [`Input::Granted`].
@@ -307,7 +314,8 @@ pub enum Effect {
         /// A name for the new user, where each contact gets one.
         name: String,
     },
-    /// End what was granted under this name; what has ended already is as good. Outcome: [`Input::Revoked`].
+    /// End what was granted under this name; what has ended already is as good. Outcome:
+    /// [`Input::Revoked`].
     Revoke {
         /// Names the outcome.
         ticket: Ticket,
@@ -321,7 +329,8 @@ pub enum Effect {
         /// The envelope.
         envelope: Envelope,
     },
-    /// Something that who looks after the node should find in its log. No text of anybody's is in it.
+    /// Something that who looks after the node should find in its log. No text of anybody's is in
+    /// it.
     Warn {
         /// The sentence.
         text: String,

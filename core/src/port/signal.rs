@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 /// What is asked of the signal service. All of it is a hint: any of it may be lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignalOp {
-    /// Sets `key` to `value` for `ttl` milliseconds if it has no value (`SET NX PX`). Answer: `Claimed`.
+    /// Sets `key` to `value` for `ttl` milliseconds if it has no value (`SET NX PX`). Answer:
+    /// `Claimed`.
     Claim {
         /// The key.
         key: String,

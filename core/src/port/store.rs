@@ -1,4 +1,5 @@
-//! What a node keeps, asks for and finds again in its store: the rows, and what may be done with them.
+//! What a node keeps, asks for and finds again in its store: the rows, and what may be done with
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +66,8 @@ impl Table {
     }
 }
 
-/// One line of a conversation as the store keeps it. `sealed` is the envelope, encrypted under the profile's key.
+/// One line of a conversation as the store keeps it. `sealed` is the envelope, encrypted under the
+/// profile's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRow {
     /// The conversation: a channel's name, or `@` and the peer's actor id.
@@ -98,9 +100,11 @@ pub struct OutboxRow {
 /// A record of a channel's log, as it was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRow {
-    /// The channel's id (text form): a channel of the same name with another identity is another log.
+    /// The channel's id (text form): a channel of the same name with another identity is another
+    /// log.
     pub channel: String,
-    /// Its place among the kept records of this channel: dense, growing; claims and challenges count too.
+    /// Its place among the kept records of this channel: dense, growing; claims and challenges
+    /// count too.
     pub index: u64,
     /// The sequence number that holds after it.
     pub seq: u64,
@@ -110,7 +114,8 @@ pub struct LogRow {
     pub value: Vec<u8>,
 }
 
-/// A change to the store. All of one `handle` commit in one transaction, before any other effect of it.
+/// A change to the store. All of one `handle` commit in one transaction, before any other effect of
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreOp {
     /// Sets a value.
@@ -161,7 +166,8 @@ pub enum StoreOp {
 /// A question to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
-    /// Messages of a conversation, newest `limit` before the one with this id (or the newest of all).
+    /// Messages of a conversation, newest `limit` before the one with this id (or the newest of
+    /// all).
     History {
         /// The conversation.
         target: String,
@@ -170,7 +176,8 @@ pub enum Query {
         /// How many at the most.
         limit: u32,
     },
-    /// Kept records of a log whose `seq` is in `from..=to`, in the order of `index`, `limit` bytes at the most.
+    /// Kept records of a log whose `seq` is in `from..=to`, in the order of `index`, `limit` bytes
+    /// at the most.
     Log {
         /// The channel's id.
         channel: String,

@@ -35,7 +35,8 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
             if lost {
                 undone.insert(&shown.id);
             }
-            // Who was let in by a log that was lost may not have heard of it, and comes in again by another request.
+            // Who was let in by a log that was lost may not have heard of it, and comes in again by
+            // another request.
             let let_in = lost && shown.command == "JOIN" && said(world, author, to, shown) > 0;
             if again || let_in {
                 continue;

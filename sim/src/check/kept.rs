@@ -1,4 +1,5 @@
-//! Promise 2: a message that was accepted as *sending* is, in the end, sent or refused with a reason, whatever crashed meanwhile.
+//! Promise 2: a message that was accepted as *sending* is, in the end, sent or refused with a
+//! reason, whatever crashed meanwhile.
 
 use super::{Breaches, Promise, View, honest};
 use crate::world::World;

@@ -1,4 +1,5 @@
-//! When nothing fails any more: everybody who is in a channel sees one and the same channel, nothing waits, and new messages arrive.
+//! When nothing fails any more: everybody who is in a channel sees one and the same channel,
+//! nothing waits, and new messages arrive.
 
 use std::collections::BTreeMap;
 

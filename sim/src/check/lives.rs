@@ -1,5 +1,5 @@
-//! The lives of a channel's log: where each began anew, on what, and what was lost with the one before. From the claims that
-//! counted, as the stores of honest nodes have them.
+//! The lives of a channel's log: where each began anew, on what, and what was lost with the one
+//! before. From the claims that counted, as the stores of honest nodes have them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,8 @@ impl Lives {
         self.0.get(channel).into_iter().flatten().copied()
     }
 
-    /// Where the log went on from, if a place was lost: what stood there is undone, but messages are to be shown late.
+    /// Where the log went on from, if a place was lost: what stood there is undone, but messages
+    /// are to be shown late.
     pub fn lost(&self, channel: &str, seq: u64) -> Option<u64> {
         let lost = self.of_channel(channel).filter(|life| life.base < seq && seq < life.first);
         lost.map(|life| life.base).min()

@@ -1,4 +1,5 @@
-//! The promises of the design, each with its check. They look at what was seen and at what the stores hold in the end.
+//! The promises of the design, each with its check. They look at what was seen and at what the
+//! stores hold in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Promise 3: every honest member shows every record once, in the same order, or a gap; nothing shown is taken back or moved.
+//! Promise 3: every honest member shows every record once, in the same order, or a gap; nothing
+//! shown is taken back or moved.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,8 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
     }
     direct_once(world, view, found);
     for (host, channel, at, many) in &view.gaps {
-        // Of a log that was lost something may be missing for a while: the other checks see whether it stays so.
+        // Of a log that was lost something may be missing for a while: the other checks see whether
+        // it stays so.
         if world.witness.vanished.iter().any(|v| v < at) {
             continue;
         }
@@ -130,7 +132,8 @@ fn same_places(world: &World, view: &View, host: usize, channel: &str, list: &[S
     }
 }
 
-/// Between two records that a node has shown, nothing may be missing that others were shown there while it was a member.
+/// Between two records that a node has shown, nothing may be missing that others were shown there
+/// while it was a member.
 fn nothing_missing(
     world: &World,
     view: &View,
@@ -147,7 +150,8 @@ fn nothing_missing(
         if name != channel || *seq > last || mine.contains_key(seq) || !view.owed(host, channel, *seq) {
             continue;
         }
-        // What was lost is undone; but what was said there is shown, late or where it was said again.
+        // What was lost is undone; but what was said there is shown, late or where it was said
+        // again.
         let said = is_message(other);
         let elsewhere = list.iter().filter(|s| said && s.id == other.id).find_map(|s| s.seq);
         let excused =

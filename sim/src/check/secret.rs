@@ -1,5 +1,5 @@
-//! Promise 5: with all keys that a node ever held, no record opens that lies outside its owner's time as a member, but for who
-//! comes and goes, and who may.
+//! Promise 5: with all keys that a node ever held, no record opens that lies outside its owner's
+//! time as a member, but for who comes and goes, and who may.
 
 use std::collections::BTreeSet;
 
@@ -36,8 +36,8 @@ pub fn check(world: &World, view: &View, found: &mut Breaches) {
     }
 }
 
-/// Who comes and goes, and who may, is no secret to those who went: it may stand under a key that they have. What lets people in
-/// may not.
+/// Who comes and goes, and who may, is no secret to those who went: it may stand under a key that
+/// they have. What lets people in may not.
 fn comes_or_goes(plain: &[u8]) -> bool {
     let Ok(e) = Envelope::from_canonical(plain) else { return false };
     let changes = || e.get("changes").and_then(|c| c.as_array()).into_iter().flatten();

@@ -1,4 +1,5 @@
-//! Promise 1: a message shown as *sent* was in the log by then, and in the end every honest member of that moment shows it.
+//! Promise 1: a message shown as *sent* was in the log by then, and in the end every honest member
+//! of that moment shows it.
 
 use super::{Breaches, Message, Promise, View, honest};
 use crate::host::is_log;

@@ -204,7 +204,8 @@ impl View {
         }
     }
 
-    /// From which place to which an owner was a member: as the log has it, and as its own node showed it.
+    /// From which place to which an owner was a member: as the log has it, and as its own node
+    /// showed it.
     fn find_spans(&mut self, world: &World) {
         let mut spans = Spans::new();
         let mut own = Spans::new();
@@ -270,9 +271,9 @@ impl View {
         self.member(host, channel, seq) && within(&self.own, host, channel, seq)
     }
 
-    /// Whether an owner is to be shown what stands at a place. What was lost may come at any time: it is owed to those who
-    /// were in where the log went on from, and stay. And who was thrown out of a log that began anew before it came to read
-    /// of it gets nothing of it.
+    /// Whether an owner is to be shown what stands at a place. What was lost may come at any time:
+    /// it is owed to those who were in where the log went on from, and stay. And who was thrown out
+    /// of a log that began anew before it came to read of it gets nothing of it.
     pub fn owed(&self, host: usize, channel: &str, seq: u64) -> bool {
         if !self.present(host, channel, seq) {
             return false;

@@ -63,7 +63,8 @@ fn what_is_said_while_one_catches_up_is_shown_once() {
         while world.hosts[ALICE].node.is_none() {
             world.run_until(world.now + 1);
         }
-        // She leads by what her store has, and does not lead yet: her node has not read the log to its end.
+        // She leads by what her store has, and does not lead yet: her node has not read the log to
+        // its end.
         says(&mut world, ALICE, Envelope::new("PRIVMSG").to("#net").line("I am back"));
         world.run_until(world.now + 10_000);
         let states = heard(&world, ALICE, "PRIVMSG").into_iter();

@@ -1,4 +1,5 @@
-//! Everything that is said is answered, with its label, and what can't be sent stops nothing behind it.
+//! Everything that is said is answered, with its label, and what can't be sent stops nothing behind
+//! it.
 
 use serde_json::Value;
 

@@ -62,7 +62,8 @@ fn who_lives_where_the_channel_is_gets_in_though_its_leader_lives_elsewhere() {
     for seed in 0..10 {
         let mut world = two_clusters(seed, &[0, 1, 0]);
         join(&mut world, BOB, "#net@alice");
-        // Carol knows nobody, and bob's cluster is not known to her: he can hear her in the log only.
+        // Carol knows nobody, and bob's cluster is not known to her: he can hear her in the log
+        // only.
         join(&mut world, CAROL, "#net");
         assert_eq!(heard(&world, CAROL, "366").len(), 1, "seed {seed}");
         say(&mut world, CAROL, "#net", "is this for all?");

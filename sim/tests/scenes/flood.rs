@@ -4,7 +4,8 @@ use super::*;
 
 const CAROL: usize = 2;
 
-/// Three who are in, with narrow ways: few messages on their way to the leader, one record on its way into the log.
+/// Three who are in, with narrow ways: few messages on their way to the leader, one record on its
+/// way into the log.
 fn narrow() -> World {
     let mut world = scene(3);
     (world.plan.window, world.plan.on_the_way) = (8, 1);

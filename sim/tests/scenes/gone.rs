@@ -1,5 +1,5 @@
-//! Scenes in which somebody came, went or was removed about the time at which a channel's log was lost: all come into one and
-//! the same channel, or are told that they are out.
+//! Scenes in which somebody came, went or was removed about the time at which a channel's log was
+//! lost: all come into one and the same channel, or are told that they are out.
 
 use kirc_core::Envelope;
 use kirc_core::port::Service;
@@ -68,7 +68,8 @@ fn who_joins_after_the_log_is_gone_gets_into_the_same_channel() {
     for seed in 0..20 {
         let mut world = joined(scene_of(seed, 4), 3);
         world.at(10_000, Event::Fault(Fault::Vanish));
-        // Somebody comes who was never there, at once or later, and somebody who was there goes and comes again.
+        // Somebody comes who was never there, at once or later, and somebody who was there goes and
+        // comes again.
         world.at(10_000 + seed * 40, Event::Person(3, Deed::Join("#net")));
         world.at(12_000, Event::Person(2, Deed::Part("#net")));
         world.at(13_000, Event::Person(2, Deed::Join("#net")));
@@ -119,7 +120,8 @@ fn who_left_in_what_was_lost_and_did_not_read_it_is_out() {
 #[test]
 fn a_new_log_that_somebody_begins_who_came_meanwhile_is_followed() {
     let mut world = joined(scene(3), 2);
-    // Bob does not know yet that carol is a member; and she begins the log anew, since alice is away.
+    // Bob does not know yet that carol is a member; and she begins the log anew, since alice is
+    // away.
     world.at(10_000, Event::Fault(Fault::Cut(BOB, Service::Mailbox, 24_000)));
     world.at(12_000, Event::Person(2, Deed::Join("#net")));
     world.at(20_000, Event::Person(2, Deed::Say("#net")));
@@ -148,7 +150,8 @@ fn who_comes_back_into_an_empty_log_founds_no_other_channel() {
         for host in [ALICE, BOB] {
             world.at(20_000, Event::Fault(Fault::Pause(host, 2_000)));
         }
-        // Of the channel there is nothing left, in the log or among the hints, and its members are not there to say so.
+        // Of the channel there is nothing left, in the log or among the hints, and its members are
+        // not there to say so.
         world.at(20_500, Event::Fault(Fault::Vanish));
         world.at(20_500, Event::Fault(Fault::Flush));
         world.at(20_600, Event::Person(2, Deed::Join("#net")));

@@ -1,4 +1,5 @@
-//! Keys that nobody is given: they end nothing, hold up nobody, and take back nothing that was sent.
+//! Keys that nobody is given: they end nothing, hold up nobody, and take back nothing that was
+//! sent.
 
 use kirc_core::envelope::Domain;
 use kirc_core::ids::{ActorId, Hash, KeyId, MsgId, Seq};
@@ -28,8 +29,8 @@ fn fold(world: &World, host: usize) -> Fold {
     serde_json::from_value(row["fold"].clone()).unwrap()
 }
 
-/// The host that leads goes for good, and what stands last in the log is a KEY that it gave to nobody; and, if it is told
-/// to, something under it.
+/// The host that leads goes for good, and what stands last in the log is a KEY that it gave to
+/// nobody; and, if it is told to, something under it.
 fn ends_with_a_key(mutant: Option<Mutant>, with_an_act: bool) -> World {
     let (mut dice, plan) = plan_of(1, 3);
     let mut world = joined(World::new(1, plan, &mut dice, mutant, false), 3);

@@ -1,4 +1,5 @@
-//! Scenes in which a channel's log is gone: what the members kept is there again, once and in its order.
+//! Scenes in which a channel's log is gone: what the members kept is there again, once and in its
+//! order.
 
 use kirc_core::Envelope;
 use kirc_core::port::Service;
@@ -17,7 +18,8 @@ pub fn talk(world: &mut World, from: u64, messages: u64, people: usize) {
     }
 }
 
-/// Three people of whom the third is cut off at 20 s for 30 s; until then it was shown 6 messages, the others 14 by now.
+/// Three people of whom the third is cut off at 20 s for 30 s; until then it was shown 6 messages,
+/// the others 14 by now.
 fn one_misses_the_end() -> World {
     let mut world = joined(scene(3), 3);
     talk(&mut world, 10_000, 6, 3);
@@ -69,8 +71,8 @@ fn places(world: &World, host: usize) -> std::collections::BTreeMap<String, u64>
     settled.filter_map(|e| Some((e.id.clone()?, e.meta_u64("seq")?))).collect()
 }
 
-/// Three people; the third is cut off while the others go on, then the log is lost and they are away. The third begins it
-/// anew and talks; the others come back with more.
+/// Three people; the third is cut off while the others go on, then the log is lost and they are
+/// away. The third begins it anew and talks; the others come back with more.
 fn begins_with_less(then: impl FnOnce(&mut World)) -> World {
     let mut world = one_misses_the_end();
     for host in [ALICE, BOB] {
@@ -91,7 +93,8 @@ fn begins_with_less(then: impl FnOnce(&mut World)) -> World {
 fn what_only_those_had_who_come_later_is_added_late() {
     let world = begins_with_less(|_| {});
     let (alice, bob, carol) = (shown(&world, ALICE), shown(&world, BOB), shown(&world, 2));
-    // Who had it is shown it once, in the order of old; who had not is shown it late, behind what it was shown already.
+    // Who had it is shown it once, in the order of old; who had not is shown it late, behind what
+    // it was shown already.
     assert_eq!((alice.len(), bob.len(), carol.len()), (18, 18, 18), "{alice:#?}\n{carol:#?}");
     assert_eq!(alice, bob);
     assert_eq!((late(&world, ALICE), late(&world, BOB)), (vec![], vec![]));
@@ -99,7 +102,8 @@ fn what_only_those_had_who_come_later_is_added_late() {
     assert_eq!(carol[6..10], alice[14..], "what was shown is not moved");
     assert_eq!(late(&world, 2), alice[6..14]);
     assert_eq!(carol[10..], alice[6..14]);
-    // Each message has one place, for everybody, and by these the history is in the order in which it was said.
+    // Each message has one place, for everybody, and by these the history is in the order in which
+    // it was said.
     assert_eq!(places(&world, ALICE), places(&world, 2));
     let rows = world.hosts[2].store.messages().iter().filter(|r| alice.contains(&r.id));
     let mut rows: Vec<(u64, String)> = rows.map(|r| (r.seq, r.id.clone())).collect();

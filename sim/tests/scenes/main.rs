@@ -326,7 +326,8 @@ fn a_leader_that_is_gone_is_replaced_within_8_s_while_people_talk() {
         let times = settled_at(&world, BOB);
         let gap = |pair: &&[u64]| pair[1] - pair[0];
         let on = times.windows(2).max_by_key(gap).map(|pair| pair[1] - 12_000).unwrap();
-        // Not sooner than the log's own time allows, and with room for a grid that is slower than this one.
+        // Not sooner than the log's own time allows, and with room for a grid that is slower than
+        // this one.
         assert!((6_000..7_600).contains(&on), "seed {seed}: the next leader relays after {on} ms");
     }
 }

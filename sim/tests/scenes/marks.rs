@@ -11,8 +11,8 @@ fn write(world: &mut World, to: &str, text: &str) {
     world.run_until(world.now + 2_000);
 }
 
-/// What alice's session is told, when it comes, of a conversation: the last message read, how many are unread, and how
-/// many of those name her.
+/// What alice's session is told, when it comes, of a conversation: the last message read, how many
+/// are unread, and how many of those name her.
 fn told(world: &World, to: &str) -> Option<(Option<String>, u64, u64)> {
     let all = heard(world, ALICE, "MARKREAD");
     let e = all.into_iter().rfind(|e| e.to.as_deref() == Some(to) && e.meta.contains_key("unread"))?;

@@ -1,4 +1,5 @@
-//! A profile that is taken back from an older copy, or is at work twice: what it says is heard, and the second is told.
+//! A profile that is taken back from an older copy, or is at work twice: what it says is heard, and
+//! the second is told.
 
 use kirc_core::envelope::{Domain, format_ts};
 use kirc_sim::keys;

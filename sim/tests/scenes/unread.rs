@@ -8,7 +8,8 @@ use kirc_sim::world::{Event, World};
 
 use crate::{ALICE, BOB, heard, joined, records, scene};
 
-/// What somebody was told in private, in the order of the telling, and what state its author's node shows for each.
+/// What somebody was told in private, in the order of the telling, and what state its author's node
+/// shows for each.
 fn told(world: &World, from: usize, to: usize) -> (Vec<String>, Vec<Option<String>>) {
     let nick = world.hosts[to].nick;
     let private = |e: &Envelope| e.to.as_deref() == Some(nick) && e.meta.get("self").is_none();
@@ -22,7 +23,8 @@ fn told(world: &World, from: usize, to: usize) -> (Vec<String>, Vec<Option<Strin
 
 #[test]
 fn a_direct_message_whose_mailbox_is_lost_unread_is_sent_again() {
-    // The sender hears of the loss; or ends before it can, and finds it when it starts; or its word is all that is lost.
+    // The sender hears of the loss; or ends before it can, and finds it when it starts; or its word
+    // is all that is lost.
     for crash in [None, Some(29_900), Some(30_500)] {
         let mut world = joined(scene(3), 3);
         world.at(10_000, Event::Person(ALICE, Deed::Tell(BOB)));

@@ -106,7 +106,8 @@ impl Acl {
 pub struct Admin(pub(super) Arc<Asker>);
 
 impl Admin {
-    /// An administrator, as whom the settings log in. Called within a runtime; it connects when it is used.
+    /// An administrator, as whom the settings log in. Called within a runtime; it connects when it
+    /// is used.
     pub fn open(settings: KafkaSettings) -> Result<Self, PortError> {
         let runtime = Handle::try_current()
             .map_err(|_| PortError("Kafka's administration is opened within a runtime".to_owned()))?;
@@ -137,8 +138,8 @@ impl Admin {
         raw::delete_acls(&client, acls, ORDER).await.map_err(|f| said("rules can't be taken away", &f))
     }
 
-    /// The rules about a principal (`User:name`), or all rules. Who may not look is shown none: librdkafka drops the broker's
-    /// refusal.
+    /// The rules about a principal (`User:name`), or all rules. Who may not look is shown none:
+    /// librdkafka drops the broker's refusal.
     pub async fn describe_acls(&self, principal: Option<&str>) -> Result<Vec<Acl>, PortError> {
         let what = "rules can't be looked at";
         // librdkafka 2.12 takes a refusal for an answer without rules.
@@ -159,7 +160,8 @@ impl Admin {
         self.alter(user, mechanism, Alteration::Set { user, password, mechanism, iterations }).await
     }
 
-    /// Takes a user's password away; says whether there was one. Connections that stand are not cut.
+    /// Takes a user's password away; says whether there was one. Connections that stand are not
+    /// cut.
     pub async fn delete_scram_user(&self, user: &str, mechanism: Mechanism) -> Result<bool, PortError> {
         let client = self.0.client().await?;
         let changes = [Alteration::Delete { user, mechanism }];

@@ -1,4 +1,5 @@
-//! Questions and orders: what topics are, where partitions begin and end, making topics, giving up records.
+//! Questions and orders: what topics are, where partitions begin and end, making topics, giving up
+//! records.
 //!
 //! It owns the client that asks. That one reads nothing, so that no question waits behind a fetch.
 
@@ -304,7 +305,8 @@ impl Asker {
     /// Deletes a topic and waits until it is gone.
     pub(super) async fn delete(self: &Arc<Self>, names: &[String]) -> Result<(), PortError> {
         let orders = self.orders().await?;
-        // A name that stands twice would end the process: librdkafka answers with a null for it, which rdkafka reads.
+        // A name that stands twice would end the process: librdkafka answers with a null for it,
+        // which rdkafka reads.
         let names: Vec<String> = std::collections::BTreeSet::from_iter(names).into_iter().cloned().collect();
         let all: Vec<&str> = names.iter().map(String::as_str).collect();
         let options = AdminOptions::new().operation_timeout(Some(ORDER)).request_timeout(Some(ORDER));

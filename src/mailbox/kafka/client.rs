@@ -1,6 +1,8 @@
-//! A client of librdkafka that asks or reads: opened, listened to, and let go of without making anybody wait.
+//! A client of librdkafka that asks or reads: opened, listened to, and let go of without making
+//! anybody wait.
 //!
-//! It owns the handle and the task that takes up what the library says on its own. It decides nothing.
+//! It owns the handle and the task that takes up what the library says on its own. It decides
+//! nothing.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -55,10 +57,11 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Opens a client; it connects when it has something to do. What it says is taken up by a task on `runtime`.
+    /// Opens a client; it connects when it has something to do. What it says is taken up by a task
+    /// on `runtime`.
     ///
-    /// librdkafka calls a client without a group a consumer or a producer as one likes; this one is a consumer, for
-    /// its queue tells when there is something in it.
+    /// librdkafka calls a client without a group a consumer or a producer as one likes; this one is
+    /// a consumer, for its queue tells when there is something in it.
     pub(super) fn open(config: &ClientConfig, pulse: Arc<Pulse>, runtime: &Handle) -> KafkaResult<Arc<Self>> {
         let mut consumer: BaseConsumer<Context> = config.create_with_context(Context(pulse))?;
         let bell = Arc::new(Notify::new());

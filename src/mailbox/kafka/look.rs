@@ -1,6 +1,7 @@
 //! Topics as they are: partitions, copies, settings, and what a user may do with them.
 //!
-//! It owns these questions, and changes one setting of a topic when told to. How topics should be is for others to say.
+//! It owns these questions, and changes one setting of a topic when told to. How topics should be
+//! is for others to say.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -29,7 +30,8 @@ pub struct TopicTold {
 }
 
 impl Admin {
-    /// Topics, one answer for each: nothing where there is none, or where one may not even know that.
+    /// Topics, one answer for each: nothing where there is none, or where one may not even know
+    /// that.
     pub async fn topics(&self, names: &[String]) -> Result<Vec<(String, Option<TopicTold>)>, PortError> {
         let client = self.0.client().await?;
         let asked = raw::shapes(&client, names, ORDER).await;

@@ -1,7 +1,7 @@
 //! The mailbox on Kafka.
 //!
-//! It owns the handle that others hold. What reads, appends and asks has a file each; all `unsafe` code is in `raw`. There
-//! are no consumer groups: positions are the core's.
+//! It owns the handle that others hold. What reads, appends and asks has a file each; all `unsafe`
+//! code is in `raw`. There are no consumer groups: positions are the core's.
 
 mod admin;
 mod asker;
@@ -97,7 +97,8 @@ pub async fn try_cluster(settings: &KafkaSettings, timeout: Duration) -> Result<
 }
 
 impl KafkaMailbox {
-    /// Opens the mailbox on a cluster whose id is known; Kafka need not be there. Called within a runtime.
+    /// Opens the mailbox on a cluster whose id is known; Kafka need not be there. Called within a
+    /// runtime.
     pub fn open(settings: KafkaSettings, cluster: String) -> Result<Self, PortError> {
         if settings.bootstrap.trim().is_empty() {
             return Err(PortError("no address of Kafka is given; set KIRC_KAFKA".to_owned()));

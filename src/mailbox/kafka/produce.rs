@@ -47,8 +47,9 @@ impl ClientContext for OutContext {
         tracing::debug!(%error, reason, "kafka, appending");
         self.pulse.heard(&error, reason);
         let fatal = words::code(&error) == Some(Code::Fatal);
-        // A cluster that was away may be another one when it comes back, which gives out the number of this producer
-        // once more; two of a number would take each other's records for their own.
+        // A cluster that was away may be another one when it comes back, which gives out the number
+        // of this producer once more; two of a number would take each other's records for their
+        // own.
         if (fatal || words::code(&error) == Some(Code::AllBrokersDown))
             && let Some(writer) = self.writer.upgrade()
         {

@@ -1,6 +1,7 @@
 //! Whether Kafka can be used, as all that works with it tells.
 //!
-//! It owns the health that is told to the outside and the last reason for trouble. It asks nothing itself.
+//! It owns the health that is told to the outside and the last reason for trouble. It asks nothing
+//! itself.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +16,8 @@ use crate::ports::{Health, tell};
 pub(super) struct Pulse {
     bootstrap: String,
     health: watch::Sender<Health>,
-    /// The last thing said about a connection: the word that all brokers are down comes without a reason.
+    /// The last thing said about a connection: the word that all brokers are down comes without a
+    /// reason.
     last: Mutex<Option<String>>,
     /// Rung when somebody should look whether Kafka is there.
     pub(super) doubt: Notify,
@@ -53,8 +55,8 @@ impl Pulse {
         tell(&self.health, Health { up: false, reason });
     }
 
-    /// A client told of an error. Errors of one broker of several are no reason to be down; the word that all are
-    /// down is one to look.
+    /// A client told of an error. Errors of one broker of several are no reason to be down; the
+    /// word that all are down is one to look.
     pub(super) fn heard(&self, error: &KafkaError, reason: &str) {
         let Some(code) = words::code(error) else {
             return;
@@ -77,7 +79,8 @@ impl Pulse {
         }
     }
 
-    /// A client logged a line. A broker that hangs up before it has said anything is told of in no other way.
+    /// A client logged a line. A broker that hangs up before it has said anything is told of in no
+    /// other way.
     pub(super) fn logged(&self, text: &str) {
         if text.contains("Disconnected") && text.contains("APIVERSION_QUERY") {
             let said = words::of_connection(Code::BrokerTransportFailure, text, &self.bootstrap);

@@ -1,7 +1,9 @@
-//! One reader: a task that takes records out of a partition, hands them on, and goes on where it stood whatever happens.
+//! One reader: a task that takes records out of a partition, hands them on, and goes on where it
+//! stood whatever happens.
 //!
-//! It owns the reader's place. New and hurried readers read with a prompt client; one that has been waiting at the end
-//! for a while moves to a quiet one, without losing or doubling a record: both read for as long as it takes.
+//! It owns the reader's place. New and hurried readers read with a prompt client; one that has been
+//! waiting at the end for a while moves to a quiet one, without losing or doubling a record: both
+//! read for as long as it takes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -238,7 +240,8 @@ impl Reader {
         let since = Instant::now();
         self.hand(records).await?;
         if since.elapsed() > HELD_UP {
-            // The clients may have stopped to fetch meanwhile; the quiet one would take long to begin again.
+            // The clients may have stopped to fetch meanwhile; the quiet one would take long to
+            // begin again.
             self.quiet = None;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! How a Kafka cluster is reached and how topics are made on it.
 //!
-//! It owns the settings of one cluster and what librdkafka is told of them. It may not open a connection.
+//! It owns the settings of one cluster and what librdkafka is told of them. It may not open a
+//! connection.
 
 use std::fmt;
 use std::time::Duration;
@@ -36,7 +37,8 @@ pub struct KafkaSettings {
     pub user: String,
     /// With which password.
     pub password: Secret,
-    /// The PEM text of the CA that the brokers' certificates are checked against; empty: the system's roots.
+    /// The PEM text of the CA that the brokers' certificates are checked against; empty: the
+    /// system's roots.
     pub ca: String,
     /// The PEM text of a client certificate; empty if there is none.
     pub cert: String,
@@ -48,10 +50,11 @@ pub struct KafkaSettings {
     pub retention: Duration,
     /// What records are packed with.
     pub compression: Compression,
-    /// How many bytes a second will be taken, if that is limited: then no more is fetched ahead than fits.
+    /// How many bytes a second will be taken, if that is limited: then no more is fetched ahead
+    /// than fits.
     pub budget: Option<u64>,
-    /// The topics that hold logs, for which the broker's own time counts: names, or templates in which one
-    /// `{word}` stands for any text, as in `data-out-{channel}`.
+    /// The topics that hold logs, for which the broker's own time counts: names, or templates in
+    /// which one `{word}` stands for any text, as in `data-out-{channel}`.
     pub logs: Vec<String>,
 }
 
@@ -89,9 +92,9 @@ impl fmt::Debug for KafkaSettings {
     }
 }
 
-/// The longest time that a fetch waits at the broker, for a client that is asked to be prompt and for one that is
-/// asked to be quiet. A fetch that waits answers at once when a record comes; but who is new on a connection
-/// has to wait for the fetch before it, so the two are kept apart.
+/// The longest time that a fetch waits at the broker, for a client that is asked to be prompt and
+/// for one that is asked to be quiet. A fetch that waits answers at once when a record comes; but
+/// who is new on a connection has to wait for the fetch before it, so the two are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Pace {
     /// Readers that start, and readers that catch up.
@@ -126,11 +129,13 @@ impl KafkaSettings {
         self.logs.iter().any(|pattern| matches(pattern, topic))
     }
 
-    /// What all clients are told. It is never shown: the crate's `Debug` for it hides the password, but not the key.
+    /// What all clients are told. It is never shown: the crate's `Debug` for it hides the password,
+    /// but not the key.
     fn base(&self) -> ClientConfig {
-        // librdkafka's threads may outlive `main`. Left to itself it lets OpenSSL take itself down when the process ends, under
-        // those threads: a crash now and then, at the end of a command that did its work. Who comes first settles that, and
-        // this call leaves the taking down out (`OPENSSL_INIT_NO_ATEXIT`).
+        // librdkafka's threads may outlive `main`. Left to itself it lets OpenSSL take itself down
+        // when the process ends, under those threads: a crash now and then, at the end of a command
+        // that did its work. Who comes first settles that, and this call leaves the taking down out
+        // (`OPENSSL_INIT_NO_ATEXIT`).
         openssl_sys::init();
         let mut config = ClientConfig::new();
         config
@@ -178,7 +183,8 @@ impl KafkaSettings {
         let mut config = self.base();
         config
             .set("fetch.wait.max.ms", pace.wait().as_millis().to_string())
-            // Whatever else is asked stands behind a fetch that waits: a connection must not count as dead meanwhile.
+            // Whatever else is asked stands behind a fetch that waits: a connection must not count
+            // as dead meanwhile.
             .set("socket.timeout.ms", (pace.wait() + TIMEOUT).as_millis().to_string())
             .set("fetch.min.bytes", "1")
             .set("fetch.message.max.bytes", "1048576")
@@ -195,8 +201,9 @@ impl KafkaSettings {
             .set("auto.offset.reset", "error")
             .set("check.crcs", "true")
             .set("isolation.level", "read_uncommitted");
-        // What was fetched has been paid for with the service, whether it is wanted or not. A quiet client reads what comes now, which
-        // is always wanted, and one whose short queue was full would take as long as its fetch waits to begin again.
+        // What was fetched has been paid for with the service, whether it is wanted or not. A quiet
+        // client reads what comes now, which is always wanted, and one whose short queue was full
+        // would take as long as its fetch waits to begin again.
         if let Some(bytes) = self.budget.filter(|_| pace == Pace::Prompt) {
             let fetch = (bytes / 2).clamp(32 << 10, 1 << 20);
             config

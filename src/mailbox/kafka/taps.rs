@@ -1,7 +1,8 @@
 //! The clients that read, and which partitions each of them reads.
 //!
-//! It owns the clients: opened when a reader needs one, closed when nobody has for a while. A client reads a partition
-//! once, so a second reader of the same partition gets another client. It may not look into records.
+//! It owns the clients: opened when a reader needs one, closed when nobody has for a while. A
+//! client reads a partition once, so a second reader of the same partition gets another client. It
+//! may not look into records.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
@@ -22,8 +23,9 @@ use super::settings::{KafkaSettings, Pace};
 struct Seat {
     client: Arc<Client>,
     busy: HashSet<Place>,
-    /// The topics that it has read, and which life of each. librdkafka takes what it hears of a new life for old news, if its leader
-    /// has changed less often than that of the life before, and waits for ever: no client reads two lives of a topic.
+    /// The topics that it has read, and which life of each. librdkafka takes what it hears of a new
+    /// life for old news, if its leader has changed less often than that of the life before, and
+    /// waits for ever: no client reads two lives of a topic.
     known: HashMap<String, String>,
     /// Since when it reads nothing, or when it last began to.
     since: Instant,

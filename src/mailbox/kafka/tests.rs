@@ -1,6 +1,7 @@
 //! The mailbox on a real Kafka, held to the rules and to what only it promises.
 //!
-//! The services are those of `scripts/services env --test`; without them these tests say that they were left out.
+//! The services are those of `scripts/services env --test`; without them these tests say that they
+//! were left out.
 
 mod admin;
 mod faults;

@@ -1,6 +1,8 @@
-//! What is looked at from time to time: whether Kafka is there, whether topics are what they were, what can be closed.
+//! What is looked at from time to time: whether Kafka is there, whether topics are what they were,
+//! what can be closed.
 //!
-//! It owns the list of the topics that are read. It asks little: each question costs an idle node some bytes.
+//! It owns the list of the topics that are read. It asks little: each question costs an idle node
+//! some bytes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

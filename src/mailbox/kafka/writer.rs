@@ -1,7 +1,8 @@
 //! Appending: one producer, which numbers its records so that none lands twice or out of order.
 //!
-//! It owns the producer and what waits for one. A producer that can't go on is thrown away when nothing of it is on
-//! its way any more, and what came meanwhile goes to the next one: so the order of calls stays the order of records.
+//! It owns the producer and what waits for one. A producer that can't go on is thrown away when
+//! nothing of it is on its way any more, and what came meanwhile goes to the next one: so the order
+//! of calls stays the order of records.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicBool;
@@ -253,7 +254,8 @@ impl Writer {
             }
             Err((code, text)) => {
                 self.fail(ask, code, &text);
-                // One that runs out of time may be waiting for a leader that it can't know any more.
+                // One that runs out of time may be waiting for a leader that it can't know any
+                // more.
                 matches!(
                     code,
                     Some(

@@ -28,8 +28,8 @@ impl Bucket {
         Self { rate, tokens: rate * BURST, counted: Instant::now() }
     }
 
-    /// Takes what something costs, or says how long until that is there. Whatever is larger than a burst goes when the
-    /// bucket is full.
+    /// Takes what something costs, or says how long until that is there. Whatever is larger than a
+    /// burst goes when the bucket is full.
     pub fn take(&mut self, cost: f64) -> Result<(), Duration> {
         let now = Instant::now();
         let full = self.rate * BURST;
@@ -46,7 +46,8 @@ impl Bucket {
         Ok(())
     }
 
-    /// Takes what something costs though it may not be there: what comes later pays, for a burst at the most.
+    /// Takes what something costs though it may not be there: what comes later pays, for a burst at
+    /// the most.
     pub fn charge(&mut self, cost: f64) {
         if self.take(cost).is_err() {
             self.tokens = (self.tokens - cost).max(-self.rate * BURST);
@@ -54,10 +55,11 @@ impl Bucket {
     }
 }
 
-/// What is read, at the pace of a bucket: what comes now goes through at once and is charged, history waits for what is left.
+/// What is read, at the pace of a bucket: what comes now goes through at once and is charged,
+/// history waits for what is left.
 ///
-/// Nothing that is said now waits here. It was fetched already, so nothing would be saved; and a leader that reads late what its
-/// members send again and again would never be done with it.
+/// Nothing that is said now waits here. It was fetched already, so nothing would be saved; and a
+/// leader that reads late what its members send again and again would never be done with it.
 #[derive(Debug)]
 pub struct Gate {
     bucket: Mutex<Bucket>,
@@ -89,8 +91,8 @@ impl Gate {
         self.turn.try_lock().is_ok() && self.bucket().take(cost).is_ok()
     }
 
-    /// History goes through when the bucket has what it costs, or when it has waited long enough: who reads a log must get on
-    /// however much is said elsewhere.
+    /// History goes through when the bucket has what it costs, or when it has waited long enough:
+    /// who reads a log must get on however much is said elsewhere.
     pub async fn pass(&self, cost: f64) {
         let mut grant = self.turn.lock().await;
         if grant.0 < cost {

@@ -1,9 +1,10 @@
-//! A budget of bytes a second for what is written to a mailbox service, and one of the same size for what is read: people's
-//! messages first, housekeeping behind them; what comes now at once, history as the rest allows.
+//! A budget of bytes a second for what is written to a mailbox service, and one of the same size
+//! for what is read: people's messages first, housekeeping behind them; what comes now at once,
+//! history as the rest allows.
 //!
-//! It owns the pace of writing, and the record that keeps a service awake that is switched off after a day without traffic. It
-//! knows nothing of what is moved but the name of its topic. Order: of what goes to or comes from one topic, the first stays
-//! the first.
+//! It owns the pace of writing, and the record that keeps a service awake that is switched off
+//! after a day without traffic. It knows nothing of what is moved but the name of its topic. Order:
+//! of what goes to or comes from one topic, the first stays the first.
 
 mod bucket;
 mod meter;
@@ -26,7 +27,8 @@ use self::reading::Reading;
 use super::{Delivery, Mailbox};
 use crate::ports::{Health, Pending, Reply, pending, tell};
 
-/// What a record costs beyond its bytes, and what compression leaves of those (of one record: three quarters).
+/// What a record costs beyond its bytes, and what compression leaves of those (of one record: three
+/// quarters).
 const EXTRA: f64 = 70.0;
 const PACKED: f64 = 0.75;
 /// How long nothing may be written before something is.
@@ -68,8 +70,9 @@ impl std::fmt::Debug for State {
 }
 
 impl Paced {
-    /// Paces what is written to `inner`, and what is read there, to `budget` bytes a second each. What goes to topics that begin
-    /// with one of `patient` waits for what does not. `awake` is written to after most of a day without a word.
+    /// Paces what is written to `inner`, and what is read there, to `budget` bytes a second each.
+    /// What goes to topics that begin with one of `patient` waits for what does not. `awake` is
+    /// written to after most of a day without a word.
     pub fn new(inner: Arc<dyn Mailbox>, budget: u64, patient: &[&str], awake: Option<Topic>) -> Arc<Self> {
         let now = Instant::now();
         let first = inner.health().borrow().clone();

@@ -1,7 +1,9 @@
-//! What is read, at the pace of the budget: one task for each reader hands records on as the gate lets them through.
+//! What is read, at the pace of the budget: one task for each reader hands records on as the gate
+//! lets them through.
 //!
-//! It owns that each reader's order stays, and that nothing is taken out of the service much before it is wanted: queues are
-//! short, and who is held up here stops the reader behind it. What comes now never waits here, and what is caught up on waits for it.
+//! It owns that each reader's order stays, and that nothing is taken out of the service much before
+//! it is wanted: queues are short, and who is held up here stops the reader behind it. What comes
+//! now never waits here, and what is caught up on waits for it.
 
 use std::sync::Arc;
 

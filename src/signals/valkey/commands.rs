@@ -1,8 +1,8 @@
 //! What is asked, in Valkey's commands, and its answers.
 //!
-//! It owns the commands and the scripts. It knows no connection's life. Everything is sent when a call is first polled,
-//! so the order of first polls is the order of work. Only what a server lacks a script for, and the pages of `Keys` behind
-//! the first, come later than that.
+//! It owns the commands and the scripts. It knows no connection's life. Everything is sent when a
+//! call is first polled, so the order of first polls is the order of work. Only what a server lacks
+//! a script for, and the pages of `Keys` behind the first, come later than that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -32,8 +32,9 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// What must go right at the beginning of a connection: the server answers at all (and is not still loading its data).
-/// The scripts are put there, too; where that is not allowed they travel with the first call.
+/// What must go right at the beginning of a connection: the server answers at all (and is not still
+/// loading its data). The scripts are put there, too; where that is not allowed they travel with
+/// the first call.
 pub async fn prepare(conn: &mut MultiplexedConnection) -> RedisResult<()> {
     cmd("PING").query_async::<Value>(conn).await?;
     for script in [&*RENEW, &*RELEASE] {
@@ -140,7 +141,8 @@ async fn hash_set(
     both.query_async::<Value>(conn).await.map(drop)
 }
 
-/// Keys that start with a prefix, without the program's own. Never `KEYS`: it stops the server, and clouds forbid it.
+/// Keys that start with a prefix, without the program's own. Never `KEYS`: it stops the server, and
+/// clouds forbid it.
 async fn keys(conn: &mut MultiplexedConnection, prefix: &str, wanted: &str) -> RedisResult<SignalReply> {
     let pattern = format!("{}*", literal(&format!("{prefix}{wanted}")));
     let mut found = BTreeSet::new();

@@ -28,8 +28,8 @@ use crate::tls;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long an answer may take. Behind it the connection counts as lost.
 pub const ANSWER: Duration = Duration::from_secs(5);
-/// Commands that have room in the connection: more than there ever are. A command that had to wait for room would be put
-/// in when its future is polled next, so not in the order of calls.
+/// Commands that have room in the connection: more than there ever are. A command that had to wait
+/// for room would be put in when its future is polled next, so not in the order of calls.
 const PIPELINE: usize = 2 * QUEUE;
 
 /// Who hears what is published.
@@ -172,7 +172,8 @@ fn login_words(place: &Place, error: &RedisError) -> String {
     words(place, error)
 }
 
-/// An error of Valkey as a sentence. What the server says is not repeated: it repeats what it was sent.
+/// An error of Valkey as a sentence. What the server says is not repeated: it repeats what it was
+/// sent.
 pub fn words(place: &Place, error: &RedisError) -> String {
     let who = match &place.user {
         Some(user) => format!("the user {user}"),

@@ -1,7 +1,8 @@
-//! The signal service on a Valkey (or Redis): one connection, on which calls are pipelined and events arrive.
+//! The signal service on a Valkey (or Redis): one connection, on which calls are pipelined and
+//! events arrive.
 //!
-//! It owns the handle that others hold; `worker` does the work. It may not use `CONFIG`, `KEYS`, `INFO`, `FLUSHALL` or
-//! `MONITOR`, which clouds forbid, nor a key or channel without its prefix.
+//! It owns the handle that others hold; `worker` does the work. It may not use `CONFIG`, `KEYS`,
+//! `INFO`, `FLUSHALL` or `MONITOR`, which clouds forbid, nor a key or channel without its prefix.
 
 mod commands;
 mod connect;
@@ -42,8 +43,8 @@ pub struct ValkeySignals {
 }
 
 impl ValkeySignals {
-    /// Begins to talk to a Valkey; it need not be there yet. Only settings that make no sense are an error.
-    /// Called inside a tokio runtime, on which the work is done.
+    /// Begins to talk to a Valkey; it need not be there yet. Only settings that make no sense are
+    /// an error. Called inside a tokio runtime, on which the work is done.
     pub fn open(settings: &ValkeySettings) -> Result<(Self, mpsc::Receiver<Published>), PortError> {
         let place = Place::parse(settings)?;
         let tls = match place.tls {

@@ -1,4 +1,5 @@
-//! One visit to a Valkey: whether it lets us in, whether kirc may do there what it needs, what it says of itself.
+//! One visit to a Valkey: whether it lets us in, whether kirc may do there what it needs, what it
+//! says of itself.
 //!
 //! It leaves nothing behind. It may not ask what clouds forbid (`INFO`, `CONFIG`).
 

@@ -1,6 +1,7 @@
 //! How a Valkey is, as it is told.
 //!
-//! It owns what is wrong at the moment. While anything is, the service is down; it is told up again only when nothing is.
+//! It owns what is wrong at the moment. While anything is, the service is down; it is told up again
+//! only when nothing is.
 
 use kirc_core::port::SignalOp;
 use tokio::sync::watch;

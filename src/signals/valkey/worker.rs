@@ -1,9 +1,9 @@
-//! The task that works on a Valkey: it keeps a connection, sends what is asked in the order of asking, and listens again to
-//! everything after a cut.
+//! The task that works on a Valkey: it keeps a connection, sends what is asked in the order of
+//! asking, and listens again to everything after a cut.
 //!
-//! It owns the only connection. Calls that are on their way when it is lost fail: whether they were done is not known, and
-//! all of it is a hint. While there is no connection, calls fail at once with the reason (but for those before the first
-//! attempt has ended).
+//! It owns the only connection. Calls that are on their way when it is lost fail: whether they were
+//! done is not known, and all of it is a hint. While there is no connection, calls fail at once
+//! with the reason (but for those before the first attempt has ended).
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -32,11 +32,11 @@ const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);
 /// A connection that held for so long begins anew with the first pause.
 const STEADY: Duration = Duration::from_secs(10);
-/// How often the server is asked for a sign of life: clouds cut what is silent for 300 s, and who uses it is to hear soon
-/// that it stands still.
+/// How often the server is asked for a sign of life: clouds cut what is silent for 300 s, and who
+/// uses it is to hear soon that it stands still.
 const PING: Duration = Duration::from_secs(10);
-/// How long a cut is told at the least. Who watches health sees its last state only, and what was missed is read again
-/// only by who has seen that it was down.
+/// How long a cut is told at the least. Who watches health sees its last state only, and what was
+/// missed is read again only by who has seen that it was down.
 const SEEN: Duration = Duration::from_millis(200);
 /// How often it is looked whether a slow listener has caught up.
 const SOON: Duration = Duration::from_millis(20);
@@ -114,7 +114,8 @@ impl Worker {
         }
     }
 
-    /// Waits for something while there is no connection. Calls wait with it if nothing is known to be wrong.
+    /// Waits for something while there is no connection. Calls wait with it if nothing is known to
+    /// be wrong.
     async fn meanwhile<T>(
         &mut self,
         what: impl Future<Output = T>,
@@ -168,7 +169,8 @@ impl Worker {
     async fn connected(&mut self, mut link: Link, waiting: Waiting) -> End {
         let mut flying: FuturesUnordered<Flying> = FuturesUnordered::new();
         self.vital.begin_anew();
-        // First of all, listen again. What is asked for meanwhile comes behind it, on the same connection.
+        // First of all, listen again. What is asked for meanwhile comes behind it, on the same
+        // connection.
         let mut listening = Some(self.listen_again(&link));
         for (op, reply) in waiting {
             self.send(&link, op, Some(reply), &mut flying);
@@ -277,8 +279,8 @@ impl Worker {
         let (conn, prefix, part) = (link.conn.clone(), self.events.prefix.clone(), part(&op));
         let mut call: Flying =
             Box::pin(async move { (commands::call(conn, &prefix, op).await, part, reply) });
-        // The first poll sends, so it happens here and now: this is what keeps the order of calls. Tokio's budget for a
-        // task could put it off, and is left aside.
+        // The first poll sends, so it happens here and now: this is what keeps the order of calls.
+        // Tokio's budget for a task could put it off, and is left aside.
         match tokio::task::unconstrained(&mut call).now_or_never() {
             Some(done) => flying.push(Box::pin(std::future::ready(done))),
             None => flying.push(call),

@@ -121,7 +121,8 @@ pub async fn what_is_not_settled_is_never_trimmed(rig: &dyn Rig) {
     assert!(ids(&history(&store, "@bob", None, 9).await.0).is_empty());
 }
 
-/// Of each log a row without a hole, up to its newest record, and never less than what members may ask for soon.
+/// Of each log a row without a hole, up to its newest record, and never less than what members may
+/// ask for soon.
 pub async fn a_trimmed_log_keeps_its_end(rig: &dyn Rig) {
     let store = rig.open();
     let rows = |channel: &'static str, n: u64| (1..=n).map(move |i| StoreOp::Log(record(channel, i, i)));

@@ -61,7 +61,8 @@ pub async fn size(client: &Client) -> Result<Size, Error> {
     Ok(Size { used, disk: number(large + small) })
 }
 
-/// Takes away the oldest messages and records, so many bytes; gives how many went. One statement: all of it or nothing.
+/// Takes away the oldest messages and records, so many bytes; gives how many went. One statement:
+/// all of it or nothing.
 pub async fn trim(client: &Client, bytes: u64) -> Result<u64, Error> {
     let bytes = int(bytes);
     let row = client.query_typed_one(OLDEST.as_str(), &[(&bytes, Type::INT8)]).await?;

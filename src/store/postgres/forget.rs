@@ -1,6 +1,7 @@
 //! Takes a schema away, with all that is in it.
 //!
-//! Only what was made to measure goes like this: no node does it, and nobody asks whether that was meant.
+//! Only what was made to measure goes like this: no node does it, and nobody asks whether that was
+//! meant.
 
 use kirc_core::port::PortError;
 use tokio::time::timeout;

@@ -1,10 +1,12 @@
-//! A connection to a PostgreSQL: made, held by one node only, brought to the layout of this program.
+//! A connection to a PostgreSQL: made, held by one node only, brought to the layout of this
+//! program.
 //!
 //! It owns how a connection begins. It may not know what is asked on it.
 //!
-//! The connection that writes holds a lock of its session, named by the schema. Two nodes of one profile at once would mix up
-//! the order of what they keep; the lock lets in one. And it lets a node that was cut off go on only when the server has ended
-//! the session before: nothing that was still on its way can come behind what is written now.
+//! The connection that writes holds a lock of its session, named by the schema. Two nodes of one
+//! profile at once would mix up the order of what they keep; the lock lets in one. And it lets a
+//! node that was cut off go on only when the server has ended the session before: nothing that was
+//! still on its way can come behind what is written now.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +44,8 @@ pub struct Link {
     task: Task,
 }
 
-/// Why a connection could not be made, or a statement failed: a sentence, and the server's code if it gave one.
+/// Why a connection could not be made, or a statement failed: a sentence, and the server's code if
+/// it gave one.
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub text: String,
@@ -64,7 +67,8 @@ impl Failure {
 }
 
 impl Link {
-    /// Connects, and sees to it that names are those of the schema. `name` is what the server's lists show.
+    /// Connects, and sees to it that names are those of the schema. `name` is what the server's
+    /// lists show.
     pub async fn open(place: &Place, name: &str) -> Result<Self, Failure> {
         let told = |e: Error| Failure::of(place, &e);
         let open = async {
@@ -76,7 +80,8 @@ impl Link {
                     tracing::debug!(code = ?error.code(), "a connection to PostgreSQL ended");
                 }
             }));
-            // A session whose client is gone without a word ends in about a minute, and its lock with it.
+            // A session whose client is gone without a word ends in about a minute, and its lock
+            // with it.
             let begin = format!(
                 "SET search_path TO {}; SET client_min_messages TO warning; \
                  SET default_transaction_isolation TO 'read committed'; SET idle_in_transaction_session_timeout TO 60000; \
@@ -110,8 +115,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Connects, takes the lock and brings the tables up to date. `used` says that this node has seen them before: then
-    /// they are not made anew.
+    /// Connects, takes the lock and brings the tables up to date. `used` says that this node has
+    /// seen them before: then they are not made anew.
     pub async fn open(place: &Place, name: &str, used: bool) -> Result<Self, Failure> {
         let link = Link::open(place, name).await?;
         let ready = async {
@@ -162,7 +167,8 @@ async fn lock(place: &Place, client: &Client, name: &str) -> Result<(), Failure>
     client.batch_execute("SET lock_timeout TO 0").await.map_err(|e| told(&e))
 }
 
-/// Who holds the lock, in words. A session of this very node that the server has not yet found dead is ended.
+/// Who holds the lock, in words. A session of this very node that the server has not yet found dead
+/// is ended.
 async fn holder(client: &Client, number: i64, name: &str) -> Result<(String, bool), Error> {
     let who = "SELECT a.pid, coalesce(a.application_name, ''), coalesce(host(a.client_addr), ''), \
                coalesce(to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), '') \

@@ -1,8 +1,8 @@
 //! The store on a PostgreSQL: a schema for each profile, three connections at the most.
 //!
-//! It owns the handle that others hold; `worker` does the work. It never sees a text: bodies and credentials are sealed before
-//! they come here. Sessions hold a lock, so a pooler that shares sessions between clients (transaction pooling) can't stand
-//! between.
+//! It owns the handle that others hold; `worker` does the work. It never sees a text: bodies and
+//! credentials are sealed before they come here. Sessions hold a lock, so a pooler that shares
+//! sessions between clients (transaction pooling) can't stand between.
 
 mod age;
 mod forget;
@@ -46,8 +46,9 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// A store that connects when it is first asked for something; an error there says what is wrong. Only settings that make
-    /// no sense are an error here. Called inside a tokio runtime, on which the work is done.
+    /// A store that connects when it is first asked for something; an error there says what is
+    /// wrong. Only settings that make no sense are an error here. Called inside a tokio runtime, on
+    /// which the work is done.
     pub fn open(settings: &PostgresSettings) -> Result<Self, PortError> {
         let place = Place::new(settings)?;
         let random =

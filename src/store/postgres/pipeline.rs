@@ -1,6 +1,7 @@
 //! Several statements as one transaction and one round trip.
 //!
-//! It owns the order in which they are sent, and that a commit is only asked for when all before it were sent.
+//! It owns the order in which they are sent, and that a commit is only asked for when all before it
+//! were sent.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -49,7 +50,8 @@ impl<'c> Pipeline<'c> {
         }
     }
 
-    /// Sends the end, and waits for all answers. The first error counts: what follows one is refused because of it.
+    /// Sends the end, and waits for all answers. The first error counts: what follows one is
+    /// refused because of it.
     pub async fn commit(mut self) -> Result<(), Error> {
         if !self.begun {
             return Ok(());

@@ -1,10 +1,12 @@
-//! What many changes come to: rows of each kind side by side, so that one statement takes all of a kind.
+//! What many changes come to: rows of each kind side by side, so that one statement takes all of a
+//! kind.
 //!
 //! It owns the reasoning that this is the same as one change after the other. It knows no SQL.
 //!
-//! Small things, messages, the outbox and logs never meet in one table, so their order among each other is nobody's to see.
-//! Of the changes to one key the last one counts. Doing all of it a second time changes nothing, so it may be repeated when
-//! nobody knows whether it was done: what is set is set to the same, what is gone is gone, and what is kept once is there.
+//! Small things, messages, the outbox and logs never meet in one table, so their order among each
+//! other is nobody's to see. Of the changes to one key the last one counts. Doing all of it a
+//! second time changes nothing, so it may be repeated when nobody knows whether it was done: what
+//! is set is set to the same, what is gone is gone, and what is kept once is there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +47,8 @@ impl<'o> Plan<'o> {
                     plan.entries.insert((*table, key), None);
                 }
                 StoreOp::DeletePrefix { table, prefix } => {
-                    // What was put before it goes with it; what is put behind it is put when it is done.
+                    // What was put before it goes with it; what is put behind it is put when it is
+                    // done.
                     plan.entries.retain(|(t, key), _| t != table || !key.starts_with(prefix.as_str()));
                     plan.cleared.push((*table, prefix));
                 }

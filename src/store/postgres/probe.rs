@@ -1,5 +1,5 @@
-//! One visit to a PostgreSQL: whether it lets us in, whether the profile's schema is there or may be made, what it says of
-//! itself.
+//! One visit to a PostgreSQL: whether it lets us in, whether the profile's schema is there or may
+//! be made, what it says of itself.
 //!
 //! It changes nothing.
 
@@ -35,7 +35,8 @@ pub struct PostgresTold {
     pub connections: i32,
 }
 
-/// All that is asked, in one statement: version, time, connections, may make schemas, schema is there, may use it, tables.
+/// All that is asked, in one statement: version, time, connections, may make schemas, schema is
+/// there, may use it, tables.
 const ASK: &str = "SELECT current_setting('server_version'), \
     (extract(epoch FROM clock_timestamp()) * 1000)::int8, \
     current_setting('max_connections')::int4, \

@@ -1,7 +1,7 @@
 //! Answers to questions, and all that a node needs to start.
 //!
-//! It owns the statements that only read, and the few connections for them: two at the most, made when they are needed. Where
-//! the server has none left, the connection that writes answers, too.
+//! It owns the statements that only read, and the few connections for them: two at the most, made
+//! when they are needed. Where the server has none left, the connection that writes answers, too.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -209,8 +209,8 @@ fn message(target: &str, row: &Row) -> Result<MessageRow, Error> {
     })
 }
 
-/// Sequence numbers never fall from one kept record to the next, so those of a range stand side by side: its ends are two
-/// look-ups. What lies between is fetched in pages, until it is enough.
+/// Sequence numbers never fall from one kept record to the next, so those of a range stand side by
+/// side: its ends are two look-ups. What lies between is fetched in pages, until it is enough.
 async fn log(client: &Client, channel: &str, from: i64, to: i64, limit: u64) -> Result<Answer, Error> {
     let key = channel.as_bytes();
     let ends = "SELECT (SELECT idx FROM log WHERE channel = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq, idx LIMIT 1), \

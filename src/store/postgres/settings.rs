@@ -20,10 +20,11 @@ const NAME: usize = 63;
 
 /// What leads to a profile's tables in a PostgreSQL.
 ///
-/// `sslmode` means what it means to libpq: `disable` is plain, `require` encrypts for whoever answers, `verify-ca` checks
-/// the chain, `verify-full` the name too. As with libpq, a CA that is given is used: `require` then checks, and here it
-/// checks all (nothing would be won by checking less). Without `sslmode`, a CA means `verify-full`, this machine means
-/// "TLS if it is offered", anything else means `require`.
+/// `sslmode` means what it means to libpq: `disable` is plain, `require` encrypts for whoever
+/// answers, `verify-ca` checks the chain, `verify-full` the name too. As with libpq, a CA that is
+/// given is used: `require` then checks, and here it checks all (nothing would be won by checking
+/// less). Without `sslmode`, a CA means `verify-full`, this machine means "TLS if it is offered",
+/// anything else means `require`.
 #[derive(Debug, Clone)]
 pub struct PostgresSettings {
     /// `postgres://user:password@host:port/database?sslmode=…`.
@@ -41,7 +42,8 @@ impl PostgresSettings {
     }
 }
 
-/// An address, understood, and all that making a connection needs. Its `Debug` shows where, not how.
+/// An address, understood, and all that making a connection needs. Its `Debug` shows where, not
+/// how.
 #[derive(Clone)]
 pub(super) struct Place {
     /// `host:port`.

@@ -2,9 +2,9 @@
 //!
 //! It owns the layout. It knows no connection's life.
 //!
-//! All texts are kept as bytes: they sort and compare by their bytes whatever the database's encoding and collation are, as
-//! they do in SQLite, and there is none that can't be kept. What is small has one table for all kinds, so that one statement
-//! writes all of it.
+//! All texts are kept as bytes: they sort and compare by their bytes whatever the database's
+//! encoding and collation are, as they do in SQLite, and there is none that can't be kept. What is
+//! small has one table for all kinds, so that one statement writes all of it.
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Statement};
@@ -117,7 +117,8 @@ impl Changes {
         Ok(Self { clear, delete, put, message, state, outbox, settled, log })
     }
 
-    /// Does what is planned, all of it or nothing: everything is sent at once, so it costs one round trip.
+    /// Does what is planned, all of it or nothing: everything is sent at once, so it costs one
+    /// round trip.
     pub async fn carry_out(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
         let mut to_do = Pipeline::new(client);
         if !plan.cleared.is_empty() {

@@ -215,7 +215,8 @@ async fn connections_are_few() {
     assert!((2..=3).contains(&n), "{n}");
 }
 
-/// How long a commit of a message and a position takes, beside a bare INSERT. A measurement: run it by name.
+/// How long a commit of a message and a position takes, beside a bare INSERT. A measurement: run it
+/// by name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn commit_latency() {

@@ -1,7 +1,8 @@
 //! The task that works on a PostgreSQL.
 //!
-//! It owns the connection that writes. Commits that wait when it is free go into one transaction, each whole; the next one
-//! begins when the last is answered. A question sees all that was committed before it was asked; it may see what comes later.
+//! It owns the connection that writes. Commits that wait when it is free go into one transaction,
+//! each whole; the next one begins when the last is answered. A question sees all that was
+//! committed before it was asked; it may see what comes later.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -136,7 +137,8 @@ impl Worker {
         }
     }
 
-    /// The next thing to do. Meanwhile a connection that is lost is made again, before somebody needs it.
+    /// The next thing to do. Meanwhile a connection that is lost is made again, before somebody
+    /// needs it.
     async fn next(&mut self) -> Option<Ask> {
         loop {
             let lost = async {
@@ -225,7 +227,8 @@ impl Worker {
         done
     }
 
-    /// Sees to it that all before is there, then lets the question be answered beside what comes next.
+    /// Sees to it that all before is there, then lets the question be answered beside what comes
+    /// next.
     async fn question(&mut self, question: Question) {
         let client = match self.writer().await {
             Ok(writer) => writer.link.client.clone(),

@@ -122,7 +122,8 @@ impl Command {
         out
     }
 
-    /// What fits at a place: `place` words stand before it, the first of them is `first`, and `word` has been begun.
+    /// What fits at a place: `place` words stand before it, the first of them is `first`, and
+    /// `word` has been begun.
     pub fn completer(&self, place: usize, first: Option<&str>, word: &str) -> Completer {
         let mut args = self.args;
         let mut place = place;

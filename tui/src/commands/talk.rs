@@ -9,7 +9,8 @@ use crate::names::{is_channel, same};
 use crate::text::clean_lines;
 use crate::update::typing;
 
-/// Says lines in a buffer. They show at once as *sending*; the node's answer moves them to their place.
+/// Says lines in a buffer. They show at once as *sending*; the node's answer moves them to their
+/// place.
 pub fn say(context: &mut Context<'_>, to: BufferId, lines: &[&str], action: bool) -> Result<(), String> {
     if let Some(why) = too_large(lines) {
         return Err(why);

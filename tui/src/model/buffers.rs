@@ -38,7 +38,8 @@ impl Buffers {
 
     /// The one that is looked at.
     pub fn current(&self) -> &Buffer {
-        // The list is never empty and the current one is always in it; the first one is the status page.
+        // The list is never empty and the current one is always in it; the first one is the status
+        // page.
         self.get(self.current).unwrap_or(&self.list[0])
     }
 

@@ -1,6 +1,7 @@
 //! The lines of one buffer and their order.
 //!
-//! Owns: where a line stands, that each record is there once, and how many are kept. May not: read envelopes.
+//! Owns: where a line stands, that each record is there once, and how many are kept. May not: read
+//! envelopes.
 use std::collections::{HashSet, VecDeque};
 
 use super::line::{Kind, Line, LineKey, Move, Record, State};
@@ -190,7 +191,8 @@ impl Lines {
         })
     }
 
-    /// Where a line belongs: by sequence where both have one, from the past by time, otherwise as it came.
+    /// Where a line belongs: by sequence where both have one, from the past by time, otherwise as
+    /// it came.
     fn slot(&self, line: &Line, old: bool) -> usize {
         if line.is_pending() {
             return self.list.len();

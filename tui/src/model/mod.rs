@@ -81,8 +81,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// Whether somebody looks at the screen. A terminal that does not tell whether it has the focus may be hidden, and one
-    /// inside another's too though it has told so: there only who has just pressed something looks.
+    /// Whether somebody looks at the screen. A terminal that does not tell whether it has the focus
+    /// may be hidden, and one inside another's too though it has told so: there only who has just
+    /// pressed something looks.
     pub fn attends(&self) -> bool {
         let known = self.focus.filter(|focused| !(*focused && self.inside));
         known.unwrap_or(self.now < self.attended + ATTENTION)

@@ -1,7 +1,8 @@
 //! The one gate for text that others wrote.
 //!
-//! Owns: removing what could act on the terminal, reorder the line, hide in it or pile up over its neighbours.
-//! May not: shorten text for layout, or know who wrote it. What passes here is safe in cells, titles and logs.
+//! Owns: removing what could act on the terminal, reorder the line, hide in it or pile up over its
+//! neighbours. May not: shorten text for layout, or know who wrote it. What passes here is safe in
+//! cells, titles and logs.
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Lines that one message may take; the rest is named, not shown.
@@ -10,7 +11,8 @@ const MAX_LINES: usize = 64;
 const MAX_CHARS: usize = 8192;
 /// How far the end of a control string is looked for.
 const MAX_STRING: usize = 2048;
-/// Marks that may sit on one base character. Real scripts need few; piles of them climb over other lines.
+/// Marks that may sit on one base character. Real scripts need few; piles of them climb over other
+/// lines.
 const MAX_MARKS: usize = 5;
 
 /// One line, harmless: no control characters, escape sequences, bidi controls or invisible padding.
@@ -41,7 +43,8 @@ pub fn clean(text: &str) -> String {
             _ => {}
         }
         if is_joiner(c) {
-            // Joiners only where scripts and emoji need them: between two characters that are not ASCII.
+            // Joiners only where scripts and emoji need them: between two characters that are not
+            // ASCII.
             let after = out.chars().next_back().is_some_and(joins);
             let before = chars.peek().is_some_and(|c| joins(c) && !is_mark(c));
             if !(after && before) || marks >= MAX_MARKS {
@@ -171,8 +174,8 @@ impl<'a> Scan<'a> {
         self.rest.next_if(|c| matches!(c, '@'..='~'));
     }
 
-    /// After OSC, DCS, SOS, PM or APC: up to BEL or ST, but not over the end of a line, so that nobody can make
-    /// a whole message vanish by opening a string.
+    /// After OSC, DCS, SOS, PM or APC: up to BEL or ST, but not over the end of a line, so that
+    /// nobody can make a whole message vanish by opening a string.
     fn skip_string(&mut self) {
         let mut ahead = self.rest.clone();
         let mut escape = false;

@@ -1,6 +1,7 @@
 //! Text from others, made harmless and measured.
 //!
-//! Owns: what may reach a cell, a title or a name, and how wide it is. May not: know what the text means.
+//! Owns: what may reach a cell, a title or a name, and how wide it is. May not: know what the text
+//! means.
 mod clean;
 mod width;
 

@@ -55,7 +55,8 @@ fn fitting(text: &str, width: usize) -> usize {
     end
 }
 
-/// The rows of a text: byte ranges, broken at spaces where there are some, at graphemes where a word is too long.
+/// The rows of a text: byte ranges, broken at spaces where there are some, at graphemes where a
+/// word is too long.
 ///
 /// The first row may have another width than the others. There is always at least one row.
 pub fn wrap(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
@@ -71,7 +72,8 @@ pub fn wrap(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
         let w = g.width();
         if g == " " {
             if used + 1 > width {
-                // A space that falls off the end breaks the row by itself; more of them fall off too.
+                // A space that falls off the end breaks the row by itself; more of them fall off
+                // too.
                 rows.push(start..at);
                 let mut next = at + 1;
                 while let Some((i, _)) = graphemes.next_if(|(_, g)| *g == " ") {
@@ -87,7 +89,8 @@ pub fn wrap(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
             last_break = Some((at, at + 1));
             continue;
         }
-        // What is carried to the next row may be too long for it as well, where rows differ in width.
+        // What is carried to the next row may be too long for it as well, where rows differ in
+        // width.
         while used + w > width && at > start {
             match last_break.take().filter(|&(end, _)| end > start) {
                 Some((end, next)) => {

@@ -50,7 +50,8 @@ pub(super) fn sentence(envelope: &Envelope) -> String {
     envelope.lines().first().map(|l| crate::text::clean(l)).unwrap_or_default()
 }
 
-/// The buffer that an answer belongs to: where it was asked, else the channel it speaks of, else the status page.
+/// The buffer that an answer belongs to: where it was asked, else the channel it speaks of, else
+/// the status page.
 pub(super) fn home(model: &Model, envelope: &Envelope) -> BufferId {
     let asked = envelope.meta_str("label").and_then(|l| model.asks.get(l)).map(|a| a.from);
     let names = envelope.to.iter().chain(envelope.params.iter().take(2));

@@ -96,7 +96,8 @@ pub(super) fn join(context: &mut Context<'_>, envelope: &Envelope) {
         tell(context.model, id, envelope, false);
     }
     let label = envelope.meta_str("label");
-    // Who has gone elsewhere meanwhile, or types, stays there: the rest of a line would go to the new channel.
+    // Who has gone elsewhere meanwhile, or types, stays there: the rest of a line would go to the
+    // new channel.
     let current = context.model.buffers.current();
     let (here, idle) = (current.id, current.editor.is_empty());
     let asked = label.and_then(|l| context.model.asks.get(l));
@@ -231,7 +232,8 @@ pub(super) fn nick(context: &mut Context<'_>, envelope: &Envelope) {
     let named = envelope.to.as_deref().filter(|to| is_channel(to));
     let rooms: Vec<BufferId> = match named {
         Some(to) => channel(model, Some(to)).into_iter().collect(),
-        // The node's word on one's own name: each channel that takes it says so itself, and one may refuse it.
+        // The node's word on one's own name: each channel that takes it says so itself, and one may
+        // refuse it.
         None if own => Vec::new(),
         None => model.buffers.iter().filter(|b| b.members.get(&old).is_some()).map(|b| b.id).collect(),
     };

@@ -1,6 +1,7 @@
 //! What keys do.
 //!
-//! Owns: the way of a key: question, overlay, key map, text. May not: know which key stands for what (the key map does).
+//! Owns: the way of a key: question, overlay, key map, text. May not: know which key stands for
+//! what (the key map does).
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::{Effect, fetch, focus, help_page, submit, typing};

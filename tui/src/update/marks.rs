@@ -1,10 +1,12 @@
-//! How far each conversation is read: what the node says of it, at the start and from other screens.
+//! How far each conversation is read: what the node says of it, at the start and from other
+//! screens.
 use kirc_core::Envelope;
 
 use crate::model::{Buffer, Kind, LeftOff, Line, Model, Place};
 use crate::text::clean_name;
 
-/// MARKREAD: at the start how much of a conversation is unread, later what was read on another screen.
+/// MARKREAD: at the start how much of a conversation is unread, later what was read on another
+/// screen.
 pub(super) fn mark_read(model: &mut Model, envelope: &Envelope) {
     match envelope.meta_u64("unread") {
         Some(unread) => at_start(model, envelope, unread),

@@ -1,6 +1,7 @@
 //! Messages: arriving, settling, coming out of the past.
 //!
-//! Owns: which line a message is, and what counts as unread. May not: decide a message's state; the node does.
+//! Owns: which line a message is, and what counts as unread. May not: decide a message's state; the
+//! node does.
 use kirc_core::{Body, Envelope};
 
 use super::arrive::{from, sentence};
@@ -83,7 +84,8 @@ fn place(context: &mut Context<'_>, id: BufferId, envelope: &Envelope, old: bool
     }
 }
 
-/// The line that an envelope is about: by id, by label, or one's own oldest nameless one with the same text.
+/// The line that an envelope is about: by id, by label, or one's own oldest nameless one with the
+/// same text.
 fn find(model: &mut Model, id: BufferId, envelope: &Envelope, mine: bool) -> Option<u64> {
     let buffer = model.buffers.get_mut(id)?;
     let record = envelope.id.clone().map(|id| (id, author(envelope, mine)));
@@ -207,7 +209,8 @@ pub(super) fn state(context: &mut Context<'_>, envelope: &Envelope) {
     }
 }
 
-/// A text was refused before it was a message, or later: it stays, with the reason. True if a line was found.
+/// A text was refused before it was a message, or later: it stays, with the reason. True if a line
+/// was found.
 pub(super) fn refused(model: &mut Model, envelope: &Envelope) -> bool {
     let label = envelope.meta_str("label");
     let id = envelope.meta_str("id").or(envelope.id.as_deref());

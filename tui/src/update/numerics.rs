@@ -248,7 +248,8 @@ fn invited(context: &mut Context<'_>, envelope: &Envelope) {
     close(context, envelope);
 }
 
-/// Something was refused. A refused text stays where it stands, marked; all else is said where it was asked.
+/// Something was refused. A refused text stays where it stands, marked; all else is said where it
+/// was asked.
 pub(super) fn refusal(context: &mut Context<'_>, envelope: &Envelope) {
     if messages::refused(context.model, envelope) {
         return;

@@ -1,6 +1,7 @@
 //! What happens on Enter.
 //!
-//! Owns: telling commands from text, and keeping a text that could not be sent. May not: parse commands.
+//! Owns: telling commands from text, and keeping a text that could not be sent. May not: parse
+//! commands.
 use kirc_core::Envelope;
 
 use crate::commands::{self, Context};
@@ -17,7 +18,8 @@ pub(super) fn submit(context: &mut Context<'_>) {
     match carry_out(context, &text) {
         Ok(()) => {
             if let Some(buffer) = context.model.buffers.get_mut(id) {
-                // A command may have changed the input; what was entered is gone from it all the same.
+                // A command may have changed the input; what was entered is gone from it all the
+                // same.
                 buffer.editor.take();
                 buffer.editor.history.push(&text);
             }
@@ -36,7 +38,8 @@ pub(super) fn line(context: &mut Context<'_>, text: &str) {
 
 fn carry_out(context: &mut Context<'_>, text: &str) -> Result<(), String> {
     if commands::is_command(text) {
-        // What was meant for one person, or for kirc itself, is never said to everybody in the window.
+        // What was meant for one person, or for kirc itself, is never said to everybody in the
+        // window.
         if text.contains('\n') {
             return Err("a command is one line: remove the others, or begin with // to say it all".into());
         }

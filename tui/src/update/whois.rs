@@ -1,6 +1,7 @@
 //! Cards about people: whois, verification, profiles.
 //!
-//! Owns: their pages. May not: confirm a key by a key press; a page that an answer opened could catch a stray one.
+//! Owns: their pages. May not: confirm a key by a key press; a page that an answer opened could
+//! catch a stray one.
 use kirc_core::Envelope;
 use serde_json::Value;
 

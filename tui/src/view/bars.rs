@@ -1,4 +1,5 @@
-//! The line above and the line below: topic, connection, leader, term, epoch, what waits, who types.
+//! The line above and the line below: topic, connection, leader, term, epoch, what waits, who
+//! types.
 //!
 //! Owns: what is left out first where there is little room. May not: say anything by colour alone.
 use ratatui::Frame;
@@ -96,7 +97,8 @@ fn trust(model: &Model, nick: &str) -> String {
     }
 }
 
-/// A piece of the status line: how it reads where there is room, how where there is little, and how much it matters.
+/// A piece of the status line: how it reads where there is room, how where there is little, and how
+/// much it matters.
 struct Piece {
     long: String,
     short: String,

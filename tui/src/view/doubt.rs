@@ -1,6 +1,7 @@
-//! Graphemes that terminals disagree about: flags, skin tones, families. One gives a flag two columns, another (tmux) gives
-//! each half of it a column of its own, and then the second half stays when the first is written over; one draws a hand in
-//! its colour, another a hand and a coloured square behind it.
+//! Graphemes that terminals disagree about: flags, skin tones, families. One gives a flag two
+//! columns, another (tmux) gives each half of it a column of its own, and then the second half
+//! stays when the first is written over; one draws a hand in its colour, another a hand and a
+//! coloured square behind it.
 //!
 //! Owns: what is written again beside them, and where they stood. May not: change what is drawn.
 use ratatui::buffer::{Buffer, CellDiffOption};
@@ -12,8 +13,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 pub(super) struct Doubtful(Vec<Position>);
 
 impl Doubtful {
-    /// Sees to it that what stands beside a doubtful grapheme, or where one was, is written whether it changed or not. The
-    /// cursor is put to its place for that, so nothing depends on where the terminal thinks it is.
+    /// Sees to it that what stands beside a doubtful grapheme, or where one was, is written whether
+    /// it changed or not. The cursor is put to its place for that, so nothing depends on where the
+    /// terminal thinks it is.
     pub(super) fn settle(&mut self, buffer: &mut Buffer) {
         let area = buffer.area;
         let before = std::mem::take(&mut self.0);
@@ -32,8 +34,8 @@ impl Doubtful {
     }
 }
 
-/// How many columns a terminal may take for a grapheme at the most: each character by itself, halves of a flag as wide as an
-/// emoji. 1 if there is no doubt.
+/// How many columns a terminal may take for a grapheme at the most: each character by itself,
+/// halves of a flag as wide as an emoji. 1 if there is no doubt.
 fn reach(symbol: &str) -> u16 {
     let mut chars = symbol.chars();
     if chars.next().is_none() || chars.next().is_none() {

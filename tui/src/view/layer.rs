@@ -41,7 +41,8 @@ fn boxed(
         .title(Span::styled(format!(" {} ", cut(title, room)), theme.style(Role::LayerTitle)))
         .title_bottom(Line::styled(format!(" {} ", cut(foot, room)), theme.style(Role::Dim)).right_aligned());
     let inner = block.inner(place);
-    // A wide cell that the box cuts in half must not reach into it: the column beside it is cleared as well.
+    // A wide cell that the box cuts in half must not reach into it: the column beside it is cleared
+    // as well.
     let around = Rect {
         x: place.x.saturating_sub(1),
         width: (place.width + 2).min(area.right() - place.x.saturating_sub(1)),

@@ -122,7 +122,8 @@ pub(super) fn nicks(model: &Model, state: &mut ViewState, theme: Theme, frame: &
     frame.render_widget(Paragraph::new(rows), inner);
 }
 
-/// One line for a narrow screen: the present buffer, then those with something unread, then the others.
+/// One line for a narrow screen: the present buffer, then those with something unread, then the
+/// others.
 pub(super) fn activity(model: &Model, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let width = usize::from(area.width);
     let mut all: Vec<(usize, &Buffer)> = model.buffers.visible().enumerate().collect();

@@ -73,8 +73,8 @@ pub(super) fn draw(
     (drawn, if at_bottom { 0 } else { last - lowest + usize::from(hidden > 0) })
 }
 
-/// Where the window's lower edge is after scrolling `by` rows up: a line and how many of its rows are hidden; nothing
-/// is the very bottom. And whether the oldest row is inside.
+/// Where the window's lower edge is after scrolling `by` rows up: a line and how many of its rows
+/// are hidden; nothing is the very bottom. And whether the oldest row is inside.
 fn window(
     buffer: &Buffer,
     anchor: Option<(u64, usize)>,

@@ -1,6 +1,8 @@
-//! What drawing remembers: where each buffer stands, heights already computed, lists already sorted.
+//! What drawing remembers: where each buffer stands, heights already computed, lists already
+//! sorted.
 //!
-//! Owns: caches, all of which may be thrown away. May not: hold anything that cannot be computed again.
+//! Owns: caches, all of which may be thrown away. May not: hold anything that cannot be computed
+//! again.
 use std::collections::HashMap;
 
 use super::doubt::Doubtful;

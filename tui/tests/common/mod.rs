@@ -1,4 +1,5 @@
-//! The whole UI without a terminal and without a node: keys in by one channel, envelopes by another, the screen read.
+//! The whole UI without a terminal and without a node: keys in by one channel, envelopes by
+//! another, the screen read.
 #![allow(dead_code)] // Each test file uses a part of it.
 
 use futures_util::Stream;

@@ -1,4 +1,5 @@
-//! What must hold for any story: replicas agree, nothing panics, ranks can't be taken by those who have none.
+//! What must hold for any story: replicas agree, nothing panics, ranks can't be taken by those who
+//! have none.
 use super::support::*;
 use crate::channel::{Act, ActKind, ChannelState, ModeChange, Order, Rank};
 use crate::ids::{Count, MsgId};
@@ -167,7 +168,8 @@ proptest! {
 
     #[test]
     fn nobody_rises_above_who_let_them(story in story()) {
-        // Operators, halfops and voices among themselves make no admin and no owner, and lose neither.
+        // Operators, halfops and voices among themselves make no admin and no owner, and lose
+        // neither.
         let mut room = Room::new();
         room.sets(ANN, "+ohv bob cid dan");
         let rest: Vec<_> = story.into_iter().filter(|(who, _)| *who != ANN).collect();

@@ -1,4 +1,5 @@
-//! The leader lets people in: the channel's gates, a place in the log, and the answer with state, key and position.
+//! The leader lets people in: the channel's gates, a place in the log, and the answer with state,
+//! key and position.
 //!
 //! It decides nothing about who may come in: the channel's rules do.
 
@@ -16,7 +17,8 @@ use crate::log::{Fold, Opened};
 use crate::node::ctx::Ctx;
 use crate::numeric;
 
-/// How often a member that has lost its place may begin an epoch, ms; twice as seldom each time that it does not come in.
+/// How often a member that has lost its place may begin an epoch, ms; twice as seldom each time
+/// that it does not come in.
 const ANEW: Millis = 10_000;
 
 impl Channel {
@@ -63,8 +65,8 @@ impl Channel {
         }
     }
 
-    /// Who asks is in already and has lost its place: it gets a new one, at a new epoch. Not on an old request: whoever
-    /// kept one could end epochs with it as they like.
+    /// Who asks is in already and has lost its place: it gets a new one, at a new epoch. Not on an
+    /// old request: whoever kept one could end epochs with it as they like.
     fn let_in_anew(&mut self, cx: &mut Ctx, act: &Act, joiner: Joiner) {
         if let Some(refusal) = self.far_in_time(cx, act) {
             return self.turn_away(cx, &joiner, refusal);
@@ -105,7 +107,8 @@ impl Channel {
         self.answer(cx, joiner, answer);
     }
 
-    /// Answers those who were let in: the channel as it was before the KEY record that we just read, and the key.
+    /// Answers those who were let in: the channel as it was before the KEY record that we just
+    /// read, and the key.
     pub fn welcome(
         &mut self,
         cx: &mut Ctx,

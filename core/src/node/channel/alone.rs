@@ -1,7 +1,8 @@
-//! A channel that nobody else is in: what is said there is kept in this node's store, and nobody is sent anything.
+//! A channel that nobody else is in: what is said there is kept in this node's store, and nobody is
+//! sent anything.
 //!
-//! Only what is said: what changes the channel stands in its log, where whoever joins later finds it. Nobody can come in
-//! without us, since it is the leader who lets them in.
+//! Only what is said: what changes the channel stands in its log, where whoever joins later finds
+//! it. Nobody can come in without us, since it is the leader who lets them in.
 
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use crate::log::{Acted, Opened};
 use crate::node::ctx::Ctx;
 
 impl Channel {
-    /// Settles what was said, as long as nobody else is there and nothing is on its way into the log.
+    /// Settles what was said, as long as nobody else is there and nothing is on its way into the
+    /// log.
     pub(super) fn settle_alone(&mut self, cx: &mut Ctx) {
         while let Some(id) = self.outbox.front().filter(|out| out.is_message()).map(|out| out.id) {
             if !self.alone(cx, id) {
@@ -47,7 +49,8 @@ impl Channel {
         only && still && whole && self.phase == Phase::Joined && !replica.fold.resigned
     }
 
-    /// The act as the log would have it, but for key and signature, if the channel's rules allow it.
+    /// The act as the log would have it, but for key and signature, if the channel's rules allow
+    /// it.
     fn said_alone(&self, cx: &Ctx, id: MsgId) -> Option<Opened> {
         let stamp = self.lead_stamp(cx)?;
         let out = self.outbox.front()?;

@@ -1,7 +1,8 @@
-//! A log that begins anew: the service has lost what was there. It goes on from what the members have.
+//! A log that begins anew: the service has lost what was there. It goes on from what the members
+//! have.
 //!
-//! It begins with a claim that says what it stands on. Who has less asks the others for the rest; who has more goes back to
-//! there and offers what it has. Which claim counts is the fold's to say.
+//! It begins with a claim that says what it stands on. Who has less asks the others for the rest;
+//! who has more goes back to there and offers what it has. Which claim counts is the fold's to say.
 
 use super::gap::Wanted;
 use super::handed::handed;
@@ -20,7 +21,8 @@ use crate::port::{StoreOp, Table};
 /// How long who led waits before it claims, and how long others do, ms.
 const LEADER: Millis = 700;
 const OTHERS: Millis = 4_000;
-/// How long who has less than another, from when it hears so, ms: longer than whoever has more and said so.
+/// How long who has less than another, from when it hears so, ms: longer than whoever has more and
+/// said so.
 const LESS: Millis = 7_000;
 
 /// What is to be done with a record of a log that begins anew.
@@ -49,7 +51,8 @@ impl Channel {
         self.requeue();
     }
 
-    /// All of it was read, and nobody has begun it: say how much we have, and claim it when nobody does who has more.
+    /// All of it was read, and nobody has begun it: say how much we have, and claim it when nobody
+    /// does who has more.
     pub fn await_claim(&mut self, cx: &mut Ctx) {
         let Some(replica) = &self.replica else { return };
         let (fold, nonce) = (&replica.fold, cx.random());
@@ -100,8 +103,9 @@ impl Channel {
                 match known {
                     Some(_) if more => Meet::Less(stand.seq.next()),
                     Some(_) => Meet::More(*stand, card.actor()),
-                    // Who is no member may have come in what we lack, which proves it. But anybody can write this: once that
-                    // was for nothing, nobody is waited for in this way again.
+                    // Who is no member may have come in what we lack, which proves it. But anybody
+                    // can write this: once that was for nothing, nobody is waited for in this way
+                    // again.
                     None if more && self.distrusted.is_none() => Meet::Less(stand.seq.next()),
                     // Or it went in what we have: nobody undoes that it was removed.
                     None => Meet::Judge,
@@ -111,7 +115,8 @@ impl Channel {
         }
     }
 
-    /// The log has begun on less than we have: what the channel was there is asked for, and the claim waits.
+    /// The log has begun on less than we have: what the channel was there is asked for, and the
+    /// claim waits.
     pub(super) fn fall_back(&mut self, cx: &mut Ctx, stand: Stand, claimant: ActorId) {
         let Some(replica) = &self.replica else { return };
         let me = cx.me();
@@ -126,8 +131,9 @@ impl Channel {
         self.stalled.front().is_some_and(|record| record.key.is_empty())
     }
 
-    /// The log was lost more than once: what others kept of the lives between begins on less than we have, too, and nobody
-    /// knows any more what the channel was there. What it was where this life began those know who began with it.
+    /// The log was lost more than once: what others kept of the lives between begins on less than
+    /// we have, too, and nobody knows any more what the channel was there. What it was where this
+    /// life began those know who began with it.
     pub(super) fn fall_back_from_kept(&mut self, cx: &mut Ctx) {
         self.gap = None;
         self.stalled.drop_kept();
@@ -143,8 +149,8 @@ impl Channel {
         }
     }
 
-    /// Somebody who began with the claim says what the channel was there. That the members agree on it the first KEY record
-    /// shows, which commits to it.
+    /// Somebody who began with the claim says what the channel was there. That the members agree on
+    /// it the first KEY record shows, which commits to it.
     pub(super) fn on_base(&mut self, cx: &mut Ctx, answer: &Envelope, stand: Stand) {
         let handed = handed(answer, &self.room, &cx.contacts, cx.now.wall);
         let (Ok(Replica { fold, state }), Some(ours)) = (handed, &self.replica) else { return };
@@ -175,7 +181,8 @@ impl Channel {
         self.unstall(cx);
     }
 
-    /// Nobody answers: they don't know us any more, since we came in what was lost. We come in again, as anybody does.
+    /// Nobody answers: they don't know us any more, since we came in what was lost. We come in
+    /// again, as anybody does.
     pub(super) fn come_in_again(&mut self, cx: &mut Ctx, stand: Stand) {
         let Some(ours) = self.replica.take() else { return };
         self.tell_fallen_back(cx, ours.fold.seq, stand);
@@ -196,8 +203,9 @@ impl Channel {
     }
 }
 
-/// How much more is here than a log began anew with. Each life of a log counts from a place of its own, far behind the one
-/// before: across lives the places say nothing of how many records there are.
+/// How much more is here than a log began anew with. Each life of a log counts from a place of its
+/// own, far behind the one before: across lives the places say nothing of how many records there
+/// are.
 fn more_than(have: Seq, began: Seq) -> String {
     match have.0.saturating_sub(began.0) {
         1 if same_life(have, began) => "one record that is".to_owned(),

@@ -58,8 +58,9 @@ impl Channel {
         }
     }
 
-    /// Lets something wait for the JOIN that is on its way, if one is. PART waits only behind something that waits, and not
-    /// once the user was told that nobody is there: to leave is to give up.
+    /// Lets something wait for the JOIN that is on its way, if one is. PART waits only behind
+    /// something that waits, and not once the user was told that nobody is there: to leave is to
+    /// give up.
     pub fn wait_for_join(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) -> bool {
         let Some(join) = self.join.as_mut().filter(|j| j.leave.is_none()) else {
             return false;
@@ -276,7 +277,8 @@ pub(crate) fn given_id(cx: &Ctx, e: &Envelope) -> Result<Option<MsgId>, String> 
     Ok(Some(id))
 }
 
-/// Whether what an author hands in can be read by others, by the same rules by which they will read it.
+/// Whether what an author hands in can be read by others, by the same rules by which they will read
+/// it.
 pub(crate) fn fit(template: &Envelope) -> Result<(), EnvelopeError> {
     template.check()?;
     ActKind::parse(template).map(drop)

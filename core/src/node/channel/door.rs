@@ -1,8 +1,9 @@
 //! At the door: who asks a member to be let in, by which way, and where it hears the answer.
 //!
-//! A request goes to the leader's `rpc-in`, and the answer stands in the leader's `rpc-out`. But whoever leads may live on a
-//! cluster that is not known outside, since the way there is the members' secret. What both reach is the grid that the
-//! channel is on: then the request stands in the channel's log, sealed as ever, and the answer goes to the asker's `rpc-in`.
+//! A request goes to the leader's `rpc-in`, and the answer stands in the leader's `rpc-out`. But
+//! whoever leads may live on a cluster that is not known outside, since the way there is the
+//! members' secret. What both reach is the grid that the channel is on: then the request stands in
+//! the channel's log, sealed as ever, and the answer goes to the asker's `rpc-in`.
 
 use super::lead::Joiner;
 use super::{Channel, Phase};
@@ -27,7 +28,8 @@ pub(crate) struct Asking {
 }
 
 impl Asking {
-    /// What was sealed to us, if it is a JOIN of who sealed it. From here on we know that one, and how it is reached.
+    /// What was sealed to us, if it is a JOIN of who sealed it. From here on we know that one, and
+    /// how it is reached.
     pub fn open(cx: &mut Ctx, (from, id, act): Sealed) -> Option<Self> {
         let ActKind::Join { card, .. } = Act::parse(&act).ok().filter(|a| a.author == from)?.kind else {
             return None;
@@ -47,7 +49,8 @@ impl Asking {
 }
 
 impl Channel {
-    /// Sends a request to be let in, by the channel's own log if nobody has said how the one who is asked is reached.
+    /// Sends a request to be let in, by the channel's own log if nobody has said how the one who is
+    /// asked is reached.
     pub(super) fn knock(&self, cx: &mut Ctx, card: &Card, request: Vec<u8>) {
         if cx.reaches(&card.address().cluster) {
             cx.append_rpc(card, request, Waiting::Nothing);
@@ -57,8 +60,8 @@ impl Channel {
         }
     }
 
-    /// Whether what stands in the log is a request to be let in. It is no record of the log: who is asked answers it, and
-    /// everybody else passes it by.
+    /// Whether what stands in the log is a request to be let in. It is no record of the log: who is
+    /// asked answers it, and everybody else passes it by.
     pub(super) fn asked_in_log(&mut self, cx: &mut Ctx, value: &[u8]) -> bool {
         let Ok(e) = Envelope::from_canonical(value) else { return false };
         if e.command != "ASK" {

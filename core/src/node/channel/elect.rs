@@ -1,4 +1,5 @@
-//! Seeing to it that somebody leads: challenges, claims, the leader key. The log decides; this only tries.
+//! Seeing to it that somebody leads: challenges, claims, the leader key. The log decides; this only
+//! tries.
 
 use serde_json::json;
 
@@ -260,7 +261,8 @@ impl Channel {
         let Some(replica) = &self.replica else { return };
         let (term, prev, channel) = (replica.fold.term.next(), replica.fold.claim, replica.fold.channel);
         self.append_claim(cx, term, prev, Some(channel));
-        // If it does not count (too early by the log's clock, or lost), try again while the place is free.
+        // If it does not count (too early by the log's clock, or lost), try again while the place
+        // is free.
         self.elect.claims += 1;
         let again = cx.jitter(800, 1_600) << (self.elect.claims - 1).min(3);
         self.elect.claim_at = Some(cx.now.mono + again);
@@ -281,8 +283,8 @@ impl Channel {
         hash
     }
 
-    /// Says again in the log who leads, for those outside: in a log that was lost or trimmed the claim is no more. For
-    /// members it comes too late and does not count.
+    /// Says again in the log who leads, for those outside: in a log that was lost or trimmed the
+    /// claim is no more. For members it comes too late and does not count.
     pub fn claim_again(&mut self, cx: &mut Ctx) {
         let lately = self.elect.claimed_again.is_some_and(|at| cx.now.mono < at + CHALLENGE_EVERY);
         let Some(replica) = self.replica.as_ref().filter(|_| self.leading() && !lately) else { return };
@@ -317,7 +319,8 @@ impl Channel {
 
     pub fn on_renewed(&mut self, cx: &mut Ctx, result: Result<SignalReply, PortError>) {
         if self.leading() && matches!(result, Ok(SignalReply::Renewed(false))) {
-            // The service forgot, or somebody else is trying: the log decides, the key is only a hint.
+            // The service forgot, or somebody else is trying: the log decides, the key is only a
+            // hint.
             let op = SignalOp::Claim {
                 key: leader_key(&self.wire),
                 value: cx.me().to_string(),

@@ -1,4 +1,5 @@
-//! Being in: what is kept, said and begun once the log has let us in, or we have founded the channel.
+//! Being in: what is kept, said and begun once the log has let us in, or we have founded the
+//! channel.
 //!
 //! How one gets so far is `join`'s.
 
@@ -14,14 +15,15 @@ use crate::port::{SignalOp, StoreOp, Table};
 use serde_json::Value;
 
 impl Channel {
-    /// The id of our JOIN, if that is what we said last in the channel. If it is not, we have been in all the while and only
-    /// lost our place: that is no new coming.
+    /// The id of our JOIN, if that is what we said last in the channel. If it is not, we have been
+    /// in all the while and only lost our place: that is no new coming.
     pub(super) fn own_join(&self, cx: &Ctx) -> Option<MsgId> {
         let me = self.replica.as_ref()?.state.members.get(&cx.me())?;
         (me.n == JOIN).then_some(me.last)
     }
 
-    /// We are in: the log proved it, or we founded it. `joined` is the id under which that is kept, if it is new.
+    /// We are in: the log proved it, or we founded it. `joined` is the id under which that is kept,
+    /// if it is new.
     pub fn entered(&mut self, cx: &mut Ctx, joined: Option<MsgId>) {
         self.phase = Phase::Joined;
         let (origins, leave, later) =
@@ -75,8 +77,8 @@ impl Channel {
         }
     }
 
-    /// Shows the members our card as it is now, if they have an older one. If the channel does not allow that, it goes by the
-    /// old one here.
+    /// Shows the members our card as it is now, if they have an older one. If the channel does not
+    /// allow that, it goes by the old one here.
     pub(crate) fn renew_card(&mut self, cx: &mut Ctx) {
         let Some(replica) = self.replica.as_ref().filter(|_| self.phase == Phase::Joined) else { return };
         if replica.state.members.get(&cx.me()).is_none_or(|me| me.card.rev() >= cx.card.rev()) {

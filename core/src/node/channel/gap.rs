@@ -1,6 +1,8 @@
-//! What the log lost: a member that finds records missing asks others for them, and lets the chain prove them.
+//! What the log lost: a member that finds records missing asks others for them, and lets the chain
+//! prove them.
 //!
-//! It decides nothing about what counts: what is fetched goes the way of every record, in its place.
+//! It decides nothing about what counts: what is fetched goes the way of every record, in its
+//! place.
 
 use std::collections::BTreeMap;
 
@@ -53,14 +55,16 @@ pub(crate) struct Gap {
 }
 
 impl Channel {
-    /// Whether a record stands beyond a gap: the log was lost or cut, and a member signed what comes later.
+    /// Whether a record stands beyond a gap: the log was lost or cut, and a member signed what
+    /// comes later.
     pub fn beyond_gap(&self, record: &LogRecord) -> Option<Seq> {
         let replica = self.replica.as_ref().filter(|_| self.lost)?;
         match record {
             LogRecord::Claim { envelope, card, term, prev, .. } => {
                 let member = replica.state.members.get(&card.actor())?;
                 let next = replica.fold.term.next();
-                // Of the next term, too, if it follows another claim than ours: somebody has led since, and says so again.
+                // Of the next term, too, if it follows another claim than ours: somebody has led
+                // since, and says so again.
                 let ahead = *term > next || (*term == next && *prev != replica.fold.claim);
                 let signed = ahead && envelope.verify(Domain::Claim, member.card.keys()).is_ok();
                 signed.then_some(Seq(crate::ids::MAX_SAFE_INTEGER))
@@ -74,7 +78,8 @@ impl Channel {
         }
     }
 
-    /// Asks for what is missing before `until`: one member after the other, and then, after a while, again.
+    /// Asks for what is missing before `until`: one member after the other, and then, after a
+    /// while, again.
     pub fn begin_gap(&mut self, cx: &mut Ctx, until: Seq) {
         self.begin_ask(cx, Wanted::Until(until), 0);
     }
@@ -107,7 +112,8 @@ impl Channel {
         let others = self.askable(cx.me()).len().max(1);
         let leading = self.leading();
         let Some(gap) = self.gap.as_mut() else { return };
-        // Who knows what the channel was where a log began has just been there; and if nobody tells us, we are out soon.
+        // Who knows what the channel was where a log began has just been there; and if nobody tells
+        // us, we are out soon.
         let soon = matches!(gap.wanted, Wanted::Base(_));
         if gap.tries == 0 || gap.tries % others != 0 || gap.rested || soon {
             gap.rested = false;
@@ -118,20 +124,22 @@ impl Channel {
         gap.asked = None;
         gap.deadline = cx.now.mono + PAUSE;
         if leading {
-            // Nobody who is there has what we relayed last before the log was lost: it is relayed anew from there.
+            // Nobody who is there has what we relayed last before the log was lost: it is relayed
+            // anew from there.
             self.lost = false;
             self.unstall(cx);
             self.lead_anew(cx);
         }
     }
 
-    /// What is missing is nowhere, and the leader has gone on from where we are: a record that continues what we have.
-    /// What stood between them is void.
+    /// What is missing is nowhere, and the leader has gone on from where we are: a record that
+    /// continues what we have. What stood between them is void.
     pub fn close_gap(&mut self, record: &RawRecord) {
         let (Some(replica), Some(gap)) = (&self.replica, &self.gap) else {
             return;
         };
-        // In a log that has not begun nobody goes on: what lands there is a late copy from the one before.
+        // In a log that has not begun nobody goes on: what lands there is a late copy from the one
+        // before.
         if self.anew || !matches!(gap.wanted, Wanted::Until(_)) {
             return;
         }
@@ -159,7 +167,8 @@ impl Channel {
         self.claimant().filter(|card| !members.contains_key(&card.actor()))
     }
 
-    /// Whom to ask: the other members. Records prove themselves, so a stranger who claims may show by them that it is none.
+    /// Whom to ask: the other members. Records prove themselves, so a stranger who claims may show
+    /// by them that it is none.
     fn askable(&self, me: ActorId) -> Vec<Card> {
         let members = self.replica.iter().flat_map(|r| &r.state.members);
         let others = members.filter(|(actor, _)| **actor != me).map(|(_, m)| m.card.clone());
@@ -172,7 +181,8 @@ impl Channel {
         let claimant = self.claimant().map(|card| card.actor());
         let kept = self.waits_with_kept();
         let Some(gap) = self.gap.as_mut() else { return };
-        // What the channel was where the log began knows who claimed it best, once it has read that.
+        // What the channel was where the log began knows who claimed it best, once it has read
+        // that.
         let again = matches!(gap.wanted, Wanted::Base(_)) && gap.tries.is_multiple_of(2);
         let first = others.iter().filter(|_| again).find(|card| Some(card.actor()) == claimant);
         let Some(card) = first.or_else(|| others.get((gap.first + gap.tries) % others.len().max(1))).cloned()
@@ -216,7 +226,8 @@ impl Channel {
         }
     }
 
-    /// A claim stands on records that nobody has, not even who made it: it does not count here, and the next may.
+    /// A claim stands on records that nobody has, not even who made it: it does not count here, and
+    /// the next may.
     fn distrust(&mut self, cx: &mut Ctx) {
         self.gap = None;
         self.distrusted = self.stalled.front().map(|r| r.offset);
@@ -254,15 +265,15 @@ impl Channel {
         cx.append_rpc(&card, bytes, Waiting::Nothing);
     }
 
-    /// The card of a member, or of who was one where the log began anew: whoever left or was removed since may not know yet
-    /// how the log went on, and has a right to read up to there.
+    /// The card of a member, or of who was one where the log began anew: whoever left or was
+    /// removed since may not know yet how the log went on, and has a right to read up to there.
     pub(super) fn card_of(&self, actor: &ActorId) -> Option<&Card> {
         let member = self.replica.as_ref().and_then(|r| r.state.members.get(actor)).map(|m| &m.card);
         member.or_else(|| self.late.as_ref().and_then(|late| late.card(actor)))
     }
 
-    /// The card of who asks for records. Whoever left or was removed in what it misses is known by the epochs of its time
-    /// only, and brings its card along.
+    /// The card of who asks for records. Whoever left or was removed in what it misses is known by
+    /// the epochs of its time only, and brings its card along.
     fn card_of_asker(&self, actor: &ActorId, e: &Envelope) -> Option<Card> {
         self.card_of(actor).cloned().or_else(|| {
             let card = serde_json::from_value(e.get("card")?.clone()).ok()?;
@@ -271,7 +282,8 @@ impl Channel {
         })
     }
 
-    /// A member asks for records that it misses. They are encrypted: whoever may not read them can't.
+    /// A member asks for records that it misses. They are encrypted: whoever may not read them
+    /// can't.
     pub fn on_fetch(&mut self, cx: &mut Ctx, e: &Envelope) {
         let Some(replica) = &self.replica else { return };
         let Some(fetch) = Fetch::parse(e, cx.me()).filter(|f| f.channel == replica.fold.channel) else {
@@ -369,7 +381,8 @@ impl Fetch {
     }
 }
 
-/// The same of a channel that we have left: what we kept of it may be nowhere else. Who asks is known from there.
+/// The same of a channel that we have left: what we kept of it may be nowhere else. Who asks is
+/// known from there.
 pub(crate) fn on_fetch_left(cx: &mut Ctx, e: &Envelope) {
     let Some(fetch) = Fetch::parse(e, cx.me()) else { return };
     let left = cx.kept_logs.contains_key(&fetch.channel.to_string()) && e.meta_str("base").is_none();

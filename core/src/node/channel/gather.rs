@@ -1,4 +1,5 @@
-//! What people say while records of the leader's are on their way goes into one record together: signed once, checked once.
+//! What people say while records of the leader's are on their way goes into one record together:
+//! signed once, checked once.
 //!
 //! A message never waits for others to come: one that finds the way free goes alone and at once.
 

@@ -1,7 +1,8 @@
 //! What a member hands over of a channel: its fold and its state, checked wherever they come in.
 //!
-//! The log proves later that the members agree on them. It proves nothing of what a leader may write into its own channel, so
-//! what no honest history can come to is refused here, before anything is built on it.
+//! The log proves later that the members agree on them. It proves nothing of what a leader may
+//! write into its own channel, so what no honest history can come to is refused here, before
+//! anything is built on it.
 
 use super::Replica;
 use crate::channel::{ChannelState, Member};
@@ -11,7 +12,8 @@ use crate::log::Fold;
 use crate::names::ChannelName;
 use crate::node::contacts::Contacts;
 
-/// How far ahead of here an id or a log's time may be: clocks differ, and who comes in late may have a slow one, ms.
+/// How far ahead of here an id or a log's time may be: clocks differ, and who comes in late may
+/// have a slow one, ms.
 const AHEAD: Millis = 24 * 3600 * 1000;
 /// Terms, epochs and counts of one author: more than a record a millisecond for 8,000 years.
 const COUNT: u64 = 1 << 48;
@@ -41,7 +43,8 @@ pub(super) fn handed(
     Ok(Replica { fold, state })
 }
 
-/// Whether numbers and times can have come about: with those at the end of their range nobody could go on.
+/// Whether numbers and times can have come about: with those at the end of their range nobody could
+/// go on.
 fn plausible(fold: &Fold, state: &ChannelState, now: Millis) -> Result<(), &'static str> {
     let latest = now.saturating_add(AHEAD);
     let counts = fold

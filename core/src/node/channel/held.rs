@@ -2,8 +2,10 @@
 //!
 //! Which key may be used says the fold.
 
+use super::lead::{HANDING, Mode};
 use super::scan::Scan;
 use super::{Channel, Phase};
+use crate::envelope::Envelope;
 use crate::ids::{ActorId, Millis};
 use crate::log::LogRecord;
 use crate::node::ctx::Ctx;
@@ -114,7 +116,8 @@ impl Channel {
         }
     }
 
-    /// The leader uses a key that was there before we came: nobody had said in time that ours is here. We ask once more.
+    /// The leader uses a key that was there before we came: nobody had said in time that ours is
+    /// here. We ask once more.
     fn come_in_behind(&mut self, cx: &mut Ctx) {
         let Some(mut join) = self.join.take() else { return };
         join.scan = Scan::default();
@@ -129,6 +132,32 @@ impl Channel {
             Phase::Joining => self.come_in_behind(cx),
             _ if self.lead.is_some() => self.go_on_with_key(cx),
             _ => self.pump(cx),
+        }
+    }
+
+    /// Nobody has said that it has the new key: the one before is used on, once the log says so.
+    pub(super) fn keep_key(&mut self, cx: &mut Ctx) {
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
+        lead.mode = Mode::Handing(cx.now.mono + HANDING);
+        if lead.pending.is_empty() && replica.fold.use_of.is_handing() {
+            let (term, seq, head) = (replica.fold.term, lead.seq.next(), lead.head);
+            let bytes = LogRecord::leader(Envelope::new("KEEP"), &cx.id, &self.room, term, seq, head);
+            self.append_log(cx, bytes, Vec::new());
+        }
+    }
+
+    /// It is settled which key may be used: goes on with that.
+    pub(super) fn go_on_with_key(&mut self, cx: &mut Ctx) {
+        self.append_all_gathered(cx);
+        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
+        if replica.fold.epoch != lead.last || replica.fold.use_of.is_handing() {
+            return;
+        }
+        lead.take_key(&replica.fold, &self.ring);
+        if matches!(lead.mode, Mode::Handing(_)) {
+            lead.mode = Mode::Active;
+            self.requeue();
+            self.go_on_leading(cx);
         }
     }
 }

@@ -71,8 +71,9 @@ impl Join {
         }
     }
 
-    /// The log commits to what we were told: what is missing now is only somebody's word that it has the key. What others
-    /// were asked too does not count any more: we are in from here on, and would pass over what has been said since.
+    /// The log commits to what we were told: what is missing now is only somebody's word that it
+    /// has the key. What others were asked too does not count any more: we are in from here on, and
+    /// would pass over what has been said since.
     pub(super) fn proven(&mut self, now: Millis) {
         self.asked = None;
         self.earlier.clear();
@@ -160,7 +161,8 @@ impl Channel {
                 Envelope { meta: serde_json::Map::new(), from: None, id: None, ts: None, ..answer.clone() };
             e.to = Some(nick.clone());
             if !numeric::refuses(&e.command) {
-                // An older leader's word for clocks that differ; or anything else that no door would take as a no.
+                // An older leader's word for clocks that differ; or anything else that no door
+                // would take as a no.
                 e.command = numeric::ERR_UNAVAILRESOURCE.code.to_owned();
             }
             cx.reply(&origin, e);
@@ -180,7 +182,8 @@ impl Channel {
         let at = get("offset").as_str().and_then(|o| o.parse::<Offset>().ok());
         let handed = handed(answer, &self.room, &cx.contacts, cx.now.wall);
         let (Ok(Replica { fold, state }), Some(at)) = (handed, at) else {
-            // Whoever leads can't be believed, or runs another version: we ask again, as when nothing comes.
+            // Whoever leads can't be believed, or runs another version: we ask again, as when
+            // nothing comes.
             return;
         };
         let ours = state.members.get(&cx.me()).is_some_and(|m| m.card.keys() == cx.card.keys());
@@ -228,7 +231,8 @@ impl Channel {
         }
     }
 
-    /// The user has changed its mind on the way in. Whoever was asked may let us in all the same: then we leave again.
+    /// The user has changed its mind on the way in. Whoever was asked may let us in all the same:
+    /// then we leave again.
     pub fn leave_early(&mut self, cx: &mut Ctx, origin: &Origin) {
         match self.join.as_mut() {
             Some(join) if join.asked.is_some() || join.claimed.is_some() || self.replica.is_some() => {

@@ -1,6 +1,7 @@
 //! What the store keeps of a channel's state and members, and how it is put together again.
 //!
-//! Cards stand in rows of their own: whoever comes or goes changes one of them, and a channel may have hundreds.
+//! Cards stand in rows of their own: whoever comes or goes changes one of them, and a channel may
+//! have hundreds.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +21,8 @@ struct CounterRow {
     last: MsgId,
 }
 
-/// The row of a member of a channel. No name of a channel has a space in it, so that nothing of one channel looks like
-/// something of another.
+/// The row of a member of a channel. No name of a channel has a space in it, so that nothing of one
+/// channel looks like something of another.
 fn member_row(channel: &str, actor: &ActorId) -> String {
     format!("{channel} {actor}")
 }

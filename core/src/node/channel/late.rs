@@ -1,7 +1,8 @@
-//! What stood in a log that is gone, beyond what the new one began with: who has it offers it, the leader appends it, and
-//! each member judges it for itself by the chain that it knows.
+//! What stood in a log that is gone, beyond what the new one began with: who has it offers it, the
+//! leader appends it, and each member judges it for itself by the chain that it knows.
 //!
-//! It is shown once and marked as late. Of what it says of members, modes and topic nothing is done.
+//! It is shown once and marked as late. Of what it says of members, modes and topic nothing is
+//! done.
 
 mod lives;
 
@@ -23,7 +24,8 @@ use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use crate::port::{Answer, LogRow, PortError, Query, StoreOp, Table};
 
-/// Bytes of records in one offer: in base64, and again in a record, they stay below what a record may hold.
+/// Bytes of records in one offer: in base64, and again in a record, they stay below what a record
+/// may hold.
 const BYTES: u64 = 100_000;
 /// How long to wait before an offer is made again, ms.
 const AGAIN: Millis = 5_000;
@@ -124,8 +126,9 @@ impl Late {
             || self.before.get(author).is_some_and(|last| id <= *last)
     }
 
-    /// One record further, if it is the next of the chain, its leader signed it then, and nothing in it is what the channel
-    /// would not have allowed: the same fold that judged it when it was new.
+    /// One record further, if it is the next of the chain, its leader signed it then, and nothing
+    /// in it is what the channel would not have allowed: the same fold that judged it when it was
+    /// new.
     fn take(
         &mut self,
         record: &Kept,
@@ -227,8 +230,8 @@ impl Channel {
         }
     }
 
-    /// A message of the new log was in the old one already, and was shown then. What was said before the new log began may
-    /// still come from the old one: it is remembered.
+    /// A message of the new log was in the old one already, and was shown then. What was said
+    /// before the new log began may still come from the old one: it is remembered.
     pub(super) fn shown_before(&mut self, cx: &mut Ctx, opened: &Opened) -> bool {
         let skew = cx.cfg.clock_skew;
         let Some(late) = self.late.as_mut() else { return false };
@@ -312,8 +315,8 @@ impl Channel {
         self.append_late(cx, records.unwrap_or_default());
     }
 
-    /// Puts into the log what is the next of the old one. Each member judges that for itself; but who offers nonsense does
-    /// not fill the log with it.
+    /// Puts into the log what is the next of the old one. Each member judges that for itself; but
+    /// who offers nonsense does not fill the log with it.
     pub(super) fn append_late(&mut self, cx: &mut Ctx, records: Vec<Kept>) {
         let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
         if !lead.active() {

@@ -1,7 +1,8 @@
-//! The leader's work: take acts in, give them their place, sign, append; begin epochs. (`admit` lets joiners in.)
+//! The leader's work: take acts in, give them their place, sign, append; begin epochs. (`admit`
+//! lets joiners in.)
 //!
-//! It orders, it never vouches: members check everything again. It believes only the log: what it appended counts
-//! when it reads it back.
+//! It orders, it never vouches: members check everything again. It believes only the log: what it
+//! appended counts when it reads it back.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -21,8 +22,8 @@ use crate::port::Ticket;
 
 /// Acts and joiners that may wait while the leader reads its own records back.
 pub(super) const BACKLOG: usize = 8_192;
-/// How long nothing is put into the log while a new key is handed out, ms. Then the one before is used on. Who is let in is
-/// given longer: it would have to come in again.
+/// How long nothing is put into the log while a new key is handed out, ms. Then the one before is
+/// used on. Who is let in is given longer: it would have to come in again.
 pub(super) const HANDING: Millis = 2_000;
 pub(super) const HANDING_IN: Millis = 5_000;
 /// Of how many strangers it is remembered what they asked.
@@ -50,7 +51,8 @@ pub(super) struct Pending {
     pub(super) opened: Vec<Arc<Opened>>,
 }
 
-/// Somebody who waits to be let in: the request and the card, and whether it could only ask in the log.
+/// Somebody who waits to be let in: the request and the card, and whether it could only ask in the
+/// log.
 #[derive(Clone)]
 pub(crate) struct Joiner {
     pub ask: MsgId,
@@ -80,7 +82,8 @@ pub(crate) struct Lead {
     pub(super) fresh: bool,
     /// The epoch that was begun last.
     pub(super) last: Epoch,
-    /// A new epoch is due, with the first who is there to say that it has the key: this one was begun by another leader.
+    /// A new epoch is due, with the first who is there to say that it has the key: this one was
+    /// begun by another leader.
     pub(super) due: bool,
     /// Several are let in one after the other, and one epoch begins for all of them.
     pub(super) letting_in: bool,
@@ -117,7 +120,7 @@ impl Lead {
     }
 
     /// Puts acts under the key that the log says may be used.
-    fn take_key(&mut self, fold: &Fold, ring: &crate::keys::KeyRing) {
+    pub(super) fn take_key(&mut self, fold: &Fold, ring: &crate::keys::KeyRing) {
         let usable = fold.usable_key();
         self.epoch = usable.map_or(Epoch(0), |(epoch, _)| epoch);
         self.kid = usable.map(|(_, kid)| kid);
@@ -175,8 +178,9 @@ impl Lead {
     }
 }
 
-/// Whether somebody who waits to be let in is answered with an epoch that begins on this state. An epoch that was lost on its
-/// way has the number of another one by then, and who waits for it may have come in behind that one.
+/// Whether somebody who waits to be let in is answered with an epoch that begins on this state. An
+/// epoch that was lost on its way has the number of another one by then, and who waits for it may
+/// have come in behind that one.
 pub(super) fn is_due((epoch, joiner): &(Epoch, Joiner), begins: Epoch, state: &ChannelState) -> bool {
     *epoch <= begins && state.members.contains_key(&joiner.card.actor())
 }
@@ -238,7 +242,8 @@ impl Channel {
         let mut lost: Vec<Arc<Opened>> = lead.pending.drain(..).flat_map(|p| p.opened).collect();
         lost.extend(lead.gathered.take().1);
         let same_members = lead.spec.members.keys().eq(lead.readers.iter());
-        // As long as nobody is there who could say that it has a new key, the one that is here serves.
+        // As long as nobody is there who could say that it has a new key, the one that is here
+        // serves.
         lead.due = !own_epoch && same_members && lead.joiners.is_empty() && lead.fresh && lead.key.is_some();
         let reason = match (own_epoch || lead.due, same_members, lead.joiners.is_empty()) {
             (false, ..) => Some("leader"),
@@ -251,7 +256,8 @@ impl Channel {
         } else if replica.fold.use_of.is_handing() {
             lead.mode = Mode::Handing(cx.now.mono + HANDING);
         }
-        // What was lost on the way is relayed again if it still stands in its author's order. Own acts are stamped anew.
+        // What was lost on the way is relayed again if it still stands in its author's order. Own
+        // acts are stamped anew.
         let me = cx.me();
         self.requeue();
         if let Some(lead) = self.lead.as_mut() {
@@ -263,7 +269,7 @@ impl Channel {
     }
 
     /// Does what has come in meanwhile, until the next epoch begins.
-    fn go_on_leading(&mut self, cx: &mut Ctx) {
+    pub(super) fn go_on_leading(&mut self, cx: &mut Ctx) {
         if let Some(lead) = self.lead.as_mut() {
             lead.letting_in = true;
         }
@@ -283,32 +289,6 @@ impl Channel {
         }
         self.pump(cx);
         cx.status_dirty = true;
-    }
-
-    /// Nobody has said that it has the new key: the one before is used on, once the log says so.
-    fn keep_key(&mut self, cx: &mut Ctx) {
-        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
-        lead.mode = Mode::Handing(cx.now.mono + HANDING);
-        if lead.pending.is_empty() && replica.fold.use_of.is_handing() {
-            let (term, seq, head) = (replica.fold.term, lead.seq.next(), lead.head);
-            let bytes = LogRecord::leader(Envelope::new("KEEP"), &cx.id, &self.room, term, seq, head);
-            self.append_log(cx, bytes, Vec::new());
-        }
-    }
-
-    /// It is settled which key may be used: goes on with that.
-    pub(super) fn go_on_with_key(&mut self, cx: &mut Ctx) {
-        self.append_all_gathered(cx);
-        let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else { return };
-        if replica.fold.epoch != lead.last || replica.fold.use_of.is_handing() {
-            return;
-        }
-        lead.take_key(&replica.fold, &self.ring);
-        if matches!(lead.mode, Mode::Handing(_)) {
-            lead.mode = Mode::Active;
-            self.requeue();
-            self.go_on_leading(cx);
-        }
     }
 
     /// An act of somebody else arrived in our mailbox.
@@ -344,7 +324,8 @@ impl Channel {
                     Known::Nothing => self.relay_for(cx, Arc::new(opened), send.act.token),
                 }
             }
-            // What its author did not sign for us gets no answer: whoever made it may not be its author.
+            // What its author did not sign for us gets no answer: whoever made it may not be its
+            // author.
             Err(_) => {
                 if let Some(why) = crate::log::unreadable(&plain, &send.act, &lead.spec) {
                     let refusal = Refusal::unfit(self.name.as_str(), &why);
@@ -365,7 +346,8 @@ impl Channel {
         if expected {
             lead.pending.pop_front();
         } else {
-            // One of ours that we had given up, or one from before a restart: what we built on is not what counts.
+            // One of ours that we had given up, or one from before a restart: what we built on is
+            // not what counts.
             self.resync(cx);
         }
     }
@@ -385,7 +367,8 @@ impl Channel {
         }
     }
 
-    /// All that we appended has been read, and some of it did not count: what we build on is not there.
+    /// All that we appended has been read, and some of it did not count: what we build on is not
+    /// there.
     fn miss_records(&mut self, cx: &mut Ctx) {
         let Some(lead) = self.lead.as_ref() else {
             return;
@@ -399,7 +382,8 @@ impl Channel {
         }
     }
 
-    /// The log is another one: what was on its way into the one before is relayed again, if it still counts.
+    /// The log is another one: what was on its way into the one before is relayed again, if it
+    /// still counts.
     pub(super) fn lead_anew(&mut self, cx: &mut Ctx) {
         if let Some(lead) = self.lead.as_mut() {
             lead.landed = None;

@@ -1,5 +1,5 @@
-//! Own acts that will not be sent any more: what nobody could read, what stands before what the log has of us, what was said
-//! before leaving. Their authors are told.
+//! Own acts that will not be sent any more: what nobody could read, what stands before what the log
+//! has of us, what was said before leaving. Their authors are told.
 
 use super::Channel;
 use super::ask::fit;
@@ -8,7 +8,8 @@ use crate::ids::MsgId;
 use crate::node::ctx::Ctx;
 
 impl Channel {
-    /// Takes out the first of those that are sent next that nobody could read: a node that knew no better kept it.
+    /// Takes out the first of those that are sent next that nobody could read: a node that knew no
+    /// better kept it.
     pub(super) fn drop_unfit(&mut self, cx: &mut Ctx) -> bool {
         let sent = self.outbox.partition_point(|o| o.sent.is_some());
         let next = self.outbox.iter().take(cx.cfg.window).skip(sent);
@@ -21,7 +22,8 @@ impl Channel {
         true
     }
 
-    /// Who leaves does not wait until somebody has the key under which what it said before could be sent.
+    /// Who leaves does not wait until somebody has the key under which what it said before could be
+    /// sent.
     pub(super) fn leave_without_key(&mut self, cx: &mut Ctx) {
         if self.replica.as_ref().is_some_and(|r| r.fold.fresh_key().is_some()) {
             return;
@@ -32,8 +34,8 @@ impl Channel {
         }
     }
 
-    /// An own act is in the log that is not known here: it went out, and its node ended before it was kept. What was
-    /// stamped since stands in its place, and has to be stamped anew behind it.
+    /// An own act is in the log that is not known here: it went out, and its node ended before it
+    /// was kept. What was stamped since stands in its place, and has to be stamped anew behind it.
     pub fn remember(&mut self, cx: &mut Ctx, id: MsgId) {
         cx.last_id = cx.last_id.max(id);
         if self.past.is_none() && cx.double.works(id.millis()) {
@@ -45,7 +47,8 @@ impl Channel {
         self.requeue();
     }
 
-    /// Ids only grow: what has a smaller one than what the log has of us can't be put into it any more.
+    /// Ids only grow: what has a smaller one than what the log has of us can't be put into it any
+    /// more.
     pub(super) fn let_go_before(&mut self, cx: &mut Ctx, id: MsgId, text: &str) {
         while let Some(i) = self.outbox.iter().position(|o| o.id <= id) {
             if let Some(out) = self.outbox.remove(i) {

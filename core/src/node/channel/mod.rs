@@ -1,9 +1,11 @@
-//! A channel as one member sees it: the replica, the keys, what is on its way, and the roles it may have.
+//! A channel as one member sees it: the replica, the keys, what is on its way, and the roles it may
+//! have.
 //!
-//! It keeps state together and stores it; `read` folds the log, `send` carries own acts, `lead` orders, `elect`
-//! sees to it that somebody does, `join` gets in, `enter` is in, `door` hears who asks, `admit` lets in, `alone` keeps what nobody else hears,
-//! `place` knows where it is, `show` tells the sessions, `ask` answers their questions;
-//! `gap`, `anew` and `late` see to a log that was lost.
+//! It keeps state together and stores it; `read` folds the log, `send` carries own acts, `lead`
+//! orders, `elect` sees to it that somebody does, `join` gets in, `enter` is in, `door` hears who
+//! asks, `admit` lets in, `alone` keeps what nobody else hears, `place` knows where it is, `show`
+//! tells the sessions, `ask` answers their questions; `gap`, `anew` and `late` see to a log that
+//! was lost.
 
 mod admit;
 mod alone;
@@ -284,7 +286,8 @@ impl Channel {
         self.lead.is_some()
     }
 
-    /// What stands for the conversation in the store: the identity, so that two channels of one name never mix.
+    /// What stands for the conversation in the store: the identity, so that two channels of one
+    /// name never mix.
     pub fn target(&self) -> String {
         self.replica.as_ref().map_or_else(|| self.key.clone(), |r| r.fold.channel.to_string())
     }
@@ -324,8 +327,8 @@ impl Channel {
         cx.put(Table::Head, self.key.clone(), &row);
     }
 
-    /// Keeps how much of the log is kept, while there is no place in it to keep: those records stay when the channel is
-    /// left, and whoever comes back goes on counting behind them.
+    /// Keeps how much of the log is kept, while there is no place in it to keep: those records stay
+    /// when the channel is left, and whoever comes back goes on counting behind them.
     pub fn store_kept(&self, cx: &mut Ctx) {
         let Some(replica) = &self.replica else { return };
         let id = replica.fold.channel.to_string();

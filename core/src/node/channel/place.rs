@@ -1,6 +1,8 @@
-//! Where a channel is: its topic, if it has one of its own, and the ways by which its members reach each other.
+//! Where a channel is: its topic, if it has one of its own, and the ways by which its members reach
+//! each other.
 //!
-//! It makes the topic or says why not. What that is called is the grid's to say, and who may make it the service's.
+//! It makes the topic or says why not. What that is called is the grid's to say, and who may make
+//! it the service's.
 
 use super::{Channel, OutKind};
 use crate::envelope::Envelope;
@@ -34,8 +36,8 @@ impl Channel {
     /// On the way in: reads the log from its beginning, as soon as there is one.
     pub(super) fn reach_log(&mut self, cx: &mut Ctx) {
         if self.own_topic {
-            // Until it is there nothing of it is wanted: a record that is on its way from an earlier place would pass for
-            // the beginning.
+            // Until it is there nothing of it is wanted: a record that is on its way from an
+            // earlier place would pass for the beginning.
             cx.stop_reading(&self.log);
             cx.create_topic(&self.log, Waiting::Topic(self.key.clone()));
         } else {
@@ -69,8 +71,8 @@ impl Channel {
         self.on_refused(cx, &refusal);
     }
 
-    /// Tells the members how our mailbox is reached, if it is on another grid: a JOIN has said it, a founding claim
-    /// stands in the clear and has not; and it may change.
+    /// Tells the members how our mailbox is reached, if it is on another grid: a JOIN has said it,
+    /// a founding claim stands in the clear and has not; and it may change.
     pub fn tell_way(&mut self, cx: &mut Ctx) {
         if let Some(way) = self.own_way(cx) {
             let act = Envelope::new("WAY").field("way", way);

@@ -1,4 +1,5 @@
-//! Reading the log: each record is judged by the fold, kept, and acted on. It decides nothing that the fold decides.
+//! Reading the log: each record is judged by the fold, kept, and acted on. It decides nothing that
+//! the fold decides.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +69,8 @@ impl Channel {
         let kept = record.key.is_empty();
         let begins = matches!(parsed, LogRecord::Claim { anew: Some(_), .. });
         if !kept && parsed.begins_other(self.incarnation.as_deref()) {
-            // It was on its way when the log was lost that it was to begin: it says nothing of this one.
+            // It was on its way when the log was lost that it was to begin: it says nothing of this
+            // one.
             self.pass(cx, record.offset);
             return true;
         }
@@ -138,7 +140,8 @@ impl Channel {
                 return true;
             }
             self.stalled.put_back(record);
-            // What comes next is here and only can't be read: whatever was missing before it has come.
+            // What comes next is here and only can't be read: whatever was missing before it has
+            // come.
             self.gap = None;
             self.want_key(cx);
             return false;
@@ -258,8 +261,8 @@ impl Channel {
         self.elect_changed(cx, change);
     }
 
-    /// What is the same for all acts of a record is done once; and only when all of them are settled is it known what place
-    /// the next one of our own has.
+    /// What is the same for all acts of a record is done once; and only when all of them are
+    /// settled is it known what place the next one of our own has.
     fn after_acts(&mut self, cx: &mut Ctx, acted: &[Acted]) {
         if self.phase == Phase::Left {
             return;
@@ -273,7 +276,8 @@ impl Channel {
         }
     }
 
-    /// Each message says what its author had seen: a head that is not ours means that somebody tells two stories.
+    /// Each message says what its author had seen: a head that is not ours means that somebody
+    /// tells two stories.
     fn compare_heads(&mut self, cx: &mut Ctx, opened: &Opened) {
         let Some(seen) = opened.envelope.meta.get("seen").and_then(serde_json::Value::as_array) else {
             return;
@@ -304,7 +308,8 @@ impl Channel {
         self.past = None;
         cx.status_dirty = true;
         match self.phase {
-            // Where the log has proven what we were told, all that is missing is somebody's word that it has the key.
+            // Where the log has proven what we were told, all that is missing is somebody's word
+            // that it has the key.
             Phase::Joining if self.replica.is_none() => self.scanned(cx),
             Phase::Joining => {}
             Phase::Joined => self.on_caught_up(cx),

@@ -1,4 +1,5 @@
-//! What the leader refused of late: a copy that lands after that gets the same answer, or none, and never slips in.
+//! What the leader refused of late: a copy that lands after that gets the same answer, or none, and
+//! never slips in.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -34,7 +34,8 @@ impl Channel {
         })
     }
 
-    /// Gives an act its place: the act is signed and its signature was checked. `token` is what its author made of it.
+    /// Gives an act its place: the act is signed and its signature was checked. `token` is what its
+    /// author made of it.
     pub fn relay(&mut self, cx: &mut Ctx, opened: Arc<Opened>, token: Option<String>) -> Result<(), Refusal> {
         let Some(lead) = self.lead.as_mut().filter(|lead| lead.active()) else {
             // A new key is being handed out: nothing may stand under any.
@@ -42,8 +43,8 @@ impl Channel {
         };
         match lead.spec.order(&opened.act) {
             Order::Seen => return Ok(()),
-            // Something before it got lost: its author sends that again, and this behind it. A copy that was kept here
-            // could bear a number that its author has given up.
+            // Something before it got lost: its author sends that again, and this behind it. A copy
+            // that was kept here could bear a number that its author has given up.
             Order::Ahead => return Ok(()),
             Order::Next => {}
         }
@@ -67,7 +68,8 @@ impl Channel {
         if !matches!(opened.act.kind, ActKind::Join { .. })
             && opened.envelope.meta_u64("epoch") != Some(lead.epoch.0)
         {
-            // Signed for an epoch that has ended: its author stamps it anew when it reads the KEY record.
+            // Signed for an epoch that has ended: its author stamps it anew when it reads the KEY
+            // record.
             return Ok(());
         }
         let change = lead.spec.apply(&opened.act);
@@ -187,7 +189,8 @@ impl Channel {
         lead.epoch_began = cx.now.mono;
         let cards: Vec<Card> =
             lead.spec.members.iter().filter(|(a, _)| **a != cx.me()).map(|(_, m)| m.card.clone()).collect();
-        // The state that the record commits to is the one that is there when it is read: all that was appended before.
+        // The state that the record commits to is the one that is there when it is read: all that
+        // was appended before.
         let state = Fold { term, claim, ..replica.fold.clone() }.state_hash(&lead.spec);
         let wraps = self.make_wraps(cx, &key, epoch, kid, &cards);
         let mut hashes: Vec<Hash> = wraps.iter().map(|(_, hash, _)| *hash).collect();

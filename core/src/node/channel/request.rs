@@ -104,7 +104,8 @@ impl Channel {
         self.knock(cx, &card, bytes);
     }
 
-    /// A part of an answer arrived, at the asked one's `rpc-out` or in our own mailbox. True if it was ours.
+    /// A part of an answer arrived, at the asked one's `rpc-out` or in our own mailbox. True if it
+    /// was ours.
     pub fn on_answer(&mut self, cx: &mut Ctx, e: &Envelope) -> bool {
         let Some(join) = self.join.as_mut() else {
             return false;

@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 
 use super::join::PATIENCE;
 
-/// While somebody else has the leader key of a channel that seems not to be there, so many tries are left to it: it founds
-/// the channel, or leads one whose log was lost and has not said so yet.
+/// While somebody else has the leader key of a channel that seems not to be there, so many tries
+/// are left to it: it founds the channel, or leads one whose log was lost and has not said so yet.
 pub(super) const FOUND: usize = 12;
 
-/// How long an empty log is not taken for that of a channel that is not there, ms: if we were in such a channel before, and
-/// if members have said there that they were.
+/// How long an empty log is not taken for that of a channel that is not there, ms: if we were in
+/// such a channel before, and if members have said there that they were.
 const KNOWN: Millis = 12_000;
 const LOST: Millis = 30_000;
 
@@ -44,8 +44,8 @@ pub(super) struct Scan {
     pub(super) alive: Term,
     /// The log does not reach back to the founding: the first claim in it follows one that is gone.
     orphaned: bool,
-    /// When (log's time, and monotonic here) members have said how much they have of a log that was lost: one of them
-    /// begins it anew.
+    /// When (log's time, and monotonic here) members have said how much they have of a log that was
+    /// lost: one of them begins it anew.
     having: Option<(Millis, Millis)>,
     /// When (monotonic) it was seen first that nobody is there.
     vacant_since: Option<Millis>,
@@ -69,14 +69,14 @@ impl Scan {
         Some((*hash, claim.clone()))
     }
 
-    /// Whether nobody is in the channel. Records without a claim are what is left of a log that was lost or trimmed:
-    /// whoever leads there says so again when it is asked.
+    /// Whether nobody is in the channel. Records without a claim are what is left of a log that was
+    /// lost or trimmed: whoever leads there says so again when it is asked.
     pub(super) fn vacant(&self) -> bool {
         (self.claims.is_empty() && self.alive == Term(0)) || self.emptied.is_some()
     }
 
-    /// Whether the log seems to have been lost, so that a channel of this name founded now would be a second one: its members
-    /// are given time to begin it anew.
+    /// Whether the log seems to have been lost, so that a channel of this name founded now would be
+    /// a second one: its members are given time to begin it anew.
     pub(super) fn waits_for_members(&mut self, now: Millis, known: bool) -> bool {
         let since = *self.vacant_since.get_or_insert(now);
         let until = match self.having {
@@ -112,7 +112,8 @@ impl Scan {
 }
 
 impl Channel {
-    /// The log is another one than the one that was looked at: what was seen there says nothing of this one.
+    /// The log is another one than the one that was looked at: what was seen there says nothing of
+    /// this one.
     pub fn scan_anew(&mut self, start: Offset) -> bool {
         if let Some(join) = self.join.as_mut() {
             join.scan = Scan::default();
@@ -146,7 +147,8 @@ impl Channel {
                     return;
                 }
                 let founds = channel.is_none();
-                // Who founds a channel in a log of which members have just said that it was lost had not read that.
+                // Who founds a channel in a log of which members have just said that it was lost
+                // had not read that.
                 if founds && join.scan.having.is_some_and(|(at, _)| record.time < at + LOST) {
                     return;
                 }

@@ -1,4 +1,5 @@
-//! Own acts on their way: stamped in order, sent to the leader, settled when the log has them, sent again until then.
+//! Own acts on their way: stamped in order, sent to the leader, settled when the log has them, sent
+//! again until then.
 //!
 //! It decides nothing about what is allowed: the leader and the fold do.
 
@@ -138,7 +139,8 @@ impl Channel {
             return Some("waiting for a leader");
         }
         if replica.fold.leader == cx.me() && self.lead.is_none() {
-            // What is sent to oneself meanwhile would be done twice: as soon as we lead it goes another way.
+            // What is sent to oneself meanwhile would be done twice: as soon as we lead it goes
+            // another way.
             return Some("taking over");
         }
         if !self.stalled.is_empty() {
@@ -275,7 +277,8 @@ impl Channel {
                     }
                     let me = self.lead.as_ref().and_then(|lead| lead.spec.members.get(&cx.me()));
                     if me.is_some_and(|me| me.last != out.id) {
-                        // It has no place yet, since nobody else has the new key, say: it waits, and what is behind it.
+                        // It has no place yet, since nobody else has the new key, say: it waits,
+                        // and what is behind it.
                         if let Some(out) = self.outbox.get_mut(i) {
                             out.sent = None;
                         }
@@ -291,7 +294,8 @@ impl Channel {
         }
     }
 
-    /// What a record from the log holds, if it is just what was sent last: no need to open and check one's own work.
+    /// What a record from the log holds, if it is just what was sent last: no need to open and
+    /// check one's own work.
     pub fn sent_as(&self, sealed: &SealedAct) -> Option<Arc<Opened>> {
         let (token, opened) = self.outbox.iter().find(|out| out.id == sealed.id)?.signed.as_ref()?;
         let meta = &opened.envelope;
@@ -341,8 +345,8 @@ impl Channel {
             cx.store(StoreOp::Settled { id: id.to_string() });
         }
         if let Some(sent) = out.sent {
-            // What took so long that it was doubted tells of a fault, not of what is usual: many of those, after one, would make
-            // the next wait for ever longer.
+            // What took so long that it was doubted tells of a fault, not of what is usual: many of
+            // those, after one, would make the next wait for ever longer.
             let took = cx.now.mono.saturating_sub(sent).min(cx.cfg.patience);
             self.usual = (self.usual * 7 + took) / 8;
         }
@@ -351,7 +355,8 @@ impl Channel {
         Some(out)
     }
 
-    /// Refills the window once half of it has been settled, or if what was in it is to be stamped anew.
+    /// Refills the window once half of it has been settled, or if what was in it is to be stamped
+    /// anew.
     pub fn refill(&mut self, cx: &mut Ctx) {
         let unsent = |at: usize| self.outbox.get(at).is_some_and(|o| o.sent.is_none());
         if unsent(0) || unsent(cx.cfg.window / 2) {

@@ -1,4 +1,5 @@
-//! What sessions are told of the log: each act as IRC would say it. It changes no state of the channel.
+//! What sessions are told of the log: each act as IRC would say it. It changes no state of the
+//! channel.
 
 use serde_json::{Value, json};
 
@@ -154,8 +155,8 @@ impl Channel {
         cx.look_at_people(std::iter::once(card.actor()));
     }
 
-    /// Our own JOIN, as sessions hear it. It stands at the place from which on we read: where it stood in the log we never
-    /// see.
+    /// Our own JOIN, as sessions hear it. It stands at the place from which on we read: where it
+    /// stood in the log we never see.
     pub(super) fn said_join(&self, cx: &Ctx, id: Option<MsgId>) -> Envelope {
         let seq = self.replica.as_ref().map_or(Seq(0), |r| r.fold.seq);
         let e = Envelope::new("JOIN")
@@ -167,7 +168,8 @@ impl Channel {
         Envelope { id: id.map(|i| i.to_string()), ts: id.map(|i| format_ts(i.millis())), ..e }
     }
 
-    /// What a session gets that comes to a channel that we are in: the channel, and how far it is read.
+    /// What a session gets that comes to a channel that we are in: the channel, and how far it is
+    /// read.
     pub fn show_replay(&mut self, cx: &mut Ctx, origin: &Origin) {
         let said = self.said_join(cx, None);
         self.show_entered(cx, std::slice::from_ref(origin), said, true);

@@ -1,4 +1,5 @@
-//! Records that wait for a key or for what is missing before them, in their order, and no more of them than there is room for.
+//! Records that wait for a key or for what is missing before them, in their order, and no more of
+//! them than there is room for.
 
 use std::collections::VecDeque;
 

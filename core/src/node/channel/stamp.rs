@@ -1,4 +1,5 @@
-//! Making an act of what somebody said: stamped with its place among its author's acts, signed, encrypted.
+//! Making an act of what somebody said: stamped with its place among its author's acts, signed,
+//! encrypted.
 
 use serde_json::json;
 

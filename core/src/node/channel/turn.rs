@@ -1,6 +1,8 @@
-//! Whose turn it is, where one is enough and all see the same: a few at first, then ever more, in case those are not there.
+//! Whose turn it is, where one is enough and all see the same: a few at first, then ever more, in
+//! case those are not there.
 //!
-//! The order is the same for everybody and differs from one occasion to the next, so nobody has to be asked.
+//! The order is the same for everybody and differs from one occasion to the next, so nobody has to
+//! be asked.
 
 use super::Channel;
 use crate::ids::{ActorId, Hash};

@@ -1,6 +1,8 @@
-//! Keys on their way: wraps are made, wait for their KEY record, are opened, asked for, and made again.
+//! Keys on their way: wraps are made, wait for their KEY record, are opened, asked for, and made
+//! again.
 //!
-//! A signature is checked before the RSA key is touched, and nobody learns from us whether a wrap could be opened.
+//! A signature is checked before the RSA key is touched, and nobody learns from us whether a wrap
+//! could be opened.
 
 use serde_json::Value;
 
@@ -106,7 +108,8 @@ impl Channel {
                 break;
             }
             let first = self.ring.info(epoch).is_some_and(|i| i.wraps.contains(&wrap_hash(&offer.ct)));
-            // A first wrap must be the one that the record names; a later one was asked for, and the KeyID commits to the key.
+            // A first wrap must be the one that the record names; a later one was asked for, and
+            // the KeyID commits to the key.
             if offer.epoch != epoch || (!first && self.key_asked == 0) {
                 continue;
             }
@@ -266,7 +269,8 @@ impl Channel {
         let Some(info) = self.ring.info(epoch) else {
             return;
         };
-        // Who left meanwhile still has a right to the epochs of its time, and needs them to read that it left.
+        // Who left meanwhile still has a right to the epochs of its time, and needs them to read
+        // that it left.
         let member = replica.state.members.get(&from).map(|m| m.card.clone());
         let given = || {
             let card = serde_json::from_value(e.get("card")?.clone()).ok()?;

@@ -1,7 +1,9 @@
-//! Messages that are in the peer's mailbox and that it has not said it has: that mailbox may be lost before it is read. They
-//! are kept and sent again, under their own ids and in their own places, until the peer says *delivered*.
+//! Messages that are in the peer's mailbox and that it has not said it has: that mailbox may be
+//! lost before it is read. They are kept and sent again, under their own ids and in their own
+//! places, until the peer says *delivered*.
 //!
-//! What is certain to be lost is sent again at once; otherwise one message asks for all, and ever more seldom.
+//! What is certain to be lost is sent again at once; otherwise one message asks for all, and ever
+//! more seldom.
 
 use super::*;
 
@@ -111,7 +113,8 @@ impl Direct {
             return;
         }
         if self.sent.tries > 0 && self.row.wrap.is_none() {
-            // It may not have our key any more, or we took ours back from an older copy: the next one goes along.
+            // It may not have our key any more, or we took ours back from an older copy: the next
+            // one goes along.
             self.key = None;
         }
         let count = if std::mem::take(&mut self.sent.all) { cx.cfg.window } else { 1 };

@@ -1,4 +1,5 @@
-//! The keys of a conversation: what is said next goes under one of its own, which goes along until the peer has it.
+//! The keys of a conversation: what is said next goes under one of its own, which goes along until
+//! the peer has it.
 
 use super::*;
 use crate::crypto;

@@ -1,7 +1,8 @@
 //! How far a peer's stream was read: which message is the next, and which one came before.
 //!
-//! A message's number alone does not say so. Who takes its profile back from an older copy goes on counting from there, and
-//! two copies of one profile count side by side: what they say bears numbers that were read, and new ids.
+//! A message's number alone does not say so. Who takes its profile back from an older copy goes on
+//! counting from there, and two copies of one profile count side by side: what they say bears
+//! numbers that were read, and new ids.
 
 use std::collections::VecDeque;
 

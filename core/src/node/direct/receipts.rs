@@ -1,4 +1,5 @@
-//! Receipts of direct messages: what came is said to whoever sent it, and what it says of ours is told to the sessions.
+//! Receipts of direct messages: what came is said to whoever sent it, and what it says of ours is
+//! told to the sessions.
 
 use super::*;
 

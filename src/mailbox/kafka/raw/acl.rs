@@ -1,6 +1,7 @@
 //! Rules of who may do what: made, looked at, taken away.
 //!
-//! It owns the translation of a rule to librdkafka's and back. It may not know what rules kirc wants.
+//! It owns the translation of a rule to librdkafka's and back. It may not know what rules kirc
+//! wants.
 
 use std::ffi::CString;
 use std::ptr;
@@ -78,15 +79,16 @@ impl Texts {
 struct Bindings(Vec<*mut rd::rd_kafka_AclBinding_t>);
 
 impl Bindings {
-    /// Each rule as a binding, or as a filter that finds just it: the two are the same type in librdkafka.
+    /// Each rule as a binding, or as a filter that finds just it: the two are the same type in
+    /// librdkafka.
     fn new(acls: &[Acl], filter: bool) -> Result<Self, Failure> {
         let mut all = Self(Vec::with_capacity(acls.len()));
         for acl in acls {
             let texts = Texts::new(acl)?;
             let new = if filter { rd::rd_kafka_AclBindingFilter_new } else { rd::rd_kafka_AclBinding_new };
             let mut words = [0; 256];
-            // SAFETY: the texts live during the call, which copies them; `words` has the length that is told. The result is null, if
-            // a value is not allowed, or ours.
+            // SAFETY: the texts live during the call, which copies them; `words` has the length
+            // that is told. The result is null, if a value is not allowed, or ours.
             let made = unsafe {
                 new(
                     there(&RESOURCES, acl.resource, RdResource::RD_KAFKA_RESOURCE_UNKNOWN),
@@ -101,7 +103,8 @@ impl Bindings {
                 )
             };
             if made.is_null() {
-                // SAFETY: librdkafka ended the text with a zero byte, or left the zeros that were there.
+                // SAFETY: librdkafka ended the text with a zero byte, or left the zeros that were
+                // there.
                 let text = unsafe { copied(words.as_ptr()) };
                 return Err(Failure { code: RDKafkaErrorCode::InvalidArgument, text });
             }
@@ -130,12 +133,14 @@ pub(in super::super) async fn create_acls(
         let mut bindings = Bindings::new(acls, false)?;
         call(client, Op::RD_KAFKA_ADMIN_OP_CREATEACLS, timeout, |rk, options, queue| {
             let all = &mut bindings.0;
-            // SAFETY: the array has as many bindings as is told, and all live during the call, which copies them.
+            // SAFETY: the array has as many bindings as is told, and all live during the call,
+            // which copies them.
             unsafe { rd::rd_kafka_CreateAcls(rk, all.as_mut_ptr(), all.len(), options, queue) };
         })
     };
     let event = ask.answer().await?;
-    // SAFETY: the event lives until the end of this function and all that is read belongs to it; null is looked for.
+    // SAFETY: the event lives until the end of this function and all that is read belongs to it;
+    // null is looked for.
     unsafe {
         let result = rd::rd_kafka_event_CreateAcls_result(event.ptr());
         if result.is_null() {
@@ -191,7 +196,8 @@ pub(in super::super) async fn describe_acls(
     let ask = {
         let whose = principal.as_ref().map_or(ptr::null(), |p| p.as_ptr());
         let mut words = [0; 256];
-        // SAFETY: null stands for any; the text lives during the call, which copies it; `words` has the length that is told.
+        // SAFETY: null stands for any; the text lives during the call, which copies it; `words` has
+        // the length that is told.
         let filter = unsafe {
             rd::rd_kafka_AclBindingFilter_new(
                 RdResource::RD_KAFKA_RESOURCE_ANY,

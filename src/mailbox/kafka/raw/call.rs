@@ -30,15 +30,18 @@ pub(super) struct Queue {
     client: Arc<Client>,
 }
 
-// SAFETY: librdkafka's queues are locked inside and may be used from any thread; the pointer is ours alone.
+// SAFETY: librdkafka's queues are locked inside and may be used from any thread; the pointer is
+// ours alone.
 unsafe impl Send for Queue {}
 // SAFETY: as above: all calls on a queue lock it.
 unsafe impl Sync for Queue {}
 
-/// Rings the bell: called by librdkafka's threads, with the queue locked, so it may call nothing of the library.
+/// Rings the bell: called by librdkafka's threads, with the queue locked, so it may call nothing of
+/// the library.
 unsafe extern "C" fn ring(_: *mut rd::rd_kafka_t, bell: *mut c_void) {
-    // SAFETY: `bell` is the `Notify` that `Queue::new` handed over; `Queue` holds an `Arc` of it and takes the callback away
-    // before it lets go of that. Taking away locks the queue, so no call is under way afterwards.
+    // SAFETY: `bell` is the `Notify` that `Queue::new` handed over; `Queue` holds an `Arc` of it
+    // and takes the callback away before it lets go of that. Taking away locks the queue, so no
+    // call is under way afterwards.
     let bell = unsafe { &*bell.cast::<Notify>() };
     bell.notify_one();
 }
@@ -47,8 +50,8 @@ impl Queue {
     pub(super) fn new(client: &Arc<Client>) -> Option<Self> {
         let rk = client.consumer()?.client().native_ptr();
         let bell = Arc::new(Notify::new());
-        // SAFETY: `rk` lives as long as `client`, of which `Queue` keeps an `Arc`. The bell lives until the callback is
-        // taken away in `drop`.
+        // SAFETY: `rk` lives as long as `client`, of which `Queue` keeps an `Arc`. The bell lives
+        // until the callback is taken away in `drop`.
         let ptr = unsafe {
             let ptr = rd::rd_kafka_queue_new(rk);
             if ptr.is_null() {
@@ -68,7 +71,8 @@ impl Queue {
         &self.client
     }
 
-    /// Rings when the queue was empty and is not any more: who is woken must take until nothing is left.
+    /// Rings when the queue was empty and is not any more: who is woken must take until nothing is
+    /// left.
     pub(super) fn bell(&self) -> &Notify {
         &self.bell
     }
@@ -82,8 +86,9 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: the queue is alive and nobody else has the pointer; calls that still answer hold a reference of their own, and
-        // librdkafka throws away what is put into a queue that was destroyed.
+        // SAFETY: the queue is alive and nobody else has the pointer; calls that still answer hold
+        // a reference of their own, and librdkafka throws away what is put into a queue that was
+        // destroyed.
         unsafe {
             rd::rd_kafka_queue_cb_event_enable(self.ptr, None, ptr::null_mut());
             rd::rd_kafka_queue_destroy(self.ptr);
@@ -94,7 +99,8 @@ impl Drop for Queue {
 /// An answer.
 pub(super) struct Event(*mut rd::rd_kafka_event_t);
 
-// SAFETY: an event belongs to nobody but its holder; librdkafka does not care which thread reads or destroys it.
+// SAFETY: an event belongs to nobody but its holder; librdkafka does not care which thread reads or
+// destroys it.
 unsafe impl Send for Event {}
 // SAFETY: it is only read.
 unsafe impl Sync for Event {}
@@ -129,7 +135,8 @@ fn internal(what: &str) -> Failure {
 /// A call that was made.
 pub(super) struct Call(Result<Queue, Failure>);
 
-/// Makes a call. `ask` is called once, before this returns, with the client, options and queue to hand on; it may not keep them.
+/// Makes a call. `ask` is called once, before this returns, with the client, options and queue to
+/// hand on; it may not keep them.
 pub(super) fn call(
     client: &Arc<Client>,
     op: rd::rd_kafka_admin_op_t,
@@ -140,13 +147,15 @@ pub(super) fn call(
 }
 
 impl Call {
-    /// Waits for the answer to a question whose refusal librdkafka (2.12, `DescribeUserScramCredentials`) tells by a text on a
-    /// stack that is gone by then: it can be neither read nor freed. The event is left behind instead; it is small, and rare.
+    /// Waits for the answer to a question whose refusal librdkafka (2.12,
+    /// `DescribeUserScramCredentials`) tells by a text on a stack that is gone by then: it can be
+    /// neither read nor freed. The event is left behind instead; it is small, and rare.
     pub(super) async fn answer_without_text(self) -> Result<Event, Failure> {
         let queue = self.0?;
         loop {
             if let Some(event) = queue.poll() {
-                // SAFETY: the event is alive; the call only reads a number, and the text is one of librdkafka's constants.
+                // SAFETY: the event is alive; the call only reads a number, and the text is one of
+                // librdkafka's constants.
                 let (code, text) = unsafe {
                     let code = rd::rd_kafka_event_error(event.ptr());
                     (code, copied(rd::rd_kafka_err2str(code)))

@@ -26,7 +26,8 @@ pub(in super::super) struct TopicInfo {
 
 /// What is slow for an answer about brokers.
 const SLOW: Duration = Duration::from_millis(500);
-/// How long a broker that comes back may forget that it is there: longer than between two of its heartbeats (2 s).
+/// How long a broker that comes back may forget that it is there: longer than between two of its
+/// heartbeats (2 s).
 const SETTLED: Duration = Duration::from_millis(2_500);
 
 /// An offset that is asked for.
@@ -39,14 +40,17 @@ pub(in super::super) enum Spec {
 /// A partition, and what was asked of it.
 pub(in super::super) type Place = (String, u32);
 
-/// Waits until a broker knows brokers. One that has just started may answer without any, and librdkafka 2.12 ends the process
-/// when such an answer comes to DescribeCluster or DescribeTopics (`rd_kafka_admin_response_parse` finds neither a result
-/// nor an error). The plain question for metadata takes the same answer as an error.
+/// Waits until a broker knows brokers. One that has just started may answer without any, and
+/// librdkafka 2.12 ends the process when such an answer comes to DescribeCluster or DescribeTopics
+/// (`rd_kafka_admin_response_parse` finds neither a result nor an error). The plain question for
+/// metadata takes the same answer as an error.
 ///
-/// An answer that took long came from a broker that stood still or just came back. It may say next that it knows nobody, until
-/// its heartbeats are heard again: so it is asked anew a while later, until it answers at once.
+/// An answer that took long came from a broker that stood still or just came back. It may say next
+/// that it knows nobody, until its heartbeats are heard again: so it is asked anew a while later,
+/// until it answers at once.
 ///
-/// `topic` is one that should be there: a name that is not is asked for again and again by librdkafka on its own.
+/// `topic` is one that should be there: a name that is not is asked for again and again by
+/// librdkafka on its own.
 pub(super) async fn brokers_known(
     client: &Arc<Client>,
     topic: Option<&String>,
@@ -93,8 +97,8 @@ pub(in super::super) async fn describe_cluster(
     })
     .answer()
     .await?;
-    // SAFETY: the event lives until the end of this function; an event of another type gives null, which is looked for. The
-    // text is copied.
+    // SAFETY: the event lives until the end of this function; an event of another type gives null,
+    // which is looked for. The text is copied.
     unsafe {
         let result = rd::rd_kafka_event_DescribeCluster_result(event.ptr());
         if result.is_null() {
@@ -122,8 +126,8 @@ pub(in super::super) async fn describe_topics(
     .await
 }
 
-/// Asks DescribeTopics, with the asker's rights if they are wanted, and hands each description that there is to `read`, for
-/// which alone it lives.
+/// Asks DescribeTopics, with the asker's rights if they are wanted, and hands each description that
+/// there is to `read`, for which alone it lives.
 pub(super) async fn described<T>(
     client: &Arc<Client>,
     names: &[String],
@@ -135,8 +139,9 @@ pub(super) async fn described<T>(
     brokers_known(client, names.first(), timeout).await?;
     let ask = call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout, |rk, options, queue| {
         let mut pointers: Vec<_> = texts.iter().map(|t| t.as_ptr()).collect();
-        // SAFETY: the options are alive and the call's own. The collection copies the names, which live in `texts` during this
-        // call; it is destroyed once, after librdkafka copied it in turn.
+        // SAFETY: the options are alive and the call's own. The collection copies the names, which
+        // live in `texts` during this call; it is destroyed once, after librdkafka copied it in
+        // turn.
         unsafe {
             if rights {
                 ask_for_rights(options);
@@ -148,8 +153,9 @@ pub(super) async fn described<T>(
     });
     let event = ask.answer().await?;
     let mut all = Vec::new();
-    // SAFETY: the event lives until the end of this function and everything read belongs to it: the array has as many
-    // descriptions as is told, and texts are copied. An event of another type gives null, which is looked for.
+    // SAFETY: the event lives until the end of this function and everything read belongs to it: the
+    // array has as many descriptions as is told, and texts are copied. An event of another type
+    // gives null, which is looked for.
     unsafe {
         let result = rd::rd_kafka_event_DescribeTopics_result(event.ptr());
         if result.is_null() {
@@ -196,8 +202,9 @@ pub(in super::super) async fn list_offsets(
         Spec::End => rd::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST,
     };
     let ask = call(client, Op::RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout, |rk, options, queue| {
-        // SAFETY: the list is made, filled and destroyed here; adding copies the name and gives an element of the list, which is
-        // written before anything else is added. librdkafka copies the list.
+        // SAFETY: the list is made, filled and destroyed here; adding copies the name and gives an
+        // element of the list, which is written before anything else is added. librdkafka copies
+        // the list.
         unsafe {
             let list = rd::rd_kafka_topic_partition_list_new(i32::try_from(texts.len()).unwrap_or(0));
             for (topic, partition) in &texts {
@@ -210,8 +217,8 @@ pub(in super::super) async fn list_offsets(
     });
     let event = ask.answer().await?;
     let mut all = Vec::new();
-    // SAFETY: the event lives until the end of this function and everything read belongs to it; an event of another type
-    // gives null, which is looked for, as is a result without a partition.
+    // SAFETY: the event lives until the end of this function and everything read belongs to it; an
+    // event of another type gives null, which is looked for, as is a result without a partition.
     unsafe {
         let result = rd::rd_kafka_event_ListOffsets_result(event.ptr());
         if result.is_null() {

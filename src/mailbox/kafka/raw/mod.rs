@@ -1,8 +1,9 @@
-//! The calls of librdkafka that the rdkafka crate does not wrap: reading without a group, topic ids, offsets of many
-//! partitions, ACLs and SCRAM users.
+//! The calls of librdkafka that the rdkafka crate does not wrap: reading without a group, topic
+//! ids, offsets of many partitions, ACLs and SCRAM users.
 //!
-//! It owns all `unsafe` code of the program. Each block says why it is sound; what leaves this folder is safe to use in any
-//! way. It may not decide anything: it hands on what was asked and what came back.
+//! It owns all `unsafe` code of the program. Each block says why it is sound; what leaves this
+//! folder is safe to use in any way. It may not decide anything: it hands on what was asked and
+//! what came back.
 
 #![allow(unsafe_code)]
 
@@ -28,7 +29,8 @@ pub(super) use topics::{Shape, cluster_rights, shapes};
 
 /// Whether anything waits in a client's main queue (and, for one that appends, is on its way).
 pub(super) fn has_events<C: ClientContext>(client: &Client<C>) -> bool {
-    // SAFETY: the pointer is the client's own and lives as long as `client`, which is borrowed; the call only reads counters.
+    // SAFETY: the pointer is the client's own and lives as long as `client`, which is borrowed; the
+    // call only reads counters.
     unsafe { rd::rd_kafka_outq_len(client.native_ptr()) > 0 }
 }
 
@@ -43,7 +45,8 @@ fn c_text(text: &str) -> Result<CString, Failure> {
 /// Copies a text that C lent us; nothing if there is none.
 ///
 /// # Safety
-/// `text` is null or points to a text that ends with a zero byte and is not changed during the call.
+/// `text` is null or points to a text that ends with a zero byte and is not changed during the
+/// call.
 unsafe fn copied(text: *const c_char) -> String {
     if text.is_null() {
         return String::new();

@@ -1,7 +1,7 @@
 //! Users that log in with a password: made, changed, looked at, taken away.
 //!
-//! It owns these calls. Passwords pass through and are kept nowhere; librdkafka salts and hashes them here, so that they
-//! don't travel.
+//! It owns these calls. Passwords pass through and are kept nowhere; librdkafka salts and hashes
+//! them here, so that they don't travel.
 
 use std::ffi::CString;
 use std::ptr;
@@ -41,8 +41,8 @@ impl Changes {
     fn new(alterations: &[Alteration<'_>]) -> Result<Self, Failure> {
         let mut all = Self(Vec::with_capacity(alterations.len()));
         for alteration in alterations {
-            // SAFETY: user and password live during the calls, which copy them, the password with its length; without a salt
-            // librdkafka makes a random one. What is made is ours.
+            // SAFETY: user and password live during the calls, which copy them, the password with
+            // its length; without a salt librdkafka makes a random one. What is made is ours.
             let made = unsafe {
                 match alteration {
                     Alteration::Set { user, password, mechanism, iterations } => {
@@ -72,7 +72,8 @@ impl Changes {
 impl Drop for Changes {
     fn drop(&mut self) {
         for &change in &self.0 {
-            // SAFETY: each was made in `new` and is destroyed once; the call copies what it is given.
+            // SAFETY: each was made in `new` and is destroyed once; the call copies what it is
+            // given.
             unsafe { rd::rd_kafka_UserScramCredentialAlteration_destroy(change) };
         }
     }
@@ -88,14 +89,16 @@ pub(in super::super) async fn alter_users(
         let mut changes = Changes::new(alterations)?;
         call(client, Op::RD_KAFKA_ADMIN_OP_ALTERUSERSCRAMCREDENTIALS, timeout, |rk, options, queue| {
             let all = &mut changes.0;
-            // SAFETY: the array has as many changes as is told, and all live during the call, which copies them.
+            // SAFETY: the array has as many changes as is told, and all live during the call, which
+            // copies them.
             unsafe {
                 rd::rd_kafka_AlterUserScramCredentials(rk, all.as_mut_ptr(), all.len(), options, queue)
             };
         })
     };
     let event = ask.answer().await?;
-    // SAFETY: the event lives until the end of this function and all that is read belongs to it; null is looked for.
+    // SAFETY: the event lives until the end of this function and all that is read belongs to it;
+    // null is looked for.
     unsafe {
         let result = rd::rd_kafka_event_AlterUserScramCredentials_result(event.ptr());
         if result.is_null() {
@@ -119,7 +122,8 @@ pub(in super::super) async fn describe_users(
     let ask =
         call(client, Op::RD_KAFKA_ADMIN_OP_DESCRIBEUSERSCRAMCREDENTIALS, timeout, |rk, options, queue| {
             let mut pointers: Vec<_> = texts.iter().map(|t| t.as_ptr()).collect();
-            // SAFETY: the array has as many names as is told, and they live during the call, which copies them.
+            // SAFETY: the array has as many names as is told, and they live during the call, which
+            // copies them.
             unsafe {
                 rd::rd_kafka_DescribeUserScramCredentials(
                     rk,

@@ -1,8 +1,9 @@
 //! Reading one partition from an offset, without a group.
 //!
-//! It owns the partition's queue in the client and stops reading when it is dropped. The rdkafka crate reads with
-//! `assign`, for which librdkafka wants a group and looks for its coordinator: that costs traffic, makes a topic of the
-//! broker's own, and needs a right that contacts don't have. The library's older calls read without.
+//! It owns the partition's queue in the client and stops reading when it is dropped. The rdkafka
+//! crate reads with `assign`, for which librdkafka wants a group and looks for its coordinator:
+//! that costs traffic, makes a topic of the broker's own, and needs a right that contacts don't
+//! have. The library's older calls read without.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -39,7 +40,8 @@ pub(in super::super) struct Tap {
     queue: Queue,
 }
 
-// SAFETY: topic objects are counted and locked inside librdkafka and may be used from any thread; the pointer is ours.
+// SAFETY: topic objects are counted and locked inside librdkafka and may be used from any thread;
+// the pointer is ours.
 unsafe impl Send for Tap {}
 // SAFETY: as above; all calls on a topic object and a queue lock.
 unsafe impl Sync for Tap {}
@@ -51,7 +53,8 @@ impl std::fmt::Debug for Tap {
 }
 
 impl Tap {
-    /// Reads a partition from an offset. A client reads each partition once: the caller sees to that.
+    /// Reads a partition from an offset. A client reads each partition once: the caller sees to
+    /// that.
     pub(in super::super) fn start(
         client: &Arc<Client>,
         topic: &str,
@@ -65,8 +68,8 @@ impl Tap {
         let queue = Queue::new(client).ok_or_else(gone)?;
         let partition = i32::try_from(partition).map_err(|_| failed(RDKafkaErrorCode::UnknownPartition))?;
         let at = i64::try_from(at).map_err(|_| failed(RDKafkaErrorCode::InvalidArgument))?;
-        // SAFETY: `rk` lives as long as the client, of which the queue keeps an `Arc`; the name is copied; without a
-        // configuration of its own the topic takes the client's.
+        // SAFETY: `rk` lives as long as the client, of which the queue keeps an `Arc`; the name is
+        // copied; without a configuration of its own the topic takes the client's.
         let topic = unsafe { rd::rd_kafka_topic_new(rk, name.as_ptr(), ptr::null_mut()) };
         if topic.is_null() {
             return Err(failed(RDKafkaErrorCode::InvalidTopic));
@@ -74,7 +77,8 @@ impl Tap {
         // SAFETY: topic and queue are alive, and stay so until `drop` has stopped reading.
         let started = unsafe { rd::rd_kafka_consume_start_queue(topic, partition, at, queue.ptr()) };
         if started != 0 {
-            // SAFETY: nothing else has the topic object yet. `last_error` is the calling thread's own.
+            // SAFETY: nothing else has the topic object yet. `last_error` is the calling thread's
+            // own.
             let code = unsafe {
                 rd::rd_kafka_topic_destroy(topic);
                 rd::rd_kafka_last_error()
@@ -104,7 +108,8 @@ impl Tap {
         let count = usize::try_from(count).unwrap_or(0).min(HANDFUL);
         let mut pieces = Vec::with_capacity(count);
         for &message in &messages[..count] {
-            // SAFETY: each of the first `count` pointers is a message that is ours; it is copied, then destroyed, once.
+            // SAFETY: each of the first `count` pointers is a message that is ours; it is copied,
+            // then destroyed, once.
             unsafe {
                 pieces.push(piece(message));
                 rd::rd_kafka_message_destroy(message);
@@ -119,7 +124,8 @@ impl Tap {
 /// # Safety
 /// `message` is a message that lives during the call.
 unsafe fn piece(message: *const rd::rd_kafka_message_t) -> Piece {
-    // SAFETY: alive, as the caller promises; key and payload are null or have the length that is told beside them.
+    // SAFETY: alive, as the caller promises; key and payload are null or have the length that is
+    // told beside them.
     unsafe {
         let m = &*message;
         let offset = u64::try_from(m.offset).unwrap_or(0);
@@ -154,8 +160,8 @@ unsafe fn bytes(data: *const c_void, len: usize) -> Vec<u8> {
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        // SAFETY: the topic object is alive and was started by us; stopping waits until librdkafka puts nothing more into the
-        // queue, which is destroyed afterwards, as is the client.
+        // SAFETY: the topic object is alive and was started by us; stopping waits until librdkafka
+        // puts nothing more into the queue, which is destroyed afterwards, as is the client.
         unsafe {
             rd::rd_kafka_consume_stop(self.topic, self.partition);
             rd::rd_kafka_topic_destroy(self.topic);

@@ -1,5 +1,5 @@
-//! Topics as an administrator looks at them: partitions, copies, and what the client itself may do with them and with the
-//! cluster.
+//! Topics as an administrator looks at them: partitions, copies, and what the client itself may do
+//! with them and with the cluster.
 //!
 //! It owns these calls. It may not know which rights are the right ones.
 
@@ -39,8 +39,9 @@ pub(in super::super) async fn shapes(
 /// `topic` is a description that lives during the call.
 unsafe fn shape(topic: *const rd::rd_kafka_TopicDescription_t) -> Shape {
     let (mut count, mut rights) = (0, 0);
-    // SAFETY: the description is alive, as the caller promises, and what it lends lives as long; arrays have as many elements as
-    // is told. Operations are an array of numbers, null if there is none.
+    // SAFETY: the description is alive, as the caller promises, and what it lends lives as long;
+    // arrays have as many elements as is told. Operations are an array of numbers, null if there is
+    // none.
     unsafe {
         let partitions = rd::rd_kafka_TopicDescription_partitions(topic, &raw mut count);
         let partitions = lent(partitions.cast_const(), count);
@@ -71,8 +72,8 @@ pub(in super::super) async fn cluster_rights(
     })
     .answer()
     .await?;
-    // SAFETY: the event lives until the end of this function, and the operations belong to it; an event of another type gives
-    // null, which is looked for.
+    // SAFETY: the event lives until the end of this function, and the operations belong to it; an
+    // event of another type gives null, which is looked for.
     unsafe {
         let result = rd::rd_kafka_event_DescribeCluster_result(event.ptr());
         if result.is_null() {
@@ -85,10 +86,11 @@ pub(in super::super) async fn cluster_rights(
 }
 
 /// # Safety
-/// `options` are alive, were made to be written (they are lent as const only so that no call keeps them), and nobody else has
-/// them.
+/// `options` are alive, were made to be written (they are lent as const only so that no call keeps
+/// them), and nobody else has them.
 pub(super) unsafe fn ask_for_rights(options: *const rd::rd_kafka_AdminOptions_t) {
-    // SAFETY: as the caller promises; what the setter gives back is null or an error that is ours to destroy.
+    // SAFETY: as the caller promises; what the setter gives back is null or an error that is ours
+    // to destroy.
     unsafe {
         let error = rd::rd_kafka_AdminOptions_set_include_authorized_operations(options.cast_mut(), 1);
         if !error.is_null() {

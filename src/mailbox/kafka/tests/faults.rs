@@ -81,7 +81,8 @@ async fn a_topic_made_anew_is_appended_to() {
     }
 }
 
-/// Nothing is wrong at the place where the reader stands, so only the topic's id can tell: the new topic has gone past it.
+/// Nothing is wrong at the place where the reader stands, so only the topic's id can tell: the new
+/// topic has gone past it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_made_anew_and_filled_at_once_is_noticed() {
     let Some(kafka) = Kafka::new(Door::Plain) else {
@@ -98,7 +99,8 @@ async fn a_topic_made_anew_and_filled_at_once_is_noticed() {
     for i in 0..10 {
         assert_eq!(writer.append(&topic, vec![], format!("new {i}").into_bytes()).await, Ok(i));
     }
-    // Some records of the new life may come at the old place before it is noticed that it is a new one.
+    // Some records of the new life may come at the old place before it is noticed that it is a new
+    // one.
     let new = loop {
         if let Delivery::Reading(start) = next(&mut reader).await {
             break start;
@@ -184,7 +186,8 @@ async fn a_waiting_reader_becomes_quiet() {
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
 }
 
-/// Nothing listens: the mailbox opens all the same, says what is wrong, and is well as soon as Kafka is there.
+/// Nothing listens: the mailbox opens all the same, says what is wrong, and is well as soon as
+/// Kafka is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_says_that_kafka_is_away_and_when_it_is_back() {
     let Some(kafka) = Kafka::new(Door::Plain) else {
@@ -296,8 +299,8 @@ async fn what_was_asked_for_is_done_at_the_end() {
     mailbox.end(&topic).await.unwrap_err();
 }
 
-/// A producer that is thrown away while records are on their way, as after each disconnection: none is lost, none doubled, and
-/// the order stays.
+/// A producer that is thrown away while records are on their way, as after each disconnection: none
+/// is lost, none doubled, and the order stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_producer_that_is_renewed_keeps_the_order() {
     let Some(kafka) = Kafka::new(Door::Plain) else {
@@ -328,8 +331,8 @@ async fn a_producer_that_is_renewed_keeps_the_order() {
     assert!(last.await.is_ok());
 }
 
-/// Kafka ends and comes back with its data, then without. The command is told which: `restart` or `wipe`; run by hand with, say,
-/// `KIRC_TEST_FAULT='./scripts/services $1 kafka --dir DIR'`.
+/// Kafka ends and comes back with its data, then without. The command is told which: `restart` or
+/// `wipe`; run by hand with, say, `KIRC_TEST_FAULT='./scripts/services $1 kafka --dir DIR'`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it disturbs all others on the same Kafka"]
 async fn kafka_comes_back_with_its_data_and_without() {

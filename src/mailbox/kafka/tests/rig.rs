@@ -20,7 +20,8 @@ pub enum Door {
     Cert,
 }
 
-/// A setting of the tests; if it lacks, a line that says so, and trouble where services must be there.
+/// A setting of the tests; if it lacks, a line that says so, and trouble where services must be
+/// there.
 fn setting(name: &str) -> Option<String> {
     let found = var(name).ok().filter(|v| !v.is_empty());
     if found.is_none() {

@@ -1,4 +1,5 @@
-//! How long a record takes from an append to a waiting reader, beside rdkafka alone with the same settings.
+//! How long a record takes from an append to a waiting reader, beside rdkafka alone with the same
+//! settings.
 //!
 //! Run by hand: `cargo test -p kirc --lib kafka::tests::speed -- --ignored --nocapture`.
 
@@ -90,7 +91,8 @@ async fn append_to_reader() {
     }
 }
 
-/// What an idle node moves: as many partitions as one with 10 contacts and 3 channels reads. The kernel counts.
+/// What an idle node moves: as many partitions as one with 10 contacts and 3 channels reads. The
+/// kernel counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn idle() {

@@ -156,14 +156,16 @@ async fn faults_are_sentences() {
     }
 }
 
-/// All connections of the role are taken: it is told, and questions are answered by the connection that there is.
+/// All connections of the role are taken: it is told, and questions are answered by the connection
+/// that there is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn out_of_connections_is_survived() {
     let rig = or_leave!(real("KIRC_TEST_POSTGRES"));
     let Some(admin) = service("KIRC_TEST_POSTGRES_ADMIN") else { return };
     let admin = PostgresSettings { uri: admin, ..rig.0.clone() };
     let admin = Link::open(&Place::new(&admin).unwrap(), "a test").await.unwrap();
-    // A user of its own, so that other tests keep theirs. It may use the schema, and need not be allowed to make one.
+    // A user of its own, so that other tests keep theirs. It may use the schema, and need not be
+    // allowed to make one.
     let name = own_name();
     let database = Place::new(&rig.0).unwrap().database;
     let make = format!(
@@ -197,7 +199,8 @@ async fn out_of_connections_is_survived() {
     admin.client.batch_execute(&format!("DROP OWNED BY {name} CASCADE; DROP ROLE {name}")).await.unwrap();
 }
 
-/// The disk is full (as the server says it): nothing was changed, it is told, and it goes on when there is room.
+/// The disk is full (as the server says it): nothing was changed, it is told, and it goes on when
+/// there is room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_changes_nothing() {
     let rig = or_leave!(real("KIRC_TEST_POSTGRES"));

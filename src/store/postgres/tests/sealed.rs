@@ -1,4 +1,5 @@
-//! A dump of the database holds no text: real nodes talk on stores in a PostgreSQL, and all of it is searched.
+//! A dump of the database holds no text: real nodes talk on stores in a PostgreSQL, and all of it
+//! is searched.
 
 use std::path::Path;
 

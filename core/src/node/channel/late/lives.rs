@@ -1,4 +1,5 @@
-//! A log that was lost more than once: of each of its last lives something may still be missing, here or at the others.
+//! A log that was lost more than once: of each of its last lives something may still be missing,
+//! here or at the others.
 
 use super::Late;
 use crate::ids::{ActorId, Epoch, MsgId, Seq};
@@ -46,7 +47,8 @@ impl Late {
         self.lives().position(|life| life.from.is_some())
     }
 
-    /// Of which life records are: they are offered by lives, and those in the chain say where they stand.
+    /// Of which life records are: they are offered by lives, and those in the chain say where they
+    /// stand.
     pub(super) fn life_of<'r>(
         &self,
         records: impl Iterator<Item = &'r [u8]>,

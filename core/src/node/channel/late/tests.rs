@@ -1,5 +1,5 @@
-//! What somebody offers of an old log, judged: taken is what stood in it, once, and nothing that a leader would like to have
-//! stood in it.
+//! What somebody offers of an old log, judged: taken is what stood in it, once, and nothing that a
+//! leader would like to have stood in it.
 
 use rand_chacha::rand_core::SeedableRng;
 
