@@ -161,7 +161,7 @@ mod tests {
         let mut state = ChannelState::found(&room, &leader, at);
         let founder = state.members[&leader.actor()].clone();
         for n in 1..5_000 {
-            let card = card_of(&id.somebody_else(n), &format!("n{n}"));
+            let card = card_of(&id.somebody_else(n).unwrap(), &format!("n{n}"));
             state.members.insert(card.actor(), Member { card, ranks: Default::default(), ..founder.clone() });
         }
         let answer = Envelope::new("WELCOME").field("fold", json!(fold)).field("state", json!(state));

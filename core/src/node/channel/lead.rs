@@ -15,7 +15,7 @@ use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
 use crate::ids::{ActorId, Count, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq};
-use crate::log::{Fold, Kept, LogRecord, Opened, Send};
+use crate::log::{Fold, Kept, Opened, Send};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
 use crate::port::Ticket;
