@@ -45,12 +45,13 @@ impl Folded {
     }
 }
 
-/// A nick. Equality, order and hash fold case.
+/// A nick, and what it looks like where that is not its folded form. Equality, order and hash fold
+/// case.
 #[derive(Clone)]
 pub struct Nick(Folded, Option<Box<str>>);
 
 /// Under this name a node speaks for itself.
-const NODE: &str = "kirc";
+pub const NODE: &str = "kirc";
 
 impl Nick {
     /// Checks a nick: letter or special first, then letters, digits, specials, `-`;
@@ -74,10 +75,10 @@ impl Nick {
         if let Some(c) = text.chars().find(|c| !is_nick_char(*c)) {
             return Err(NameError(format!("A nick has no {c:?}: only letters, digits, - and []\\`_^{{|}}")));
         }
-        if text.eq_ignore_ascii_case(NODE) {
+        let name = Folded::new(text);
+        if name.folded == NODE {
             return Err(NameError(format!("{NODE} is what nodes call themselves: nobody else goes by it")));
         }
-        let name = Folded::new(text);
         let shape = Some(skeleton(text)).filter(|shape| *shape != name.folded);
         Ok(Self(name, shape.map(String::into_boxed_str)))
     }

@@ -22,8 +22,9 @@ Examples:
   (echo '{\"command\":\"JOIN\",\"to\":\"#net\"}'; cat) | kirc pipe --caps state,presence
   jq -nc '{command:\"PRIVMSG\",to:\"bob\",body:[\"hello\"]}' | kirc pipe --settle-timeout 10s
 
-At the end of input it waits until all that was sent is settled, and exits 0; or 1 if that makes no progress for too long. A line that
-is no envelope is answered by an ERROR envelope and otherwise ignored. docs/session.md says what can be said.";
+At the end of input it waits until all that was sent is settled, and exits 0; or 1 if that makes no
+progress for too long. A line that is no envelope is answered by an ERROR envelope and otherwise
+ignored. docs/session.md says what can be said.";
 
 /// Flags of `kirc pipe`.
 #[derive(Debug, Args)]

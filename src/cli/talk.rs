@@ -235,7 +235,7 @@ impl Wait {
             "ALARM" => here,
             "STATE" => heard.id.is_some() && heard.id == self.kept,
             // The node's own word on a JOIN that nobody answers.
-            "NOTICE" => ours && heard.from.as_deref() == Some("kirc"),
+            "NOTICE" => ours && heard.from.as_deref() == Some(kirc_core::names::NODE),
             _ => false,
         };
         if says && !heard.lines().is_empty() {

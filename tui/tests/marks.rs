@@ -1,15 +1,8 @@
 //! How far conversations are read, over the end of the program.
 mod common;
 
-use common::Rig;
+use common::{Rig, said};
 use kirc_core::{Body, Envelope};
-
-fn said(from: &str, n: u64, text: &str) -> Envelope {
-    let mut e =
-        Envelope::new("PRIVMSG").from(from).to("#net").line(text).meta("seq", n).meta("state", "sent");
-    (e.id, e.ts) = (Some(format!("id-{n}")), Some("2026-11-21T10:57:00.000Z".to_owned()));
-    e
-}
 
 fn history(to: &str, list: &[Envelope], more: bool) -> Envelope {
     let mut e = Envelope::new("HISTORY").to(to).meta("more", more);
@@ -49,7 +42,7 @@ async fn the_marker_stands_where_reading_ended() {
     rig.event(ratatui::crossterm::event::Event::FocusGained).await;
     rig.press("M-3").await;
     assert!(rig.row_of("3 #net").contains("3 @1"), "what has not come yet is not seen: {}", rig.screen());
-    let lines: Vec<Envelope> = (1..=5).map(|n| said("bob", n, &format!("line {n}"))).collect();
+    let lines: Vec<Envelope> = (1..=5).map(|n| said("bob", "#net", n, &format!("line {n}"))).collect();
     rig.says(history("#net", &lines, true)).await;
     let screen = rig.screen();
     let at = |text: &str| screen.find(text).unwrap_or_else(|| panic!("no {text}: {screen}"));
@@ -63,7 +56,7 @@ async fn the_marker_stands_where_reading_ended() {
 async fn the_marker_waits_for_the_page_that_it_is_on() {
     let mut rig = come_back().await;
     rig.press("M-4").await;
-    let direct = |n| Envelope { to: Some("alice".to_owned()), ..said("bob", n, &format!("line {n}")) };
+    let direct = |n| said("bob", "alice", n, &format!("line {n}"));
     rig.says(history("bob", &[direct(9)], false)).await;
     let screen = rig.screen();
     assert!(screen.find("- new -") < screen.find("line 9") && rig.shows("- new -"), "{screen}");
@@ -81,7 +74,7 @@ async fn a_window_inside_anothers_is_not_seen_for_having_had_the_focus() {
         rig.event(ratatui::crossterm::event::Event::FocusGained).await;
         rig.wait(75_000).await;
         rig.heard();
-        rig.says(said("bob", 1, "are you there?")).await;
+        rig.says(said("bob", "#net", 1, "are you there?")).await;
         let read = rig.heard().iter().any(|e| e.command == "MARKREAD");
         assert_eq!(read, !inside, "inside: {inside}");
     }
@@ -92,7 +85,7 @@ async fn who_has_read_a_message_has_read_those_before_it() {
     let mut rig = come_back().await;
     rig.press("M-4").await;
     let own = |n: u64| {
-        let e = Envelope { to: Some("bob".to_owned()), ..said("alice", n, &format!("line {n}")) };
+        let e = said("alice", "bob", n, &format!("line {n}"));
         e.meta("self", true).meta("state", "delivered")
     };
     for n in 1..=3 {

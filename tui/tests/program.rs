@@ -1,7 +1,7 @@
 //! The whole program: keys in by one channel, envelopes by another, the screen read.
 mod common;
 
-use common::Rig;
+use common::{Rig, said};
 use kirc_core::Envelope;
 use kirc_tui::Exit;
 use ratatui::crossterm::event::Event;
@@ -17,14 +17,6 @@ async fn in_net(width: u16, height: u16) -> Rig {
     rig.says(Envelope::new("366").to("alice").param("#net")).await;
     rig.heard();
     rig
-}
-
-fn said(from: &str, to: &str, seq: u64, text: &str) -> Envelope {
-    let mut envelope =
-        Envelope::new("PRIVMSG").from(from).to(to).line(text).meta("seq", seq).meta("state", "sent");
-    envelope.id = Some(format!("id-{seq}"));
-    envelope.ts = Some("2026-11-21T10:57:00.000Z".to_owned());
-    envelope
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ pub(crate) struct Contacts {
     met: BTreeMap<ActorId, Card>,
     pub presence: BTreeMap<ActorId, Presence>,
     known_channels: BTreeMap<String, String>,
-    /// Who bears the nick of a contact with other keys.
+    /// Who may be taken for somebody else by the nick, and by whose.
     namesakes: BTreeMap<ActorId, Nick>,
     /// Conflicts that were told already.
     told: BTreeMap<ActorId, ActorId>,

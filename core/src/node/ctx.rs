@@ -104,6 +104,11 @@ pub(crate) fn partition_of(key: &[u8], partitions: u32) -> u32 {
     u32::from(digest("kirc.v1.partition", &[key])[0]) % partitions.max(1)
 }
 
+/// What the node itself says to somebody or to a channel's sessions.
+pub(super) fn notice(to: &str, text: impl Into<String>) -> Envelope {
+    Envelope::new("NOTICE").from(crate::names::NODE).to(to).line(text)
+}
+
 impl Ctx {
     pub fn me(&self) -> ActorId {
         self.id.actor()

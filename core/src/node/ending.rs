@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ctx::Origin;
+use super::ctx::{Origin, notice};
 use super::start::of;
 use super::*;
 use crate::port::{StoreOp, Table};
@@ -135,7 +135,7 @@ impl Node {
                 self.cx.store(StoreOp::Delete { table: Table::Setting, key: row(name) });
                 if told {
                     let text = format!("what {nick} was given on your grid is taken away now");
-                    let notice = Envelope::new("NOTICE").from("kirc").to(self.cx.nick().as_str()).line(text);
+                    let notice = notice(self.cx.nick().as_str(), text);
                     self.cx.broadcast(&notice, None);
                 }
                 if let Some((asked, _)) = asked {

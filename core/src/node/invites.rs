@@ -3,7 +3,7 @@
 //! Trust changes by the user's word only.
 
 use super::contacts::{Contact, Trust};
-use super::ctx::Origin;
+use super::ctx::{Origin, notice};
 use super::rpc::Sealed;
 use super::start::of;
 use super::*;
@@ -317,7 +317,7 @@ impl Node {
         let held = self.cx.contacts.rival(&card).is_some();
         let trust = if held { Trust::Held } else { Trust::Tofu };
         let text = format!("{} accepted your invite and is a contact now", card.nick());
-        let notice = Envelope::new("NOTICE").from("kirc").to(self.cx.nick().as_str()).line(text);
+        let notice = notice(self.cx.nick().as_str(), text);
         if let Some(way) = inner.get("way") {
             self.cx.learn(&card.address().cluster, from, true, way);
         }

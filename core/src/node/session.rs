@@ -349,7 +349,7 @@ impl Node {
     }
 
     /// What the store calls a conversation.
-    pub(super) fn history_target(&self, to: &str) -> Option<String> {
+    fn history_target(&self, to: &str) -> Option<String> {
         if to.starts_with('#') {
             let key = ChannelName::parse(to).ok()?.folded();
             let joined = self.channels.get(&key).filter(|c| c.replica.is_some()).map(Channel::target);

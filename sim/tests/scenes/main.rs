@@ -132,9 +132,7 @@ fn a_request_to_join_that_is_played_again_ends_no_epoch() {
 #[test]
 fn a_direct_message_under_a_wrong_clock_is_marked() {
     for (by, minutes) in [(HOUR, "59 minutes"), (-HOUR, "60 minutes")] {
-        let mut world = scene(2);
-        world.at(100, Event::Person(ALICE, Deed::Meet(BOB)));
-        world.at(100, Event::Person(BOB, Deed::Meet(ALICE)));
+        let mut world = acquainted(scene(2));
         world.at(1_000, Event::Person(BOB, Deed::Tell(ALICE)));
         world.run_until(5_000);
         world.at(10_000, Event::Fault(Fault::Jump(BOB, by)));
@@ -154,9 +152,7 @@ fn a_direct_message_under_a_wrong_clock_is_marked() {
 
 #[test]
 fn a_direct_message_that_waited_for_its_reader_is_as_good_as_any() {
-    let mut world = scene(2);
-    world.at(100, Event::Person(ALICE, Deed::Meet(BOB)));
-    world.at(100, Event::Person(BOB, Deed::Meet(ALICE)));
+    let mut world = acquainted(scene(2));
     world.at(1_000, Event::Fault(Fault::Pause(ALICE, 3 * HOUR as u64)));
     world.at(5_000, Event::Person(BOB, Deed::Tell(ALICE)));
     world.run_until(4 * HOUR as u64);
@@ -191,10 +187,8 @@ fn status(world: &mut World, host: usize) -> Envelope {
 
 #[test]
 fn records_that_can_not_be_taken_are_counted_by_topic_and_reason() {
-    let mut world = scene(2);
+    let mut world = acquainted(scene(2));
     world.at(100, Event::Person(ALICE, Deed::Join("#net")));
-    world.at(100, Event::Person(ALICE, Deed::Meet(BOB)));
-    world.at(100, Event::Person(BOB, Deed::Meet(ALICE)));
     world.at(2_000, Event::Person(BOB, Deed::Join("#net")));
     world.at(3_000, Event::Person(BOB, Deed::Tell(ALICE)));
     world.run_until(10_000);
@@ -300,6 +294,20 @@ fn joined(mut world: World, hosts: usize) -> World {
         world.at(at, Event::Person(host, Deed::Join("#net")));
     }
     world
+}
+
+/// Alice and bob know each other.
+fn acquainted(mut world: World) -> World {
+    for (host, other) in [(ALICE, BOB), (BOB, ALICE)] {
+        world.at(100, Event::Person(host, Deed::Meet(other)));
+    }
+    world
+}
+
+/// Somebody writes, and what follows from that is done.
+fn tells(world: &mut World, host: usize, to: &str, text: &str) {
+    says(world, host, Envelope::new("PRIVMSG").to(to).line(text));
+    world.run_until(world.now + 2_000);
 }
 
 /// Two people in a channel that alice leads: nobody is there who could be quicker than bob.

@@ -1,15 +1,9 @@
 //! Scenes about how far somebody has read: it is kept over a restart, with the conversation.
 
 use kirc_core::Envelope;
-use kirc_sim::people::Deed;
-use kirc_sim::world::{Event, World};
+use kirc_sim::world::World;
 
-use crate::{ALICE, BOB, heard, joined, restart, says, scene};
-
-fn write(world: &mut World, to: &str, text: &str) {
-    says(world, BOB, Envelope::new("PRIVMSG").to(to).line(text));
-    world.run_until(world.now + 2_000);
-}
+use crate::{ALICE, BOB, acquainted, heard, joined, restart, says, scene, tells};
 
 /// What alice's session is told, when it comes, of a conversation: the last message read, how many
 /// are unread, and how many of those name her.
@@ -23,14 +17,12 @@ fn told(world: &World, to: &str) -> Option<(Option<String>, u64, u64)> {
 
 #[test]
 fn what_is_unread_survives_a_restart() {
-    let mut world = joined(scene(2), 2);
-    world.at(5_000, Event::Person(ALICE, Deed::Meet(BOB)));
-    world.at(5_000, Event::Person(BOB, Deed::Meet(ALICE)));
+    let mut world = joined(acquainted(scene(2)), 2);
     world.run_until(10_000);
     for text in ["one", "alice: two", "three"] {
-        write(&mut world, "#net", text);
+        tells(&mut world, BOB, "#net", text);
     }
-    write(&mut world, "alice", "between us");
+    tells(&mut world, BOB, "alice", "between us");
     let id = |n: usize| heard(&world, ALICE, "PRIVMSG").get(n).and_then(|e| e.id.clone());
     let (first, third) = (id(0), id(2));
     says(&mut world, ALICE, Envelope::new("MARKREAD").to("#net").param(first.clone().expect("an id")));
@@ -40,12 +32,12 @@ fn what_is_unread_survives_a_restart() {
     assert_eq!(told(&world, "#net"), Some((first, 2, 1)));
     assert_eq!(told(&world, "bob"), Some((None, 1, 1)));
     // What came while nobody looked is counted too, and what is read then is read.
-    write(&mut world, "#net", "four");
+    tells(&mut world, BOB, "#net", "four");
     says(&mut world, ALICE, Envelope::new("MARKREAD").to("#net").param(third.clone().expect("an id")));
     restart(&mut world, ALICE);
     world.run_until(world.now + 5_000);
     assert_eq!(told(&world, "#net").map(|(_, unread, mentions)| (unread, mentions)), Some((3, 1)));
-    write(&mut world, "#net", "five");
+    tells(&mut world, BOB, "#net", "five");
     let newest = heard(&world, ALICE, "PRIVMSG").into_iter().rfind(|e| e.lines() == ["five"]);
     let newest = newest.and_then(|e| e.id).expect("an id");
     says(&mut world, ALICE, Envelope::new("MARKREAD").to("#net").param(newest.clone()));
@@ -56,12 +48,10 @@ fn what_is_unread_survives_a_restart() {
 
 #[test]
 fn who_has_read_a_message_has_read_those_before_it() {
-    let mut world = scene(2);
-    world.at(100, Event::Person(ALICE, Deed::Meet(BOB)));
-    world.at(100, Event::Person(BOB, Deed::Meet(ALICE)));
+    let mut world = acquainted(scene(2));
     world.run_until(5_000);
     for text in ["one", "two", "three"] {
-        write(&mut world, "alice", text);
+        tells(&mut world, BOB, "alice", text);
     }
     let second = heard(&world, ALICE, "PRIVMSG")[1].id.clone().expect("an id");
     says(&mut world, ALICE, Envelope::new("MARKREAD").to("bob").param(second));

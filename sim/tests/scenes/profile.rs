@@ -23,16 +23,9 @@ fn take_back(world: &mut World, host: usize, store: kirc_sim::store::Store) {
     }
 }
 
-fn tells(world: &mut World, host: usize, to: &str, text: &str) {
-    says(world, host, Envelope::new("PRIVMSG").to(to).line(text));
-    world.run_until(world.now + 2_000);
-}
-
 #[test]
 fn what_is_said_from_an_older_copy_of_a_profile_is_heard() {
-    let mut world = joined(scene(2), 2);
-    world.at(100, Event::Person(ALICE, Deed::Meet(BOB)));
-    world.at(100, Event::Person(BOB, Deed::Meet(ALICE)));
+    let mut world = joined(acquainted(scene(2)), 2);
     world.run_until(10_000);
     for n in 0..3 {
         tells(&mut world, BOB, "alice", &format!("before {n}"));

@@ -75,8 +75,7 @@ pub struct Buffer {
     pub marker: Option<LineKey>,
     /// The message last marked as read.
     pub marked: Option<String>,
-    /// What was unread when the program started: how many, and behind which message. The marker
-    /// goes there once history has come so far.
+    /// Where reading ended when the program ended last, until the marker stands there.
     pub left_off: Option<LeftOff>,
     /// How far the past has been fetched.
     pub history: History,

@@ -7,11 +7,11 @@ use std::collections::{HashSet, VecDeque};
 use super::line::{Kind, Line, LineKey, Move, Record, State};
 
 /// Lines that a buffer keeps in memory while its end is on the screen.
-pub const KEPT_LINES: usize = 5_000;
+const KEPT_LINES: usize = 5_000;
 /// So many more than these may gather before they go: not one with each that comes.
 const SLACK: usize = 500;
 /// Lines that a buffer holds while somebody reads the past.
-pub const MAX_LINES: usize = 100_000;
+const MAX_LINES: usize = 100_000;
 /// From so many on no more of the past is fetched: what is left is for what comes meanwhile.
 pub const MAX_PAST: usize = MAX_LINES - 10_000;
 /// A line from the past is looked for among so many of the oldest first.

@@ -113,19 +113,18 @@ const TOP: &str = "Older lines are kept, but no more are shown at once.";
 /// Asks for the past of the present buffer: when it is first looked at, or when more is wanted.
 fn fetch(context: &mut Context<'_>, more: bool) {
     let buffer = context.model.buffers.current_mut();
-    let full = buffer.lines.len() >= crate::model::MAX_PAST;
     let wanted = match buffer.history {
         History::Unknown => true,
         History::Known { more: true } => more,
         _ => false,
     };
-    if wanted && full {
+    if !wanted || buffer.place == Place::Status || !buffer.joined {
+        return;
+    }
+    if buffer.lines.len() >= crate::model::MAX_PAST {
         let at = buffer.lines.get(0).map_or(0, |first| first.at);
         let line = context.model.line_at(at, Kind::Info, vec![TOP.to_owned()]);
         return context.model.buffers.current_mut().lines.insert_first(line);
-    }
-    if !wanted || buffer.place == Place::Status || !buffer.joined {
-        return;
     }
     let first = buffer.history == History::Unknown;
     buffer.history = History::Asked;

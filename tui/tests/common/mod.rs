@@ -246,3 +246,12 @@ fn row(cells: &[Cell]) -> String {
     }
     out.trim_end().to_owned()
 }
+
+/// A message that is settled.
+pub fn said(from: &str, to: &str, seq: u64, text: &str) -> Envelope {
+    let mut envelope =
+        Envelope::new("PRIVMSG").from(from).to(to).line(text).meta("seq", seq).meta("state", "sent");
+    envelope.id = Some(format!("id-{seq}"));
+    envelope.ts = Some("2026-11-21T10:57:00.000Z".to_owned());
+    envelope
+}

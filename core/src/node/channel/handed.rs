@@ -174,7 +174,5 @@ mod tests {
         let answer = rpc::open_answer(&joiner, &leader, &text).expect("it opens");
         let replica = handed(&answer, &room, &Contacts::default(), NOW).expect("it is taken");
         assert_eq!(replica.state.members.len(), 5_000);
-        let size: usize = records.iter().map(Vec::len).sum();
-        println!("{} records, {size} bytes", records.len());
     }
 }

@@ -17,7 +17,7 @@ use crate::envelope::Envelope;
 use crate::identity::Card;
 use crate::ids::{Count, Epoch, Hash, Millis, MsgId, Offset, Term};
 use crate::log::Fold;
-use crate::node::ctx::{Ctx, Origin};
+use crate::node::ctx::{Ctx, Origin, notice};
 use crate::numeric;
 use crate::port::{SignalOp, StoreOp, Table, Topic};
 
@@ -304,7 +304,7 @@ impl Channel {
             let text = format!(
                 "{name} exists, but nobody who could let you in answers. It is encrypted, so somebody in it has to; you will be in as soon as one of them is there."
             );
-            let e = Envelope::new("NOTICE").from("kirc").to(name).line(text);
+            let e = notice(&name, text);
             let origins = join.origins.clone();
             for origin in &origins {
                 cx.reply(origin, e.clone());

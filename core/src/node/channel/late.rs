@@ -387,6 +387,10 @@ impl Channel {
         }
         self.late = Some(late);
         self.store_late(cx);
+        if self.phase == Phase::Joined {
+            // With it stands what of all that nobody has read yet.
+            self.store_head(cx);
+        }
     }
 
     fn go_on_with_life(&mut self, cx: &mut Ctx, late: &mut Late, life: usize) {
@@ -430,7 +434,6 @@ impl Channel {
                 cx.store(StoreOp::Message(row));
             }
             self.mark.shown(&e);
-            self.store_head(cx);
             cx.broadcast(&e, out.as_ref().and_then(|o| o.origin.as_ref()));
         }
         cx.settled_by(out.as_ref().and_then(|o| o.origin.as_ref()));

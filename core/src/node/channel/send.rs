@@ -15,7 +15,7 @@ use crate::envelope::{Envelope, EnvelopeError};
 use crate::ids::{ActorId, Count, Millis, MsgId, Seq};
 use crate::limits;
 use crate::log::{Opened, SealedAct, Send};
-use crate::node::ctx::{Ctx, Origin};
+use crate::node::ctx::{Ctx, Origin, notice};
 use crate::node::waiting::Waiting;
 use crate::port::{MessageRow, OutboxRow, StoreOp};
 
@@ -408,7 +408,7 @@ impl Channel {
             let me = self.replica.as_ref().and_then(|r| r.state.members.get(&cx.me()));
             let old = me.map(|m| m.card.nick().as_str().to_owned()).unwrap_or_default();
             let text = format!("You go by {old} in {} on: {}", self.name, refusal.text);
-            cx.broadcast(&Envelope::new("NOTICE").from("kirc").to(self.name.as_str()).line(text), None);
+            cx.broadcast(&notice(self.name.as_str(), text), None);
         }
         if out.is_message() {
             let shown = self.own_message(cx, &out, "failed");

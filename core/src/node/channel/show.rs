@@ -10,7 +10,7 @@ use crate::ids::{MsgId, Seq};
 use crate::log::{Acted, Opened};
 use crate::names::casefold;
 use crate::node::border::user_meta;
-use crate::node::ctx::{Ctx, Origin};
+use crate::node::ctx::{Ctx, Origin, notice};
 use crate::numeric;
 use crate::port::StoreOp;
 
@@ -142,10 +142,8 @@ impl Channel {
     /// An operator asked for a new epoch, and the log has it: the leader begins one.
     fn rotate_asked(&mut self, cx: &mut Ctx, origin: Option<&Origin>) {
         if let Some(origin) = origin {
-            let e = Envelope::new("NOTICE")
-                .from("kirc")
-                .to(self.name.as_str())
-                .line(format!("a new key for {} is on its way", self.name));
+            let text = format!("a new key for {} is on its way", self.name);
+            let e = notice(self.name.as_str(), text);
             cx.reply(origin, e);
         }
     }

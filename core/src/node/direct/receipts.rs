@@ -58,15 +58,15 @@ impl Direct {
             self.row.wrap = None;
             self.save(cx, &peer);
         }
+        let mut read_to = self.row.read_to;
         for id in inner.lines().into_iter().take(100) {
             let Ok(parsed) = MsgId::parse(id) else { continue };
             // What was sent twice is confirmed twice; meanwhile it may have been read.
             if !self.confirmed(cx, &peer, parsed) && what == "delivered" {
                 continue;
             }
-            if what == "read" && self.row.read_to < Some(parsed) {
-                self.row.read_to = Some(parsed);
-                self.save(cx, &peer);
+            if what == "read" {
+                read_to = read_to.max(Some(parsed));
             }
             cx.store(StoreOp::MessageState {
                 target: target(&peer),
@@ -75,6 +75,10 @@ impl Direct {
             });
             let e = Envelope::new("STATE").to(card.nick().as_str()).param(what);
             cx.broadcast_cap("state", &Envelope { id: Some(id.to_owned()), ..e });
+        }
+        if read_to > self.row.read_to {
+            self.row.read_to = read_to;
+            self.save(cx, &peer);
         }
     }
 }
