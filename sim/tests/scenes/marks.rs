@@ -68,3 +68,21 @@ fn who_has_read_a_message_has_read_those_before_it() {
         assert_eq!(states, ["read", "read", "delivered"], "restarted: {crash}");
     }
 }
+
+#[test]
+fn nobody_has_read_what_is_not_said_yet() {
+    let mut world = acquainted(scene(2));
+    world.run_until(5_000);
+    tells(&mut world, BOB, "alice", "one");
+    // By any id that a session of hers makes up.
+    let mark = Envelope::new("MARKREAD").to("bob").param("ffffffff-ffff-7fff-bfff-ffffffffffff");
+    says(&mut world, ALICE, mark);
+    world.run_until(world.now + 3_000);
+    tells(&mut world, BOB, "alice", "two");
+    says(&mut world, BOB, Envelope::new("HISTORY").to("alice"));
+    world.run_until(world.now + 2_000);
+    let answer = heard(&world, BOB, "HISTORY").pop().expect("an answer");
+    let Some(kirc_core::Body::Array(list)) = answer.body else { panic!("{answer:?}") };
+    let states: Vec<&str> = list.iter().filter_map(|e| e["meta"]["state"].as_str()).collect();
+    assert_eq!(states, ["delivered", "delivered"]);
+}

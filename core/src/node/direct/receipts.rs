@@ -65,7 +65,8 @@ impl Direct {
             if !self.confirmed(cx, &peer, parsed) && what == "delivered" {
                 continue;
             }
-            if what == "read" {
+            // What is not said yet nobody has read.
+            if what == "read" && parsed <= cx.last_id {
                 read_to = read_to.max(Some(parsed));
             }
             cx.store(StoreOp::MessageState {
