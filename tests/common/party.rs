@@ -17,11 +17,16 @@ use serde_json::{Value, json};
 /// From one message of somebody who talks to the next.
 const PACE: Duration = Duration::from_millis(40);
 
+/// A settled message: its place in the log, its id, its text.
+pub type Line = (u64, String, String);
+
 /// What a party has heard.
 #[derive(Default)]
 pub struct Heard {
-    /// Settled messages in the order in which they were shown: place, id, text.
-    pub lines: Vec<(u64, String, String)>,
+    /// Settled messages in the order in which they were shown.
+    pub lines: Vec<Line>,
+    /// What was said in a log that is gone, and shown late.
+    pub late: Vec<Line>,
     /// When each of them was shown.
     pub times: Vec<Instant>,
     /// Own messages that the node has taken in: shown as *sending*, so they must be settled
@@ -218,7 +223,9 @@ fn hear(heard: &mut Heard, e: &Value, room: &str) {
             let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
             match e["meta"]["seq"].as_u64() {
                 Some(place) => {
-                    heard.lines.push((place, text(&e["id"]), text(&e["body"][0])));
+                    let late = e["meta"]["late"] == true;
+                    let lines = if late { &mut heard.late } else { &mut heard.lines };
+                    lines.push((place, text(&e["id"]), text(&e["body"][0])));
                     heard.times.push(Instant::now());
                 }
                 None => {
@@ -243,6 +250,46 @@ fn hear(heard: &mut Heard, e: &Value, room: &str) {
 /// between, and whatever was shown as *sending* is in it. What a node said to be missing is there
 /// in the end, too. Gives how many messages there are.
 pub fn check(parties: &[Party]) -> usize {
+    let all = one_order(parties);
+    let ids: BTreeSet<&String> = all.values().map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), all.len(), "a message stands at two places");
+    for party in parties {
+        let heard = party.heard();
+        assert!(heard.late.is_empty(), "{} shows as late {:?}", party.name, heard.late);
+        let shown: BTreeSet<u64> = heard.lines.iter().map(|l| l.0).collect();
+        if let (Some(first), Some(last)) = (shown.first(), shown.last()) {
+            let missing: Vec<_> = all.range(first..=last).filter(|(p, _)| !shown.contains(p)).collect();
+            assert!(missing.is_empty(), "{} left out {missing:?}", party.name);
+        }
+        let lost: Vec<_> = heard.sending.iter().filter(|id| !ids.contains(id)).collect();
+        assert!(lost.is_empty(), "{} had shown as sending, and nobody saw: {lost:?}", party.name);
+    }
+    all.len()
+}
+
+/// The same when a log was lost and everybody was there all the time. What only some had read of it
+/// is said again by its author, or offered to the others and shown late: so it stands where it was
+/// said for the ones and elsewhere for the others, and once for each.
+pub fn check_after_loss(parties: &[Party], within: Duration) -> usize {
+    let all = one_order(parties);
+    let ids: BTreeSet<String> = all.into_values().map(|(id, _)| id).collect();
+    for party in parties {
+        party.until("showing what any of them has shown", within, |heard| {
+            heard.lines.len() + heard.late.len() >= ids.len()
+        });
+        let heard = party.heard();
+        assert!(heard.late.is_sorted_by_key(|l| l.0), "{}: {:?}", party.name, heard.late);
+        let shown: Vec<&String> = heard.lines.iter().chain(&heard.late).map(|l| &l.1).collect();
+        let once: BTreeSet<&String> = shown.iter().copied().collect();
+        assert_eq!(once.len(), shown.len(), "{} shows a message twice", party.name);
+        let missing: Vec<_> = ids.iter().chain(&heard.sending).filter(|id| !once.contains(id)).collect();
+        assert!(missing.is_empty(), "{} left out {missing:?}", party.name);
+    }
+    ids.len()
+}
+
+/// What stands at each place, which is the same for everybody and grows from line to line.
+fn one_order(parties: &[Party]) -> BTreeMap<u64, (String, String)> {
     let mut all: BTreeMap<u64, (String, String)> = BTreeMap::new();
     for party in parties {
         let heard = party.heard();
@@ -255,19 +302,7 @@ pub fn check(parties: &[Party]) -> usize {
             assert_eq!(*known, line, "{} showed something else at {place}", party.name);
         }
     }
-    let ids: BTreeSet<&String> = all.values().map(|(id, _)| id).collect();
-    assert_eq!(ids.len(), all.len(), "a message stands at two places");
-    for party in parties {
-        let heard = party.heard();
-        let shown: BTreeSet<u64> = heard.lines.iter().map(|l| l.0).collect();
-        if let (Some(first), Some(last)) = (shown.first(), shown.last()) {
-            let missing: Vec<_> = all.range(first..=last).filter(|(p, _)| !shown.contains(p)).collect();
-            assert!(missing.is_empty(), "{} left out {missing:?}", party.name);
-        }
-        let lost: Vec<_> = heard.sending.iter().filter(|id| !ids.contains(id)).collect();
-        assert!(lost.is_empty(), "{} had shown as sending, and nobody saw: {lost:?}", party.name);
-    }
-    all.len()
+    all
 }
 
 /// Waits until `reader` has shown everything that any life had shown as *sending*.

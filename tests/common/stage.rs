@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::World;
 use super::own_services::OwnServices;
-use super::party::{Party, check, settle};
+use super::party::{Party, check, check_after_loss, settle};
 
 /// Where they meet.
 pub const CHANNEL: &str = "#net";
@@ -129,6 +129,20 @@ impl Stage {
 
     /// All that was taken in is settled, and what each life showed is right.
     pub fn end(&mut self, what: &str, gone: &[usize]) {
+        self.settled(gone);
+        println!("{what}: {} messages settled, each shown once and in one order", check(&self.lives));
+    }
+
+    /// The same when a log was lost.
+    pub fn end_after_loss(&mut self, what: &str) {
+        self.settled(&[]);
+        let settled = check_after_loss(&self.lives, LONG);
+        let late: Vec<usize> = self.lives.iter().map(|l| l.heard().late.len()).collect();
+        println!("{what}: {settled} messages settled, each shown once; late {late:?}");
+    }
+
+    /// All that was taken in is settled.
+    fn settled(&mut self, gone: &[usize]) {
         let here: Vec<usize> = (0..self.lives.len()).filter(|i| !gone.contains(i)).collect();
         for i in &here {
             self.lives[*i].hush();
@@ -141,7 +155,6 @@ impl Stage {
         for i in &here {
             settle(&self.lives, *i, LONG);
         }
-        println!("{what}: {} messages settled, each shown once and in one order", check(&self.lives));
     }
 
     /// Starts somebody again who was killed.
