@@ -253,7 +253,8 @@ impl Channel {
         } else {
             // Who has it tries first, but it may be the one that is gone, whose key lives on.
             self.elect.insist = true;
-            self.elect.claim_at = Some(cx.now.mono + cx.jitter(250, 750));
+            let later = cx.jitter(250, 750) + self.later_claim(cx);
+            self.elect.claim_at = Some(cx.now.mono + later);
         }
     }
 
