@@ -8,6 +8,9 @@ use crate::people::Deed;
 use crate::plan::Plan;
 use crate::world::{Event, World};
 
+/// So often in a row a node may wake and want to be woken again at once.
+const SPINS: u32 = 20;
+
 impl World {
     /// Starts a node from its store, with a session of its owner attached from the first moment.
     pub fn boot(&mut self, index: usize) {
@@ -148,7 +151,7 @@ impl World {
         let again = host.node.as_ref().and_then(Node::next_wake);
         if again.is_some_and(|t| t <= mono) {
             host.spins += 1;
-            if host.spins > 2_000 {
+            if host.spins > SPINS {
                 self.witness.spinning = Some((self.now, index));
             }
         } else {

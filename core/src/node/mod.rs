@@ -200,7 +200,7 @@ impl Node {
         let channels = self.channels.values().filter_map(Channel::wake);
         let directs = self.directs.values().filter_map(Direct::wake);
         let own = [
-            Some(self.people_at),
+            Some(self.people_at).filter(|_| !self.cx.stopping),
             self.cx.status_dirty.then_some(self.status_at),
             self.stop_by,
             self.read.keep_by,
@@ -397,6 +397,7 @@ impl Node {
 
     fn on_signalled(&mut self, waiting: Waiting, result: Result<SignalReply, PortError>) {
         match waiting {
+            Waiting::HeardOf(key) => self.with_channel(&key, |c, cx| c.on_heard_of(cx, &result)),
             Waiting::Lease(key) => self.with_channel(&key, |c, cx| c.on_lease(cx, result)),
             Waiting::LeaderKey(key) => self.with_channel(&key, |c, cx| c.on_leader_key(cx, result)),
             Waiting::Renewed(key) => self.with_channel(&key, |c, cx| c.on_renewed(cx, result)),

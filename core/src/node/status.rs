@@ -116,7 +116,7 @@ impl Node {
             self.finish_list(id);
         }
         for name in names {
-            let op = SignalOp::HashGet { key: format!("channel:{name}:status") };
+            let op = SignalOp::HashGet { key: channel::status_key(&name) };
             self.cx.signal(op, Waiting::ListEntry(id, name));
         }
     }

@@ -20,6 +20,8 @@ pub(crate) enum Waiting {
     Send(String, MsgId),
     /// The end of the log, for a leader that lost a record.
     Resync(String),
+    /// The hints of a channel whose log is empty, before founding it.
+    HeardOf(String),
     /// The leader key, before founding or claiming.
     Lease(String),
     /// The leader key, looked at.

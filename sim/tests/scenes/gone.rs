@@ -88,6 +88,23 @@ fn who_joins_after_the_log_is_gone_gets_into_the_same_channel() {
 }
 
 #[test]
+fn who_reads_a_lost_log_before_its_members_do_founds_no_other_channel() {
+    let mut world = joined(scene(3), 2);
+    for host in [ALICE, BOB] {
+        world.at(9_000, Event::Fault(Fault::Cut(host, Service::Mailbox, 8_000)));
+    }
+    world.at(10_000, Event::Fault(Fault::Vanish));
+    world.at(11_000, Event::Person(2, Deed::Join("#net")));
+    world.at(50_000, Event::Person(2, Deed::Say("#net")));
+    world.run_until(70_000);
+    for host in 0..3 {
+        let state = status(&mut world, host).get("channels").unwrap()["#net"].clone();
+        assert_eq!((&state["phase"], &state["members"]), (&json!("joined"), &json!(3)), "{host}");
+        assert_eq!(shown(&world, host).len(), 1, "{host}");
+    }
+}
+
+#[test]
 fn who_was_removed_in_what_was_lost_is_told_so() {
     let mut world = joined(scene(3), 3);
     world.at(20_000, Event::Fault(Fault::Cut(2, Service::Mailbox, 30_000)));
@@ -184,4 +201,20 @@ fn who_began_a_lost_log_with_more_and_left_is_still_asked() {
         assert_eq!((alice.len(), &alice), (2, &bob), "{after} ms after");
         assert_eq!(heard(&world, 2, "PART").len(), 1, "{after} ms after");
     }
+}
+
+#[test]
+fn a_channel_that_everybody_has_left_is_not_listed() {
+    let mut world = joined(scene(3), 2);
+    world.run_until(10_000);
+    says(&mut world, 2, Envelope::new("LIST"));
+    world.run_until(15_000);
+    assert_eq!(heard(&world, 2, "322").len(), 1);
+    for host in [ALICE, BOB] {
+        says(&mut world, host, Envelope::new("PART").to("#net"));
+        world.run_until(20_000 + host as u64 * 5_000);
+    }
+    says(&mut world, 2, Envelope::new("LIST"));
+    world.run_until(30_000);
+    assert_eq!((heard(&world, 2, "322").len(), heard(&world, 2, "323").len()), (1, 2));
 }

@@ -43,10 +43,20 @@ impl Elect {
     pub fn wake(&self) -> Option<Millis> {
         [self.claim_at, self.look_at, self.challenge_at].into_iter().flatten().min()
     }
+
+    /// There is nothing to try.
+    fn rest(&mut self) {
+        (self.claim_at, self.look_at, self.challenge_at) = (None, None, None);
+    }
 }
 
 pub(crate) fn leader_key(channel: &str) -> String {
     format!("channel:{channel}:leader")
+}
+
+/// Where the leader tells those outside what the channel is.
+pub(crate) fn status_key(channel: &str) -> String {
+    format!("channel:{channel}:status")
 }
 
 pub(crate) fn events(channel: &str) -> String {
@@ -192,6 +202,7 @@ impl Channel {
 
     pub fn tick_elect(&mut self, cx: &mut Ctx) {
         if self.phase != Phase::Joined || cx.stopping {
+            self.elect.rest();
             return;
         }
         if self.elect.challenge_at.is_some_and(|at| cx.now.mono >= at) {
@@ -350,7 +361,7 @@ impl Channel {
             ("hidden", if hidden { "1".to_owned() } else { String::new() }),
         ];
         let fields = fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-        self.hint(cx, SignalOp::HashSet { key: format!("channel:{}:status", self.wire), fields });
+        self.hint(cx, SignalOp::HashSet { key: status_key(&self.wire), fields });
     }
 
     /// Somebody published on the channel's events.

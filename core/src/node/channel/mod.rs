@@ -43,7 +43,7 @@ use serde_json::json;
 
 pub(crate) use self::ask::{cut, fit, given_id};
 pub(crate) use self::door::Asking;
-pub(crate) use self::elect::Elect;
+pub(crate) use self::elect::{Elect, status_key};
 pub(crate) use self::gap::{on_fetch_left, on_fetched};
 pub(crate) use self::join::Join;
 pub(crate) use self::lead::Lead;

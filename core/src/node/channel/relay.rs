@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::Channel;
+use super::elect::status_key;
 use super::send::CLOCK;
 use super::stamp::{Stamp, seal_act};
 use crate::channel::{Act, ActKind, Change, Order, Refusal};
@@ -15,6 +16,7 @@ use crate::ids::{Hash, Seq};
 use crate::log::{Fold, LogRecord, Opened, hash_record};
 use crate::node::ctx::Ctx;
 use crate::node::waiting::Waiting;
+use crate::port::SignalOp;
 use serde_json::json;
 
 use super::lead::{HANDING, HANDING_IN, Mode, Pending};
@@ -210,7 +212,7 @@ impl Channel {
         let name = self.wire.clone();
         self.hint(
             cx,
-            crate::port::SignalOp::Publish {
+            SignalOp::Publish {
                 channel: format!("rotation:{name}"),
                 payload: json!({"epoch": epoch.0, "kid": kid.to_string()}).to_string(),
             },
@@ -228,5 +230,8 @@ impl Channel {
             LogRecord::leader(envelope, &cx.id, &self.room, replica.fold.term, lead.seq.next(), lead.head);
         self.append_log(cx, bytes, Vec::new());
         self.release_key(cx);
+        if empty {
+            self.hint(cx, SignalOp::Delete { key: status_key(&self.wire) });
+        }
     }
 }

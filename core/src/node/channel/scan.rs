@@ -3,13 +3,15 @@
 //! Nothing of it is proven to us yet: who is asked, and what it answers, is `join`'s matter.
 
 use super::Channel;
+use super::elect::status_key;
 use super::read::claim_hash;
 use crate::envelope::Domain;
 use crate::identity::Card;
 use crate::ids::{ActorId, ChannelId, Hash, Millis, Offset, Term};
 use crate::log::LogRecord;
 use crate::node::ctx::Ctx;
-use crate::port::RawRecord;
+use crate::node::waiting::Waiting;
+use crate::port::{PortError, RawRecord, SignalOp, SignalReply};
 use std::collections::BTreeMap;
 
 use super::join::PATIENCE;
@@ -19,7 +21,8 @@ use super::join::PATIENCE;
 pub(super) const FOUND: usize = 12;
 
 /// How long an empty log is not taken for that of a channel that is not there, ms: if we were in
-/// such a channel before, and if members have said there that they were.
+/// such a channel before or its last leader's hints are still there, and if members have said there
+/// that they were.
 const KNOWN: Millis = 12_000;
 const LOST: Millis = 30_000;
 
@@ -49,6 +52,8 @@ pub(super) struct Scan {
     having: Option<(Millis, Millis)>,
     /// When (monotonic) it was seen first that nobody is there.
     vacant_since: Option<Millis>,
+    /// Whether the signal service knows of a channel of this name, once it was asked.
+    heard_of: Option<bool>,
 }
 
 impl Scan {
@@ -81,7 +86,7 @@ impl Scan {
         let since = *self.vacant_since.get_or_insert(now);
         let until = match self.having {
             Some((_, seen)) => seen + LOST,
-            None if known => since + KNOWN,
+            None if known || self.heard_of == Some(true) => since + KNOWN,
             None => return false,
         };
         self.claims.is_empty() && now < until
@@ -201,6 +206,15 @@ impl Channel {
         }
     }
 
+    /// What the last leader told those outside, if the signal service still has it.
+    pub fn on_heard_of(&mut self, cx: &mut Ctx, result: &Result<SignalReply, PortError>) {
+        if let Some(join) = self.join.as_mut().filter(|join| join.scan.heard_of.is_none()) {
+            let there = matches!(result, Ok(SignalReply::Hash(fields)) if fields.contains_key("channel"));
+            join.scan.heard_of = Some(there);
+            self.scanned(cx);
+        }
+    }
+
     /// The log has been read to its end: found the channel, or ask its leader.
     pub fn scanned(&mut self, cx: &mut Ctx) {
         let known = cx.contacts.known_channel(&self.key).is_some();
@@ -209,7 +223,10 @@ impl Channel {
         };
         if join.scan.vacant() {
             join.deadline = Some(cx.now.mono + PATIENCE);
-            if !join.scan.waits_for_members(cx.now.mono, known) {
+            if join.scan.claims.is_empty() && join.scan.heard_of.is_none() {
+                let op = SignalOp::HashGet { key: status_key(&self.wire) };
+                self.signal(cx, op, Waiting::HeardOf(self.key.clone()));
+            } else if !join.scan.waits_for_members(cx.now.mono, known) {
                 self.take_key(cx);
             }
             return;
