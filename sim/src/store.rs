@@ -42,9 +42,13 @@ impl Store {
             }
             StoreOp::Message(row) => {
                 let key = (row.target.clone(), row.author.clone(), row.id.clone());
-                if let std::collections::btree_map::Entry::Vacant(free) = self.index.entry(key) {
-                    free.insert(self.messages.len());
-                    self.messages.push(row);
+                match self.index.get(&key).and_then(|at| self.messages.get_mut(*at)) {
+                    Some(kept) if kept.state == "failed" => *kept = row,
+                    Some(_) => {}
+                    None => {
+                        self.index.insert(key, self.messages.len());
+                        self.messages.push(row);
+                    }
                 }
             }
             StoreOp::MessageState { target, id, state } => {

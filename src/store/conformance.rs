@@ -29,6 +29,7 @@ macro_rules! store_conformance {
             prefixes_are_not_patterns
             the_outbox_keeps_its_order
             a_message_is_kept_once
+            what_failed_may_come_after_all
             history_goes_back_in_pages
             a_state_changes
             a_log_is_read_by_sequence
@@ -209,6 +210,20 @@ pub async fn a_message_is_kept_once(rig: &dyn Rig) {
     let store = reopen(rig, store).await;
     assert_eq!(history(&store, "#a", None, 10).await, (vec![first, other], false));
     assert_eq!(history(&store, "#b", None, 10).await, (vec![elsewhere], false));
+}
+
+/// What was refused, and stands in the log after all, is kept as it stands there; also when both
+/// come in one commit.
+pub async fn what_failed_may_come_after_all(rig: &dyn Rig) {
+    let store = rig.open();
+    let failed = |id| MessageRow { state: "failed".to_owned(), ..message("#a", id, "ann", 0) };
+    let said = |id, seq| message("#a", id, "ann", seq);
+    store.commit(vec![StoreOp::Message(failed("1"))].into()).await.unwrap();
+    let both = [failed("2"), said("2", 7), said("1", 5), failed("1")];
+    store.commit(both.map(StoreOp::Message).to_vec().into()).await.unwrap();
+    store.commit(vec![StoreOp::Message(failed("2")), StoreOp::Message(said("2", 9))].into()).await.unwrap();
+    let store = reopen(rig, store).await;
+    assert_eq!(history(&store, "#a", None, 10).await, (vec![said("1", 5), said("2", 7)], false));
 }
 
 /// Newest page first, each page oldest first; by sequence, then by id.

@@ -127,7 +127,8 @@ pub fn apply(conn: &Connection, op: &StoreOp) -> Result<(), Fault> {
         StoreOp::Message(m) => conn
             .prepare_cached(
                 "INSERT INTO message (target, id, author, seq, ts, state, sealed) VALUES (?, ?, ?, ?, ?, ?, ?) \
-                 ON CONFLICT (target, id, author) DO NOTHING",
+                 ON CONFLICT (target, id, author) DO UPDATE SET seq = excluded.seq, ts = excluded.ts, \
+                 state = excluded.state, sealed = excluded.sealed WHERE state = 'failed'",
             )?
             .execute(params![m.target, m.id, m.author, int(m.seq), int(m.ts), m.state, m.sealed])?,
         StoreOp::MessageState { target, id, state } => conn

@@ -141,7 +141,8 @@ pub enum StoreOp {
         /// The prefix.
         prefix: String,
     },
-    /// Adds a message; one with the same target, author and id changes nothing.
+    /// Adds a message; one with the same target, author and id changes nothing, unless the one that
+    /// is there has `failed`: then it takes its place.
     Message(MessageRow),
     /// Changes a message's state.
     MessageState {

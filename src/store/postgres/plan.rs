@@ -15,7 +15,8 @@ use kirc_core::port::{LogRow, MessageRow, OutboxRow, StoreOp, Table};
 /// Messages that are added, and then states that change.
 #[derive(Debug, Default)]
 pub struct Talk<'o> {
-    pub added: Vec<&'o MessageRow>,
+    /// By conversation, id and author.
+    pub added: BTreeMap<(&'o str, &'o str, &'o str), &'o MessageRow>,
     /// By conversation and id.
     pub states: BTreeMap<(&'o str, &'o str), &'o str>,
 }
@@ -26,7 +27,8 @@ pub struct Plan<'o> {
     pub cleared: Vec<(Table, &'o str)>,
     /// What is put, or taken away, under a key.
     pub entries: BTreeMap<(Table, &'o str), Option<&'o [u8]>>,
-    /// Nearly always one; more if a message comes behind a change of state that it must not get.
+    /// Nearly always one; more if a message comes behind a change of state that it must not get, or
+    /// behind itself when it had failed.
     pub talks: Vec<Talk<'o>>,
     /// What is put into the outbox, or settled, by id.
     pub outbox: BTreeMap<&'o str, Option<&'o OutboxRow>>,
@@ -81,10 +83,16 @@ impl<'o> Plan<'o> {
     }
 
     fn add(&mut self, row: &'o MessageRow) {
-        if self.last_talk().states.contains_key(&(row.target.as_str(), row.id.as_str())) {
+        let (target, id, author) = (row.target.as_str(), row.id.as_str(), row.author.as_str());
+        let talk = self.last_talk();
+        let known = talk.added.get(&(target, id, author));
+        if known.is_some_and(|known| known.state != "failed") {
+            return;
+        }
+        if known.is_some() || talk.states.contains_key(&(target, id)) {
             self.talks.push(Talk::default());
         }
-        self.last_talk().added.push(row);
+        self.last_talk().added.insert((target, id, author), row);
     }
 }
 

@@ -94,7 +94,9 @@ impl Changes {
             ),
             client.prepare_typed(
                 "INSERT INTO message (target, id, author, seq, ts, state, sealed) \
-                 SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+                 SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (target, id, author) \
+                 DO UPDATE SET seq = excluded.seq, ts = excluded.ts, state = excluded.state, \
+                 sealed = excluded.sealed WHERE message.state = 'failed'",
                 &[B, B, B, I, I, B, B],
             ),
             client.prepare_typed(
@@ -140,14 +142,14 @@ impl Changes {
         }
         for talk in &plan.talks {
             if !talk.added.is_empty() {
-                let rows = &talk.added;
-                let target = column(rows, |m| m.target.as_bytes());
-                let id = column(rows, |m| m.id.as_bytes());
-                let author = column(rows, |m| m.author.as_bytes());
-                let seq = column(rows, |m| int(m.seq));
-                let ts = column(rows, |m| int(m.ts));
-                let state = column(rows, |m| m.state.as_bytes());
-                let sealed = column(rows, |m| m.sealed.as_slice());
+                let rows: Vec<_> = talk.added.values().copied().collect();
+                let target = column(&rows, |m| m.target.as_bytes());
+                let id = column(&rows, |m| m.id.as_bytes());
+                let author = column(&rows, |m| m.author.as_bytes());
+                let seq = column(&rows, |m| int(m.seq));
+                let ts = column(&rows, |m| int(m.ts));
+                let state = column(&rows, |m| m.state.as_bytes());
+                let sealed = column(&rows, |m| m.sealed.as_slice());
                 to_do.add(
                     &self.message,
                     [
