@@ -3,7 +3,7 @@
 
 use kirc_core::Envelope;
 use kirc_core::port::{
-    Effect, Grant, Input, PortError, Service, SessionId, SignalOp, SignalReply, StoreOp, Ticket,
+    Effect, Grant, Input, PortError, RequestId, Service, SessionId, SignalOp, SignalReply, StoreOp,
 };
 
 use crate::host::{CLUSTERS, Reader, cluster_of};
@@ -78,16 +78,18 @@ impl World {
         let life = self.hosts[index].life;
         match effect {
             Effect::Store(op) => self.commit(index, vec![op]),
-            Effect::Query { ticket, query } => {
+            Effect::Query { request_id, query } => {
                 let result = Ok(self.hosts[index].store.ask(query));
                 let delay = self.dice.range(0, 5);
-                self.after(delay, Event::Input(index, life, Input::Queried { ticket, result }));
+                self.after(delay, Event::Input(index, life, Input::Queried { request_id, result }));
             }
-            Effect::Append { ticket, topic, key, value, .. } => self.append(index, ticket, topic, key, value),
-            Effect::Create { ticket, topic, .. } => {
+            Effect::Append { request_id, topic, key, value, .. } => {
+                self.append(index, request_id, topic, key, value)
+            }
+            Effect::Create { request_id, topic, .. } => {
                 let result = self.create(index, &topic);
                 let delay = self.plan.append.draw(&mut self.dice);
-                self.after(delay, Event::Input(index, life, Input::Created { ticket, result }));
+                self.after(delay, Event::Input(index, life, Input::Created { request_id, result }));
             }
             Effect::Read { topic, from } => {
                 let id = self.fresh();
@@ -99,24 +101,24 @@ impl World {
             Effect::StopRead { topic } => {
                 self.hosts[index].readers.remove(&topic);
             }
-            Effect::End { ticket, topic } => {
+            Effect::End { request_id, topic } => {
                 let delay = self.plan.read.draw(&mut self.dice);
-                self.after(delay, Event::End(index, life, ticket, topic));
+                self.after(delay, Event::End(index, life, request_id, topic));
             }
-            Effect::Signal { grid, ticket, op } => self.signal(index, cluster_of(&grid), ticket, op),
+            Effect::Signal { grid, request_id, op } => self.signal(index, cluster_of(&grid), request_id, op),
             Effect::Reach { cluster, way } => self.reach(index, cluster, &way),
             Effect::Warn { .. } => {}
-            Effect::Revoke { ticket, .. } => {
+            Effect::Revoke { request_id, .. } => {
                 let result = match self.stuck {
                     true => Err(PortError("the administrator of Kafka can't be reached".to_owned())),
                     false => Ok(()),
                 };
-                self.after(0, Event::Input(index, life, Input::Revoked { ticket, result }));
+                self.after(0, Event::Input(index, life, Input::Revoked { request_id, result }));
             }
-            Effect::Grant { ticket, .. } => {
+            Effect::Grant { request_id, .. } => {
                 let way = self.way_to(self.hosts[index].home);
                 let result = Ok(Grant { way, own: self.own_users, note: None });
-                self.after(0, Event::Input(index, life, Input::Granted { ticket, result }));
+                self.after(0, Event::Input(index, life, Input::Granted { request_id, result }));
             }
             Effect::Deliver { session, envelope } => self.hear(index, session, envelope, true),
             Effect::Stopped => self.stopped(index),
@@ -143,7 +145,7 @@ impl World {
         self.witness.heard.push(heard);
     }
 
-    fn signal(&mut self, index: usize, cluster: usize, ticket: Ticket, op: SignalOp) {
+    fn signal(&mut self, index: usize, cluster: usize, request_id: RequestId, op: SignalOp) {
         for text in texts(&op) {
             if self.needles.found(text.as_bytes()) {
                 self.witness.leaks.push((self.now, format!("a signal: {text}")));
@@ -151,27 +153,34 @@ impl World {
         }
         let life = self.hosts[index].life;
         if self.hosts[index].cut(Service::Signals, cluster) {
-            return self.fail_signal(index, life, ticket);
+            return self.fail_signal(index, life, request_id);
         }
         let delay = self.plan.signal.draw(&mut self.dice);
         let at = (self.now + delay).max(self.hosts[index].signalled[cluster]);
         self.hosts[index].signalled[cluster] = at;
-        self.at(at, Event::Signal(index, life, cluster, ticket, op));
+        self.at(at, Event::Signal(index, life, cluster, request_id, op));
     }
 
-    fn fail_signal(&mut self, index: usize, life: u64, ticket: Ticket) {
+    fn fail_signal(&mut self, index: usize, life: u64, request_id: RequestId) {
         let result = Err(PortError("the signal service did not answer".to_owned()));
-        let input = Input::Signalled { ticket, result };
+        let input = Input::Signalled { request_id, result };
         self.after(SIGNAL_TIMEOUT, Event::Input(index, life, input));
     }
 
     /// An operation reaches the signal service: it is carried out or not, and its answer comes back
     /// or not.
-    pub fn signal_arrives(&mut self, index: usize, life: u64, cluster: usize, ticket: Ticket, op: &SignalOp) {
+    pub fn signal_arrives(
+        &mut self,
+        index: usize,
+        life: u64,
+        cluster: usize,
+        request_id: RequestId,
+        op: &SignalOp,
+    ) {
         let fails = self.hosts[index].cut(Service::Signals, cluster)
             || !self.quiet && self.dice.chance(self.plan.rates.signal);
         if fails && self.dice.chance(500) {
-            return self.fail_signal(index, life, ticket);
+            return self.fail_signal(index, life, request_id);
         }
         let reply: SignalReply = self.signals[cluster].apply(self.now, op);
         if self.hosts[index].life == life {
@@ -189,10 +198,10 @@ impl World {
             self.publish(cluster, channel, payload);
         }
         if fails {
-            return self.fail_signal(index, life, ticket);
+            return self.fail_signal(index, life, request_id);
         }
         let delay = self.plan.signal.draw(&mut self.dice);
-        let input = Input::Signalled { ticket, result: Ok(reply) };
+        let input = Input::Signalled { request_id, result: Ok(reply) };
         self.after(delay, Event::Input(index, life, input));
     }
 

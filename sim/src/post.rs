@@ -1,7 +1,7 @@
 //! The way to the mailbox service and back: appends that are slow, get lost, land late or twice,
 //! and readers that lag.
 
-use kirc_core::port::{From, Input, PortError, Ticket, Topic};
+use kirc_core::port::{From, Input, PortError, RequestId, Topic};
 
 use crate::faults::Fault;
 use crate::host::{EPOCH, cluster_of, is_log};
@@ -17,7 +17,14 @@ const BATCH: &[u8] = b"\"command\":\"BATCH\"";
 
 impl World {
     /// A node appends; a hostile one may append something else.
-    pub fn append(&mut self, index: usize, ticket: Ticket, topic: Topic, key: Vec<u8>, value: Vec<u8>) {
+    pub fn append(
+        &mut self,
+        index: usize,
+        request_id: RequestId,
+        topic: Topic,
+        key: Vec<u8>,
+        value: Vec<u8>,
+    ) {
         let tampers =
             is_log(&topic.name) && !self.quiet && self.hostile.as_ref().is_some_and(|h| h.host == index);
         if tampers && let Some(mut hostile) = self.hostile.take() {
@@ -29,24 +36,24 @@ impl World {
                     // It keeps quiet about what it was to relay; its own node believes that it did.
                     let result = Ok(self.mailbox.partition(&topic).end());
                     let life = self.hosts[index].life;
-                    let told = Input::Appended { ticket, result };
+                    let told = Input::Appended { request_id, result };
                     self.after(10, Event::Input(index, life, told));
                 }
-                let mut ticket = Some(ticket);
+                let mut request_id = Some(request_id);
                 for (wait, value) in many {
-                    self.send(index, ticket.take(), topic.clone(), key.clone(), value, wait);
+                    self.send(index, request_id.take(), topic.clone(), key.clone(), value, wait);
                 }
                 return;
             }
         }
-        self.send(index, Some(ticket), topic, key, value, 0);
+        self.send(index, Some(request_id), topic, key, value, 0);
     }
 
     /// Sends a record on its way. One that waits is overtaken by those behind it.
     pub fn send(
         &mut self,
         host: usize,
-        ticket: Option<Ticket>,
+        request_id: Option<RequestId>,
         topic: Topic,
         key: Vec<u8>,
         value: Vec<u8>,
@@ -64,11 +71,19 @@ impl World {
         let again = dice.range(1, 4_000);
         let latest = if dice.chance(300) { 60_000 } else { 8_000 };
         let late = dice.range(APPEND_TIMEOUT, latest);
-        let mut landing =
-            Landing { host, life: self.hosts[host].life, ticket, asked: self.now, back, topic, key, value };
+        let mut landing = Landing {
+            host,
+            life: self.hosts[host].life,
+            request_id,
+            asked: self.now,
+            back,
+            topic,
+            key,
+            value,
+        };
         if lost || stale {
-            if let Some(ticket) = landing.ticket.take() {
-                self.fail_append(host, ticket, APPEND_TIMEOUT);
+            if let Some(request_id) = landing.request_id.take() {
+                self.fail_append(host, request_id, APPEND_TIMEOUT);
             }
             if !lost {
                 self.after(late, Event::Land(landing));
@@ -83,12 +98,12 @@ impl World {
             self.hosts[host].landing.insert(landing.topic.clone(), at);
         }
         if (unacked || at > self.now + APPEND_TIMEOUT)
-            && let Some(ticket) = landing.ticket.take()
+            && let Some(request_id) = landing.request_id.take()
         {
-            self.fail_append(host, ticket, APPEND_TIMEOUT);
+            self.fail_append(host, request_id, APPEND_TIMEOUT);
         }
         if twice {
-            let copy = Landing { ticket: None, ..landing.clone() };
+            let copy = Landing { request_id: None, ..landing.clone() };
             self.at(at + again, Event::Land(copy));
         }
         self.at(at, Event::Land(landing));
@@ -108,10 +123,10 @@ impl World {
         }
     }
 
-    fn fail_append(&mut self, host: usize, ticket: Ticket, delay: u64) {
+    fn fail_append(&mut self, host: usize, request_id: RequestId, delay: u64) {
         let life = self.hosts[host].life;
         let result = Err(PortError("the mailbox service did not answer".to_owned()));
-        self.after(delay, Event::Input(host, life, Input::Appended { ticket, result }));
+        self.after(delay, Event::Input(host, life, Input::Appended { request_id, result }));
     }
 
     /// An append reaches the log, unless its producer died or was cut off on the way.
@@ -120,16 +135,16 @@ impl World {
         let (same, cut) = (host.life == landing.life, host.cut_topic(&landing.topic));
         let gone = !same || cut;
         if gone
-            && let Some(ticket) = landing.ticket
+            && let Some(request_id) = landing.request_id
             && self.dice.chance(500)
         {
             if same {
                 let wait = (landing.asked + APPEND_TIMEOUT).saturating_sub(self.now);
-                self.fail_append(landing.host, ticket, wait);
+                self.fail_append(landing.host, request_id, wait);
             }
             return;
         }
-        let Landing { host, life, ticket, asked, back, topic, key, value } = landing;
+        let Landing { host, life, request_id, asked, back, topic, key, value } = landing;
         if self.needles.found(&value) || self.needles.found(&key) {
             self.witness.leaks.push((self.now, format!("a record of {}", topic.name)));
         }
@@ -147,13 +162,13 @@ impl World {
         let clock = EPOCH + self.now + self.service_clock[cluster_of(&topic.cluster)];
         let offset = self.mailbox.land(&topic, key, value, clock);
         self.note(|w| format!("{}/{} has {offset} (of {})", topic.name, topic.partition, w.hosts[host].nick));
-        if let Some(ticket) = ticket {
+        if let Some(request_id) = request_id {
             if cut || self.now + back > asked + APPEND_TIMEOUT {
                 let wait = (asked + APPEND_TIMEOUT).saturating_sub(self.now);
-                self.fail_append(host, ticket, wait);
+                self.fail_append(host, request_id, wait);
             } else {
                 let result = Ok(offset);
-                let input = Input::Appended { ticket, result };
+                let input = Input::Appended { request_id, result };
                 // One producer hears of its successes in the order in which it asked.
                 let before = self.hosts[host].acked.get(&topic).copied();
                 let at = (self.now + back).max(before.unwrap_or(0));
@@ -259,13 +274,13 @@ impl World {
     }
 
     /// A question for the end reaches the log.
-    pub fn answer_end(&mut self, index: usize, life: u64, ticket: Ticket, topic: &Topic) {
+    pub fn answer_end(&mut self, index: usize, life: u64, request_id: RequestId, topic: &Topic) {
         let (result, delay) = if self.hosts[index].cut_topic(topic) {
             (Err(PortError("the mailbox service did not answer".to_owned())), APPEND_TIMEOUT)
         } else {
             let delay = self.plan.read.draw(&mut self.dice);
             (Ok(self.mailbox.partition(topic).end()), delay)
         };
-        self.after(delay, Event::Input(index, life, Input::End { ticket, result }));
+        self.after(delay, Event::Input(index, life, Input::End { request_id, result }));
     }
 }

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use kirc_core::node::Mutant;
-use kirc_core::port::{From, Input, Service, SignalOp, Ticket, Topic};
+use kirc_core::port::{From, Input, RequestId, Service, SignalOp, Topic};
 
 use crate::dice::Dice;
 use crate::faults::Fault;
@@ -34,9 +34,9 @@ pub enum Event {
     /// An append reaches the log.
     Land(Landing),
     /// A question for the end reaches the log.
-    End(usize, u64, Ticket, Topic),
+    End(usize, u64, RequestId, Topic),
     /// An operation reaches the signal service of a cluster.
-    Signal(usize, u64, usize, Ticket, SignalOp),
+    Signal(usize, u64, usize, RequestId, SignalOp),
     /// A process learns whether it reaches a service.
     Status(usize, u64, Service),
     /// A timer of a node.
@@ -59,7 +59,7 @@ pub struct Landing {
     /// In which life.
     pub life: u64,
     /// Who waits for the outcome, unless it was told already that the append failed.
-    pub ticket: Option<Ticket>,
+    pub request_id: Option<RequestId>,
     /// When it was asked for.
     pub asked: u64,
     /// How long the answer takes.
@@ -229,9 +229,9 @@ impl World {
             }
             Event::Look(host, life, topic, reader) => self.look(host, life, topic, reader),
             Event::Land(landing) => self.land(landing),
-            Event::End(host, life, ticket, topic) => self.answer_end(host, life, ticket, &topic),
-            Event::Signal(host, life, cluster, ticket, op) => {
-                self.signal_arrives(host, life, cluster, ticket, &op);
+            Event::End(host, life, request_id, topic) => self.answer_end(host, life, request_id, &topic),
+            Event::Signal(host, life, cluster, request_id, op) => {
+                self.signal_arrives(host, life, cluster, request_id, &op);
             }
             Event::Status(host, life, service) => self.status(host, life, service),
             Event::Wake(host, at) => self.wake(host, at),

@@ -1,6 +1,6 @@
 //! Effects, one by one: each goes to its port, its outcome comes back as an input.
 
-use kirc_core::port::{Effect, Input, Ticket, Topic};
+use kirc_core::port::{Effect, Input, RequestId, Topic};
 
 use super::Machine;
 use super::engine::Engine;
@@ -14,8 +14,8 @@ impl<M: Machine> Engine<M> {
         let mut held = self.outgoing.holds_back();
         for effect in std::mem::take(&mut self.effects) {
             match effect {
-                Effect::Append { ticket, topic, key, value, early: true } if !held => {
-                    self.append(ticket, topic, key, value);
+                Effect::Append { request_id, topic, key, value, early: true } if !held => {
+                    self.append(request_id, topic, key, value);
                 }
                 other => {
                     held |= other.holds_back();
@@ -26,12 +26,12 @@ impl<M: Machine> Engine<M> {
         self.effects = rest;
     }
 
-    fn append(&mut self, ticket: Ticket, topic: Topic, key: Vec<u8>, value: Vec<u8>) {
+    fn append(&mut self, request_id: RequestId, topic: Topic, key: Vec<u8>, value: Vec<u8>) {
         let pending = match self.grids.mailbox(&topic.cluster) {
             Ok(mailbox) => mailbox.append(&topic, key, value),
             Err(error) => ready(Err(error)),
         };
-        self.appends.push(topic, ticket, pending);
+        self.appends.push(topic, request_id, pending);
     }
 
     /// Carries an effect out. The store's are not meant: they were committed before.
@@ -43,12 +43,14 @@ impl<M: Machine> Engine<M> {
                     inputs.push(Input::Detach { session });
                 }
             }
-            Effect::Append { ticket, topic, key, value, .. } => self.append(ticket, topic, key, value),
-            Effect::Create { ticket, topic, partitions } => {
+            Effect::Append { request_id, topic, key, value, .. } => {
+                self.append(request_id, topic, key, value)
+            }
+            Effect::Create { request_id, topic, partitions } => {
                 let pending = self.grids.create(&topic, partitions);
                 self.later(async move {
                     let result = pending.await;
-                    Input::Created { ticket, result }
+                    Input::Created { request_id, result }
                 });
             }
             Effect::Read { topic, from } => match self.grids.mailbox(&topic.cluster) {
@@ -56,31 +58,31 @@ impl<M: Machine> Engine<M> {
                 Err(error) => tracing::warn!(topic = topic.name, %error, "a topic can't be read"),
             },
             Effect::StopRead { topic } => self.readers.stop(&topic),
-            Effect::End { ticket, topic } => {
+            Effect::End { request_id, topic } => {
                 let pending = match self.grids.mailbox(&topic.cluster) {
                     Ok(mailbox) => mailbox.end(&topic),
                     Err(error) => ready(Err(error)),
                 };
                 self.later(async move {
                     let result = pending.await;
-                    Input::End { ticket, result }
+                    Input::End { request_id, result }
                 });
             }
-            Effect::Signal { grid, ticket, op } => {
+            Effect::Signal { grid, request_id, op } => {
                 let pending = match self.grids.signals(&grid) {
                     Ok(signals) => signals.call(op),
                     Err(error) => ready(Err(error)),
                 };
                 self.later(async move {
                     let result = pending.await;
-                    Input::Signalled { ticket, result }
+                    Input::Signalled { request_id, result }
                 });
             }
-            Effect::Query { ticket, query } => {
+            Effect::Query { request_id, query } => {
                 let pending = self.store.query(query);
                 self.later(async move {
                     let result = pending.await;
-                    Input::Queried { ticket, result }
+                    Input::Queried { request_id, result }
                 });
             }
             Effect::Reach { cluster, way } => {
@@ -90,18 +92,18 @@ impl<M: Machine> Engine<M> {
                     self.readers.moved(&cluster, &mailbox);
                 }
             }
-            Effect::Grant { ticket, name } => {
+            Effect::Grant { request_id, name } => {
                 let pending = self.grids.abroad().grant(&name);
                 self.later(async move {
                     let result = pending.await;
-                    Input::Granted { ticket, result }
+                    Input::Granted { request_id, result }
                 });
             }
-            Effect::Revoke { ticket, name } => {
+            Effect::Revoke { request_id, name } => {
                 let pending = self.grids.abroad().revoke(&name);
                 self.later(async move {
                     let result = pending.await;
-                    Input::Revoked { ticket, result }
+                    Input::Revoked { request_id, result }
                 });
             }
             Effect::Warn { text } => tracing::warn!("{text}"),

@@ -145,7 +145,7 @@ fn without_overwritten(ops: Vec<StoreOp>) -> Vec<StoreOp> {
 #[cfg(test)]
 mod tests {
     use kirc_core::Envelope;
-    use kirc_core::port::{OutboxRow, Table, Ticket, Topic};
+    use kirc_core::port::{OutboxRow, RequestId, Table, Topic};
 
     use super::*;
 
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn an_early_append_that_waits_is_not_overtaken_by_the_next() {
         let append = |early| Effect::Append {
-            ticket: Ticket(1),
+            request_id: RequestId(1),
             topic: Topic { cluster: "c".into(), name: "t".into(), partition: 0 },
             key: Vec::new(),
             value: Vec::new(),

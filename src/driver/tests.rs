@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kirc_core::Envelope;
 use kirc_core::port::{
-    Answer, From, PortError, Query, Service, SessionId, Snapshot, StoreOp, Table, Ticket, Topic,
+    Answer, From, PortError, Query, RequestId, Service, SessionId, Snapshot, StoreOp, Table, Topic,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -154,12 +154,12 @@ fn topic(cluster: &str, partition: u32) -> Topic {
     Topic { cluster: cluster.to_owned(), name: "t".to_owned(), partition }
 }
 
-fn append(topic: Topic, ticket: u64) -> Effect {
+fn append(topic: Topic, request_id: u64) -> Effect {
     Effect::Append {
-        ticket: Ticket(ticket),
+        request_id: RequestId(request_id),
         topic,
         key: b"k".to_vec(),
-        value: ticket.to_string().into_bytes(),
+        value: request_id.to_string().into_bytes(),
         early: false,
     }
 }
@@ -186,7 +186,7 @@ async fn appends_are_answered_in_order_and_records_are_read() {
             let answers: Vec<_> = seen
                 .iter()
                 .filter_map(|i| match i {
-                    Input::Appended { ticket, result } => Some((ticket.0, result.is_ok())),
+                    Input::Appended { request_id, result } => Some((request_id.0, result.is_ok())),
                     _ => None,
                 })
                 .collect();
@@ -311,10 +311,11 @@ async fn while_the_store_hangs_sessions_are_told_and_only_what_needs_it_waits() 
                 out.push(Effect::Deliver { session: SessionId(1), envelope: Envelope::new("DONE") });
             }
             Input::Command { .. } => {
-                let Effect::Append { ticket, topic, key, value, .. } = append(topic(&cluster, 0), 1) else {
+                let Effect::Append { request_id, topic, key, value, .. } = append(topic(&cluster, 0), 1)
+                else {
                     return;
                 };
-                out.push(Effect::Append { ticket, topic, key, value, early: true });
+                out.push(Effect::Append { request_id, topic, key, value, early: true });
             }
             Input::Service { .. } => {
                 out.push(Effect::Deliver { session: SessionId(1), envelope: Envelope::new("STATUS") });

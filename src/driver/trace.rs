@@ -20,25 +20,25 @@ pub(super) fn input(input: &Input) -> String {
         Input::Record { topic, record } => {
             format!("record {}/{} {}", topic.name, topic.partition, record.offset)
         }
-        Input::Appended { ticket, result } => {
-            format!("appended {} {}", ticket.0, outcome(result.as_ref()))
+        Input::Appended { request_id, result } => {
+            format!("appended {} {}", request_id.0, outcome(result.as_ref()))
         }
-        Input::Created { ticket, result } => {
-            format!("created {} {}", ticket.0, outcome(result.as_ref().map(|()| "well")))
+        Input::Created { request_id, result } => {
+            format!("created {} {}", request_id.0, outcome(result.as_ref().map(|()| "well")))
         }
-        Input::End { ticket, result } => format!("end {} {}", ticket.0, outcome(result.as_ref())),
-        Input::Signalled { ticket, result } => {
-            format!("signalled {} {}", ticket.0, outcome(result.as_ref().map(|_| "ok")))
+        Input::End { request_id, result } => format!("end {} {}", request_id.0, outcome(result.as_ref())),
+        Input::Signalled { request_id, result } => {
+            format!("signalled {} {}", request_id.0, outcome(result.as_ref().map(|_| "ok")))
         }
         Input::Published { channel, .. } => format!("published {channel}"),
-        Input::Granted { ticket, result } => {
-            format!("granted {} {}", ticket.0, outcome(result.as_ref().map(|_| "ok")))
+        Input::Granted { request_id, result } => {
+            format!("granted {} {}", request_id.0, outcome(result.as_ref().map(|_| "ok")))
         }
-        Input::Revoked { ticket, result } => {
-            format!("revoked {} {}", ticket.0, outcome(result.as_ref().map(|()| "well")))
+        Input::Revoked { request_id, result } => {
+            format!("revoked {} {}", request_id.0, outcome(result.as_ref().map(|()| "well")))
         }
-        Input::Queried { ticket, result } => {
-            format!("queried {} {}", ticket.0, outcome(result.as_ref().map(|_| "ok")))
+        Input::Queried { request_id, result } => {
+            format!("queried {} {}", request_id.0, outcome(result.as_ref().map(|_| "ok")))
         }
         Input::Service { service, up, .. } => format!("service {service:?} {up}"),
         Input::Figures(_) => "figures".into(),
@@ -57,25 +57,25 @@ fn outcome<T: std::fmt::Display, E: std::fmt::Display>(result: Result<T, E>) -> 
 pub(super) fn effect(effect: &Effect) -> String {
     match effect {
         Effect::Store(op) => format!("store {}", store(op)),
-        Effect::Query { ticket, .. } => format!("query {}", ticket.0),
-        Effect::Append { ticket, topic, value, .. } => {
-            format!("append {} {}/{} {} bytes", ticket.0, topic.name, topic.partition, value.len())
+        Effect::Query { request_id, .. } => format!("query {}", request_id.0),
+        Effect::Append { request_id, topic, value, .. } => {
+            format!("append {} {}/{} {} bytes", request_id.0, topic.name, topic.partition, value.len())
         }
-        Effect::Create { ticket, topic, partitions } => {
-            format!("create {} {} with {partitions} partitions", ticket.0, topic.name)
+        Effect::Create { request_id, topic, partitions } => {
+            format!("create {} {} with {partitions} partitions", request_id.0, topic.name)
         }
         Effect::Read { topic, from } => format!("read {}/{} {from:?}", topic.name, topic.partition),
         Effect::StopRead { topic } => format!("stop {}/{}", topic.name, topic.partition),
-        Effect::End { ticket, topic } => {
-            format!("end {} {}/{}", ticket.0, topic.name, topic.partition)
+        Effect::End { request_id, topic } => {
+            format!("end {} {}/{}", request_id.0, topic.name, topic.partition)
         }
-        Effect::Signal { ticket, .. } => format!("signal {}", ticket.0),
+        Effect::Signal { request_id, .. } => format!("signal {}", request_id.0),
         Effect::Deliver { session, envelope } => {
             format!("deliver {} {}", session.0, envelope.command)
         }
         Effect::Reach { cluster, .. } => format!("reach {cluster}"),
-        Effect::Grant { ticket, .. } => format!("grant {}", ticket.0),
-        Effect::Revoke { ticket, .. } => format!("revoke {}", ticket.0),
+        Effect::Grant { request_id, .. } => format!("grant {}", request_id.0),
+        Effect::Revoke { request_id, .. } => format!("revoke {}", request_id.0),
         Effect::Warn { .. } => "warn".into(),
         Effect::Stopped => "stopped".into(),
     }

@@ -1,4 +1,4 @@
-//! What all rooms of a node share: identity, clock, random numbers, effects, sessions, tickets.
+//! What all rooms of a node share: identity, clock, random numbers, effects, sessions, request_ids.
 //!
 //! It carries no rule of channels or keys.
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::config::Config;
 use super::contacts::Contacts;
-use super::waiting::Waiting;
+use super::pending::PendingOp;
 use crate::channel::Refusal;
 use crate::crypto::Rng;
 use crate::envelope::{Envelope, format_ts};
@@ -19,7 +19,7 @@ use crate::ids::{ActorId, Hash, Millis, MsgId, Offset, digest};
 use crate::names::Nick;
 use crate::numeric::{self, Numeric};
 use crate::port::{
-    Effect, From, Now, Query, Room, Service, SessionId, SignalOp, StoreOp, Table, Ticket, Topic, Traffic,
+    Effect, From, Now, Query, RequestId, Room, Service, SessionId, SignalOp, StoreOp, Table, Topic, Traffic,
 };
 
 /// A session, and what it understands.
@@ -74,8 +74,8 @@ pub(crate) struct Ctx {
     pub out: Vec<Effect>,
     /// Only for a deliberately broken variant.
     pub late: Vec<Effect>,
-    pub tickets: u64,
-    pub waiting: BTreeMap<Ticket, Waiting>,
+    pub request_ids: u64,
+    pub waiting: BTreeMap<RequestId, PendingOp>,
     pub sessions: BTreeMap<SessionId, Session>,
     pub last_id: MsgId,
     /// The last id that the store knows of.
@@ -147,12 +147,12 @@ impl Ctx {
         format_ts(self.now.wall)
     }
 
-    fn ticket(&mut self, waiting: Waiting) -> Ticket {
-        self.tickets += 1;
-        let ticket = Ticket(self.tickets);
+    fn request_id(&mut self, waiting: PendingOp) -> RequestId {
+        self.request_ids += 1;
+        let request_id = RequestId(self.request_ids);
         self.sent_by(waiting.origin());
-        self.waiting.insert(ticket, waiting);
-        ticket
+        self.waiting.insert(request_id, waiting);
+        request_id
     }
 
     /// The topic of a mailbox, partition chosen by the key.
@@ -174,10 +174,10 @@ impl Ctx {
     }
 
     /// Makes a topic that is not there.
-    pub fn create_topic(&mut self, topic: &Topic, waiting: Waiting) {
-        let ticket = self.ticket(waiting);
+    pub fn create_topic(&mut self, topic: &Topic, waiting: PendingOp) {
+        let request_id = self.request_id(waiting);
         let (topic, partitions) = (topic.clone(), self.cfg.home.partitions);
-        self.out.push(Effect::Create { ticket, topic, partitions });
+        self.out.push(Effect::Create { request_id, topic, partitions });
     }
 
     /// Reads a partition no longer.
@@ -187,69 +187,75 @@ impl Ctx {
         }
     }
 
-    pub fn append(&mut self, topic: Topic, key: &[u8], value: Vec<u8>, waiting: Waiting) -> Ticket {
-        let ticket = self.ticket(waiting);
-        self.out.push(Effect::Append { ticket, topic, key: key.to_vec(), value, early: false });
-        ticket
+    pub fn append(&mut self, topic: Topic, key: &[u8], value: Vec<u8>, waiting: PendingOp) -> RequestId {
+        let request_id = self.request_id(waiting);
+        self.out.push(Effect::Append { request_id, topic, key: key.to_vec(), value, early: false });
+        request_id
     }
 
     /// Appends an act, which may go before what the store keeps of it. If that is lost, the log
     /// tells who it was from, and what the author says next in its place is refused as a repeat and
     /// stamped anew.
-    pub fn append_early(&mut self, topic: Topic, key: &[u8], value: Vec<u8>, waiting: Waiting) -> Ticket {
-        let ticket = self.ticket(waiting);
-        self.out.push(Effect::Append { ticket, topic, key: key.to_vec(), value, early: true });
-        ticket
+    pub fn append_early(
+        &mut self,
+        topic: Topic,
+        key: &[u8],
+        value: Vec<u8>,
+        waiting: PendingOp,
+    ) -> RequestId {
+        let request_id = self.request_id(waiting);
+        self.out.push(Effect::Append { request_id, topic, key: key.to_vec(), value, early: true });
+        request_id
     }
 
     /// Puts a record into somebody's `rpc-in`.
-    pub fn append_rpc(&mut self, to: &Card, value: Vec<u8>, waiting: Waiting) -> Ticket {
+    pub fn append_rpc(&mut self, to: &Card, value: Vec<u8>, waiting: PendingOp) -> RequestId {
         let key = self.me().to_string();
         let topic = self.topic(to.address(), &to.address().rpc_in, key.as_bytes());
         self.append(topic, key.as_bytes(), value, waiting)
     }
 
-    pub fn signal(&mut self, op: SignalOp, waiting: Waiting) {
+    pub fn signal(&mut self, op: SignalOp, waiting: PendingOp) {
         let grid = self.cfg.home.cluster.clone();
         self.signal_on(&grid, op, waiting);
     }
 
     /// Asks the signals of a grid.
-    pub fn signal_on(&mut self, grid: &str, op: SignalOp, waiting: Waiting) {
-        let ticket = self.ticket(waiting);
-        self.out.push(Effect::Signal { grid: grid.to_owned(), ticket, op });
+    pub fn signal_on(&mut self, grid: &str, op: SignalOp, waiting: PendingOp) {
+        let request_id = self.request_id(waiting);
+        self.out.push(Effect::Signal { grid: grid.to_owned(), request_id, op });
     }
 
     /// A signal to a grid whose answer does not matter.
     pub fn hint_on(&mut self, grid: &str, op: SignalOp) {
-        self.signal_on(grid, op, Waiting::Nothing);
+        self.signal_on(grid, op, PendingOp::Nothing);
     }
 
     /// Asks for a way to one's own grid for somebody new.
-    pub fn grant(&mut self, name: String, waiting: Waiting) {
-        let ticket = self.ticket(waiting);
-        self.out.push(Effect::Grant { ticket, name });
+    pub fn grant(&mut self, name: String, waiting: PendingOp) {
+        let request_id = self.request_id(waiting);
+        self.out.push(Effect::Grant { request_id, name });
     }
 
     /// Ends what was granted under a name.
     pub fn revoke(&mut self, name: String) {
-        let ticket = self.ticket(Waiting::Revoked(name.clone()));
-        self.out.push(Effect::Revoke { ticket, name });
+        let request_id = self.request_id(PendingOp::Revoked(name.clone()));
+        self.out.push(Effect::Revoke { request_id, name });
     }
 
     /// A signal whose answer does not matter.
     pub fn hint(&mut self, op: SignalOp) {
-        self.signal(op, Waiting::Nothing);
+        self.signal(op, PendingOp::Nothing);
     }
 
-    pub fn query(&mut self, query: Query, waiting: Waiting) {
-        let ticket = self.ticket(waiting);
-        self.out.push(Effect::Query { ticket, query });
+    pub fn query(&mut self, query: Query, waiting: PendingOp) {
+        let request_id = self.request_id(waiting);
+        self.out.push(Effect::Query { request_id, query });
     }
 
-    pub fn end_of(&mut self, topic: Topic, waiting: Waiting) {
-        let ticket = self.ticket(waiting);
-        self.out.push(Effect::End { ticket, topic });
+    pub fn end_of(&mut self, topic: Topic, waiting: PendingOp) {
+        let request_id = self.request_id(waiting);
+        self.out.push(Effect::End { request_id, topic });
     }
 
     pub fn store(&mut self, op: StoreOp) {

@@ -19,7 +19,7 @@ use super::channel::fit;
 use super::contacts::Trust;
 use super::ctx::{Ctx, Origin};
 use super::mark::Mark;
-use super::waiting::Waiting;
+use super::pending::PendingOp;
 use crate::channel::{ActKind, Refusal};
 use crate::crypto::ChannelKey;
 use crate::envelope::{Domain, Envelope};
@@ -271,7 +271,7 @@ impl Direct {
             // The peer has not said yet that it has the key; nor, perhaps, who we are.
             e = e.field("wrap", wrap).field("card", json!(cx.card.envelope()));
         }
-        cx.append(topic, me.as_bytes(), e.to_canonical(), Waiting::Direct(peer, id));
+        cx.append(topic, me.as_bytes(), e.to_canonical(), PendingOp::Direct(peer, id));
     }
 
     /// A message is in the peer's mailbox, or is not.

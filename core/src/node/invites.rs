@@ -100,7 +100,7 @@ impl Node {
             name: name.clone(),
             what: What::Invite { keys: Box::new(keys), life },
         };
-        self.cx.grant(name, Waiting::Grant(Box::new(wish)));
+        self.cx.grant(name, PendingOp::Grant(Box::new(wish)));
     }
 
     /// A name for whoever is to be let to our mailbox. It says nothing of who that is.
@@ -199,7 +199,7 @@ impl Node {
         }
         let name = self.grant_name();
         let wish = Wish { origin: origin.clone(), name: name.clone(), what: What::Accept(Box::new(opened)) };
-        self.cx.grant(name, Waiting::Grant(Box::new(wish)));
+        self.cx.grant(name, PendingOp::Grant(Box::new(wish)));
     }
 
     /// Shows the invite's secret to whoever made it, and gives our own card.
@@ -222,7 +222,7 @@ impl Node {
         }
         let inner = inner.sign(Domain::Request, &self.cx.id);
         let bytes = self.cx.seal_to(&card, "ACCEPT", request, &inner, &[]);
-        self.cx.append_rpc(&card, bytes, Waiting::Nothing);
+        self.cx.append_rpc(&card, bytes, PendingOp::Nothing);
         let answer = Envelope::new("INVITATION")
             .param("accept")
             .field("nick", card.nick().as_str())
@@ -279,7 +279,7 @@ impl Node {
             };
             let inner = inner.sign(Domain::Request, &self.cx.id);
             let bytes = self.cx.seal_to(&card, "WAY", id, &inner, &[]);
-            self.cx.append_rpc(&card, bytes, Waiting::Nothing);
+            self.cx.append_rpc(&card, bytes, PendingOp::Nothing);
         }
     }
 

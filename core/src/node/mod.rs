@@ -18,6 +18,7 @@ mod inbox;
 mod introduce;
 mod invites;
 mod mark;
+mod pending;
 mod people;
 mod presence;
 mod profile;
@@ -26,7 +27,6 @@ mod rpc;
 mod session;
 mod start;
 mod status;
-mod waiting;
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ pub use self::config::Mutant;
 pub use self::config::{CHANNEL, CHANNEL_LEN, Config, Home};
 use self::ctx::{Ctx, ServiceState};
 use self::direct::Direct;
-use self::waiting::{Listing, Waiting};
+use self::pending::{Listing, PendingOp};
 use crate::envelope::Envelope;
 use crate::identity::Identity;
 use crate::ids::{ActorId, Millis, Offset};
@@ -104,43 +104,43 @@ impl Node {
                 self.on_reading(&topic, incarnation, start, end, at);
             }
             Input::Record { topic, record } => self.on_record(&topic, record),
-            Input::Appended { ticket, result } => {
-                if let Some(waiting) = self.cx.waiting.remove(&ticket) {
-                    self.on_appended(ticket, waiting, result);
+            Input::Appended { request_id, result } => {
+                if let Some(waiting) = self.cx.waiting.remove(&request_id) {
+                    self.on_appended(request_id, waiting, result);
                 }
             }
-            Input::Created { ticket, result } => {
-                if let Some(Waiting::Topic(key)) = self.cx.waiting.remove(&ticket) {
+            Input::Created { request_id, result } => {
+                if let Some(PendingOp::Topic(key)) = self.cx.waiting.remove(&request_id) {
                     self.with_channel(&key, |c, cx| c.on_topic(cx, result));
                 }
             }
-            Input::End { ticket, result } => {
-                if let Some(Waiting::Resync(key)) = self.cx.waiting.remove(&ticket) {
+            Input::End { request_id, result } => {
+                if let Some(PendingOp::Resync(key)) = self.cx.waiting.remove(&request_id) {
                     self.with_channel(&key, |c, cx| c.on_resync_end(cx, result.ok()));
                 }
             }
-            Input::Signalled { ticket, result } => {
-                if let Some(waiting) = self.cx.waiting.remove(&ticket) {
+            Input::Signalled { request_id, result } => {
+                if let Some(waiting) = self.cx.waiting.remove(&request_id) {
                     let origin = waiting.origin().cloned();
                     self.on_signalled(waiting, result);
                     self.cx.settled_by(origin.as_ref());
                 }
             }
             Input::Published { grid, channel, payload } => self.on_published(&grid, &channel, &payload),
-            Input::Granted { ticket, result } => {
-                if let Some(Waiting::Grant(wish)) = self.cx.waiting.remove(&ticket) {
+            Input::Granted { request_id, result } => {
+                if let Some(PendingOp::Grant(wish)) = self.cx.waiting.remove(&request_id) {
                     let origin = wish.origin.clone();
                     self.on_granted(*wish, result);
                     self.cx.settled_by(Some(&origin));
                 }
             }
-            Input::Revoked { ticket, result } => {
-                if let Some(Waiting::Revoked(name)) = self.cx.waiting.remove(&ticket) {
+            Input::Revoked { request_id, result } => {
+                if let Some(PendingOp::Revoked(name)) = self.cx.waiting.remove(&request_id) {
                     self.on_revoked(&name, result);
                 }
             }
-            Input::Queried { ticket, result } => {
-                if let Some(waiting) = self.cx.waiting.remove(&ticket) {
+            Input::Queried { request_id, result } => {
+                if let Some(waiting) = self.cx.waiting.remove(&request_id) {
                     let origin = waiting.origin().cloned();
                     self.on_queried(waiting, result);
                     self.cx.settled_by(origin.as_ref());
@@ -374,18 +374,18 @@ impl Node {
 
     fn on_appended(
         &mut self,
-        ticket: crate::port::Ticket,
-        waiting: Waiting,
+        request_id: crate::port::RequestId,
+        waiting: PendingOp,
         result: Result<Offset, PortError>,
     ) {
         let ok = result.is_ok();
         match waiting {
-            Waiting::Relay(key) => {
-                self.with_channel(&key, |c, cx| c.on_relayed(cx, ticket, result.ok()));
+            PendingOp::Relay(key) => {
+                self.with_channel(&key, |c, cx| c.on_relayed(cx, request_id, result.ok()));
             }
-            Waiting::Challenge(key) => self.with_channel(&key, |c, cx| c.on_challenge_appended(cx, ok)),
-            Waiting::Send(key, id) => self.with_channel(&key, |c, cx| c.on_send_appended(cx, id, ok)),
-            Waiting::Direct(peer, id) => {
+            PendingOp::Challenge(key) => self.with_channel(&key, |c, cx| c.on_challenge_appended(cx, ok)),
+            PendingOp::Send(key, id) => self.with_channel(&key, |c, cx| c.on_send_appended(cx, id, ok)),
+            PendingOp::Direct(peer, id) => {
                 let card = self.cx.contacts.card(&peer).cloned();
                 if let (Some(direct), Some(card)) = (self.directs.get_mut(&peer), card) {
                     direct.on_appended(&mut self.cx, &card, id, ok);
@@ -395,20 +395,20 @@ impl Node {
         }
     }
 
-    fn on_signalled(&mut self, waiting: Waiting, result: Result<SignalReply, PortError>) {
+    fn on_signalled(&mut self, waiting: PendingOp, result: Result<SignalReply, PortError>) {
         match waiting {
-            Waiting::HeardOf(key) => self.with_channel(&key, |c, cx| c.on_heard_of(cx, &result)),
-            Waiting::Lease(key) => self.with_channel(&key, |c, cx| c.on_lease(cx, result)),
-            Waiting::LeaderKey(key) => self.with_channel(&key, |c, cx| c.on_leader_key(cx, result)),
-            Waiting::Renewed(key) => self.with_channel(&key, |c, cx| c.on_renewed(cx, result)),
-            Waiting::Presence(actor) => {
+            PendingOp::HeardOf(key) => self.with_channel(&key, |c, cx| c.on_heard_of(cx, &result)),
+            PendingOp::Lease(key) => self.with_channel(&key, |c, cx| c.on_lease(cx, result)),
+            PendingOp::LeaderKey(key) => self.with_channel(&key, |c, cx| c.on_leader_key(cx, result)),
+            PendingOp::Renewed(key) => self.with_channel(&key, |c, cx| c.on_renewed(cx, result)),
+            PendingOp::Presence(actor) => {
                 if let Ok(reply) = result {
                     self.cx.on_presence_value(actor, reply);
                 }
             }
-            Waiting::ListNames(origin) => self.on_list_names(&origin, result),
-            Waiting::ListEntry(listing, name) => self.on_list_entry(listing, name, result),
-            Waiting::Profile(origin, nick) => self.on_profile_found(&origin, &nick, result),
+            PendingOp::ListNames(origin) => self.on_list_names(&origin, result),
+            PendingOp::ListEntry(listing, name) => self.on_list_entry(listing, name, result),
+            PendingOp::Profile(origin, nick) => self.on_profile_found(&origin, &nick, result),
             _ => {}
         }
     }
@@ -425,12 +425,12 @@ impl Node {
         }
     }
 
-    fn on_queried(&mut self, waiting: Waiting, result: Result<Answer, PortError>) {
+    fn on_queried(&mut self, waiting: PendingOp, result: Result<Answer, PortError>) {
         match waiting {
-            Waiting::History(origin, to) => self.on_history(&origin, &to, result),
-            Waiting::Held(actor) => self.on_held(actor, result),
-            Waiting::Offer(key) => self.with_channel(&key, |c, cx| c.on_offer_rows(cx, result)),
-            Waiting::Fetch(asker, id) => channel::on_fetched(&mut self.cx, &asker, id, result),
+            PendingOp::History(origin, to) => self.on_history(&origin, &to, result),
+            PendingOp::Held(actor) => self.on_held(actor, result),
+            PendingOp::Offer(key) => self.with_channel(&key, |c, cx| c.on_offer_rows(cx, result)),
+            PendingOp::Fetch(asker, id) => channel::on_fetched(&mut self.cx, &asker, id, result),
             _ => {}
         }
     }

@@ -355,7 +355,7 @@ impl Node {
             }
         }
         let query = Query::History { target: start::direct_target(&actor), before: None, limit: 500 };
-        self.cx.query(query, Waiting::Held(actor));
+        self.cx.query(query, PendingOp::Held(actor));
     }
 }
 

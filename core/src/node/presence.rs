@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::contacts::Presence;
 use super::ctx::Ctx;
-use super::waiting::Waiting;
+use super::pending::PendingOp;
 use crate::envelope::{Domain, Envelope};
 use crate::ids::{ActorId, Millis};
 use crate::port::{SignalOp, SignalReply};
@@ -77,7 +77,7 @@ impl Ctx {
             let grid = self.contacts.card(&actor).map(|c| c.address().cluster.clone());
             let grid = grid.and_then(|c| self.place(&c)).map_or(self.cfg.home.cluster.clone(), |h| h.cluster);
             let op = SignalOp::Get { key: format!("presence:{actor}") };
-            self.signal_on(&grid, op, Waiting::Presence(actor));
+            self.signal_on(&grid, op, PendingOp::Presence(actor));
         }
     }
 

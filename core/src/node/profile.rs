@@ -136,7 +136,7 @@ impl Node {
                 let key = format!("profile:{}", nick.folded());
                 return self.cx.signal(
                     SignalOp::Get { key },
-                    Waiting::Profile(origin.clone(), nick.as_str().to_owned()),
+                    PendingOp::Profile(origin.clone(), nick.as_str().to_owned()),
                 );
             }
             Some(other) => {

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::ctx::Ctx;
-use super::waiting::Waiting;
+use super::pending::PendingOp;
 use crate::crypto::{self, Rng};
 use crate::envelope::{Domain, Envelope};
 use crate::identity::{Card, Identity};
@@ -106,7 +106,7 @@ impl Ctx {
         let answer = Envelope { ts: Some(self.ts()), ..answer };
         let key = to.actor().to_string();
         for part in parts(&self.id, to, re, answer, &mut self.rng) {
-            self.append(topic.clone(), key.as_bytes(), part.to_canonical(), Waiting::Nothing);
+            self.append(topic.clone(), key.as_bytes(), part.to_canonical(), PendingOp::Nothing);
         }
     }
 
@@ -134,6 +134,6 @@ impl Ctx {
         };
         let inner = inner.sign(Domain::Request, &self.id);
         let bytes = self.seal_to(&card, "INVITED", id, &inner, &[]);
-        self.append_rpc(&card, bytes, Waiting::Nothing);
+        self.append_rpc(&card, bytes, PendingOp::Nothing);
     }
 }

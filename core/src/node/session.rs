@@ -34,7 +34,7 @@ impl Node {
             "INVITE" => self.invite(&origin, &e),
             "WHOIS" => self.whois(&origin, &e),
             "LIST" => {
-                self.cx.signal(SignalOp::Keys { prefix: "channel:".into() }, Waiting::ListNames(origin))
+                self.cx.signal(SignalOp::Keys { prefix: "channel:".into() }, PendingOp::ListNames(origin))
             }
             "AWAY" => self.set_away(&origin, &e),
             "NICK" => self.nick(&origin, &e),
@@ -345,7 +345,7 @@ impl Node {
         };
         let limit = e.meta_u64("limit").unwrap_or(50).clamp(1, u64::from(HISTORY)) as u32;
         let query = Query::History { target, before, limit };
-        self.cx.query(query, Waiting::History(origin.clone(), to));
+        self.cx.query(query, PendingOp::History(origin.clone(), to));
     }
 
     /// What the store calls a conversation.

@@ -59,7 +59,7 @@ impl Node {
             now,
             out: Vec::new(),
             late: Vec::new(),
-            tickets: 0,
+            request_ids: 0,
             waiting: BTreeMap::new(),
             sessions: BTreeMap::new(),
             last_id: values
@@ -192,7 +192,7 @@ impl Node {
         for (topic, next) in logs {
             if each && topic.cluster == self.cx.cfg.home.cluster {
                 // The service may have lost it meanwhile. Until it is there its reader waits.
-                self.cx.create_topic(&topic, Waiting::Nothing);
+                self.cx.create_topic(&topic, PendingOp::Nothing);
             }
             self.cx.move_reader(&topic, From::At(next));
         }
@@ -235,7 +235,7 @@ impl Node {
             return;
         }
         let late = self.stop_by.is_some_and(|at| self.cx.now.mono >= at);
-        let waiting = self.cx.waiting.values().any(|w| matches!(w, Waiting::Relay(_)));
+        let waiting = self.cx.waiting.values().any(|w| matches!(w, PendingOp::Relay(_)));
         if late || !waiting {
             self.stopped = true;
             self.stop_by = None;

@@ -117,7 +117,7 @@ impl Node {
         }
         for name in names {
             let op = SignalOp::HashGet { key: channel::status_key(&name) };
-            self.cx.signal(op, Waiting::ListEntry(id, name));
+            self.cx.signal(op, PendingOp::ListEntry(id, name));
         }
     }
 

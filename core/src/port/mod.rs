@@ -28,7 +28,7 @@ pub struct SessionId(pub u64);
 
 /// Ties the outcome of an effect to the effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
+pub struct RequestId(pub u64);
 
 /// One partition of one topic of one cluster. A topic's name on a cluster; partitions are chosen by
 /// the core.
@@ -141,28 +141,28 @@ pub enum Input {
     /// asked for; after one failed, those behind it may still succeed.
     Appended {
         /// Which.
-        ticket: Ticket,
+        request_id: RequestId,
         /// The record's offset, or why not. An append that failed may still land later.
         result: Result<Offset, PortError>,
     },
     /// The outcome of [`Effect::Create`].
     Created {
         /// Which.
-        ticket: Ticket,
+        request_id: RequestId,
         /// It is there, or why it can't be made.
         result: Result<(), PortError>,
     },
     /// The outcome of [`Effect::End`].
     End {
         /// Which.
-        ticket: Ticket,
+        request_id: RequestId,
         /// The offset behind the last record.
         result: Result<Offset, PortError>,
     },
     /// The outcome of [`Effect::Signal`].
     Signalled {
         /// Which.
-        ticket: Ticket,
+        request_id: RequestId,
         /// The answer.
         result: Result<SignalReply, PortError>,
     },
@@ -178,21 +178,21 @@ pub enum Input {
     /// The outcome of [`Effect::Query`].
     Queried {
         /// Which.
-        ticket: Ticket,
+        request_id: RequestId,
         /// The answer.
         result: Result<Answer, PortError>,
     },
     /// The outcome of [`Effect::Grant`].
     Granted {
         /// Which.
-        ticket: Ticket,
+        request_id: RequestId,
         /// The way, or why there is none.
         result: Result<Grant, PortError>,
     },
     /// The outcome of [`Effect::Revoke`].
     Revoked {
         /// Which.
-        ticket: Ticket,
+        request_id: RequestId,
         /// Nothing of it is left, or why something is.
         result: Result<(), PortError>,
     },
@@ -241,14 +241,14 @@ pub enum Effect {
     /// Ask the store. Outcome: [`Input::Queried`].
     Query {
         /// Names the outcome.
-        ticket: Ticket,
+        request_id: RequestId,
         /// The question.
         query: Query,
     },
     /// Append a record. Outcome: [`Input::Appended`].
     Append {
         /// Names the outcome.
-        ticket: Ticket,
+        request_id: RequestId,
         /// Where.
         topic: Topic,
         /// The key.
@@ -264,7 +264,7 @@ pub enum Effect {
     /// when its service has lost it. Outcome: [`Input::Created`].
     Create {
         /// Names the outcome.
-        ticket: Ticket,
+        request_id: RequestId,
         /// Any partition of it.
         topic: Topic,
         /// How many it is to have.
@@ -286,7 +286,7 @@ pub enum Effect {
     /// Ask where a partition ends. Outcome: [`Input::End`].
     End {
         /// Names the outcome.
-        ticket: Ticket,
+        request_id: RequestId,
         /// Which.
         topic: Topic,
     },
@@ -295,7 +295,7 @@ pub enum Effect {
         /// The grid: a cluster's id.
         grid: String,
         /// Names the outcome.
-        ticket: Ticket,
+        request_id: RequestId,
         /// What.
         op: SignalOp,
     },
@@ -310,7 +310,7 @@ pub enum Effect {
     /// Make a way for somebody new to one's own grid. Outcome: [`Input::Granted`].
     Grant {
         /// Names the outcome.
-        ticket: Ticket,
+        request_id: RequestId,
         /// A name for the new user, where each contact gets one.
         name: String,
     },
@@ -318,7 +318,7 @@ pub enum Effect {
     /// [`Input::Revoked`].
     Revoke {
         /// Names the outcome.
-        ticket: Ticket,
+        request_id: RequestId,
         /// The name.
         name: String,
     },

@@ -15,7 +15,7 @@ use crate::envelope::{Domain, Envelope};
 use crate::ids::{ActorId, Millis, Seq};
 use crate::log::{LogRecord, Stand, life_of, same_life};
 use crate::node::ctx::Ctx;
-use crate::node::waiting::Waiting;
+use crate::node::pending::PendingOp;
 use crate::port::{StoreOp, Table};
 
 /// How long who led waits before it claims, and how long others do, ms.
@@ -59,7 +59,7 @@ impl Channel {
         let led = fold.leader == cx.me();
         let bytes = LogRecord::having(&cx.id, &self.room, fold.channel, (fold.term, fold.seq), nonce);
         let (log, key) = (self.log.clone(), self.wire.clone());
-        cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
+        cx.append(log, key.as_bytes(), bytes, PendingOp::Nothing);
         let wait = if led { LEADER + cx.jitter(0, 300) } else { OTHERS + cx.jitter(0, 1_500) };
         // Some may have said already that they have more.
         self.elect.claim_at = Some(cx.now.mono + wait).max(self.elect.yield_until);
@@ -74,7 +74,7 @@ impl Channel {
         let (stand, nonce) = ((fold.stand(), life), cx.random());
         let bytes = LogRecord::claim_anew(&cx.id, &cx.card, &self.room, what, stand, nonce);
         let (log, key) = (self.log.clone(), self.wire.clone());
-        cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
+        cx.append(log, key.as_bytes(), bytes, PendingOp::Nothing);
         self.elect.claim_at = Some(cx.now.mono + OTHERS + cx.jitter(0, 1_500));
     }
 

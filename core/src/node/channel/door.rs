@@ -13,8 +13,8 @@ use crate::identity::Card;
 use crate::ids::MsgId;
 use crate::names::ChannelName;
 use crate::node::ctx::Ctx;
+use crate::node::pending::PendingOp;
 use crate::node::rpc::Sealed;
-use crate::node::waiting::Waiting;
 
 /// Somebody who asks to be let in: the JOIN that it signed, and where to.
 pub(crate) struct Asking {
@@ -53,10 +53,10 @@ impl Channel {
     /// asked is reached.
     pub(super) fn knock(&self, cx: &mut Ctx, card: &Card, request: Vec<u8>) {
         if cx.reaches(&card.address().cluster) {
-            cx.append_rpc(card, request, Waiting::Nothing);
+            cx.append_rpc(card, request, PendingOp::Nothing);
         } else {
             let log = self.log.clone();
-            cx.append(log, self.wire.as_bytes(), request, Waiting::Nothing);
+            cx.append(log, self.wire.as_bytes(), request, PendingOp::Nothing);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::envelope::Envelope;
 use crate::ids::{ActorId, Millis, Term};
 use crate::log::LogRecord;
 use crate::node::ctx::Ctx;
-use crate::node::waiting::Waiting;
+use crate::node::pending::PendingOp;
 use crate::port::{PortError, SignalOp, SignalReply};
 
 /// How much later each group of members challenges and claims than the one before, ms.
@@ -190,7 +190,7 @@ impl Channel {
         let nonce = cx.random();
         let bytes = LogRecord::challenge(&cx.id, &self.room, channel, term, nonce);
         let (log, key) = (self.log.clone(), self.wire.clone());
-        cx.append(log, key.as_bytes(), bytes, Waiting::Challenge(self.key.clone()));
+        cx.append(log, key.as_bytes(), bytes, PendingOp::Challenge(self.key.clone()));
     }
 
     pub fn on_challenge_appended(&mut self, cx: &mut Ctx, ok: bool) {
@@ -215,7 +215,7 @@ impl Channel {
                 self.signal(
                     cx,
                     SignalOp::Get { key: leader_key(&self.wire) },
-                    Waiting::LeaderKey(self.key.clone()),
+                    PendingOp::LeaderKey(self.key.clone()),
                 );
             }
         }
@@ -240,7 +240,7 @@ impl Channel {
     pub fn take_key(&mut self, cx: &mut Ctx) {
         let op =
             SignalOp::Claim { key: leader_key(&self.wire), value: cx.me().to_string(), ttl: cx.cfg.lease };
-        self.signal(cx, op, Waiting::Lease(self.key.clone()));
+        self.signal(cx, op, PendingOp::Lease(self.key.clone()));
     }
 
     pub fn release_key(&mut self, cx: &mut Ctx) {
@@ -291,7 +291,7 @@ impl Channel {
         let bytes = LogRecord::claim(&cx.id, &cx.card, &self.room, term, prev, channel, nonce);
         let hash = super::read::claim_hash(&bytes);
         let (log, key) = (self.log.clone(), self.wire.clone());
-        cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
+        cx.append(log, key.as_bytes(), bytes, PendingOp::Nothing);
         hash
     }
 
@@ -326,7 +326,7 @@ impl Channel {
     pub fn renew_key(&mut self, cx: &mut Ctx) {
         let op =
             SignalOp::Renew { key: leader_key(&self.wire), value: cx.me().to_string(), ttl: cx.cfg.lease };
-        self.signal(cx, op, Waiting::Renewed(self.key.clone()));
+        self.signal(cx, op, PendingOp::Renewed(self.key.clone()));
     }
 
     pub fn on_renewed(&mut self, cx: &mut Ctx, result: Result<SignalReply, PortError>) {

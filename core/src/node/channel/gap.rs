@@ -14,8 +14,8 @@ use crate::identity::Card;
 use crate::ids::{ActorId, ChannelId, Millis, MsgId, Seq};
 use crate::log::{Kept, LogRecord, Stand, same_life};
 use crate::node::ctx::Ctx;
+use crate::node::pending::PendingOp;
 use crate::node::rpc::part_of;
-use crate::node::waiting::Waiting;
 use crate::port::{Answer, From, LogRow, PortError, Query, RawRecord, Topic};
 
 /// How long whoever is asked may take, ms.
@@ -262,7 +262,7 @@ impl Channel {
         };
         let e = Envelope { id: Some(id.to_string()), ts: Some(cx.ts()), ..e };
         let bytes = e.sign(Domain::Request, &cx.id).to_canonical();
-        cx.append_rpc(&card, bytes, Waiting::Nothing);
+        cx.append_rpc(&card, bytes, PendingOp::Nothing);
     }
 
     /// The card of a member, or of who was one where the log began anew: whoever left or was
@@ -377,7 +377,7 @@ impl Fetch {
     fn look_up(self, cx: &mut Ctx, asker: Card) {
         let channel = self.channel.to_string();
         let query = Query::Log { channel, from: self.first, to: self.last, limit: BYTES };
-        cx.query(query, Waiting::Fetch(Box::new(asker), self.id));
+        cx.query(query, PendingOp::Fetch(Box::new(asker), self.id));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::envelope::Envelope;
 use crate::ids::{ActorId, Millis};
 use crate::log::LogRecord;
 use crate::node::ctx::Ctx;
-use crate::node::waiting::Waiting;
+use crate::node::pending::PendingOp;
 
 /// One word is enough: each group says it this much later than the one before, ms.
 const LATER: Millis = 50;
@@ -93,7 +93,7 @@ impl Channel {
         let fold = &replica.fold;
         let bytes = LogRecord::held(&cx.id, &self.room, fold.channel, fold.term, (fold.epoch, kid));
         let (log, key) = (self.log.clone(), self.wire.clone());
-        cx.append(log, key.as_bytes(), bytes, Waiting::Nothing);
+        cx.append(log, key.as_bytes(), bytes, PendingOp::Nothing);
         self.handed.say_at = Some(cx.now.mono + cx.cfg.patience);
     }
 

@@ -21,7 +21,7 @@ use crate::keys::{EpochInfo, KeyRing};
 use crate::log::{Acted, Fold, Judge, Kept, LogRecord, Opened, Verdict, hash_record, last_id};
 use crate::node::Config;
 use crate::node::ctx::Ctx;
-use crate::node::waiting::Waiting;
+use crate::node::pending::PendingOp;
 use crate::port::{Answer, LogRow, PortError, Query, StoreOp, Table};
 
 /// Bytes of records in one offer: in base64, and again in a record, they stay below what a record
@@ -271,7 +271,7 @@ impl Channel {
             return;
         };
         let query = Query::Log { channel, from: from.0, to: to.0, limit: BYTES };
-        cx.query(query, Waiting::Offer(self.key.clone()));
+        cx.query(query, PendingOp::Offer(self.key.clone()));
     }
 
     /// The store has what we offer.
@@ -296,7 +296,7 @@ impl Channel {
                 .field("records", Value::Array(records.iter().map(Kept::to_value).collect()))
         };
         let bytes = e.sign(Domain::Request, &cx.id).to_canonical();
-        cx.append_rpc(&card, bytes, Waiting::Nothing);
+        cx.append_rpc(&card, bytes, PendingOp::Nothing);
     }
 
     /// A member has more than the new log began with.

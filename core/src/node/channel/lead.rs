@@ -17,8 +17,8 @@ use crate::identity::Card;
 use crate::ids::{ActorId, Count, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq};
 use crate::log::{Fold, Kept, Opened, Send};
 use crate::node::ctx::Ctx;
-use crate::node::waiting::Waiting;
-use crate::port::Ticket;
+use crate::node::pending::PendingOp;
+use crate::port::RequestId;
 
 /// Acts and joiners that may wait while the leader reads its own records back.
 pub(super) const BACKLOG: usize = 8_192;
@@ -92,7 +92,7 @@ pub(crate) struct Lead {
     pub(super) pending: VecDeque<Pending>,
     /// Acts that have their place and wait for the next record.
     pub(super) gathered: Gathered,
-    pub(super) inflight: BTreeSet<Ticket>,
+    pub(super) inflight: BTreeSet<RequestId>,
     pub(super) backlog: VecDeque<Backlog>,
     /// Joiners whose answer waits for the next KEY to come back.
     pub(super) joiners: Vec<(Epoch, Joiner)>,
@@ -353,11 +353,11 @@ impl Channel {
     }
 
     /// An append to the log came to its end.
-    pub fn on_relayed(&mut self, cx: &mut Ctx, ticket: Ticket, at: Option<Offset>) {
+    pub fn on_relayed(&mut self, cx: &mut Ctx, request_id: RequestId, at: Option<Offset>) {
         let Some(lead) = self.lead.as_mut() else {
             return;
         };
-        lead.inflight.remove(&ticket);
+        lead.inflight.remove(&request_id);
         lead.landed = lead.landed.max(at);
         if at.is_none() || (lead.mode == Mode::Draining && lead.inflight.is_empty()) {
             self.resync(cx);
@@ -403,7 +403,7 @@ impl Channel {
         lead.mode = Mode::Asking;
         lead.retry_at = None;
         let (log, key) = (self.log.clone(), self.key.clone());
-        cx.end_of(log, Waiting::Resync(key));
+        cx.end_of(log, PendingOp::Resync(key));
         cx.status_dirty = true;
     }
 

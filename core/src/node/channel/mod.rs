@@ -51,7 +51,7 @@ pub(crate) use self::send::{Out, OutKind};
 use super::config::Home;
 use super::ctx::Ctx;
 use super::mark::Mark;
-use super::waiting::Waiting;
+use super::pending::PendingOp;
 use crate::channel::ChannelState;
 use crate::crypto::ChannelKey;
 use crate::ids::{ActorId, Epoch, Hash, Millis, Offset, Seq};
@@ -268,7 +268,7 @@ impl Channel {
     }
 
     /// Asks the signals of the channel's grid.
-    pub fn signal(&self, cx: &mut Ctx, op: SignalOp, waiting: Waiting) {
+    pub fn signal(&self, cx: &mut Ctx, op: SignalOp, waiting: PendingOp) {
         cx.signal_on(&self.grid, op, waiting);
     }
 

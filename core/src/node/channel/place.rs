@@ -8,7 +8,7 @@ use super::{Channel, OutKind};
 use crate::envelope::Envelope;
 use crate::ids::Millis;
 use crate::node::ctx::Ctx;
-use crate::node::waiting::Waiting;
+use crate::node::pending::PendingOp;
 use crate::numeric;
 use crate::port::{From, PortError, Service};
 
@@ -39,7 +39,7 @@ impl Channel {
             // Until it is there nothing of it is wanted: a record that is on its way from an
             // earlier place would pass for the beginning.
             cx.stop_reading(&self.log);
-            cx.create_topic(&self.log, Waiting::Topic(self.key.clone()));
+            cx.create_topic(&self.log, PendingOp::Topic(self.key.clone()));
         } else {
             self.read_log(cx);
         }

@@ -15,7 +15,7 @@ use crate::identity::Card;
 use crate::ids::{Hash, Seq};
 use crate::log::{Fold, LogRecord, Opened, hash_record};
 use crate::node::ctx::Ctx;
-use crate::node::waiting::Waiting;
+use crate::node::pending::PendingOp;
 use crate::port::SignalOp;
 use serde_json::json;
 
@@ -143,8 +143,8 @@ impl Channel {
     pub(super) fn append_log(&mut self, cx: &mut Ctx, bytes: Vec<u8>, opened: Vec<Arc<Opened>>) {
         let hash = hash_record(&bytes);
         let (log, key) = (self.log.clone(), self.wire.clone());
-        let waiting = Waiting::Relay(self.key.clone());
-        let ticket = match opened.is_empty() {
+        let waiting = PendingOp::Relay(self.key.clone());
+        let request_id = match opened.is_empty() {
             false => cx.append_early(log, key.as_bytes(), bytes, waiting),
             // The key of a new epoch is kept before others hear of it.
             true => cx.append(log, key.as_bytes(), bytes, waiting),
@@ -155,7 +155,7 @@ impl Channel {
         lead.seq = Seq(lead.seq.0 + opened.len().max(1) as u64);
         lead.head = hash;
         lead.pending.push_back(Pending { hash, opened });
-        lead.inflight.insert(ticket);
+        lead.inflight.insert(request_id);
     }
 
     /// Begins a new epoch: KEY into the log, the wraps to the members.
@@ -207,7 +207,7 @@ impl Channel {
         let bytes = LogRecord::leader(envelope, &cx.id, &self.room, term, lead.seq.next(), lead.head);
         self.append_log(cx, bytes, Vec::new());
         for (card, _, bytes) in wraps {
-            cx.append_rpc(&card, bytes, Waiting::Nothing);
+            cx.append_rpc(&card, bytes, PendingOp::Nothing);
         }
         let name = self.wire.clone();
         self.hint(

@@ -10,7 +10,7 @@ use crate::identity::Card;
 use crate::ids::{ActorId, ChannelId, Hash, Millis, Offset, Term};
 use crate::log::LogRecord;
 use crate::node::ctx::Ctx;
-use crate::node::waiting::Waiting;
+use crate::node::pending::PendingOp;
 use crate::port::{PortError, RawRecord, SignalOp, SignalReply};
 use std::collections::BTreeMap;
 
@@ -225,7 +225,7 @@ impl Channel {
             join.deadline = Some(cx.now.mono + PATIENCE);
             if join.scan.claims.is_empty() && join.scan.heard_of.is_none() {
                 let op = SignalOp::HashGet { key: status_key(&self.wire) };
-                self.signal(cx, op, Waiting::HeardOf(self.key.clone()));
+                self.signal(cx, op, PendingOp::HeardOf(self.key.clone()));
             } else if !join.scan.waits_for_members(cx.now.mono, known) {
                 self.take_key(cx);
             }

@@ -16,7 +16,7 @@ use crate::ids::{ActorId, Count, Millis, MsgId, Seq};
 use crate::limits;
 use crate::log::{Opened, SealedAct, Send};
 use crate::node::ctx::{Ctx, Origin, notice};
-use crate::node::waiting::Waiting;
+use crate::node::pending::PendingOp;
 use crate::port::{MessageRow, OutboxRow, StoreOp};
 
 /// How a leader says that an author's clock is too far from its own. No numeric: the act waits.
@@ -244,7 +244,7 @@ impl Channel {
             let act = SealedAct { from: cx.me(), id: out.id, epoch: stamp.epoch, kid, token };
             let bytes = Send { name: self.room.clone(), act }.to_bytes();
             out.sent = Some(cx.now.mono);
-            let waiting = Waiting::Send(self.key.clone(), out.id);
+            let waiting = PendingOp::Send(self.key.clone(), out.id);
             cx.append_early(topic.clone(), self.wire.as_bytes(), bytes, waiting);
         }
         if self.retry.is_none() {

@@ -17,7 +17,7 @@ use crate::ids::{ActorId, ChannelId, Epoch, Hash, KeyId, Millis};
 use crate::keys::{EpochInfo, Offer};
 use crate::log::Fold;
 use crate::node::ctx::Ctx;
-use crate::node::waiting::Waiting;
+use crate::node::pending::PendingOp;
 
 /// How long to wait for a key before asking for it, ms.
 const ASK_AFTER: Millis = 700;
@@ -249,7 +249,7 @@ impl Channel {
         self.key_asked += 1;
         let wait = (ASK_AFTER << self.key_asked.min(4)).min(10_000);
         self.key_wanted = Some(cx.now.mono + wait);
-        cx.append_rpc(&card, e.to_canonical(), Waiting::Nothing);
+        cx.append_rpc(&card, e.to_canonical(), PendingOp::Nothing);
     }
 
     /// Somebody misses a key: whoever was a member at its record may have it.
@@ -286,7 +286,7 @@ impl Channel {
         };
         let key = key.duplicate();
         for (card, _, bytes) in self.make_wraps(cx, &key, epoch, kid, std::slice::from_ref(&card)) {
-            cx.append_rpc(&card, bytes, Waiting::Nothing);
+            cx.append_rpc(&card, bytes, PendingOp::Nothing);
         }
     }
 
@@ -325,7 +325,7 @@ impl Channel {
             .meta("kid", kid.to_string())
             .field("ct", token);
         let card = member.card.clone();
-        cx.append_rpc(&card, e.to_canonical(), Waiting::Nothing);
+        cx.append_rpc(&card, e.to_canonical(), PendingOp::Nothing);
     }
 
     /// The leader refused an act of ours.

@@ -23,7 +23,7 @@ impl Direct {
             .to(card.actor().to_string())
             .meta("kid", kid.to_string())
             .field("ct", token);
-        cx.append_rpc(card, e.to_canonical(), Waiting::Nothing);
+        cx.append_rpc(card, e.to_canonical(), PendingOp::Nothing);
     }
 
     /// A receipt arrived.

@@ -1,4 +1,4 @@
-//! What a node waits for: each ticket's meaning. It holds no rule.
+//! The operations that wait for an outcome, and what is done with it. Holds no rule.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::ids::{ActorId, MsgId};
 
 /// The meaning of an outcome. Channels are named by their folded name.
 #[derive(Debug, Clone)]
-pub(crate) enum Waiting {
+pub(crate) enum PendingOp {
     /// Of no interest.
     Nothing,
     /// The topic of a channel that is being joined.
@@ -52,7 +52,7 @@ pub(crate) enum Waiting {
     Profile(Origin, String),
 }
 
-impl Waiting {
+impl PendingOp {
     /// Whose question it is, if a session asked it: until it is answered not all of that session is
     /// settled.
     pub fn origin(&self) -> Option<&Origin> {
