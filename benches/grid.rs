@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use kirc::embedded::{Grid, Settings};
 use kirc::mailbox::{Delivery, EmbeddedMailbox, Mailbox};
 use kirc::store::{EmbeddedStore, Store};
-use kirc_core::port::{From, StoreOp, Table, Topic};
+use kirc_core::port::{ReadFrom, StoreOp, Table, Topic};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
@@ -160,9 +160,9 @@ async fn hops(count: usize) -> Vec<u64> {
     let (author, [data_in, data_out]) = mailbox(dir.path()).await;
     let (leader, _) = mailbox(dir.path()).await;
     let last = if count == 1 { &data_in } else { &data_out };
-    let mut reader = author.read(last, From::At(0)).await.expect("a reader");
+    let mut reader = author.read(last, ReadFrom::At(0)).await.expect("a reader");
     if count == 2 {
-        let mut inbox = leader.read(&data_in, From::At(0)).await.expect("a reader");
+        let mut inbox = leader.read(&data_in, ReadFrom::At(0)).await.expect("a reader");
         tokio::spawn(async move {
             loop {
                 for _ in 0..next(&mut inbox).await {
@@ -218,7 +218,7 @@ async fn reads() -> f64 {
     let last = mailbox.append(&topic, vec![], vec![]);
     last.await.expect("an append");
     let since = Instant::now();
-    let mut reader = mailbox.read(&topic, From::At(0)).await.expect("a reader");
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.expect("a reader");
     let mut count = 0;
     while count < APPENDS {
         count += next(&mut reader).await;

@@ -12,7 +12,7 @@ use kirc_core::crypto::{ChannelKey, Rng, open, seal, unwrap};
 use kirc_core::envelope::{Domain, Envelope, format_ts};
 use kirc_core::identity::{Address, Card, Identity, IdentityError, Invite};
 use kirc_core::ids::{ActorId, Hash, MsgId, Seq, Term};
-use kirc_core::log::{LogRecord, SealedAct, Send};
+use kirc_core::log::{LogRecord, RelayRequest, SealedAct};
 use kirc_core::mask;
 use kirc_core::names::{ChannelName, Nick, casefold};
 use rand_chacha::rand_core::SeedableRng;
@@ -93,11 +93,11 @@ pub fn record(data: &[u8]) -> bool {
     let Ok(envelope) = Envelope::from_canonical(data) else {
         return false;
     };
-    let Ok(send) = Send::parse(&envelope) else {
+    let Ok(send) = RelayRequest::parse(&envelope) else {
         return parsed.is_ok();
     };
     let again = Envelope::from_canonical(&send.to_bytes()).expect("what is written can be read");
-    assert_eq!(Send::parse(&again).expect("what is written can be read"), send);
+    assert_eq!(RelayRequest::parse(&again).expect("what is written can be read"), send);
     true
 }
 
@@ -241,7 +241,7 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
                 LogRecord::acts(me(), &channel, term, Seq(2), prev, &[relayed(), relayed()]),
                 LogRecord::leader(key, me(), &channel, term, Seq(1), prev),
                 LogRecord::leader(Envelope::new("RESIGN"), me(), &channel, term, Seq(3), prev),
-                Send { name: channel, act: relayed() }.to_bytes(),
+                RelayRequest { name: channel, act: relayed() }.to_bytes(),
             ]
         }
         "act" => vec![

@@ -1,7 +1,7 @@
 //! What goes wrong, and when. After the quiet begins nothing does any more, and all that was broken
 //! is mended.
 
-use kirc_core::port::{From, Input, Service, Topic};
+use kirc_core::port::{Input, ReadFrom, Service, Topic};
 
 use crate::dice::Dice;
 use crate::host::{CLUSTERS, Host, is_log};
@@ -121,7 +121,7 @@ impl World {
                 if let Some(reader) = self.hosts[index].readers.get_mut(&topic) {
                     reader.placed = false;
                 }
-                self.after(50, Event::Place(index, life, topic, id, From::At(next)));
+                self.after(50, Event::Place(index, life, topic, id, ReadFrom::At(next)));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The way to the mailbox service and back: appends that are slow, get lost, land late or twice,
 //! and readers that lag.
 
-use kirc_core::port::{From, Input, PortError, RequestId, Topic};
+use kirc_core::port::{Input, PortError, ReadFrom, RequestId, Topic};
 
 use crate::faults::Fault;
 use crate::host::{EPOCH, cluster_of, is_log};
@@ -210,7 +210,7 @@ impl World {
     }
 
     /// A reader finds its place.
-    pub fn place(&mut self, index: usize, life: u64, topic: Topic, reader: u64, from: From) {
+    pub fn place(&mut self, index: usize, life: u64, topic: Topic, reader: u64, from: ReadFrom) {
         let host = &self.hosts[index];
         if host.life != life || host.readers.get(&topic).is_none_or(|r| r.id != reader) {
             return;
@@ -221,8 +221,8 @@ impl World {
         let partition = self.mailbox.partition(&topic);
         let (start, end) = (partition.start, partition.end());
         let at = match from {
-            From::At(offset) => offset.clamp(start, end),
-            From::End => end,
+            ReadFrom::At(offset) => offset.clamp(start, end),
+            ReadFrom::End => end,
         };
         let incarnation = partition.incarnation.clone();
         if let Some(reader) = self.hosts[index].readers.get_mut(&topic) {

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use kirc_core::node::Mutant;
-use kirc_core::port::{From, Input, RequestId, Service, SignalOp, Topic};
+use kirc_core::port::{Input, ReadFrom, RequestId, Service, SignalOp, Topic};
 
 use crate::dice::Dice;
 use crate::faults::Fault;
@@ -28,7 +28,7 @@ pub enum Event {
     /// Something reaches a process.
     Input(usize, u64, Input),
     /// A reader finds its place.
-    Place(usize, u64, Topic, u64, From),
+    Place(usize, u64, Topic, u64, ReadFrom),
     /// A reader looks for records.
     Look(usize, u64, Topic, u64),
     /// An append reaches the log.

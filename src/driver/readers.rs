@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use kirc_core::ids::Offset;
-use kirc_core::port::{From, Input, Topic};
+use kirc_core::port::{Input, ReadFrom, Topic};
 use tokio::sync::mpsc::Receiver;
 
 use crate::mailbox::{Delivery, Mailbox};
@@ -22,7 +22,7 @@ struct Reader {
     stop: AbortHandle,
     /// Where it would go on.
     next: Option<Offset>,
-    from: From,
+    from: ReadFrom,
 }
 
 /// What a reader's future gives: its partition, which life of the reader, and what came.
@@ -45,7 +45,7 @@ pub(super) struct Readers {
 
 impl Readers {
     /// Starts a reader, or moves the one that there is: that is never heard of again.
-    pub(super) fn read(&mut self, mailbox: &Arc<dyn Mailbox>, topic: Topic, from: From) {
+    pub(super) fn read(&mut self, mailbox: &Arc<dyn Mailbox>, topic: Topic, from: ReadFrom) {
         self.start(mailbox.clone(), topic, from, Duration::ZERO);
     }
 
@@ -59,7 +59,7 @@ impl Readers {
         let of_this = |t: &&Topic| t.cluster == cluster;
         let topics: Vec<Topic> = self.readers.keys().filter(of_this).cloned().collect();
         for topic in topics {
-            if let Some(from) = self.readers.get(&topic).map(|r| r.next.map_or(r.from, From::At)) {
+            if let Some(from) = self.readers.get(&topic).map(|r| r.next.map_or(r.from, ReadFrom::At)) {
                 self.start(mailbox.clone(), topic, from, Duration::ZERO);
             }
         }
@@ -72,7 +72,7 @@ impl Readers {
         }
     }
 
-    fn start(&mut self, mailbox: Arc<dyn Mailbox>, topic: Topic, from: From, pause: Duration) {
+    fn start(&mut self, mailbox: Arc<dyn Mailbox>, topic: Topic, from: ReadFrom, pause: Duration) {
         self.stop(&topic);
         self.lives += 1;
         let life = self.lives;
@@ -123,7 +123,7 @@ impl Readers {
             }
             None => {
                 // The service gave this reader up: another one goes on where it stood.
-                let from = reader.next.map_or(reader.from, From::At);
+                let from = reader.next.map_or(reader.from, ReadFrom::At);
                 let mailbox = reader.mailbox.clone();
                 self.start(mailbox, topic, from, FIRST_PAUSE);
                 return false;
@@ -138,7 +138,13 @@ impl Readers {
 }
 
 /// Asks for a reader until there is one; gives the first it says.
-async fn open(mailbox: Arc<dyn Mailbox>, topic: Topic, life: u64, from: From, mut pause: Duration) -> Heard {
+async fn open(
+    mailbox: Arc<dyn Mailbox>,
+    topic: Topic,
+    life: u64,
+    from: ReadFrom,
+    mut pause: Duration,
+) -> Heard {
     loop {
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kirc_core::Envelope;
 use kirc_core::port::{
-    Answer, From, PortError, Query, RequestId, Service, SessionId, Snapshot, StoreOp, Table, Topic,
+    Answer, PortError, Query, ReadFrom, RequestId, Service, SessionId, Snapshot, StoreOp, Table, Topic,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -173,7 +173,7 @@ async fn appends_are_answered_in_order_and_records_are_read() {
     let stage = Stage::new([], |cluster| {
         Box::new(move |input, out| {
             if *input == Input::Start {
-                out.push(Effect::Read { topic: topic(&cluster, 1), from: From::At(0) });
+                out.push(Effect::Read { topic: topic(&cluster, 1), from: ReadFrom::At(0) });
                 out.extend((0..100).map(|i| append(topic(&cluster, (i % 2) as u32), i)));
                 out.push(put(1));
                 out.push(append(topic("elsewhere", 0), 1000));
@@ -225,10 +225,10 @@ async fn a_reader_that_was_moved_is_never_heard_of_again() {
         Box::new(move |input, out| {
             let read = |from| Effect::Read { topic: topic(&cluster, 0), from };
             match input {
-                Input::Command { .. } => out.push(read(From::At(0))),
+                Input::Command { .. } => out.push(read(ReadFrom::At(0))),
                 Input::Record { .. } if !moved => {
                     moved = true;
-                    out.push(read(From::At(5)));
+                    out.push(read(ReadFrom::At(5)));
                 }
                 _ => {}
             }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use kirc_core::port::{From, SignalOp, SignalReply, StoreOp, Table, Topic};
+use kirc_core::port::{ReadFrom, SignalOp, SignalReply, StoreOp, Table, Topic};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -40,7 +40,7 @@ async fn fill(mailbox: &EmbeddedMailbox, topic: &Topic, count: u64) {
 }
 
 async fn read(mailbox: &EmbeddedMailbox, topic: &Topic) -> (ReaderStart, mpsc::Receiver<Delivery>) {
-    let mut reader = mailbox.read(topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(topic, ReadFrom::At(0)).await.unwrap();
     (started(&mut reader).await, reader)
 }
 

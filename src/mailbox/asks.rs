@@ -3,7 +3,7 @@
 //! It owns these shapes. It does nothing itself.
 
 use kirc_core::ids::Offset;
-use kirc_core::port::{From, PortError, Topic};
+use kirc_core::port::{PortError, ReadFrom, Topic};
 use tokio::sync::mpsc;
 
 use super::Delivery;
@@ -45,7 +45,7 @@ pub type Outcome = Result<Offset, PortError>;
 #[derive(Debug)]
 pub enum Look {
     /// Begin to read a partition.
-    Read { topic: Topic, from: From, reply: Reply<mpsc::Receiver<Delivery>> },
+    Read { topic: Topic, from: ReadFrom, reply: Reply<mpsc::Receiver<Delivery>> },
     /// Say where a partition ends.
     End { topic: Topic, reply: Reply<Offset> },
     /// End.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kirc_core::limits;
-use kirc_core::port::{From, RawRecord, Topic};
+use kirc_core::port::{RawRecord, ReadFrom, Topic};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -124,7 +124,7 @@ pub async fn offsets_follow_the_order_of_calls(rig: &dyn Rig) {
     }
     offsets.reverse();
     assert!(offsets.iter().copied().eq(0..2_500));
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     started(&mut reader).await;
     for (i, record) in take(&mut reader, 2_500).await.iter().enumerate() {
         assert_eq!((record.offset, text(record)), (i as u64, &*i.to_string()));
@@ -138,7 +138,7 @@ pub async fn partitions_are_apart(rig: &dyn Rig) {
     let two = Topic { partition: 1, ..one.clone() };
     fill(&mailbox, &one, 3).await;
     assert_eq!(mailbox.append(&two, vec![], b"x".to_vec()).await, Ok(0));
-    let mut reader = mailbox.read(&two, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&two, ReadFrom::At(0)).await.unwrap();
     assert_eq!(started(&mut reader).await.end, 1);
     fill(&mailbox, &one, 3).await;
     assert_eq!(mailbox.append(&two, vec![], b"y".to_vec()).await, Ok(1));
@@ -156,7 +156,7 @@ pub async fn bytes_come_back_as_they_were(rig: &dyn Rig) {
         mailbox.append(&topic, key, value).await.unwrap();
     }
     let other = rig.open();
-    let mut reader = other.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = other.read(&topic, ReadFrom::At(0)).await.unwrap();
     started(&mut reader).await;
     let records = take(&mut reader, 3).await;
     assert!(records.into_iter().map(|r| (r.key, r.value)).eq(pairs));
@@ -189,7 +189,7 @@ pub async fn many_writers_make_one_order(rig: &dyn Rig) {
     }
     let mut seen = Vec::new();
     for mailbox in [first, rig.open()] {
-        let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+        let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
         started(&mut reader).await;
         seen.push(take(&mut reader, 4 * EACH).await);
     }
@@ -210,7 +210,7 @@ pub async fn time_never_runs_backwards(rig: &dyn Rig) {
         fill(&one, &topic, 2).await;
         fill(&two, &topic, 1).await;
     }
-    let mut reader = one.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = one.read(&topic, ReadFrom::At(0)).await.unwrap();
     started(&mut reader).await;
     let records = take(&mut reader, 60).await;
     assert!(records.is_sorted_by_key(|r| r.time));
@@ -244,7 +244,7 @@ pub async fn what_is_not_there_is_refused(rig: &dyn Rig) {
         let error = mailbox.append(&topic, vec![], vec![1]).await.unwrap_err();
         assert!(error.0.contains(&topic.name), "{error}");
         mailbox.end(&topic).await.unwrap_err();
-        mailbox.read(&topic, From::End).await.unwrap_err();
+        mailbox.read(&topic, ReadFrom::End).await.unwrap_err();
     }
     assert_eq!(mailbox.append(&topic, vec![], vec![1]).await, Ok(0));
 }
@@ -254,7 +254,7 @@ pub async fn topics_are_made_once(rig: &dyn Rig) {
     let mailbox = rig.open();
     let topic = topic(&mailbox).await;
     fill(&mailbox, &topic, 2).await;
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     let before = started(&mut reader).await.incarnation;
     let names = [topic.name.clone()];
     rig.open().create_topics(&names, 2).await.unwrap();
@@ -264,7 +264,7 @@ pub async fn topics_are_made_once(rig: &dyn Rig) {
     let third = Topic { partition: 3, ..topic.clone() };
     assert_eq!(mailbox.append(&third, vec![], vec![1]).await, Ok(0));
     let other = rig.open();
-    let mut reader = other.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = other.read(&topic, ReadFrom::At(0)).await.unwrap();
     assert_eq!(started(&mut reader).await.incarnation, before);
 }
 

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use kirc_core::ids::Offset;
 use kirc_core::limits;
-use kirc_core::port::{From, PortError, Topic};
+use kirc_core::port::{PortError, ReadFrom, Topic};
 use tokio::sync::{mpsc, watch};
 
 use super::asks::{Look, Write};
@@ -161,7 +161,7 @@ impl Mailbox for EmbeddedMailbox {
         self.ask(|reply| Look::End { topic, reply })
     }
 
-    fn read(&self, topic: &Topic, from: From) -> Pending<mpsc::Receiver<Delivery>> {
+    fn read(&self, topic: &Topic, from: ReadFrom) -> Pending<mpsc::Receiver<Delivery>> {
         if let Err(error) = self.is_ours(topic) {
             return ready(Err(error));
         }

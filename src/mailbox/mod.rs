@@ -17,7 +17,7 @@ mod conformance;
 mod tests;
 
 use kirc_core::ids::Offset;
-use kirc_core::port::{From, RawRecord, Topic, Traffic};
+use kirc_core::port::{RawRecord, ReadFrom, Topic, Traffic};
 use tokio::sync::{mpsc, watch};
 
 use crate::ports::{Health, Pending};
@@ -78,7 +78,7 @@ pub trait Mailbox: Send + Sync + std::fmt::Debug {
     fn end(&self, topic: &Topic) -> Pending<Offset>;
 
     /// Reads a partition from here on, for as long as the receiver lives.
-    fn read(&self, topic: &Topic, from: From) -> Pending<mpsc::Receiver<Delivery>>;
+    fn read(&self, topic: &Topic, from: ReadFrom) -> Pending<mpsc::Receiver<Delivery>>;
 
     /// Gives up the records before an offset.
     fn trim(&self, topic: &Topic, keep_from: Offset) -> Pending<()>;

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use kirc_core::ids::Offset;
-use kirc_core::port::{From, PortError, Topic};
+use kirc_core::port::{PortError, ReadFrom, Topic};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -196,7 +196,7 @@ impl Reader {
     fn subscribe(
         &mut self,
         topic: &Topic,
-        from: From,
+        from: ReadFrom,
     ) -> Result<Result<mpsc::Receiver<Delivery>, PortError>, Fault> {
         let part = match self.part(topic)? {
             Ok(part) => part,
@@ -204,8 +204,8 @@ impl Reader {
         };
         let (to, receiver) = mpsc::channel(BATCHES + 1);
         let at = match from {
-            From::At(offset) => offset.clamp(part.start, part.end),
-            From::End => part.end,
+            ReadFrom::At(offset) => offset.clamp(part.start, part.end),
+            ReadFrom::End => part.end,
         };
         // There is room: the channel is new.
         let _ = to.try_send(Delivery::Reading(start(&part, at)));

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kirc_core::port::{From, Topic};
+use kirc_core::port::{ReadFrom, Topic};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::conformance::{Rig, mailbox_conformance};
@@ -100,7 +100,7 @@ async fn child() {
             }
         },
         ("wake", count) => {
-            let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+            let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
             let mut waits = Vec::new();
             while waits.len() < count.parse().unwrap() {
                 let Some(Delivery::Records(records)) = reader.recv().await else {
@@ -120,7 +120,7 @@ async fn child() {
             let (_signals, _published) = grid.signals().unwrap();
             let mut readers = Vec::new();
             for _ in 0..8 {
-                readers.push(mailbox.read(&topic, From::End).await.unwrap());
+                readers.push(mailbox.read(&topic, ReadFrom::End).await.unwrap());
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
             let before = micros(ClockId::ProcessCPUTime);
@@ -138,7 +138,7 @@ async fn four_processes_append_to_one_order() {
     let mailbox = mailbox(dir.path());
     let topic = made(&mailbox).await;
     let children = ["a", "b", "c", "d"].map(|mark| process(&format!("append {mark}"), dir.path()));
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     let mut seen = Vec::new();
     while seen.len() < 4_000 {
         if let Some(Delivery::Records(records)) = reader.recv().await {
@@ -213,7 +213,7 @@ async fn a_killed_process_leaves_nothing_stuck() {
     }
     assert!(longest < Duration::from_secs(1), "{longest:?}");
     let end = mailbox.end(&topic).await.unwrap();
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     let mut next = 0;
     while next < end {
         if let Some(Delivery::Records(records)) = reader.recv().await {
@@ -233,7 +233,7 @@ async fn a_partition_keeps_about_as_much_as_is_set() {
     let grid = Grid::open(dir.path(), settings).unwrap();
     let mailbox = grid.mailbox().unwrap();
     let topic = made(&mailbox).await;
-    let mut reader = mailbox.read(&topic, From::End).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::End).await.unwrap();
     let mut next = 0;
     for round in 0..100 {
         let all: Vec<_> = (0..10).map(|_| mailbox.append(&topic, vec![], vec![7; 1_000])).collect();
@@ -248,7 +248,7 @@ async fn a_partition_keeps_about_as_much_as_is_set() {
             }
         }
     }
-    let mut other = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut other = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     let Some(Delivery::Reading(start)) = other.recv().await else {
         panic!("no start");
     };

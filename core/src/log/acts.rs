@@ -88,14 +88,14 @@ impl SealedAct {
 
 /// An act on its way to the leader's `data-in`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Send {
+pub struct RelayRequest {
     /// The channel.
     pub name: ChannelName,
     /// The act.
     pub act: SealedAct,
 }
 
-impl Send {
+impl RelayRequest {
     /// Its bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.act.envelope("SEND", &self.name).to_canonical()

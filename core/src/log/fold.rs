@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::acts::SealedAct;
 use super::key_use::KeyUse;
-use super::open::{Acted, Opened, open_act};
+use super::open::{AppliedAct, Opened, open_act};
 use super::record::{Kept, LogRecord, Sequenced, Stand, chain_claim};
 use crate::channel::{ChannelState, Order};
 use crate::envelope::{Domain, Envelope};
@@ -107,7 +107,7 @@ pub enum Verdict {
     /// Records of a log that is gone.
     Late(Vec<Kept>),
     /// Members did something, each in its place.
-    Acted(Vec<Acted>),
+    Acted(Vec<AppliedAct>),
     /// Of a kind that is not known here.
     Skipped,
 }
@@ -431,7 +431,7 @@ impl Fold {
             let author = opened.act.author;
             before.extend(state.members.get(&author).map(|m| (author, m.n, m.last)));
             let change = state.apply(&opened.act);
-            acted.push(Acted { opened, change, seq: Seq(first.0 + i as u64) });
+            acted.push(AppliedAct { opened, change, seq: Seq(first.0 + i as u64) });
         }
         Verdict::Acted(acted)
     }

@@ -12,9 +12,9 @@ mod record;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use acts::{SealedAct, Send};
+pub use acts::{RelayRequest, SealedAct};
 pub use fold::{Fold, Judge, Verdict};
 pub(crate) use fold::{next_life, same_life};
-pub use open::{Acted, Opened, act_plaintext};
+pub use open::{AppliedAct, Opened, act_plaintext};
 pub(crate) use open::{last_id, open_act, unreadable, verify_act};
 pub use record::{Kept, LogRecord, RecordError, Sequenced, Stand, chain_claim, hash_record, life_of};

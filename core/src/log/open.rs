@@ -21,7 +21,7 @@ pub struct Opened {
 
 /// An act that counts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Acted {
+pub struct AppliedAct {
     /// What was done.
     pub opened: Arc<Opened>,
     /// What it changed.

@@ -1,4 +1,4 @@
-//! What all rooms of a node share: identity, clock, random numbers, effects, sessions, request_ids.
+//! What all rooms of a node share: identity, clock, random numbers, effects, sessions, requests.
 //!
 //! It carries no rule of channels or keys.
 
@@ -19,7 +19,8 @@ use crate::ids::{ActorId, Hash, Millis, MsgId, Offset, digest};
 use crate::names::Nick;
 use crate::numeric::{self, Numeric};
 use crate::port::{
-    Effect, From, Now, Query, RequestId, Room, Service, SessionId, SignalOp, StoreOp, Table, Topic, Traffic,
+    Effect, Now, Query, ReadFrom, RequestId, Room, Service, SessionId, SignalOp, StoreOp, Table, Topic,
+    Traffic,
 };
 
 /// A session, and what it understands.
@@ -283,15 +284,15 @@ impl Ctx {
             return;
         }
         let from = reader.filter(|r| r.moving).map_or(from, |r| r.next.min(from));
-        self.move_reader(topic, From::At(from));
+        self.move_reader(topic, ReadFrom::At(from));
     }
 
-    pub fn move_reader(&mut self, topic: &Topic, from: From) {
+    pub fn move_reader(&mut self, topic: &Topic, from: ReadFrom) {
         let reader = self.readers.entry(topic.clone()).or_default();
         reader.moving = true;
         reader.next = match from {
-            From::At(offset) => offset,
-            From::End => Offset::MAX,
+            ReadFrom::At(offset) => offset,
+            ReadFrom::End => Offset::MAX,
         };
         self.out.push(Effect::Read { topic: topic.clone(), from });
     }

@@ -9,7 +9,7 @@ use super::rpc::Sealed;
 use super::*;
 use crate::envelope::Domain;
 use crate::identity::Card;
-use crate::log::Send;
+use crate::log::RelayRequest;
 use crate::names::ChannelName;
 use crate::port::Table;
 
@@ -44,7 +44,7 @@ impl Node {
             return;
         }
         if at != start {
-            self.cx.move_reader(topic, From::At(start));
+            self.cx.move_reader(topic, ReadFrom::At(start));
         }
         self.mailboxes_lost(&topic.cluster);
     }
@@ -97,7 +97,7 @@ impl Node {
     fn on_mail(&mut self, e: &Envelope, at: Millis) -> Result<(), &'static str> {
         match e.command.as_str() {
             "SEND" => {
-                let send = Send::parse(e).map_err(|_| "not of their form")?;
+                let send = RelayRequest::parse(e).map_err(|_| "not of their form")?;
                 let wire = send.name.folded();
                 self.rooms(&wire, |c, cx| c.on_send(cx, send.clone()));
             }

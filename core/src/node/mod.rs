@@ -44,7 +44,7 @@ use crate::envelope::Envelope;
 use crate::identity::Identity;
 use crate::ids::{ActorId, Millis, Offset};
 use crate::port::{
-    Answer, Effect, From, Input, Now, PortError, RawRecord, Service, SignalReply, Snapshot, Topic,
+    Answer, Effect, Input, Now, PortError, RawRecord, ReadFrom, Service, SignalReply, Snapshot, Topic,
 };
 
 /// Why a node can't start. The text is a sentence for the user.
@@ -332,7 +332,7 @@ impl Node {
             self.mailboxes_lost(&topic.cluster);
         }
         match again {
-            Some(start) => self.cx.move_reader(topic, From::At(start)),
+            Some(start) => self.cx.move_reader(topic, ReadFrom::At(start)),
             None => self.on_progress(topic),
         }
     }

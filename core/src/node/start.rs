@@ -179,7 +179,7 @@ impl Node {
         for name in [&address.data_in, &address.rpc_in] {
             for topic in partitions(&address.cluster, name, count) {
                 let next = self.cx.readers.get(&topic).map_or(0, |r| r.next);
-                self.cx.move_reader(&topic, From::At(next));
+                self.cx.move_reader(&topic, ReadFrom::At(next));
             }
         }
         let mut logs: BTreeMap<Topic, Offset> = BTreeMap::new();
@@ -194,7 +194,7 @@ impl Node {
                 // The service may have lost it meanwhile. Until it is there its reader waits.
                 self.cx.create_topic(&topic, PendingOp::Nothing);
             }
-            self.cx.move_reader(&topic, From::At(next));
+            self.cx.move_reader(&topic, ReadFrom::At(next));
         }
         self.tell_way();
         let peers: Vec<ActorId> = self.directs.keys().copied().collect();

@@ -57,7 +57,7 @@ pub struct RawRecord {
 
 /// Where a reader starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum ReadFrom {
     /// At this offset. If the log no longer (or does not yet) hold it, `Input::Reading` says what
     /// it holds, and reading starts at the nearest offset that it does hold.
     At(Offset),
@@ -276,7 +276,7 @@ pub enum Effect {
         /// What.
         topic: Topic,
         /// From where.
-        from: From,
+        from: ReadFrom,
     },
     /// Stop reading a partition.
     StopRead {

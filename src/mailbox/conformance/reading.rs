@@ -9,7 +9,9 @@ pub async fn a_reader_starts_where_it_is_told(rig: &dyn Rig) {
     let mailbox = rig.open();
     let topic = topic(&mailbox).await;
     fill(&mailbox, &topic, 10).await;
-    for (from, at) in [(From::At(0), 0), (From::At(7), 7), (From::At(10), 10), (From::End, 10)] {
+    for (from, at) in
+        [(ReadFrom::At(0), 0), (ReadFrom::At(7), 7), (ReadFrom::At(10), 10), (ReadFrom::End, 10)]
+    {
         let mut reader = mailbox.read(&topic, from).await.unwrap();
         let start = started(&mut reader).await;
         assert_eq!((start.start, start.end, start.at), (0, 10, at), "{from:?}");
@@ -25,13 +27,13 @@ pub async fn a_place_that_is_not_there_is_moved(rig: &dyn Rig) {
     let mailbox = rig.open();
     let topic = topic(&mailbox).await;
     fill(&mailbox, &topic, 10).await;
-    let mut reader = mailbox.read(&topic, From::At(99)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(99)).await.unwrap();
     assert_eq!(started(&mut reader).await.at, 10);
     fill(&mailbox, &topic, 1).await;
     assert_eq!(take(&mut reader, 1).await[0].offset, 10);
 
     mailbox.trim(&topic, 4).await.unwrap();
-    let mut reader = mailbox.read(&topic, From::At(1)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(1)).await.unwrap();
     let start = started(&mut reader).await;
     assert_eq!((start.start, start.end, start.at), (4, 11, 4));
     assert_eq!(take(&mut reader, 7).await[0].offset, 4);
@@ -41,7 +43,7 @@ pub async fn a_place_that_is_not_there_is_moved(rig: &dyn Rig) {
 pub async fn a_waiting_reader_gets_what_others_append(rig: &dyn Rig) {
     let (one, two) = (rig.open(), rig.open());
     let topic = topic(&one).await;
-    let mut reader = one.read(&topic, From::End).await.unwrap();
+    let mut reader = one.read(&topic, ReadFrom::End).await.unwrap();
     started(&mut reader).await;
     for i in 0..20 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -55,7 +57,7 @@ pub async fn a_waiting_reader_gets_what_others_append(rig: &dyn Rig) {
 pub async fn a_slow_reader_misses_nothing(rig: &dyn Rig) {
     let mailbox = rig.open();
     let topic = topic(&mailbox).await;
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     let count = BATCH_RECORDS * (BATCHES + 3);
     fill(&mailbox, &topic, count as u64).await;
     let asked: Vec<_> = (0..12).map(|_| mailbox.append(&topic, vec![], vec![7; limits::RECORD])).collect();
@@ -82,7 +84,7 @@ pub async fn a_slow_reader_misses_nothing(rig: &dyn Rig) {
 pub async fn a_reader_is_told_what_was_trimmed(rig: &dyn Rig) {
     let mailbox = rig.open();
     let topic = topic(&mailbox).await;
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     let count = (BATCH_RECORDS * (BATCHES + 4)) as u64;
     fill(&mailbox, &topic, count).await;
     mailbox.trim(&topic, count - 10).await.unwrap();
@@ -112,7 +114,7 @@ pub async fn a_new_life_has_a_new_incarnation(rig: &dyn Rig) {
     let mailbox = rig.open();
     let topic = topic(&mailbox).await;
     fill(&mailbox, &topic, 5).await;
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     let old = started(&mut reader).await;
     take(&mut reader, 5).await;
     rig.delete(&topic.name).await.unwrap();
@@ -130,10 +132,10 @@ pub async fn a_new_life_has_a_new_incarnation(rig: &dyn Rig) {
 pub async fn readers_come_and_go(rig: &dyn Rig) {
     let mailbox = rig.open();
     let topic = topic(&mailbox).await;
-    let mut kept = mailbox.read(&topic, From::End).await.unwrap();
+    let mut kept = mailbox.read(&topic, ReadFrom::End).await.unwrap();
     started(&mut kept).await;
     for i in 0..50 {
-        let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+        let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
         started(&mut reader).await;
         drop(reader);
         fill(&mailbox, &topic, 1).await;

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kirc_core::ids::Offset;
-use kirc_core::port::{From, PortError, Topic};
+use kirc_core::port::{PortError, ReadFrom, Topic};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
@@ -160,11 +160,15 @@ impl KafkaMailbox {
     }
 }
 
-async fn read(shared: Arc<Shared>, topic: Topic, from: From) -> Result<mpsc::Receiver<Delivery>, PortError> {
+async fn read(
+    shared: Arc<Shared>,
+    topic: Topic,
+    from: ReadFrom,
+) -> Result<mpsc::Receiver<Delivery>, PortError> {
     let part = shared.asker.part(&topic, "read").await.map_err(|e| e.error)?;
     let at = match from {
-        From::At(offset) => offset.clamp(part.start, part.end),
-        From::End => part.end,
+        ReadFrom::At(offset) => offset.clamp(part.start, part.end),
+        ReadFrom::End => part.end,
     };
     let (to, deliveries) = mpsc::channel(shared.waiting + 1);
     let start = ReaderStart { incarnation: part.life.clone(), start: part.start, end: part.end, at };
@@ -200,7 +204,7 @@ impl Mailbox for KafkaMailbox {
         self.begin(async move { asker.part(&topic, "read").await.map(|p| p.end).map_err(|e| e.error) })
     }
 
-    fn read(&self, topic: &Topic, from: From) -> Pending<mpsc::Receiver<Delivery>> {
+    fn read(&self, topic: &Topic, from: ReadFrom) -> Pending<mpsc::Receiver<Delivery>> {
         if let Err(error) = self.check(topic) {
             return ready(Err(error));
         }

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use kirc_core::ids::Offset;
-use kirc_core::port::{From, PortError, Topic, Traffic};
+use kirc_core::port::{PortError, ReadFrom, Topic, Traffic};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -223,7 +223,7 @@ impl Mailbox for Paced {
         self.inner.end(topic)
     }
 
-    fn read(&self, topic: &Topic, from: From) -> Pending<mpsc::Receiver<Delivery>> {
+    fn read(&self, topic: &Topic, from: ReadFrom) -> Pending<mpsc::Receiver<Delivery>> {
         let reading = self.inner.read(topic, from);
         let (to, deliveries) = mpsc::channel(reading::DELIVERIES);
         let paced = Reading { gate: self.gate.clone(), meter: self.meter.clone(), to };

@@ -51,7 +51,7 @@ async fn records(from: &mut mpsc::Receiver<Delivery>, count: usize) -> Vec<(Offs
 }
 
 async fn begin(mailbox: &Paced, topic: &Topic) -> (ReaderStart, mpsc::Receiver<Delivery>) {
-    let mut deliveries = mailbox.read(topic, From::At(0)).await.unwrap();
+    let mut deliveries = mailbox.read(topic, ReadFrom::At(0)).await.unwrap();
     match deliveries.recv().await.unwrap() {
         Delivery::Reading(start) => (start, deliveries),
         Delivery::Records(records) => panic!("{records:?}"),

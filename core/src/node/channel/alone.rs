@@ -10,7 +10,7 @@ use super::stamp::complete_act;
 use super::{Channel, Phase};
 use crate::channel::{Act, Change};
 use crate::ids::{MsgId, Seq};
-use crate::log::{Acted, Opened};
+use crate::log::{AppliedAct, Opened};
 use crate::node::ctx::Ctx;
 
 impl Channel {
@@ -28,7 +28,7 @@ impl Channel {
             let source = self.replica.as_ref().and_then(|r| r.state.prefix(&opened.act.author));
             let change = Change { source, ..Change::default() };
             let seq = self.replica.as_ref().map_or(Seq(0), |r| r.fold.seq);
-            self.show(cx, &Acted { opened: Arc::new(opened), change, seq });
+            self.show(cx, &AppliedAct { opened: Arc::new(opened), change, seq });
         }
     }
 

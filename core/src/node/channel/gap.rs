@@ -16,7 +16,7 @@ use crate::log::{Kept, LogRecord, Stand, same_life};
 use crate::node::ctx::Ctx;
 use crate::node::pending::PendingOp;
 use crate::node::rpc::part_of;
-use crate::port::{Answer, From, LogRow, PortError, Query, RawRecord, Topic};
+use crate::port::{Answer, LogRow, PortError, Query, RawRecord, ReadFrom, Topic};
 
 /// How long whoever is asked may take, ms.
 const PATIENCE: Millis = 3_000;
@@ -210,7 +210,7 @@ impl Channel {
         if gap.ready {
             self.send_fetch(cx);
         } else if !cx.readers.contains_key(&topic) {
-            cx.move_reader(&topic, From::End);
+            cx.move_reader(&topic, ReadFrom::End);
         }
         if let Wanted::Until(until) = wanted
             && tries == 2

@@ -18,7 +18,7 @@ use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
 use crate::ids::{ActorId, ChannelId, Millis, MsgId, Seq};
 use crate::keys::{EpochInfo, KeyRing};
-use crate::log::{Acted, Fold, Judge, Kept, LogRecord, Opened, Verdict, hash_record, last_id};
+use crate::log::{AppliedAct, Fold, Judge, Kept, LogRecord, Opened, Verdict, hash_record, last_id};
 use crate::node::Config;
 use crate::node::ctx::Ctx;
 use crate::node::pending::PendingOp;
@@ -72,7 +72,7 @@ enum Took {
     /// It is the next.
     Next,
     /// Messages.
-    Said(Vec<Acted>),
+    Said(Vec<AppliedAct>),
     /// A new epoch.
     Keyed(EpochInfo),
     /// It can't be read without a key.
@@ -401,7 +401,8 @@ impl Channel {
             match one.take(&record, &self.room, &self.ring, &cx.cfg) {
                 Took::Void | Took::Next => {}
                 Took::Said(said) => {
-                    let new = |act: &&Acted| !late.elsewhere(life, &act.opened.act.author, act.opened.act.id);
+                    let new =
+                        |act: &&AppliedAct| !late.elsewhere(life, &act.opened.act.author, act.opened.act.id);
                     for one in said.iter().filter(new) {
                         self.show_late(cx, one);
                     }
@@ -425,7 +426,7 @@ impl Channel {
         self.late.as_ref().and_then(|late| late.missing(&self.ring))
     }
 
-    fn show_late(&mut self, cx: &mut Ctx, Acted { opened, change, seq }: &Acted) {
+    fn show_late(&mut self, cx: &mut Ctx, AppliedAct { opened, change, seq }: &AppliedAct) {
         let own = opened.act.author == cx.me();
         let out = if own { self.settle(cx, opened.act.id) } else { None };
         if let Some(mut e) = self.shown(cx, opened, change, *seq) {

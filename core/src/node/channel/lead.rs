@@ -15,7 +15,7 @@ use crate::crypto::ChannelKey;
 use crate::envelope::Envelope;
 use crate::identity::Card;
 use crate::ids::{ActorId, Count, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq};
-use crate::log::{Fold, Kept, Opened, Send};
+use crate::log::{Fold, Kept, Opened, RelayRequest};
 use crate::node::ctx::Ctx;
 use crate::node::pending::PendingOp;
 use crate::port::RequestId;
@@ -61,7 +61,7 @@ pub(crate) struct Joiner {
 }
 
 pub(super) enum Backlog {
-    Sent(Send),
+    Sent(RelayRequest),
     /// Had its place, and the record was lost.
     Lost(Arc<Opened>),
     Join(Box<(Joiner, Envelope)>),
@@ -292,7 +292,7 @@ impl Channel {
     }
 
     /// An act of somebody else arrived in our mailbox.
-    pub fn on_send(&mut self, cx: &mut Ctx, send: Send) {
+    pub fn on_send(&mut self, cx: &mut Ctx, send: RelayRequest) {
         let (Some(replica), Some(lead)) = (&self.replica, self.lead.as_mut()) else {
             return;
         };

@@ -10,7 +10,7 @@ use crate::ids::Millis;
 use crate::node::ctx::Ctx;
 use crate::node::pending::PendingOp;
 use crate::numeric;
-use crate::port::{From, PortError, Service};
+use crate::port::{PortError, ReadFrom, Service};
 
 /// How often it is tried again, and after how long, ms.
 const TRIES: u32 = 1;
@@ -46,7 +46,7 @@ impl Channel {
     }
 
     fn read_log(&self, cx: &mut Ctx) {
-        cx.move_reader(&self.log, From::At(0));
+        cx.move_reader(&self.log, ReadFrom::At(0));
     }
 
     /// The topic is there, or can't be made.

@@ -7,7 +7,7 @@ use super::anew::Meet;
 use super::late::Late;
 use super::{Channel, Phase};
 use crate::ids::{ActorId, Hash, Offset};
-use crate::log::{Acted, Fold, Judge, LogRecord, Opened, SealedAct, Verdict, hash_record, next_life};
+use crate::log::{AppliedAct, Fold, Judge, LogRecord, Opened, SealedAct, Verdict, hash_record, next_life};
 use crate::node::ctx::Ctx;
 use crate::port::{LogRow, RawRecord, StoreOp};
 
@@ -42,7 +42,7 @@ impl Channel {
         }
         if self.stalled.take_cut() {
             let (log, next) = (self.log.clone(), self.next);
-            cx.move_reader(&log, crate::port::From::At(next));
+            cx.move_reader(&log, crate::port::ReadFrom::At(next));
         }
         self.gap = None;
         self.settle_past(cx);
@@ -238,7 +238,7 @@ impl Channel {
         self.challenge_now(cx);
     }
 
-    fn on_acted(&mut self, cx: &mut Ctx, acted: &Acted) {
+    fn on_acted(&mut self, cx: &mut Ctx, acted: &AppliedAct) {
         let change = &acted.change;
         if change.membership
             || !change.modes.is_empty()
@@ -263,7 +263,7 @@ impl Channel {
 
     /// What is the same for all acts of a record is done once; and only when all of them are
     /// settled is it known what place the next one of our own has.
-    fn after_acts(&mut self, cx: &mut Ctx, acted: &[Acted]) {
+    fn after_acts(&mut self, cx: &mut Ctx, acted: &[AppliedAct]) {
         if self.phase == Phase::Left {
             return;
         }

@@ -12,7 +12,7 @@ use crate::identity::Card;
 use crate::ids::{ActorId, MsgId};
 use crate::node::ctx::Ctx;
 use crate::node::rpc::part_of;
-use crate::port::{From, Topic};
+use crate::port::{ReadFrom, Topic};
 
 /// How often the time doubles for who is asked by the log.
 const SELDOM: usize = 3;
@@ -60,7 +60,7 @@ impl Channel {
         if join.ready {
             self.send_ask(cx);
         } else if !cx.readers.contains_key(&topic) {
-            cx.move_reader(&topic, From::End);
+            cx.move_reader(&topic, ReadFrom::End);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::channel::{Act, ActKind, Refusal};
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::ids::{ActorId, Count, Millis, MsgId, Seq};
 use crate::limits;
-use crate::log::{Opened, SealedAct, Send};
+use crate::log::{Opened, RelayRequest, SealedAct};
 use crate::node::ctx::{Ctx, Origin, notice};
 use crate::node::pending::PendingOp;
 use crate::port::{MessageRow, OutboxRow, StoreOp};
@@ -242,7 +242,7 @@ impl Channel {
             let opened = act.map(|act| Arc::new(Opened { act, envelope: signed }));
             out.signed = opened.map(|opened| (token.clone(), opened));
             let act = SealedAct { from: cx.me(), id: out.id, epoch: stamp.epoch, kid, token };
-            let bytes = Send { name: self.room.clone(), act }.to_bytes();
+            let bytes = RelayRequest { name: self.room.clone(), act }.to_bytes();
             out.sent = Some(cx.now.mono);
             let waiting = PendingOp::Send(self.key.clone(), out.id);
             cx.append_early(topic.clone(), self.wire.as_bytes(), bytes, waiting);

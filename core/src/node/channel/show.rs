@@ -7,7 +7,7 @@ use super::{Channel, Out};
 use crate::channel::{ActKind, Change, render_modes};
 use crate::envelope::{Envelope, format_ts};
 use crate::ids::{MsgId, Seq};
-use crate::log::{Acted, Opened};
+use crate::log::{AppliedAct, Opened};
 use crate::names::casefold;
 use crate::node::border::user_meta;
 use crate::node::ctx::{Ctx, Origin, notice};
@@ -16,7 +16,7 @@ use crate::port::StoreOp;
 
 impl Channel {
     /// Shows an act that counts, settles it if it is our own, and keeps it.
-    pub fn show(&mut self, cx: &mut Ctx, Acted { opened, change, seq }: &Acted) {
+    pub fn show(&mut self, cx: &mut Ctx, AppliedAct { opened, change, seq }: &AppliedAct) {
         let me = cx.me();
         let own = opened.act.author == me;
         let out = if own { self.settle(cx, opened.act.id) } else { None };

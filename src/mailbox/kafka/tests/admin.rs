@@ -63,8 +63,8 @@ async fn a_user_can_do_what_rules_allow_and_nothing_else() {
         soon("append", async || peer.append(&inbox, vec![], b"from a peer".to_vec()).await).await;
         let outcome = peer.append(&outbox, vec![], vec![1]).await.unwrap_err();
         assert!(outcome.0.contains("may not"), "{outcome}");
-        peer.read(&outbox, From::At(0)).await.unwrap();
-        let mut reader = peer.read(&inbox, From::At(0)).await;
+        peer.read(&outbox, ReadFrom::At(0)).await.unwrap();
+        let mut reader = peer.read(&inbox, ReadFrom::At(0)).await;
         if let Ok(reader) = &mut reader {
             // It may look at the topic, being allowed to write; but no record comes out.
             reader.recv().await.unwrap();

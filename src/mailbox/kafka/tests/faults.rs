@@ -50,7 +50,7 @@ async fn a_client_certificate_opens_the_door() {
     let mailbox = kafka.mailbox();
     let topic = kafka.topic_named(&mailbox, "data-in-test-cert").await;
     assert_eq!(mailbox.append(&topic, vec![], b"x".to_vec()).await, Ok(0));
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     start(&mut reader).await;
     assert_eq!(values(&mut reader, 1).await, ["x"]);
 }
@@ -64,7 +64,7 @@ async fn a_topic_made_anew_is_appended_to() {
     let mailbox = kafka.mailbox();
     let topic = kafka.topic(&mailbox, "anew").await;
     let other = Topic { partition: 1, ..topic.clone() };
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     let mut life = start(&mut reader).await.incarnation;
     for round in 0..3 {
         for i in 0..5 {
@@ -91,7 +91,7 @@ async fn a_topic_made_anew_and_filled_at_once_is_noticed() {
     let (mailbox, writer) = (kafka.mailbox(), kafka.mailbox());
     let topic = kafka.topic(&mailbox, "refilled").await;
     assert_eq!(writer.append(&topic, vec![], b"old".to_vec()).await, Ok(0));
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     let old = start(&mut reader).await;
     assert_eq!(values(&mut reader, 1).await, ["old"]);
     kafka.delete(&topic.name).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_place_that_is_given_up_later_is_told() {
     };
     let mailbox = kafka.mailbox();
     let topic = kafka.topic(&mailbox, "trimmed").await;
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     start(&mut reader).await;
     // More than reader and client hold.
     for _ in 0..16 {
@@ -155,7 +155,7 @@ async fn a_waiting_reader_becomes_quiet() {
     };
     let mailbox = kafka.mailbox();
     let topic = kafka.topic(&mailbox, "quiet").await;
-    let mut reader = mailbox.read(&topic, From::End).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::End).await.unwrap();
     start(&mut reader).await;
     let taps = mailbox.shared.taps.clone();
     let mut sent = 0_u64;
@@ -180,7 +180,7 @@ async fn a_waiting_reader_becomes_quiet() {
     assert!(best < Duration::from_millis(50), "{best:?}");
     // Another reader of the same partition begins at once.
     let begin = Instant::now();
-    let mut second = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut second = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     start(&mut second).await;
     values(&mut second, usize::try_from(sent).unwrap()).await;
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
@@ -205,7 +205,7 @@ async fn it_says_that_kafka_is_away_and_when_it_is_back() {
     tokio::time::timeout(PATIENCE, health.wait_for(|h| !h.up)).await.unwrap().unwrap();
     let reason = health.borrow().reason.clone();
     assert!(reason.contains("nothing listens at") && reason.contains("powered off"), "{reason}");
-    let reading = mailbox.read(&topic, From::At(0)).await.unwrap_err();
+    let reading = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap_err();
     assert!(reading.0.contains(&topic.name), "{reading}");
     // It comes up at this address.
     let listener = TcpListener::bind(unused).await.unwrap();
@@ -220,7 +220,7 @@ async fn it_says_that_kafka_is_away_and_when_it_is_back() {
     });
     tokio::time::timeout(PATIENCE, health.wait_for(|h| h.up)).await.unwrap().unwrap();
     assert_eq!(mailbox.append(&topic, vec![], b"back".to_vec()).await.map(|o| o < 2), Ok(true));
-    let mut reader = mailbox.read(&topic, From::End).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::End).await.unwrap();
     start(&mut reader).await;
     pass.abort();
 }
@@ -263,7 +263,7 @@ async fn what_is_idle_is_closed() {
     let shared = mailbox.shared.clone();
     for round in 0..2 {
         assert_eq!(mailbox.append(&topic, vec![], vec![1]).await, Ok(round));
-        let mut reader = mailbox.read(&topic, From::At(round)).await.unwrap();
+        let mut reader = mailbox.read(&topic, ReadFrom::At(round)).await.unwrap();
         start(&mut reader).await;
         values(&mut reader, 1).await;
         drop(reader);
@@ -295,7 +295,7 @@ async fn what_was_asked_for_is_done_at_the_end() {
     }
     let late = mailbox.append(&topic, vec![], vec![1]).await.unwrap_err();
     assert!(late.0.contains("closed"), "{late}");
-    mailbox.read(&topic, From::End).await.unwrap_err();
+    mailbox.read(&topic, ReadFrom::End).await.unwrap_err();
     mailbox.end(&topic).await.unwrap_err();
 }
 
@@ -315,7 +315,7 @@ async fn a_producer_that_is_renewed_keeps_the_order() {
         }
         drop(mailbox.append(&topic, vec![], i.to_string().into_bytes()));
     }
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     start(&mut reader).await;
     let seen = values(&mut reader, 500).await;
     assert!(seen.into_iter().eq((0..500).map(|i| i.to_string())));
@@ -349,7 +349,7 @@ async fn kafka_comes_back_with_its_data_and_without() {
     };
     let mailbox = kafka.mailbox();
     let topic = kafka.topic(&mailbox, "wiped").await;
-    let mut reader = mailbox.read(&topic, From::At(0)).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
     let old = start(&mut reader).await;
     for i in 0..5 {
         assert_eq!(mailbox.append(&topic, vec![], format!("{i}").into_bytes()).await, Ok(i));

@@ -157,7 +157,7 @@ impl Mailbox for Recorded {
         self.0.end(topic)
     }
 
-    fn read(&self, topic: &Topic, from: From) -> Pending<mpsc::Receiver<Delivery>> {
+    fn read(&self, topic: &Topic, from: ReadFrom) -> Pending<mpsc::Receiver<Delivery>> {
         self.0.read(topic, from)
     }
 

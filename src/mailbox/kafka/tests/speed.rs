@@ -35,7 +35,7 @@ fn record(i: usize) -> Vec<u8> {
 async fn ours(kafka: &Kafka, what: &str) {
     let mailbox = kafka.mailbox();
     let topic = kafka.topic(&mailbox, "speed").await;
-    let mut reader = mailbox.read(&topic, From::End).await.unwrap();
+    let mut reader = mailbox.read(&topic, ReadFrom::End).await.unwrap();
     reader.recv().await.unwrap();
     for (round, pause) in [("fresh", 0), ("settled", 4)] {
         tokio::time::sleep(Duration::from_secs(pause)).await;
@@ -105,7 +105,7 @@ async fn idle() {
         let topic = kafka.topic(&mailbox, what).await;
         for partition in 0..2 {
             let topic = Topic { partition, ..topic.clone() };
-            let mut reader = mailbox.read(&topic, From::End).await.unwrap();
+            let mut reader = mailbox.read(&topic, ReadFrom::End).await.unwrap();
             reader.recv().await.unwrap();
             mailbox.append(&topic, vec![], vec![1]).await.unwrap();
             readers.push(reader);
