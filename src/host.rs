@@ -117,7 +117,7 @@ fn node_config(settings: &Settings, nick: Nick, services: &Services) -> node::Co
         send_typing: settings.send_typing,
         lease: settings.lease,
         challenge: settings.challenge,
-        patience: settings.patience,
+        ack_timeout: settings.patience,
         epoch_messages: settings.epoch_messages,
         epoch_age: settings.epoch_age,
         clock_skew: settings.clock_skew,

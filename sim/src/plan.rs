@@ -187,7 +187,7 @@ pub struct Plan {
     pub epoch_messages: u64,
     /// How many records a leader has on their way before it gathers what people say: few, so that
     /// it does.
-    pub on_the_way: usize,
+    pub max_in_flight: usize,
     /// How many messages of one author are on their way to the leader at once.
     pub window: usize,
     /// Whether each channel's log is a topic of its own.
@@ -234,13 +234,13 @@ impl Plan {
                 churn: 400,
             },
             epoch_messages: if dice.chance(200) { dice.range(5, 20) } else { 5_000 },
-            on_the_way: 1,
+            max_in_flight: 1,
             window: 1,
             topic_each: false,
             homes: Vec::new(),
             rooms: [0; CHANNELS.len()],
         };
-        plan.on_the_way = 1 + (plan.active % 4) as usize;
+        plan.max_in_flight = 1 + (plan.active % 4) as usize;
         plan.window = [2, 8, 512][(plan.active / 4 % 3) as usize];
         plan.add_faults(dice);
         plan.topic_each = dice.chance(250);

@@ -20,7 +20,7 @@ impl World {
         let session = SessionId(self.fresh());
         let seed = self.dice.seed();
         let mutant = self.mutant;
-        let Plan { epoch_messages, on_the_way, window, .. } = self.plan;
+        let Plan { epoch_messages, max_in_flight, window, .. } = self.plan;
         let log = self.plan.log();
         let peer_way = self.plan.two_clusters().then(|| self.way_in(self.hosts[index].home));
         let host = &mut self.hosts[index];
@@ -29,7 +29,7 @@ impl World {
         config.peer_way = peer_way;
         config.mutant = mutant;
         config.epoch_messages = epoch_messages;
-        config.on_the_way = on_the_way;
+        config.max_in_flight = max_in_flight;
         config.window = window;
         let identity = crate::keys::identity(host.index);
         let node = Node::restore(config, identity, &host.store.snapshot(), seed, host.clocks(self.now));

@@ -12,7 +12,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// From a session to its node.
-    ReadFrom,
+    From,
     /// From a node to its session.
     To,
     /// Between nodes, as the services see it.
@@ -76,8 +76,8 @@ fn validator(path: &str) -> Option<&'static Validator> {
 pub fn path_of(side: Side, command: &str) -> String {
     let numeric = command.bytes().all(|b| b.is_ascii_digit());
     let folder = match (side, numeric) {
-        (Side::ReadFrom | Side::To, true) => "numeric",
-        (Side::ReadFrom, false) => "from-session",
+        (Side::From | Side::To, true) => "numeric",
+        (Side::From, false) => "from-session",
         (Side::To, false) => "to-session",
         (Side::Wire, _) => "wire",
         (Side::Inside, _) => "wire/inside",

@@ -132,11 +132,11 @@ fn the_schemas_tell_good_from_bad() {
         (Side::To, json!({"command":"332","to":"bob","params":["#net"],"body":"hello"}), false),
         (Side::To, json!({"command":"332","to":"bob","params":["#net"],"body":["hello"],"more":1}), false),
         (Side::To, json!({"command":"NOSUCH"}), false),
-        (Side::ReadFrom, json!({"command":"JOIN","to":"#net","meta":{"label":"1"}}), true),
-        (Side::ReadFrom, json!({"command":"JOIN","to":"net"}), false),
-        (Side::ReadFrom, json!({"command":"PRIVMSG","to":"#net","body":[]}), false),
-        (Side::ReadFrom, json!({"command":"CONTACT","params":["show","bob"]}), true),
-        (Side::ReadFrom, json!({"command":"CONTACT","params":["show"]}), false),
+        (Side::From, json!({"command":"JOIN","to":"#net","meta":{"label":"1"}}), true),
+        (Side::From, json!({"command":"JOIN","to":"net"}), false),
+        (Side::From, json!({"command":"PRIVMSG","to":"#net","body":[]}), false),
+        (Side::From, json!({"command":"CONTACT","params":["show","bob"]}), true),
+        (Side::From, json!({"command":"CONTACT","params":["show"]}), false),
     ];
     for (side, envelope, good) in cases {
         assert_eq!(check(side, &envelope).is_ok(), good, "{envelope}");

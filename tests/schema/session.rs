@@ -85,7 +85,7 @@ impl Session {
         self.label += 1;
         let label = format!("l{}", self.label);
         envelope["meta"]["label"] = label.clone().into();
-        if let Err(wrong) = check(Side::ReadFrom, &envelope) {
+        if let Err(wrong) = check(Side::From, &envelope) {
             panic!("a test says what no session may say: {wrong}");
         }
         self.line(&envelope.to_string());

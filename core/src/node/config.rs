@@ -71,8 +71,8 @@ pub struct Config {
     pub lease: Millis,
     /// A challenge that goes unanswered for this long lets others claim, ms of the log's time.
     pub challenge: Millis,
-    /// An author's patience before it challenges, ms.
-    pub patience: Millis,
+    /// How long an author waits for its message to come back before it challenges, ms.
+    pub ack_timeout: Millis,
     /// Messages in an epoch at the most.
     pub epoch_messages: u64,
     /// Life of an epoch, ms.
@@ -83,7 +83,7 @@ pub struct Config {
     pub window: usize,
     /// Records of a leader on their way into a log: while so many are, what people say is gathered
     /// for the next.
-    pub on_the_way: usize,
+    pub max_in_flight: usize,
     /// A deliberately broken rule, for the simulation.
     #[cfg(feature = "mutants")]
     pub mutant: Option<Mutant>,
@@ -139,12 +139,12 @@ impl Config {
             send_typing: true,
             lease: 30_000,
             challenge: 3_000,
-            patience: 3_000,
+            ack_timeout: 3_000,
             epoch_messages: 5_000,
             epoch_age: 24 * 3600 * 1000,
             clock_skew: crate::limits::CLOCK_SKEW,
             window: 512,
-            on_the_way: 4,
+            max_in_flight: 4,
             #[cfg(feature = "mutants")]
             mutant: None,
         }

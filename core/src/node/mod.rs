@@ -326,7 +326,7 @@ impl Node {
                 again = Some(start);
             }
             channel.incarnation = Some(incarnation.to_owned());
-            channel.past = Some(end);
+            channel.catch_up_end = Some(end);
         }
         if lost {
             self.mailboxes_lost(&topic.cluster);
@@ -340,7 +340,7 @@ impl Node {
     /// A partition of the log was read a little further.
     fn on_progress(&mut self, topic: &Topic) {
         for channel in self.channels.values_mut().filter(|c| c.log == *topic) {
-            channel.settle_past(&mut self.cx);
+            channel.on_catch_up_end(&mut self.cx);
             channel.lead_progress(&mut self.cx);
         }
     }

@@ -186,7 +186,7 @@ impl Node {
         for channel in self.channels.values_mut() {
             let next = logs.entry(channel.log.clone()).or_insert(channel.next);
             *next = channel.next.min(*next);
-            channel.past = Some(Offset::MAX);
+            channel.catch_up_end = Some(Offset::MAX);
         }
         let each = self.cx.cfg.home.has_topic_each();
         for (topic, next) in logs {

@@ -8,7 +8,7 @@ const CAROL: usize = 2;
 /// way into the log.
 fn narrow() -> World {
     let mut world = scene(3);
-    (world.plan.window, world.plan.on_the_way) = (8, 1);
+    (world.plan.window, world.plan.max_in_flight) = (8, 1);
     let mut world = joined(world, 3);
     world.run_until(10_000);
     world

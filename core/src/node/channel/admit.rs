@@ -36,19 +36,21 @@ impl Channel {
         let Ok(act) = Act::parse(&envelope) else {
             return;
         };
-        if crate::log::verify_act(&envelope, &act, replica.fold.channel, &lead.spec, &cx.cfg).is_err() {
+        if crate::log::verify_act(&envelope, &act, replica.fold.channel, &lead.speculative_state, &cx.cfg)
+            .is_err()
+        {
             return;
         }
         if lead.heard(joiner.card.actor(), joiner.ask) {
             // Played again: answered by nobody.
             return;
         }
-        let known = lead.spec.members.get(&act.author);
+        let known = lead.speculative_state.members.get(&act.author);
         if known.is_some_and(|m| m.card.keys() == joiner.card.keys()) {
             self.let_in_anew(cx, &act, joiner);
             return;
         }
-        if lead.spec.order(&act) != Order::Next {
+        if lead.speculative_state.order(&act) != Order::Next {
             return;
         }
         let epoch = lead.last.next();
@@ -56,7 +58,7 @@ impl Channel {
         match self.relay(cx, Arc::new(Opened { act, envelope }), None) {
             Ok(()) => {
                 if let Some(lead) = self.lead.as_mut()
-                    && lead.spec.members.contains_key(&author)
+                    && lead.speculative_state.members.contains_key(&author)
                 {
                     lead.joiners.push((epoch, joiner));
                 }

@@ -37,7 +37,7 @@ impl Channel {
         let (Some(replica), Some(lead)) = (&self.replica, &self.lead) else {
             return false;
         };
-        let only = [&replica.state, &lead.spec].into_iter().all(|state| {
+        let only = [&replica.state, &lead.speculative_state].into_iter().all(|state| {
             let others = state.members.keys().any(|actor| *actor != cx.me());
             state.members.contains_key(&cx.me())
                 && (!others || mutant!(cx.cfg, KeepToOneself))
@@ -56,7 +56,7 @@ impl Channel {
         let out = self.outbox.front()?;
         let mut envelope = complete_act(cx, self.room.as_str(), &out.template, id, &stamp);
         let act = Act::parse(&envelope).ok()?;
-        self.lead.as_ref()?.spec.check(&act).ok()?;
+        self.lead.as_ref()?.speculative_state.check(&act).ok()?;
         envelope.meta.insert("alone".into(), true.into());
         Some(Opened { act, envelope })
     }

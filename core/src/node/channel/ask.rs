@@ -244,7 +244,7 @@ impl Channel {
             Phase::Joining if self.join.as_ref().is_some_and(super::Join::waits_long) => "leaderless",
             Phase::Joining => "joining",
             Phase::Joined if !self.stalled.is_empty() => "waiting-for-key",
-            Phase::Joined if self.past.is_some() => "catching-up",
+            Phase::Joined if self.catch_up_end.is_some() => "catching-up",
             Phase::Joined if fold.is_some_and(|f| f.resigned) => "leaderless",
             Phase::Joined => "joined",
         };

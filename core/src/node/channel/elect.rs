@@ -82,7 +82,7 @@ impl Channel {
         self.lead = None;
         self.requeue();
         cx.status_dirty = true;
-        if ours && self.past.is_none() && self.phase == Phase::Joined {
+        if ours && self.catch_up_end.is_none() && self.phase == Phase::Joined {
             self.begin_lead(cx);
         } else {
             self.pump(cx);
@@ -222,7 +222,7 @@ impl Channel {
         if self.elect.claim_at.is_some_and(|at| cx.now.mono >= at) {
             self.elect.claim_at = None;
             let open = (self.vacant() || self.anew) && !self.leading() && self.me_in(&cx.me());
-            if open && self.past.is_none() && self.stalled.is_empty() {
+            if open && self.catch_up_end.is_none() && self.stalled.is_empty() {
                 if self.anew {
                     self.claim_anew(cx);
                 } else if self.elect.insist {

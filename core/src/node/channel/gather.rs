@@ -62,7 +62,7 @@ impl Channel {
     /// Appends what was gathered, if the way is free.
     pub(super) fn append_gathered(&mut self, cx: &mut Ctx) {
         // After a failed append what was gathered is given its place anew.
-        let free = |lead: &Lead| lead.active() && lead.inflight.len() < cx.cfg.on_the_way;
+        let free = |lead: &Lead| lead.active() && lead.inflight.len() < cx.cfg.max_in_flight;
         if self.lead.as_ref().is_some_and(free) {
             self.append_all_gathered(cx);
         }

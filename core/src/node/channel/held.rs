@@ -59,7 +59,7 @@ impl Channel {
             return;
         }
         let fold = &replica.fold;
-        let follows = fold.leader != cx.me() && self.past.is_none() && !self.anew;
+        let follows = fold.leader != cx.me() && self.catch_up_end.is_none() && !self.anew;
         let here = follows && fold.use_of.unheld() && self.ring.get(fold.epoch).is_some();
         let mute = follows && fold.epoch.0 > 0 && fold.fresh_key().is_none();
         if !here {
@@ -72,7 +72,7 @@ impl Channel {
         if !mute {
             self.handed.doubt_at = None;
         } else if self.handed.doubt_at.is_none() {
-            self.handed.doubt_at = Some(cx.now.mono + MUTE + cx.cfg.patience);
+            self.handed.doubt_at = Some(cx.now.mono + MUTE + cx.cfg.ack_timeout);
         }
     }
 
@@ -94,7 +94,7 @@ impl Channel {
         let bytes = LogRecord::held(&cx.id, &self.room, fold.channel, fold.term, (fold.epoch, kid));
         let (log, key) = (self.log.clone(), self.wire.clone());
         cx.append(log, key.as_bytes(), bytes, PendingOp::Nothing);
-        self.handed.say_at = Some(cx.now.mono + cx.cfg.patience);
+        self.handed.say_at = Some(cx.now.mono + cx.cfg.ack_timeout);
     }
 
     /// Comes in, if all that takes is here; or says what is missing for it.
@@ -108,7 +108,7 @@ impl Channel {
         if replica.fold.use_of.held().is_some() {
             let joined = self.own_join(cx);
             self.entered(cx, joined);
-            if self.past.is_none() {
+            if self.catch_up_end.is_none() {
                 self.on_caught_up(cx);
             }
         } else {

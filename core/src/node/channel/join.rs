@@ -102,7 +102,7 @@ impl Channel {
         self.ring.clear();
         self.join = Some(join);
         self.next = 0;
-        self.past = Some(Offset::MAX);
+        self.catch_up_end = Some(Offset::MAX);
         self.hint(cx, SignalOp::Subscribe { channel: events(&self.wire) });
         self.reach_log(cx);
         cx.status_dirty = true;
@@ -144,7 +144,7 @@ impl Channel {
         let fold = Fold::found(claim, cx.me(), term, time);
         self.replica = Some(Replica { fold, state });
         self.count_on(cx);
-        self.past = None;
+        self.catch_up_end = None;
         // No JOIN of ours is in the log: the claim is how we came.
         let id = cx.new_id();
         self.entered(cx, Some(id));
@@ -223,7 +223,7 @@ impl Channel {
         self.replica = Some(Replica { fold, state });
         self.count_on(cx);
         self.next = at;
-        self.past = Some(at);
+        self.catch_up_end = Some(at);
         let log = self.log.clone();
         cx.read_from(&log, at);
         if let Some(join) = self.join.as_mut() {
@@ -320,7 +320,7 @@ impl Channel {
         }
         let payload = json!({"event": "WAIT"}).to_string();
         self.hint(cx, SignalOp::Publish { channel: events(&self.wire), payload });
-        if self.past.is_none() {
+        if self.catch_up_end.is_none() {
             self.scanned(cx);
         } else if let Some(join) = self.join.as_mut() {
             join.deadline = Some(cx.now.mono + PATIENCE);

@@ -71,7 +71,7 @@ pub(super) enum Backlog {
 /// A term of one's own.
 pub(crate) struct Lead {
     pub(super) mode: Mode,
-    pub(super) spec: ChannelState,
+    pub(super) speculative_state: ChannelState,
     pub(super) seq: Seq,
     pub(super) head: Hash,
     /// The key under which acts are put.
@@ -156,8 +156,8 @@ impl Lead {
 
     /// Whether somebody's request was heard before; if not, it is from now on.
     pub(super) fn heard(&mut self, actor: ActorId, id: MsgId) -> bool {
-        if self.asks.len() >= STRANGERS + self.spec.members.len() {
-            let members = &self.spec.members;
+        if self.asks.len() >= STRANGERS + self.speculative_state.members.len() {
+            let members = &self.speculative_state.members;
             self.asks.retain(|actor, _| members.contains_key(actor));
         }
         match self.asks.get_mut(&actor) {
@@ -191,7 +191,7 @@ impl Channel {
         let Some(replica) = &self.replica else { return };
         self.lead = Some(Lead {
             mode: Mode::Active,
-            spec: replica.state.clone(),
+            speculative_state: replica.state.clone(),
             seq: Seq(0),
             head: Hash::ZERO,
             epoch: Epoch(0),
@@ -225,7 +225,7 @@ impl Channel {
         };
         lead.mode = Mode::Active;
         lead.retry_at = None;
-        lead.spec = replica.state.clone();
+        lead.speculative_state = replica.state.clone();
         lead.seq = replica.fold.seq;
         lead.head = replica.fold.head;
         lead.take_key(&replica.fold, &self.ring);
@@ -241,7 +241,7 @@ impl Channel {
             info.is_some_and(|i| i.term == replica.fold.term) && self.ring.get(lead.last).is_some();
         let mut lost: Vec<Arc<Opened>> = lead.pending.drain(..).flat_map(|p| p.opened).collect();
         lost.extend(lead.gathered.take().1);
-        let same_members = lead.spec.members.keys().eq(lead.readers.iter());
+        let same_members = lead.speculative_state.members.keys().eq(lead.readers.iter());
         // As long as nobody is there who could say that it has a new key, the one that is here
         // serves.
         lead.due = !own_epoch && same_members && lead.joiners.is_empty() && lead.fresh && lead.key.is_some();
@@ -311,7 +311,7 @@ impl Channel {
         };
         let channel = replica.fold.channel;
         let due = std::mem::take(&mut lead.due);
-        match crate::log::open_act(&plain, &send.act, channel, &lead.spec, &cx.cfg) {
+        match crate::log::open_act(&plain, &send.act, channel, &lead.speculative_state, &cx.cfg) {
             Ok(opened) => {
                 let (author, act) = (opened.act.author, (opened.act.id, opened.act.n));
                 match self.refusals.know(&author, act) {
@@ -327,7 +327,7 @@ impl Channel {
             // What its author did not sign for us gets no answer: whoever made it may not be its
             // author.
             Err(_) => {
-                if let Some(why) = crate::log::unreadable(&plain, &send.act, &lead.spec) {
+                if let Some(why) = crate::log::unreadable(&plain, &send.act, &lead.speculative_state) {
                     let refusal = Refusal::unfit(self.name.as_str(), &why);
                     self.refuse(cx, send.act.from, (send.act.id, Count(u64::MAX)), &refusal);
                 }
@@ -473,7 +473,7 @@ impl Channel {
         if cx.now.mono >= lead.renew_at {
             lead.renew_at = cx.now.mono + cx.cfg.lease / 3;
             // While nobody else is there, nothing is said under the key.
-            let used = lead.spec.members.len() > 1;
+            let used = lead.speculative_state.members.len() > 1;
             let old = cx.now.mono >= lead.epoch_began + cx.cfg.epoch_age && lead.active() && used;
             self.renew_key(cx);
             if old {

@@ -38,7 +38,7 @@ impl Channel {
     /// was kept. What was stamped since stands in its place, and has to be stamped anew behind it.
     pub fn remember(&mut self, cx: &mut Ctx, id: MsgId) {
         cx.last_id = cx.last_id.max(id);
-        if self.past.is_none() && cx.double.works(id.millis()) {
+        if self.catch_up_end.is_none() && cx.double.works(id.millis()) {
             cx.tell_double();
         }
         // These were made since by a clock that had been set back.

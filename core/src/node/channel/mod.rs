@@ -105,7 +105,7 @@ pub(crate) struct Channel {
     pub key_asked: u32,
     handed: held::Handed,
     /// Up to here the log is the past.
-    pub past: Option<Offset>,
+    pub catch_up_end: Option<Offset>,
     pub join: Option<Join>,
     pub lead: Option<Lead>,
     pub elect: Elect,
@@ -113,7 +113,7 @@ pub(crate) struct Channel {
     /// When to send again what waits.
     pub retry: Option<Millis>,
     /// How long a message usually takes, ms.
-    pub usual: Millis,
+    pub latency_estimate: Millis,
     /// Recent heads, to compare with what others saw.
     pub heads: BTreeMap<Seq, Hash>,
     /// How many records of the log were kept.
@@ -188,13 +188,13 @@ impl Channel {
             key_wanted: None,
             key_asked: 0,
             handed: held::Handed::default(),
-            past: None,
+            catch_up_end: None,
             join: None,
             lead: None,
             elect: Elect::default(),
             outbox: VecDeque::new(),
             retry: None,
-            usual: 0,
+            latency_estimate: 0,
             heads: BTreeMap::new(),
             kept: 0,
             cards: BTreeMap::new(),

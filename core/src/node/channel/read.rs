@@ -45,7 +45,7 @@ impl Channel {
             cx.move_reader(&log, crate::port::ReadFrom::At(next));
         }
         self.gap = None;
-        self.settle_past(cx);
+        self.on_catch_up_end(cx);
     }
 
     /// Judges one record. False if it has to wait for a key.
@@ -299,13 +299,13 @@ impl Channel {
     }
 
     /// The reader has passed what was there when it began.
-    pub fn settle_past(&mut self, cx: &mut Ctx) {
-        let Some(past) = self.past else { return };
+    pub fn on_catch_up_end(&mut self, cx: &mut Ctx) {
+        let Some(past) = self.catch_up_end else { return };
         let read = cx.readers.get(&self.log).is_some_and(|r| !r.moving && r.next >= past);
         if !read || !self.stalled.is_empty() {
             return;
         }
-        self.past = None;
+        self.catch_up_end = None;
         cx.status_dirty = true;
         match self.phase {
             // Where the log has proven what we were told, all that is missing is somebody's word

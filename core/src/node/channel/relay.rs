@@ -25,7 +25,7 @@ impl Channel {
     /// What an act of the leader's own is stamped with.
     pub fn lead_stamp(&self, cx: &Ctx) -> Option<Stamp> {
         let (replica, lead) = (self.replica.as_ref()?, self.lead.as_ref()?);
-        let me = lead.spec.members.get(&cx.me())?;
+        let me = lead.speculative_state.members.get(&cx.me())?;
         Some(Stamp {
             channel: replica.fold.channel,
             epoch: lead.epoch,
@@ -43,7 +43,7 @@ impl Channel {
             // A new key is being handed out: nothing may stand under any.
             return Ok(());
         };
-        match lead.spec.order(&opened.act) {
+        match lead.speculative_state.order(&opened.act) {
             Order::Seen => return Ok(()),
             // Something before it got lost: its author sends that again, and this behind it. A copy
             // that was kept here could bear a number that its author has given up.
@@ -54,7 +54,7 @@ impl Channel {
             // Its author sends it again once somebody has the new key.
             return Ok(());
         }
-        lead.spec.check(&opened.act)?;
+        lead.speculative_state.check(&opened.act)?;
         if let Some(refusal) = self.far_in_time(cx, &opened.act) {
             return Err(refusal);
         }
@@ -74,7 +74,7 @@ impl Channel {
             // record.
             return Ok(());
         }
-        let change = lead.spec.apply(&opened.act);
+        let change = lead.speculative_state.apply(&opened.act);
         let asked = opened.act.kind.command() == "ROTATE";
         lead.epoch_acts += 1;
         self.gather(cx, sealed, opened);
@@ -117,11 +117,11 @@ impl Channel {
         if change.left.is_some() && mutant!(cx.cfg, KeepEpochOnLeave) {
             return;
         }
-        if lead.spec.members.is_empty() {
+        if lead.speculative_state.members.is_empty() {
             self.resign(cx, true);
             return;
         }
-        if !lead.spec.members.contains_key(&cx.me()) {
+        if !lead.speculative_state.members.contains_key(&cx.me()) {
             // The leader itself has left: the next one begins the epoch.
             self.resign(cx, false);
             return;
@@ -177,7 +177,7 @@ impl Channel {
         });
         self.ring.stage(kid, key.duplicate());
         lead.last = epoch;
-        if lead.spec.members.keys().any(|actor| *actor != cx.me()) {
+        if lead.speculative_state.members.keys().any(|actor| *actor != cx.me()) {
             let long = if lead.joiners.is_empty() { HANDING } else { HANDING_IN };
             lead.mode = Mode::Handing(cx.now.mono + long);
         } else {
@@ -186,14 +186,19 @@ impl Channel {
             lead.kid = Some(kid);
             lead.fresh = true;
         }
-        lead.readers = lead.spec.members.keys().copied().collect();
+        lead.readers = lead.speculative_state.members.keys().copied().collect();
         lead.epoch_acts = 0;
         lead.epoch_began = cx.now.mono;
-        let cards: Vec<Card> =
-            lead.spec.members.iter().filter(|(a, _)| **a != cx.me()).map(|(_, m)| m.card.clone()).collect();
+        let cards: Vec<Card> = lead
+            .speculative_state
+            .members
+            .iter()
+            .filter(|(a, _)| **a != cx.me())
+            .map(|(_, m)| m.card.clone())
+            .collect();
         // The state that the record commits to is the one that is there when it is read: all that
         // was appended before.
-        let state = Fold { term, claim, ..replica.fold.clone() }.state_hash(&lead.spec);
+        let state = Fold { term, claim, ..replica.fold.clone() }.state_hash(&lead.speculative_state);
         let wraps = self.make_wraps(cx, &key, epoch, kid, &cards);
         let mut hashes: Vec<Hash> = wraps.iter().map(|(_, hash, _)| *hash).collect();
         while hashes.is_empty() || !hashes.len().is_multiple_of(16) {

@@ -52,10 +52,10 @@ impl Channel {
             return;
         };
         // By the log everybody hears of it: if nobody answers, ever more seldom.
-        let patience = if here { PATIENCE } else { PATIENCE << join.tries.min(SELDOM) };
+        let ack_timeout = if here { PATIENCE } else { PATIENCE << join.tries.min(SELDOM) };
         join.give_up();
         join.asked = Some((card, id, topic.clone()));
-        join.deadline = Some(cx.now.mono + patience);
+        join.deadline = Some(cx.now.mono + ack_timeout);
         join.ready = !here || cx.readers.get(&topic).is_some_and(|r| !r.moving);
         if join.ready {
             self.send_ask(cx);

@@ -198,7 +198,7 @@ impl Channel {
                 false
             }
         };
-        if fresh && self.past.is_none() {
+        if fresh && self.catch_up_end.is_none() {
             if let Some(join) = self.join.as_mut() {
                 join.tries = 0;
             }

@@ -248,7 +248,7 @@ impl Channel {
             cx.append_early(topic.clone(), self.wire.as_bytes(), bytes, waiting);
         }
         if self.retry.is_none() {
-            self.retry = Some(cx.now.mono + self.patience(cx));
+            self.retry = Some(cx.now.mono + self.ack_timeout(cx));
         }
     }
 
@@ -275,7 +275,7 @@ impl Channel {
                         // The queue has moved up: go on with a fresh look.
                         return self.pump(cx);
                     }
-                    let me = self.lead.as_ref().and_then(|lead| lead.spec.members.get(&cx.me()));
+                    let me = self.lead.as_ref().and_then(|lead| lead.speculative_state.members.get(&cx.me()));
                     if me.is_some_and(|me| me.last != out.id) {
                         // It has no place yet, since nobody else has the new key, say: it waits,
                         // and what is behind it.
@@ -306,8 +306,8 @@ impl Channel {
     }
 
     /// How long an author waits before it doubts the leader.
-    pub fn patience(&self, cx: &Ctx) -> Millis {
-        cx.cfg.patience.max(4 * self.usual)
+    pub fn ack_timeout(&self, cx: &Ctx) -> Millis {
+        cx.cfg.ack_timeout.max(4 * self.latency_estimate)
     }
 
     /// An append to the leader's mailbox came to its end.
@@ -347,10 +347,10 @@ impl Channel {
         if let Some(sent) = out.sent {
             // What took so long that it was doubted tells of a fault, not of what is usual: many of
             // those, after one, would make the next wait for ever longer.
-            let took = cx.now.mono.saturating_sub(sent).min(cx.cfg.patience);
-            self.usual = (self.usual * 7 + took) / 8;
+            let took = cx.now.mono.saturating_sub(sent).min(cx.cfg.ack_timeout);
+            self.latency_estimate = (self.latency_estimate * 7 + took) / 8;
         }
-        self.retry = if self.outbox.is_empty() { None } else { Some(cx.now.mono + self.patience(cx)) };
+        self.retry = if self.outbox.is_empty() { None } else { Some(cx.now.mono + self.ack_timeout(cx)) };
         cx.status_dirty = true;
         Some(out)
     }
@@ -453,8 +453,9 @@ impl Channel {
         if self.outbox.is_empty() || self.phase != Phase::Joined {
             return;
         }
-        let patience = self.patience(cx);
-        let waited = self.outbox.front().and_then(|o| o.sent).is_some_and(|at| cx.now.mono >= at + patience);
+        let ack_timeout = self.ack_timeout(cx);
+        let waited =
+            self.outbox.front().and_then(|o| o.sent).is_some_and(|at| cx.now.mono >= at + ack_timeout);
         if waited && self.lead.is_none() {
             self.challenge_now(cx);
         }
@@ -466,7 +467,7 @@ impl Channel {
             self.clock_wait = Some(cx.now.mono);
         }
         self.pump(cx);
-        self.retry = Some(cx.now.mono + patience);
+        self.retry = Some(cx.now.mono + ack_timeout);
     }
 }
 
