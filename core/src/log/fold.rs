@@ -105,7 +105,7 @@ pub enum Verdict {
         empty: bool,
     },
     /// Records of a log that is gone.
-    Late(Vec<Kept>),
+    Backfill(Vec<Kept>),
     /// Members did something, each in its place.
     Acted(Vec<AppliedAct>),
     /// Of a kind that is not known here.
@@ -376,7 +376,7 @@ impl Fold {
                 self.resigned = true;
                 Verdict::Resigned { empty: *empty }
             }
-            LogRecord::Late { records, .. } => Verdict::Late(records.clone()),
+            LogRecord::Late { records, .. } => Verdict::Backfill(records.clone()),
             _ => Verdict::Skipped,
         };
         if !matches!(verdict, Verdict::Stall | Verdict::Forged(_) | Verdict::Void(_)) {

@@ -30,7 +30,7 @@ impl LogRecord {
     }
 
     /// The bytes of a claim that begins this life of a log, on what its author has of the channel.
-    pub fn claim_anew(
+    pub fn claim_restart(
         me: &Identity,
         card: &Card,
         name: &ChannelName,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::channel::Asking;
+use super::channel::JoinRequest;
 use super::introduce::introduce;
 use super::rpc::Sealed;
 use super::*;
@@ -160,7 +160,7 @@ impl Node {
 
     /// Somebody asks to be let into a channel.
     fn on_ask(&mut self, sealed: Sealed) {
-        if let Some(asking) = Asking::open(&mut self.cx, sealed) {
+        if let Some(asking) = JoinRequest::open(&mut self.cx, sealed) {
             self.rooms(asking.room.as_folded(), |c, cx| c.on_ask(cx, &asking, false));
         }
     }

@@ -31,7 +31,7 @@ pub(super) struct Invites {
 
 /// What is done when there is a way for somebody new.
 #[derive(Debug, Clone)]
-pub(crate) struct Wish {
+pub(crate) struct PendingGrant {
     pub(super) origin: Origin,
     name: String,
     what: What,
@@ -95,7 +95,7 @@ impl Node {
             },
         };
         let name = self.grant_name();
-        let wish = Wish {
+        let wish = PendingGrant {
             origin: origin.clone(),
             name: name.clone(),
             what: What::Invite { keys: Box::new(keys), life },
@@ -109,7 +109,7 @@ impl Node {
     }
 
     /// There is a way for somebody new, or not.
-    pub(super) fn on_granted(&mut self, wish: Wish, result: Result<Grant, PortError>) {
+    pub(super) fn on_granted(&mut self, wish: PendingGrant, result: Result<Grant, PortError>) {
         match wish.what {
             What::Invite { keys, life } => match result {
                 Ok(grant) => {
@@ -198,7 +198,8 @@ impl Node {
             self.subscribe(&cluster);
         }
         let name = self.grant_name();
-        let wish = Wish { origin: origin.clone(), name: name.clone(), what: What::Accept(Box::new(opened)) };
+        let wish =
+            PendingGrant { origin: origin.clone(), name: name.clone(), what: What::Accept(Box::new(opened)) };
         self.cx.grant(name, PendingOp::Grant(Box::new(wish)));
     }
 

@@ -319,10 +319,10 @@ impl Node {
                 again = Some(start);
                 lost |= other_life;
                 if other_life && start == 0 {
-                    channel.begin_anew();
+                    channel.on_log_reset();
                 }
             }
-            if other_life && channel.replica.is_none() && channel.scan_anew(start) {
+            if other_life && channel.replica.is_none() && channel.rediscover(start) {
                 again = Some(start);
             }
             channel.incarnation = Some(incarnation.to_owned());

@@ -43,7 +43,7 @@ pub(crate) enum PendingOp {
     /// One status hash, for LIST.
     ListEntry(u64, String),
     /// A way to one's own grid for somebody new.
-    Grant(Box<super::invites::Wish>),
+    Grant(Box<super::invites::PendingGrant>),
     /// The end of what was granted under this name.
     Revoked(String),
     /// A member's presence.

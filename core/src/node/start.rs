@@ -6,7 +6,8 @@ use crate::ids::MsgId;
 use crate::names::ChannelName;
 use crate::port::{SignalOp, Table};
 
-use super::channel::{Out, OutKind, keep};
+use super::channel::replica::store;
+use super::channel::{Out, OutKind};
 use super::contacts::{Contact, Contacts};
 use super::direct;
 
@@ -84,8 +85,8 @@ impl Node {
             cfg: config,
         };
         let mut channels = BTreeMap::new();
-        for ((_, key), _) in of(values, Table::Channel).filter(|((_, key), _)| keep::is_state(key)) {
-            let state = keep::restore_state(&cx, key, values).map_err(broken)?;
+        for ((_, key), _) in of(values, Table::Channel).filter(|((_, key), _)| store::is_state(key)) {
+            let state = store::restore_state(&cx, key, values).map_err(broken)?;
             let channel = Channel::restore(&cx, key, state, values).map_err(broken)?;
             channels.insert(channel.key.clone(), channel);
         }
@@ -222,7 +223,7 @@ impl Node {
         self.cx.stopping = true;
         self.stop_by = Some(self.cx.now.mono + GOODBYE);
         for channel in self.channels.values_mut() {
-            if channel.lead.as_ref().is_some_and(channel::Lead::active) {
+            if channel.lead.as_ref().is_some_and(channel::Leader::active) {
                 channel.resign(&mut self.cx, false);
             }
         }

@@ -1,53 +1,30 @@
-//! A channel as one member sees it: the replica, the keys, what is on its way, and the roles it may
-//! have.
+//! A channel as one member sees it: the replica, the keys, its own acts, and the roles it may have.
 //!
-//! It keeps state together and stores it; `read` folds the log, `send` carries own acts, `lead`
-//! orders, `elect` sees to it that somebody does, `join` gets in, `enter` is in, `door` hears who
-//! asks, `admit` lets in, `alone` keeps what nobody else hears, `place` knows where it is, `show`
-//! tells the sessions, `ask` answers their questions; `gap`, `anew` and `late` see to a log that
-//! was lost.
+//! | module | what it does |
+//! | --- | --- |
+//! | `replica` | applies the log's records, and stores them |
+//! | `member` | sends this member's acts, answers its commands, shows the channel to its sessions |
+//! | `leader` | gives acts their place in the log, admits joiners, starts epochs |
+//! | `election` | makes sure that somebody leads |
+//! | `join` | finds the channel, asks to be admitted, or founds it |
+//! | `keys` | distributes channel keys |
+//! | `recovery` | fetches missing records; restarts a log that was lost |
+//! | `local` | keeps what a member says alone |
 
-mod admit;
-mod alone;
-mod anew;
-mod ask;
-mod door;
-mod elect;
-mod enter;
-mod gap;
-mod gather;
-mod handed;
-mod held;
+mod election;
 mod join;
-pub(super) mod keep;
-mod late;
-mod lead;
-mod let_go;
-mod place;
-mod read;
-mod refusals;
-mod relay;
-mod request;
-mod scan;
-mod send;
-mod show;
-mod stalled;
-mod stamp;
-mod turn;
-mod wraps;
+mod keys;
+mod leader;
+mod local;
+mod member;
+mod recovery;
+pub(super) mod replica;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub(crate) use self::ask::{cut, fit, given_id};
-pub(crate) use self::door::Asking;
-pub(crate) use self::elect::{Elect, status_key};
-pub(crate) use self::gap::{on_fetch_left, on_fetched};
-pub(crate) use self::join::Join;
-pub(crate) use self::lead::Lead;
-pub(crate) use self::send::{Out, OutKind};
 use super::config::Home;
 use super::ctx::Ctx;
 use super::mark::Mark;
@@ -58,6 +35,13 @@ use crate::ids::{ActorId, Epoch, Hash, Millis, Offset, Seq};
 use crate::keys::{EpochInfo, KeyRing};
 use crate::log::Fold;
 use crate::names::ChannelName;
+pub(crate) use crate::node::channel::election::{Election, status_key};
+pub(crate) use crate::node::channel::join::Join;
+pub(crate) use crate::node::channel::leader::Leader;
+pub(crate) use crate::node::channel::leader::join_request::JoinRequest;
+pub(crate) use crate::node::channel::member::command::{cut, fit, given_id};
+pub(crate) use crate::node::channel::member::outbox::{Out, OutKind};
+pub(crate) use crate::node::channel::recovery::fetch::{on_fetch_left, on_fetched};
 use crate::port::{SignalOp, StoreOp, Table, Topic};
 
 /// How far a member is.
@@ -99,16 +83,16 @@ pub(crate) struct Channel {
     pub next: Offset,
     /// The life of the log in which `next` is a place.
     pub incarnation: Option<String>,
-    stalled: stalled::Stalled,
+    awaiting_key: replica::awaiting_key::AwaitingKey,
     /// Since when (monotonic) a key is missing, and when to ask for it.
     pub key_wanted: Option<Millis>,
     pub key_asked: u32,
-    handed: held::Handed,
+    handed: keys::held::Handed,
     /// Up to here the log is the past.
     pub catch_up_end: Option<Offset>,
     pub join: Option<Join>,
-    pub lead: Option<Lead>,
-    pub elect: Elect,
+    pub lead: Option<Leader>,
+    pub elect: Election,
     pub outbox: VecDeque<Out>,
     /// When to send again what waits.
     pub retry: Option<Millis>,
@@ -120,18 +104,18 @@ pub(crate) struct Channel {
     pub kept: u64,
     /// Whose cards are kept, by their digests.
     cards: BTreeMap<ActorId, Hash>,
-    refusals: refusals::Refusals,
+    refusals: leader::nak::Refusals,
     /// The leader finds our clock wrong: until then (monotonic) nothing is sent.
     pub clock_wait: Option<Millis>,
     /// The log began a new life, or was cut, behind what we have: records may be missing.
     pub lost: bool,
-    pub gap: Option<gap::Gap>,
+    pub gap: Option<recovery::fetch::Gap>,
     /// The log began a new life, and nothing of it has counted yet.
     pub anew: bool,
     /// The place of a claim in it that stands on what nobody has.
     pub distrusted: Option<Offset>,
     /// The log before it, as far as it is known here.
-    pub late: Option<late::Late>,
+    pub late: Option<recovery::backfill::Backfill>,
     /// A fork was noticed and told.
     pub fork_told: bool,
     /// When somebody was last seen typing to whom we told it.
@@ -184,21 +168,21 @@ impl Channel {
             ring: KeyRing::default(),
             next: 0,
             incarnation: None,
-            stalled: stalled::Stalled::default(),
+            awaiting_key: replica::awaiting_key::AwaitingKey::default(),
             key_wanted: None,
             key_asked: 0,
-            handed: held::Handed::default(),
+            handed: keys::held::Handed::default(),
             catch_up_end: None,
             join: None,
             lead: None,
-            elect: Elect::default(),
+            elect: Election::default(),
             outbox: VecDeque::new(),
             retry: None,
             latency_estimate: 0,
             heads: BTreeMap::new(),
             kept: 0,
             cards: BTreeMap::new(),
-            refusals: refusals::Refusals::default(),
+            refusals: leader::nak::Refusals::default(),
             clock_wait: None,
             lost: false,
             gap: None,
@@ -236,7 +220,7 @@ impl Channel {
         channel.lost = head.lost;
         channel.anew = head.anew;
         channel.mark = head.mark;
-        channel.late = late::Late::restore(&cx.id, values, &head.fold.channel)
+        channel.late = recovery::backfill::Backfill::restore(&cx.id, values, &head.fold.channel)
             .map_err(|e| format!("the former log of {key}: {e}"))?;
         let mut state = state;
         channel.restore_members(&mut state, values);
@@ -355,7 +339,7 @@ impl Channel {
         for out in left {
             self.fail(cx, out, "442", "you are no longer on the channel");
         }
-        self.forget_late(cx);
+        self.forget_backfill(cx);
         self.ring.clear();
         self.lead = None;
         self.phase = Phase::Left;
@@ -370,9 +354,9 @@ impl Channel {
             self.handed.wake(),
             self.elect.wake(),
             self.gap.as_ref().map(|g| g.deadline),
-            self.late.as_ref().and_then(late::Late::wake),
+            self.late.as_ref().and_then(recovery::backfill::Backfill::wake),
             self.join.as_ref().and_then(Join::wake),
-            self.lead.as_ref().and_then(Lead::wake),
+            self.lead.as_ref().and_then(Leader::wake),
         ];
         times.into_iter().flatten().min()
     }
@@ -385,7 +369,7 @@ impl Channel {
         self.tick_lead(cx);
         self.tick_elect(cx);
         self.tick_gap(cx);
-        self.tick_late(cx);
+        self.tick_backfill(cx);
         self.tick_outbox(cx);
     }
 }

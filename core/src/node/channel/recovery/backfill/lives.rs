@@ -1,0 +1,77 @@
+//! A log that was lost more than once: records of each of its last incarnations may be missing, here
+//! or at other members.
+
+use super::Backfill;
+use crate::ids::{ActorId, Epoch, MsgId, Seq};
+use crate::keys::KeyRing;
+use crate::log::{LogRecord, last_id, same_life};
+use crate::names::ChannelName;
+
+/// Of how many lives before the last one what is known is kept.
+const OLDER: usize = 3;
+
+impl Backfill {
+    /// The log was lost once more, and this was the last life but one.
+    pub(in crate::node::channel) fn after(mut self, earlier: Option<Self>) -> Self {
+        let Some(mut earlier) = earlier else { return self };
+        self.ids = std::mem::take(&mut earlier.ids);
+        self.before = std::mem::take(&mut earlier.before);
+        self.older = std::mem::take(&mut earlier.older);
+        for (actor, member) in &earlier.state.members {
+            let last = self.before.entry(*actor).or_insert(member.last);
+            *last = member.last.max(*last);
+        }
+        self.older.push(earlier);
+        if self.older.len() > OLDER {
+            self.older.remove(0);
+        }
+        self
+    }
+
+    /// All lives of which something is known, the last one first.
+    pub(super) fn lives(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.older.iter().rev())
+    }
+
+    /// One of them: 0 is the last.
+    pub(super) fn life_mut(&mut self, life: usize) -> Option<&mut Self> {
+        match self.older.len().checked_sub(life) {
+            _ if life == 0 => Some(self),
+            Some(at) => self.older.get_mut(at),
+            None => None,
+        }
+    }
+
+    /// The life of which we have more than the others, if there is one; the last one first.
+    pub(super) fn offered(&self) -> Option<usize> {
+        self.lives().position(|life| life.from.is_some())
+    }
+
+    /// Of which life records are: they are offered by lives, and those in the chain say where they
+    /// stand.
+    pub(super) fn life_of<'r>(
+        &self,
+        records: impl Iterator<Item = &'r [u8]>,
+        room: &ChannelName,
+    ) -> Option<usize> {
+        let place = |value: &[u8]| -> Option<Seq> {
+            LogRecord::parse(value, room).ok()?.sequenced().map(|at| at.seq)
+        };
+        let place = records.into_iter().find_map(place);
+        place.map_or(Some(0), |place| self.lives().position(|life| same_life(life.fold.seq, place)))
+    }
+
+    /// Whether what somebody said in one life was shown with another.
+    pub(super) fn elsewhere(&self, life: usize, author: &ActorId, id: MsgId) -> bool {
+        let seen = |(at, other): (usize, &Self)| at != life && id <= last_id(&other.state, author);
+        self.ids.contains(&id)
+            || self.before.get(author).is_some_and(|last| id <= *last)
+            || self.lives().enumerate().any(seen)
+    }
+
+    /// An epoch whose key is missing, of a life in which records wait.
+    pub(in crate::node::channel) fn missing(&self, ring: &KeyRing) -> Option<Epoch> {
+        let waits = self.lives().filter(|life| !life.waiting.is_empty());
+        waits.flat_map(|life| life.fold.use_of.epochs()).find(|epoch| ring.get(*epoch).is_none())
+    }
+}
