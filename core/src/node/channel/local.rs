@@ -1,7 +1,7 @@
 //! A channel with one member: messages are stored on this node and sent to nobody.
 //!
-//! Changes of the channel go to its log all the same, where a later joiner finds them. Nobody can join
-//! unnoticed, since this node is the leader that admits joiners.
+//! Changes of the channel go to its log all the same, where a later joiner finds them. Nobody can
+//! join unnoticed, since this node is the leader that admits joiners.
 
 use std::sync::Arc;
 

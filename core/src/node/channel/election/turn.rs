@@ -1,8 +1,8 @@
-//! Which members act first when one is enough: a few at first, then more and more, in case those are
-//! offline.
+//! Which members act first when one is enough: a few at first, then more and more, in case those
+//! are offline.
 //!
-//! All members calculate the same order, which differs from one occasion to the next, so they need not
-//! communicate.
+//! All members calculate the same order, which differs from one occasion to the next, so they need
+//! not communicate.
 
 use crate::ids::{ActorId, Hash};
 use crate::node::channel::Channel;

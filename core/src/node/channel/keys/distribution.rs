@@ -1,4 +1,5 @@
-//! Key distribution: wraps are made, wait for their KEY record, are opened, requested and sent again.
+//! Key distribution: wraps are made, wait for their KEY record, are opened, requested and sent
+//! again.
 
 use serde_json::Value;
 

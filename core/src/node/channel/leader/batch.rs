@@ -1,5 +1,5 @@
-//! Batches: messages that arrive while the leader's records are in flight go into one record, which is
-//! signed and checked once.
+//! Batches: messages that arrive while the leader's records are in flight go into one record, which
+//! is signed and checked once.
 
 use std::sync::Arc;
 

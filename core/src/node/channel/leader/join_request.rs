@@ -1,9 +1,9 @@
 //! Join requests as members receive them: who asks, by which route, and where the answer goes.
 //!
-//! A joiner sends its request to the leader's `rpc-in`, and the leader answers in its own `rpc-out`. If
-//! the joiner has no route to the leader (which may be on a cluster that only members can reach), it
-//! appends the request, encrypted, to the channel's log, and the leader answers to the joiner's
-//! `rpc-in`.
+//! A joiner sends its request to the leader's `rpc-in`, and the leader answers in its own
+//! `rpc-out`. If the joiner has no route to the leader (which may be on a cluster that only members
+//! can reach), it appends the request, encrypted, to the channel's log, and the leader answers to
+//! the joiner's `rpc-in`.
 
 use crate::channel::{Act, ActKind};
 use crate::envelope::{Domain, Envelope};

@@ -1,5 +1,5 @@
-//! What the leader refused recently: a copy that arrives later gets the same answer, or none, and is
-//! never accepted.
+//! What the leader refused recently: a copy that arrives later gets the same answer, or none, and
+//! is never accepted.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,5 +1,5 @@
-//! The outbox: a member's own acts in order, sent to the leader, settled when they appear in the log,
-//! and sent again until then.
+//! The outbox: a member's own acts in order, sent to the leader, settled when they appear in the
+//! log, and sent again until then.
 
 use std::sync::Arc;
 

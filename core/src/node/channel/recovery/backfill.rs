@@ -1,7 +1,8 @@
 //! Records of a lost log beyond those that the new log started with: members that have them offer
 //! them, the leader appends them, and each member checks them against the chain that it knows.
 //!
-//! Messages are shown once and marked as late. Joins, kicks, modes and topics in them have no effect.
+//! Messages are shown once and marked as late. Joins, kicks, modes and topics in them have no
+//! effect.
 
 mod lives;
 

@@ -1,5 +1,5 @@
-//! Own acts that cannot be sent any more: nobody could read them, the log already has a later act of
-//! this author, or they were made before leaving. Their sessions are told.
+//! Own acts that cannot be sent any more: nobody could read them, the log already has a later act
+//! of this author, or they were made before leaving. Their sessions are told.
 
 use crate::channel::Refusal;
 use crate::ids::MsgId;

@@ -1,8 +1,8 @@
 //! A log that starts again because the service lost its data. It continues from what members have.
 //!
-//! It starts with a claim that says which position it builds on. A member that has less asks the others
-//! for the rest; one that has more goes back to that position and offers its records. The fold decides
-//! which claim counts.
+//! It starts with a claim that says which position it builds on. A member that has less asks the
+//! others for the rest; one that has more goes back to that position and offers its records. The
+//! fold decides which claim counts.
 
 use crate::channel::Member;
 use crate::envelope::{Domain, Envelope};

@@ -1,6 +1,7 @@
 //! How a channel's state and members are stored and loaded.
 //!
-//! Each member's card is a row of its own, so a join or part changes one row in a channel of hundreds.
+//! Each member's card is a row of its own, so a join or part changes one row in a channel of
+//! hundreds.
 
 use std::collections::BTreeMap;
 

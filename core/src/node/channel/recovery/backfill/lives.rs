@@ -1,5 +1,5 @@
-//! A log that was lost more than once: records of each of its last incarnations may be missing, here
-//! or at other members.
+//! A log that was lost more than once: records of each of its last incarnations may be missing,
+//! here or at other members.
 
 use super::Backfill;
 use crate::ids::{ActorId, Epoch, MsgId, Seq};
