@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::place::{Arrival, Place};
+use super::awake::Wakes;
 use super::channel::fit;
 use super::contacts::Trust;
 use super::ctx::{Ctx, Origin};
@@ -90,6 +91,12 @@ pub(crate) fn target(peer: &ActorId) -> String {
     format!("@{peer}")
 }
 
+impl Wakes for Direct {
+    fn wake(&self) -> Option<Millis> {
+        [self.retry, self.sent.at].into_iter().flatten().min()
+    }
+}
+
 impl Direct {
     pub fn restore(
         cx: &Ctx,
@@ -134,10 +141,6 @@ impl Direct {
     /// How far the user has read.
     pub fn mark(&self) -> &Mark {
         &self.row.mark
-    }
-
-    pub fn wake(&self) -> Option<Millis> {
-        [self.retry, self.sent.at].into_iter().flatten().min()
     }
 
     /// Nobody knows who the peer is any more: there is nobody to send to.

@@ -51,7 +51,7 @@ impl Node {
 
     /// A cluster has lost its records: also what its people had not read yet.
     pub(super) fn mailboxes_lost(&mut self, cluster: &str) {
-        for (peer, direct) in &mut self.directs {
+        for (peer, direct) in self.directs.iter_mut() {
             if self.cx.contacts.card(peer).is_some_and(|card| card.address().cluster == cluster) {
                 direct.mailbox_lost(&mut self.cx);
             }
@@ -108,7 +108,9 @@ impl Node {
                     let id = c.replica.as_ref().map(|r| r.fold.channel.to_string());
                     id.is_some() && id.as_deref() == e.meta_str("ch")
                 };
-                match self.channels.values().any(of_it) {
+                let name = e.meta_str("channel").and_then(|n| ChannelName::parse(n).ok());
+                let named = name.map(|name| self.channels.named(name.as_folded())).unwrap_or_default();
+                match named.iter().filter_map(|key| self.channels.get(key)).any(of_it) {
                     true => self.for_channel(e, |c, cx| c.on_fetch(cx, e)),
                     false => channel::on_fetch_left(&mut self.cx, e),
                 }
@@ -127,7 +129,7 @@ impl Node {
             }
             "DM" => {
                 let (card, trust) = introduce(&mut self.cx, e).ok_or("by nobody who is known")?;
-                let direct = self.directs.entry(card.actor()).or_default();
+                let direct = self.directs.or_default(card.actor());
                 direct.receive(&mut self.cx, &card, e, trust, at)?;
             }
             "RECEIPT" => {
@@ -153,8 +155,8 @@ impl Node {
     /// The channels of this name, of whichever grid: what was sent to one of them says nothing to
     /// the others.
     fn rooms(&mut self, wire: &str, mut f: impl FnMut(&mut Channel, &mut Ctx)) {
-        for channel in self.channels.values_mut().filter(|c| c.wire == wire) {
-            f(channel, &mut self.cx);
+        for key in self.channels.named(wire) {
+            self.with_channel(&key, &mut f);
         }
     }
 

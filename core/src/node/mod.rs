@@ -4,8 +4,10 @@
 //! It is a state machine: an input comes in with the time, effects go out. It waits for nothing and
 //! reads no clock.
 
+mod awake;
 mod border;
 mod channel;
+mod channels;
 mod config;
 mod contacts;
 mod ctx;
@@ -33,7 +35,9 @@ use std::collections::BTreeMap;
 use rand_chacha::rand_core::SeedableRng;
 use serde_json::{Map, Value};
 
+use self::awake::Awake;
 use self::channel::{Channel, Phase};
+use self::channels::Channels;
 #[cfg(feature = "mutants")]
 pub use self::config::Mutant;
 pub use self::config::{CHANNEL, CHANNEL_LEN, Config, Home};
@@ -65,8 +69,8 @@ pub enum NodeError {
 /// reached on the monotonic clock, `handle(Tick)` is due.
 pub struct Node {
     cx: Ctx,
-    channels: BTreeMap<String, Channel>,
-    directs: BTreeMap<ActorId, Direct>,
+    channels: Channels,
+    directs: Awake<ActorId, Direct>,
     listings: BTreeMap<u64, Listing>,
     away: Option<String>,
     invites: invites::Invites,
@@ -150,11 +154,12 @@ impl Node {
             Input::Figures(figures) => self.on_figures(figures),
             Input::Shutdown => self.shutdown(),
         }
+        self.settle();
         self.tick();
         self.do_after_join();
         self.cx.tell_refused();
         self.look_whether_caught_up();
-        self.forget_left();
+        self.settle();
         self.show_status();
         self.cx.keep_last_id();
         self.keep_positions();
@@ -172,19 +177,13 @@ impl Node {
         }
     }
 
-    /// Channels that one has left are gone, and their logs are read no longer.
-    fn forget_left(&mut self) {
-        let left: Vec<Topic> =
-            self.channels.values().filter(|c| c.phase == Phase::Left).map(|c| c.log.clone()).collect();
-        if left.is_empty() {
-            return;
+    /// Takes note of what has changed. Channels that one has left are gone, and their logs are read
+    /// no longer.
+    fn settle(&mut self) {
+        for log in self.channels.settle() {
+            self.cx.stop_reading(&log);
         }
-        self.channels.retain(|_, c| c.phase != Phase::Left);
-        for log in left {
-            if self.channels.values().all(|c| c.log != log) {
-                self.cx.stop_reading(&log);
-            }
-        }
+        self.directs.settle();
     }
 
     /// Deliberately broken: messages are stored later than the position behind them.
@@ -197,9 +196,9 @@ impl Node {
 
     /// When (monotonic) a `Tick` is due at the latest.
     pub fn next_wake(&self) -> Option<Millis> {
-        let channels = self.channels.values().filter_map(Channel::wake);
-        let directs = self.directs.values().filter_map(Direct::wake);
         let own = [
+            self.channels.wake(),
+            self.directs.wake(),
             Some(self.people_at).filter(|_| !self.cx.stopping),
             self.cx.status_dirty.then_some(self.status_at),
             self.stop_by,
@@ -207,7 +206,7 @@ impl Node {
             self.cx.refused.wake(),
             self.endings_wake().filter(|_| !self.cx.stopping),
         ];
-        channels.chain(directs).chain(own.into_iter().flatten()).min()
+        own.into_iter().flatten().min()
     }
 
     /// The topics and partitions that must exist before the node starts: its own four and the
@@ -234,16 +233,12 @@ impl Node {
     }
 
     fn tick(&mut self) {
-        for channel in self.channels.values_mut() {
-            if channel.wake().is_some_and(|at| self.cx.now.mono >= at) {
-                channel.tick(&mut self.cx);
-            }
+        for key in self.channels.due(self.cx.now.mono) {
+            self.with_channel(&key, |channel, cx| channel.tick(cx));
         }
-        for (peer, direct) in &mut self.directs {
-            if direct.wake().is_none_or(|at| self.cx.now.mono < at) {
-                continue;
-            }
-            match self.cx.contacts.card(peer).cloned() {
+        for peer in self.directs.due(self.cx.now.mono) {
+            let Some(direct) = self.directs.get_mut(&peer) else { continue };
+            match self.cx.contacts.card(&peer).cloned() {
                 Some(card) => direct.tick(&mut self.cx, &card),
                 None => direct.rest(),
             }
@@ -295,8 +290,7 @@ impl Node {
 
     fn is_log(&self, topic: &Topic) -> bool {
         let home = &self.cx.cfg.home;
-        (topic.cluster == home.cluster && home.is_log(&topic.name))
-            || self.channels.values().any(|c| c.log == *topic)
+        (topic.cluster == home.cluster && home.is_log(&topic.name)) || self.channels.is_log(topic)
     }
 
     /// The log is read from now on: is it the one that our positions speak of?
@@ -309,7 +303,8 @@ impl Node {
         _wanted: Offset,
     ) {
         let (mut again, mut lost) = (None, false);
-        for channel in self.channels.values_mut().filter(|c| c.log == *topic) {
+        for key in self.channels.in_log(topic) {
+            let Some(channel) = self.channels.get_mut(&key) else { continue };
             let other_life = channel.incarnation.as_deref().is_some_and(|i| i != incarnation);
             if (other_life || channel.next > end || channel.next < start) && channel.replica.is_some() {
                 // Another life of the log, or one that lost its end: what counts is found by the
@@ -339,9 +334,11 @@ impl Node {
 
     /// A partition of the log was read a little further.
     fn on_progress(&mut self, topic: &Topic) {
-        for channel in self.channels.values_mut().filter(|c| c.log == *topic) {
-            channel.on_catch_up_end(&mut self.cx);
-            channel.lead_progress(&mut self.cx);
+        for key in self.channels.following(topic) {
+            self.with_channel(&key, |channel, cx| {
+                channel.on_catch_up_end(cx);
+                channel.lead_progress(cx);
+            });
         }
     }
 
@@ -354,9 +351,10 @@ impl Node {
         }
         reader.next = record.offset + 1;
         if self.is_log(topic) {
-            let of_this = |c: &&mut Channel| c.log == *topic && c.wire.as_bytes() == record.key;
-            if let Some(channel) = self.channels.values_mut().find(of_this) {
-                channel.on_record(&mut self.cx, record);
+            let named = std::str::from_utf8(&record.key).map(|wire| self.channels.named(wire));
+            let of_this = |key: &String| self.channels.get(key).is_some_and(|c| c.log == *topic);
+            if let Some(key) = named.unwrap_or_default().into_iter().find(of_this) {
+                self.with_channel(&key, |channel, cx| channel.on_record(cx, record));
             }
             self.on_progress(topic);
         } else if self.is_inbox(topic) {
@@ -418,10 +416,11 @@ impl Node {
             self.cx.on_presence(payload);
         } else if channel == format!("direct:{}", self.cx.me()) {
             self.cx.on_direct_event(payload);
-        } else if let Some(wire) = channel.strip_prefix("channel:").and_then(|c| c.strip_suffix(":events"))
-            && let Some(channel) = self.channels.values_mut().find(|c| c.wire == wire && c.grid == grid)
-        {
-            channel.on_event(&mut self.cx, payload);
+        } else if let Some(wire) = channel.strip_prefix("channel:").and_then(|c| c.strip_suffix(":events")) {
+            let of_this = |key: &String| self.channels.get(key).is_some_and(|c| c.grid == grid);
+            if let Some(key) = self.channels.named(wire).into_iter().find(of_this) {
+                self.with_channel(&key, |channel, cx| channel.on_event(cx, payload));
+            }
         }
     }
 

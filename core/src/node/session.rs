@@ -263,7 +263,7 @@ impl Node {
             self.cx.reply(origin, no);
             return self.refused_at_once(origin, e);
         }
-        let direct = self.directs.entry(actor).or_default();
+        let direct = self.directs.or_default(actor);
         direct.submit(&mut self.cx, &card, template, origin.clone(), id);
         if self.cx.contacts.is_away(&actor) && e.command != "NOTICE" {
             let text = self.cx.contacts.presence.get(&actor).map(|p| p.text.clone()).unwrap_or_default();

@@ -6,8 +6,10 @@ use crate::ids::MsgId;
 use crate::names::ChannelName;
 use crate::port::{SignalOp, Table};
 
+use super::awake::Awake;
 use super::channel::replica::store;
 use super::channel::{Out, OutKind};
+use super::channels::Channels;
 use super::contacts::{Contact, Contacts};
 use super::direct;
 
@@ -131,8 +133,8 @@ impl Node {
         let other_home = home::other(values, &cx.cfg.home.cluster);
         Ok(Self {
             cx,
-            channels,
-            directs,
+            channels: Channels::new(channels),
+            directs: Awake::new(directs),
             listings: BTreeMap::new(),
             away,
             invites,

@@ -346,6 +346,11 @@ impl Channel {
         cx.status_dirty = true;
     }
 
+    /// Whether it wants to know how far its log was read.
+    pub fn follows_log(&self) -> bool {
+        self.catch_up_end.is_some() || self.lead.as_ref().is_some_and(Leader::follows_log)
+    }
+
     /// When this channel wants a `Tick`.
     pub fn wake(&self) -> Option<Millis> {
         let times = [

@@ -121,6 +121,11 @@ impl Leader {
         self.mode == Mode::Active
     }
 
+    /// Whether it wants to know how far the log was read.
+    pub fn follows_log(&self) -> bool {
+        matches!(self.mode, Mode::Reading(_)) || !self.pending.is_empty()
+    }
+
     /// Puts acts under the key that the log says may be used.
     pub(in crate::node::channel) fn take_key(&mut self, fold: &Fold, ring: &crate::keys::KeyRing) {
         let usable = fold.usable_key();
