@@ -178,12 +178,17 @@ pub fn query(conn: &Connection, query: &Query) -> Result<Answer, Fault> {
     }
 }
 
+/// The place of a message. Left to itself SQLite takes the index by place and walks the whole
+/// conversation for it.
+pub(super) const PLACE: &str =
+    "SELECT min(seq) FROM message INDEXED BY message_once WHERE target = ? AND id = ?";
+
 fn history(conn: &Connection, target: &str, before: Option<&str>, limit: u32) -> Result<Answer, Fault> {
     // The place of the message that was named, or behind all.
     let place = match before {
         None => Some((i64::MAX, String::new())),
         Some(id) => conn
-            .prepare_cached("SELECT min(seq) FROM message WHERE target = ? AND id = ?")?
+            .prepare_cached(PLACE)?
             .query_row([target, id], |r| r.get::<_, Option<i64>>(0))?
             .map(|seq| (seq, id.to_owned())),
     };

@@ -202,3 +202,14 @@ async fn a_full_disk_changes_nothing() {
     store.commit(ops.into()).await.unwrap();
     assert_eq!(store.load().await.unwrap().values.len(), 101);
 }
+
+/// A page of history costs the page, wherever it is: its place is found by the message's id.
+#[tokio::test]
+async fn the_place_of_a_message_is_looked_up() {
+    let dir = tempfile::tempdir().unwrap();
+    EmbeddedStore::open(dir.path()).unwrap().close().await.unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
+    let plan = format!("EXPLAIN QUERY PLAN {}", super::sql::PLACE);
+    let plan: String = conn.query_row(&plan, ["#a", "1"], |row| row.get("detail")).unwrap();
+    assert!(plan.contains("message_once (target=? AND id=?)"), "{plan}");
+}

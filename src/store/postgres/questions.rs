@@ -177,9 +177,11 @@ async fn history(client: &Client, target: &str, before: Option<&str>, limit: u32
             client.query_typed(newest, &[(&key, Type::BYTEA), (&most, Type::INT8)]).await?
         }
         Some(id) => {
-            // Without such a message its place is unknown, and nothing stands before that.
+            // Without such a message its place is unknown, and nothing stands before that. Without
+            // the sum the planner may walk the conversation by place, instead of looking for the
+            // id.
             let older = "SELECT id, author, seq, ts, state, sealed FROM message WHERE target = $1 AND (seq, id) < \
-                         ((SELECT min(seq) FROM message WHERE target = $1 AND id = $2), $2) \
+                         ((SELECT min(seq + 0) FROM message WHERE target = $1 AND id = $2), $2) \
                          ORDER BY seq DESC, id DESC, author DESC LIMIT $3";
             let id = id.as_bytes();
             client.query_typed(older, &[(&key, Type::BYTEA), (&id, Type::BYTEA), (&most, Type::INT8)]).await?
