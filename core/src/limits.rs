@@ -44,7 +44,7 @@ pub const MODES: usize = 6;
 /// Letters of one MODE, with or without a parameter.
 pub const MODE_LETTERS: usize = 24;
 /// Channels that a node may be in.
-pub const CHANNELS: usize = 250;
+pub const CHANNELS: usize = 1_000;
 /// Messages to one channel or person that may wait to be sent.
 pub const WAITING: usize = 100_000;
 /// Targets of one PRIVMSG.

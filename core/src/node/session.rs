@@ -149,7 +149,8 @@ impl Node {
             return;
         }
         if self.channels.len() >= crate::limits::CHANNELS {
-            return self.cx.numeric(origin, numeric::ERR_TOOMANYCHANNELS, &[&to], "");
+            let text = format!("You are in {} channels, the most that a node can be in", self.channels.len());
+            return self.cx.numeric(origin, numeric::ERR_TOOMANYCHANNELS, &[&to], &text);
         }
         if let Some(refusal) = unfit_key(&to, e.params.first()) {
             let nick = self.cx.nick().as_str().to_owned();

@@ -37,19 +37,15 @@ impl Channel {
             cx.stop_reading(&self.log);
             cx.create_topic(&self.log, PendingOp::Topic(self.key.clone()));
         } else {
-            self.read_log(cx);
+            cx.move_reader(&self.log, ReadFrom::At(0));
         }
-    }
-
-    fn read_log(&self, cx: &mut Ctx) {
-        cx.move_reader(&self.log, ReadFrom::At(0));
     }
 
     /// The topic is there, or can't be made.
     pub fn on_topic(&mut self, cx: &mut Ctx, result: Result<(), PortError>) {
         let Some(join) = self.join.as_mut() else { return };
         let Err(error) = result else {
-            return self.read_log(cx);
+            return cx.move_reader(&self.log, ReadFrom::At(0));
         };
         // A service that is away is waited for. That it is may be told a moment later than this.
         let away = self.grid == cx.cfg.home.cluster && !cx.service_up(Service::Mailbox);

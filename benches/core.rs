@@ -1,0 +1,175 @@
+//! What the core costs when there is much of something: CPU time of one `handle`, and how it grows
+//! with what the input does not touch.
+//!
+//! `cargo bench --bench core`. One node on a grid in memory; nothing waits, so the time of the
+//! clock is CPU time.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use kirc_core::Envelope;
+use kirc_core::identity::{Address, Identity};
+use kirc_core::names::Nick;
+use kirc_core::node::{Config, Home, Node};
+use kirc_core::port::{
+    Effect, Input, Now, RawRecord, ReadFrom, SessionId, SignalOp, SignalReply, Snapshot, Topic,
+};
+
+/// When it all happens, ms since 1970.
+const WALL: u64 = 1_790_000_000_000;
+const SESSION: SessionId = SessionId(1);
+
+/// A grid in memory with one node on it.
+struct Bench {
+    node: Node,
+    mono: u64,
+    logs: BTreeMap<Topic, Vec<RawRecord>>,
+    /// What is read, and the next offset.
+    readers: BTreeMap<Topic, u64>,
+    delivered: u64,
+}
+
+impl Bench {
+    fn new(log: &str) -> Self {
+        let key = include_bytes!("../core/tests/keys/1.json");
+        let identity = Identity::from_key_file(key, None).expect("a key file that is not sealed");
+        let names = ["data-in-alice", "data-out-alice", "rpc-in-alice", "rpc-out-alice"].map(str::to_owned);
+        let [data_in, data_out, rpc_in, rpc_out] = names;
+        let address = Address { cluster: "grid".to_owned(), data_in, data_out, rpc_in, rpc_out };
+        let home = Home { cluster: "grid".to_owned(), log: log.to_owned(), partitions: 2 };
+        let config = Config::new(Nick::parse("alice").expect("a nick"), address, home);
+        let now = Now { wall: WALL, mono: 1 };
+        let node =
+            Node::restore(config, identity, &Snapshot::default(), [7; 32], now).expect("an empty store");
+        let mut bench = Self { node, mono: 1, logs: BTreeMap::new(), readers: BTreeMap::new(), delivered: 0 };
+        bench.feed(Input::Start);
+        bench.feed(Input::Attach { session: SESSION });
+        bench
+    }
+
+    /// Feeds an input, and all that follows from it.
+    fn feed(&mut self, input: Input) {
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            let mut effects = Vec::new();
+            self.node.handle(Now { wall: WALL + self.mono, mono: self.mono }, input, &mut effects);
+            for effect in effects {
+                inputs.extend(self.carry_out(effect));
+            }
+            if inputs.is_empty() {
+                inputs.extend(self.next_record());
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Read { topic, from } => {
+                let end = self.logs.get(&topic).map_or(0, |log| log.len() as u64);
+                let at = match from {
+                    ReadFrom::At(at) => at.min(end),
+                    ReadFrom::End => end,
+                };
+                self.readers.insert(topic.clone(), at);
+                Some(Input::Reading { topic, incarnation: "life".to_owned(), start: 0, end, at })
+            }
+            Effect::StopRead { topic } => {
+                self.readers.remove(&topic);
+                None
+            }
+            Effect::Append { request_id, topic, key, value, .. } => {
+                let log = self.logs.entry(topic).or_default();
+                let offset = log.len() as u64;
+                log.push(RawRecord { offset, key, value, time: WALL + self.mono });
+                Some(Input::Appended { request_id, result: Ok(offset) })
+            }
+            Effect::Create { request_id, .. } => Some(Input::Created { request_id, result: Ok(()) }),
+            Effect::End { request_id, topic } => {
+                let end = self.logs.get(&topic).map_or(0, |log| log.len() as u64);
+                Some(Input::End { request_id, result: Ok(end) })
+            }
+            Effect::Signal { request_id, op, .. } => {
+                let reply = match op {
+                    SignalOp::Claim { .. } => SignalReply::Claimed(true),
+                    SignalOp::Renew { .. } => SignalReply::Renewed(true),
+                    SignalOp::Get { .. } => SignalReply::Value(None),
+                    SignalOp::Members { .. } | SignalOp::Keys { .. } => SignalReply::Members(Vec::new()),
+                    SignalOp::HashGet { .. } => SignalReply::Hash(BTreeMap::new()),
+                    _ => SignalReply::Done,
+                };
+                Some(Input::Signalled { request_id, result: Ok(reply) })
+            }
+            Effect::Deliver { .. } => {
+                self.delivered += 1;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn next_record(&mut self) -> Option<Input> {
+        for (topic, next) in &mut self.readers {
+            let log = self.logs.get(topic);
+            if let Some(record) = log.and_then(|log| log.get(usize::try_from(*next).unwrap_or(usize::MAX))) {
+                *next += 1;
+                return Some(Input::Record { topic: topic.clone(), record: record.clone() });
+            }
+        }
+        None
+    }
+
+    fn says(&mut self, envelope: Envelope) {
+        self.feed(Input::Command { session: SESSION, envelope });
+    }
+
+    /// Founds channels.
+    fn found(&mut self, channels: std::ops::Range<usize>) {
+        for i in channels {
+            self.mono += 1;
+            self.says(Envelope::new("JOIN").to(format!("#channel-{i}")));
+        }
+    }
+
+    /// Microseconds of one `handle` of this input, the median of many.
+    fn cost(&mut self, rounds: usize, input: impl Fn(usize) -> Envelope) -> f64 {
+        let mut took: Vec<u64> = (0..rounds)
+            .map(|i| {
+                let input = Input::Command { session: SESSION, envelope: input(i) };
+                let (mut effects, now) = (Vec::new(), Now { wall: WALL + self.mono, mono: self.mono });
+                let since = Instant::now();
+                self.node.handle(now, input, &mut effects);
+                let wake = self.node.next_wake();
+                let took = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                assert!(wake.is_some() && !effects.is_empty(), "it is answered");
+                took
+            })
+            .collect();
+        took.sort_unstable();
+        took[rounds / 2] as f64 / 1e3
+    }
+}
+
+fn main() {
+    println!("{:<58}{:>12}{:>14}", "what", "of", "µs");
+    let mut bench = Bench::new("log-{channel}");
+    let mut founded = 0;
+    for channels in [1, 100, 1_000] {
+        bench.found(founded..channels);
+        founded = channels;
+        // The first STATUS after the last change is not what is measured.
+        bench.mono += 10_000;
+        bench.feed(Input::Tick);
+        let cost = bench.cost(2_000, |i| Envelope::new("PING").param(i.to_string()));
+        println!("{:<58}{channels:>12}{cost:>14.2}", "PING, by channels that the node is in");
+        let cost = bench.cost(500, |i| Envelope::new("PRIVMSG").to("#channel-0").line(format!("hello {i}")));
+        println!("{:<58}{channels:>12}{cost:>14.2}", "a message alone in a channel, by channels of the node");
+    }
+    let mut bench = Bench::new("log");
+    for channels in [1, 100, 400] {
+        bench.found(bench.logs.values().map(Vec::len).max().unwrap_or(0).min(channels)..channels);
+        let since = Instant::now();
+        bench.says(Envelope::new("JOIN").to(format!("#one-more-{channels}")));
+        let took = since.elapsed().as_nanos() as f64 / 1e3;
+        println!("{:<58}{channels:>12}{took:>14.2}", "founding a channel, by channels in the log");
+    }
+}
