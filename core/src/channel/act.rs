@@ -1,7 +1,7 @@
-//! What an author did, read from its signed envelope and written to one.
+//! An author's action (an act): reads it from a signed envelope and writes it to one.
 //!
-//! It checks form and size. It checks no signature (the caller did) and no permission (`policy`
-//! does).
+//! It checks form and size. It does not check the signature (the caller does) or the permission
+//! (`policy` does).
 use serde_json::Value;
 
 use super::mode::ModeKind;
@@ -11,39 +11,40 @@ use crate::identity::Card;
 use crate::ids::{ActorId, Count, MAX_SAFE_INTEGER, MsgId};
 use crate::limits;
 
-/// Something that an author did, taken from its signed envelope. Whether it is allowed is not its
-/// matter.
+/// One action of an author, read from its signed envelope. This type does not say whether the
+/// action is allowed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Act {
-    /// Who.
+    /// The author.
     pub author: ActorId,
     /// The author's count.
     pub n: Count,
-    /// What the author believes to have said before it, as [`after`] has it; nothing for JOIN.
+    /// The author's previous act as the author knows it, in the form of [`after`]; none for JOIN.
     pub after: Option<u32>,
-    /// Its id.
+    /// The act's id.
     pub id: MsgId,
     /// The author's time.
     pub ts: u64,
-    /// What.
+    /// What the author did.
     pub kind: ActKind,
 }
 
-/// How an act names the one before it by the same author: the last 32 bits of its id. Numbers alone
-/// would not do: they move up when an act is refused, and a copy with an old number could overtake
-/// one with a new number for good.
+/// How an act names its author's previous act: the last 32 bits of that act's id. The count alone
+/// is not enough: it moves up when an act is refused, and then a copy with an old count could
+/// overtake an act with a new count for good.
 pub fn after(id: MsgId) -> u32 {
     id.0 as u32
 }
 
-/// What was done.
+/// The kind of an act.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ActKind {
     /// PRIVMSG.
     Message,
     /// NOTICE.
     Notice,
-    /// JOIN, with the joiner's card, the channel key it gave, and what it says of its connection.
+    /// JOIN, with the joiner's card, the channel key it gave, and what it states about its
+    /// connection.
     Join {
         /** The card. */
         card: Box<Card>,
@@ -87,8 +88,8 @@ pub enum ActKind {
         /** Who may come. */
         target: ActorId,
     },
-    /// Something that changes nothing in the channel and that every member may do (PONG, ROTATE is
-    /// for operators).
+    /// An act that changes nothing in the channel and that every member may do (PONG; ROTATE is for
+    /// operators).
     Nothing {
         /** The command. */
         command: String,
@@ -96,13 +97,14 @@ pub enum ActKind {
 }
 
 impl ActKind {
-    /// Whether it is something that people say: it changes nothing of the channel.
+    /// Whether it is a message from a person. Messages do not change the channel.
     pub fn is_said(&self) -> bool {
         matches!(self, Self::Message | Self::Notice)
     }
 
-    /// Whether it may only stand under a key that nobody has who has left. Who comes and goes, and
-    /// who may, may be known to them; what is said may not, nor what lets people in.
+    /// Whether it must be encrypted under a key that no former member has. Former members may learn
+    /// who joins, who leaves and who has which rights. They must not learn messages, nor anything
+    /// that lets people in.
     pub fn needs_fresh_key(&self) -> bool {
         match self {
             Self::Join { .. } | Self::Part { .. } | Self::Kick { .. } | Self::Invite { .. } => false,
@@ -127,13 +129,13 @@ impl ActKind {
         }
     }
 
-    /// Reads what was done out of an envelope. It need not be signed: what an author hands in is
-    /// measured by it before it is taken in, and what arrives is read by it.
+    /// Reads the kind from an envelope, which need not be signed. The node checks with it what an
+    /// author submits before it accepts it, and reads with it what arrives.
     pub fn parse(envelope: &Envelope) -> Result<Self, EnvelopeError> {
         kind(envelope)
     }
 
-    /// The lowest rank that may do it in any channel, if it takes one.
+    /// The lowest rank that may do it in any channel, if it needs a rank.
     pub(super) fn needs(&self) -> Option<Rank> {
         match self {
             Self::Kick { .. } => Some(Rank::Halfop),
@@ -143,7 +145,7 @@ impl ActKind {
     }
 
     /// Its envelope, without `from`, `to`, `id`, `ts` and `meta.n`, which the author adds before it
-    /// signs; PRIVMSG and NOTICE also without their text. [`Act::parse`] reads it back.
+    /// signs; for PRIVMSG and NOTICE also without the text. [`Act::parse`] reads it back.
     pub fn to_envelope(&self) -> Envelope {
         let out = Envelope::new(self.command());
         match self {
@@ -183,10 +185,10 @@ fn change_value(change: &ModeChange) -> Value {
 }
 
 impl Act {
-    /// Reads an act out of an author's signed envelope (the signature is checked by the caller).
+    /// Reads an act from an author's signed envelope. The caller checks the signature.
     ///
-    /// A command that is not known here becomes [`ActKind::Nothing`]: it keeps its place in its
-    /// author's order.
+    /// An unknown command becomes [`ActKind::Nothing`], so it keeps its position in its author's
+    /// order.
     pub fn parse(envelope: &Envelope) -> Result<Self, EnvelopeError> {
         let field = |name: &str, text: &Option<String>| {
             text.clone().ok_or_else(|| form(format!("{name} is missing")))
@@ -263,7 +265,7 @@ fn actor(text: &str) -> Result<ActorId, EnvelopeError> {
     ActorId::parse(text).map_err(form)
 }
 
-/// The one parameter of KICK and INVITE.
+/// The single parameter of KICK and INVITE.
 fn target(e: &Envelope) -> Result<ActorId, EnvelopeError> {
     match e.params.as_slice() {
         [one] => actor(one),
@@ -271,7 +273,7 @@ fn target(e: &Envelope) -> Result<ActorId, EnvelopeError> {
     }
 }
 
-/// The lines of an array body: text only, and nothing in it that would end a line of IRC.
+/// The lines of an array body: only text, without characters that would end an IRC line.
 fn lines(e: &Envelope) -> Result<Vec<&str>, EnvelopeError> {
     let values = match &e.body {
         None => return Ok(Vec::new()),
@@ -303,7 +305,7 @@ fn check_text(e: &Envelope) -> Result<(), EnvelopeError> {
     Ok(())
 }
 
-/// The one line of a body that has at most one.
+/// The line of a body that holds at most one line.
 fn line(e: &Envelope, what: &'static str, limit: usize) -> Result<Option<String>, EnvelopeError> {
     match lines(e)?.as_slice() {
         [] => Ok(None),

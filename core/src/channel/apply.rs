@@ -1,7 +1,7 @@
-//! What an allowed act changes in the state, and what is told of it.
+//! Applies an allowed act to the channel state and reports what changed.
 //!
-//! The only place that changes a channel. It asks no permission (`policy` did) and never fails: an
-//! act that makes no sense here changes nothing.
+//! This is the only module that changes a channel. It does not check permissions (`policy` does)
+//! and never fails: an act that makes no sense here changes nothing.
 use super::mode::{ModeKind, parse_limit};
 use super::state::Invitation;
 use super::{Act, ActKind, ChannelState, MaskEntry, Member, ModeChange, Rank, Topic, prefix_of};
@@ -10,35 +10,35 @@ use crate::ids::ActorId;
 use crate::names::{Nick, casefold};
 use crate::{limits, mask};
 
-/// What an applied act changed, for doors and for the keys.
+/// What an applied act changed, for the front ends and for key management.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change {
-    /// Somebody came or went (or lost the right to read): a new epoch is due.
+    /// A member joined, left or lost the right to read: a new epoch is due.
     pub membership: bool,
-    /// Who came.
+    /// The member that joined.
     pub joined: Option<ActorId>,
-    /// Who went.
+    /// The member that left.
     pub left: Option<ActorId>,
     /// The mode changes that took effect.
     pub modes: Vec<ModeChange>,
     /// `nick!actor@cluster` of the author, as it was before the act (of a joiner: as it is now).
     pub source: Option<String>,
-    /// The nick of who went, since the state no longer knows it.
+    /// The nick of the member that left, because the state no longer has it.
     pub left_nick: Option<Nick>,
-    /// Whether who went was kicked; it is `left`.
+    /// Whether the member in `left` was kicked.
     pub kicked: bool,
-    /// The author has another card.
+    /// The author has a new card.
     pub card: bool,
-    /// The author's nick before and now, if it changed.
+    /// The author's old and new nick, if it changed.
     pub nick: Option<(Nick, Nick)>,
     /// Whether the topic was set or cleared.
     pub topic: bool,
-    /// Who was invited.
+    /// The invited actor.
     pub invited: Option<ActorId>,
 }
 
 impl ChannelState {
-    /// Applies an act that was checked.
+    /// Applies an act that passed the checks.
     pub fn apply(&mut self, act: &Act) -> Change {
         if let ActKind::Join { card, registered, tls, .. } = &act.kind {
             return self.join(act, card, *registered, *tls);
@@ -140,7 +140,8 @@ impl ChannelState {
         changed.then(|| (old, card.nick().clone()))
     }
 
-    /// An invite by a half-operator or above opens gates; any other is no more than a call.
+    /// An invite by a half-operator or above lets the invitee pass the join checks; any other
+    /// invite is only a notification.
     fn invite(&mut self, act: &Act, target: ActorId) {
         let opens = |m: &Member| m.at_least(Rank::Halfop);
         if !self.members.get(&act.author).is_some_and(opens) || self.members.contains_key(&target) {

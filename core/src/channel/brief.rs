@@ -1,9 +1,9 @@
-//! A channel's state with a digest in the place of each card: what is hashed, and what a node
-//! keeps, when somebody comes or goes.
+//! A channel's state with a digest in place of each card. A node hashes and stores this form when a
+//! member joins or leaves.
 //!
-//! A card is some 1.5 KB, and a channel has one for each member; to go through all of them at every
-//! JOIN and KICK made large channels slow. The form is part of the protocol: a change of it changes
-//! the hash in KEY records.
+//! A card takes about 1.5 KB, and a channel has one for each member. Processing all of them at
+//! every JOIN and KICK made large channels slow. The form is part of the protocol: a change to it
+//! changes the hash in KEY records.
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -13,7 +13,7 @@ use super::{ChannelState, Rank, Topic};
 use crate::ids::{ActorId, Count, Hash, MsgId};
 use crate::names::ChannelName;
 
-/// A member, as [`super::Member`] is written but for its card.
+/// A member, written like [`super::Member`] but with a digest for its card.
 #[derive(Serialize)]
 struct Brief<'a> {
     card: Hash,
@@ -24,8 +24,8 @@ struct Brief<'a> {
     tls: bool,
 }
 
-/// A state, as [`ChannelState`] is written but for the cards. All fields are named below: one that
-/// is added there does not compile until it is added here.
+/// A state, written like [`ChannelState`] but with digests for the cards. All fields are named
+/// below: a field that is added to the state does not compile until it is added here.
 #[derive(Serialize)]
 pub(crate) struct StateBrief<'a> {
     name: &'a ChannelName,
@@ -45,7 +45,7 @@ pub(crate) struct StateBrief<'a> {
 }
 
 impl ChannelState {
-    /// The state with digests for cards.
+    /// The state with a digest for each card.
     pub(crate) fn brief(&self) -> StateBrief<'_> {
         let Self { name, members, gone, floor, flags, key, limit, lists, topic, invited, owners } = self;
         let members = members

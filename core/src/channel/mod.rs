@@ -1,18 +1,17 @@
-//! What IRC calls a channel: members, ranks, modes, masks, topic. A reducer over author-signed
-//! acts.
+//! An IRC channel: members, ranks, modes, masks and topic, as a reducer over author-signed acts.
 //!
-//! One question, two askers: the leader asks before it relays, every reader asks again. It knows no
-//! keys, no log, no clock. Whoever folds the same acts in the same order holds the same state, to
-//! the byte.
+//! The leader checks each act before it relays it, and every reader checks it again. This module
+//! knows no keys, no log and no clock. All nodes that fold the same acts in the same order hold the
+//! same state, byte for byte.
 //!
-//! | file | what it is for |
+//! | file | purpose |
 //! | --- | --- |
-//! | `act` | what an author did, out of its envelope and back |
+//! | `act` | an author's act: from its envelope and back |
 //! | `mode` | the mode letters and ranks, and the syntax of MODE |
-//! | `state` | the replicated state and what may be asked of it |
-//! | `policy` | whether an act is allowed: the only place that says no |
-//! | `sound` | whether a state that was handed over can be one |
-//! | `apply` | what an allowed act changes: the only place that changes anything |
+//! | `state` | the replicated state and the queries on it |
+//! | `policy` | whether an act is allowed: the only file that refuses |
+//! | `sound` | whether a state from another node is possible at all |
+//! | `apply` | what an allowed act changes: the only file that changes anything |
 mod act;
 mod apply;
 mod brief;

@@ -1,8 +1,8 @@
-//! The mode letters: what each is, who may set it, what its parameter must look like; and IRC's
+//! The mode letters: their kind, who may set them and the form of their parameters; and the IRC
 //! syntax for them.
 //!
-//! It knows no channel. What a mode does to an act is in `policy`, what setting it changes in
-//! `apply`.
+//! It knows no channel. `policy` defines how a mode affects an act; `apply` defines what setting a
+//! mode changes.
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
@@ -10,7 +10,7 @@ use crate::ids::ActorId;
 use crate::numeric as num;
 use crate::{limits, mask};
 
-/// One change of a mode.
+/// A change of one mode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModeChange {
     /// Plus or minus.
@@ -23,7 +23,7 @@ pub struct ModeChange {
 }
 
 impl ModeChange {
-    /// A change; an empty parameter is none.
+    /// A change; an empty parameter counts as none.
     pub fn new(add: bool, letter: char, param: &str) -> Self {
         Self { add, letter, param: (!param.is_empty()).then(|| param.to_owned()) }
     }
@@ -85,14 +85,14 @@ impl Rank {
     }
 }
 
-/// What kind of mode a letter is: this decides whether it takes a parameter, and which.
+/// The kind of a mode letter. It decides whether the mode takes a parameter, and which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModeKind {
     /// On or off.
     Flag,
     /// `k`: text.
     Key,
-    /// `l`: a number; none to unset.
+    /// `l`: a number to set, no parameter to unset.
     Limit,
     /// `b`, `e`, `I`: masks.
     List,
@@ -100,13 +100,13 @@ pub enum ModeKind {
     Rank(Rank),
 }
 
-/// The modes that are on or off, in the order in which they are shown.
+/// The modes that are on or off, in display order.
 pub(super) const FLAGS: [char; 10] = ['i', 'm', 'n', 'p', 's', 't', 'r', 'E', 'R', 'Z'];
-/// The lists of masks: bans, their exceptions, exceptions from `+i`.
+/// The lists of masks: bans, exceptions to bans, exceptions to `+i`.
 pub(super) const LISTS: [char; 3] = ['b', 'e', 'I'];
 
 impl ModeKind {
-    /// The kind of a letter, if it is known.
+    /// The kind of a letter, if the letter is known.
     pub fn of(letter: char) -> Option<Self> {
         Some(match letter {
             'k' => Self::Key,
@@ -127,7 +127,7 @@ impl ModeKind {
     }
 }
 
-/// The lowest rank that may set or unset a mode that is no rank.
+/// The lowest rank that may set or unset a mode other than a rank.
 pub(super) fn setter(letter: char) -> Rank {
     match letter {
         'r' => Rank::Owner,
@@ -136,7 +136,7 @@ pub(super) fn setter(letter: char) -> Rank {
     }
 }
 
-/// What a mode's parameter must look like, and what is wrong with this one.
+/// Checks the form of a mode's parameter; returns what is wrong with it, if anything.
 pub(super) fn param_error(kind: ModeKind, add: bool, param: Option<&str>) -> Option<String> {
     if !kind.has_param(add) {
         return None;
@@ -174,7 +174,7 @@ pub(super) fn parse_limit(param: &str) -> Option<u32> {
     param.parse().ok().filter(|limit| *limit > 0)
 }
 
-/// One word that can stand in an IRC line.
+/// Whether a text is a single word that fits in an IRC line.
 fn is_word(text: &str) -> bool {
     !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
@@ -182,17 +182,17 @@ fn is_word(text: &str) -> bool {
 /// What a MODE command asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ModeRequest {
-    /// What to change.
+    /// The requested changes.
     pub changes: Vec<ModeChange>,
-    /// The lists to show: letters of list modes that came without a mask.
+    /// The lists to show: letters of list modes without a mask.
     pub lists: Vec<char>,
 }
 
-/// Reads IRC's `+ov-b nick1 nick2 mask`. `resolve` finds the actor of a nick; an actor id stands
-/// for itself.
+/// Reads IRC's `+ov-b nick1 nick2 mask`. `resolve` finds the actor of a nick; an actor id resolves
+/// to itself.
 ///
-/// Only the first argument holds letters; what is left over behind the parameters is ignored, as
-/// IRC servers do. `-k` takes a parameter if there is one, since clients send one.
+/// Only the first argument holds letters. Surplus parameters are ignored, as IRC servers do. `-k`
+/// takes a parameter if there is one, because clients send one.
 pub fn parse_mode_args(
     args: &[String],
     resolve: impl Fn(&str) -> Option<ActorId>,
@@ -200,7 +200,7 @@ pub fn parse_mode_args(
     parse_for("*", args, resolve)
 }
 
-/// As [`parse_mode_args`], with refusals that name the channel.
+/// Like [`parse_mode_args`], with refusals that name the channel.
 pub(super) fn parse_for(
     channel: &str,
     args: &[String],
@@ -268,13 +268,13 @@ fn nobody(channel: &str, nick: &str) -> Refusal {
     }
 }
 
-/// 472.
+/// Numeric 472: unknown mode.
 pub(super) fn unknown_mode(letter: char) -> Refusal {
     let mut shown = [0; 4];
     Refusal::new(num::ERR_UNKNOWNMODE, &[letter.encode_utf8(&mut shown)], "")
 }
 
-/// 696. A parameter that would break a line is shown as `*`.
+/// Numeric 696: invalid parameter. A parameter that would break a line is shown as `*`.
 pub(super) fn bad_param(channel: &str, letter: char, param: &str, why: &str) -> Refusal {
     let mut shown = [0; 4];
     let fits = !param.is_empty() && is_word(param) && !param.starts_with(':');
@@ -285,8 +285,8 @@ pub(super) fn bad_param(channel: &str, letter: char, param: &str, why: &str) -> 
     )
 }
 
-/// Changes as IRC writes them: `+ov-b` and the parameters; `nick_of` turns an actor id into what to
-/// show.
+/// Changes in IRC's notation: `+ov-b` and the parameters. `nick_of` turns an actor id into the name
+/// to show.
 pub fn render_modes(
     changes: &[ModeChange],
     nick_of: impl Fn(&ActorId) -> Option<String>,

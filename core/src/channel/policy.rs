@@ -1,8 +1,6 @@
-//! Whether an act is allowed: all of a channel's permissions are asked here, by leader and readers
-//! alike.
+//! Whether an act is allowed. The leader and the readers check all permissions of a channel here.
 //!
-//! It answers yes or with a refusal. It changes nothing, and looks at nothing but the state and the
-//! act.
+//! It answers yes or returns a refusal. It changes nothing and uses only the state and the act.
 use super::mode::{ModeKind, bad_param, param_error, setter, unknown_mode};
 use super::{Act, ActKind, ChannelState, Member, ModeChange, Rank, Refusal, prefix_of};
 use crate::identity::Card;
@@ -13,7 +11,7 @@ use crate::{limits, mask, names};
 type Verdict = Result<(), Refusal>;
 
 impl ChannelState {
-    /// Whether the act is allowed here and now. The order is not looked at.
+    /// Whether the act is allowed in this state. It does not check the author's order.
     pub fn check(&self, act: &Act) -> Result<(), Refusal> {
         if let ActKind::Join { card, key, registered, tls } = &act.kind {
             return self.can_join(act, card, key.as_deref(), *registered, *tls);
@@ -63,9 +61,9 @@ impl ChannelState {
         Refusal::new(num::ERR_CHANOPRIVSNEEDED, &[self.name.as_str()], text)
     }
 
-    /// The gates, in IRC's order. An invite of a half-operator or above opens `+b` and `+i`; an
-    /// owner of a registered channel comes back through all gates but those that protect what is
-    /// said (`+R`, `+Z`).
+    /// The join checks, in IRC's order. An invite by a half-operator or above bypasses `+b` and
+    /// `+i`. An owner of a registered channel passes all checks but those that protect messages
+    /// (`+R`, `+Z`).
     fn can_join(&self, act: &Act, card: &Card, key: Option<&str>, registered: bool, tls: bool) -> Verdict {
         let channel = self.name.as_str();
         let nick = card.nick();
@@ -124,8 +122,8 @@ impl ChannelState {
         Refusal::new(num::ERR_NICKNAMEINUSE, &[nick], &text)
     }
 
-    /// Voice and above always may, except that `+E` lets nobody speak whose account is not
-    /// registered.
+    /// Voice and above may always speak, except that under `+E` nobody with an unregistered account
+    /// may speak.
     fn can_speak(&self, me: &Member) -> Verdict {
         if !me.registered && self.has('E') {
             return Err(self.mute("its clients encrypt (+E), which takes a registered account"));

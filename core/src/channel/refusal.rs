@@ -1,6 +1,6 @@
-//! How a channel says no: one of IRC's numerics, with its parameters and a sentence.
+//! A channel's refusal: an IRC numeric with its parameters and a sentence.
 //!
-//! It owns the form. Who is refused what is `policy`'s matter.
+//! It owns the form. `policy` decides what is refused.
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Envelope, EnvelopeError};
@@ -12,14 +12,14 @@ use crate::numeric::Numeric;
 pub struct Refusal {
     /// The numeric.
     pub code: String,
-    /// Its parameters behind the nick, as IRC has them.
+    /// The parameters after the nick, as in IRC.
     pub params: Vec<String>,
-    /// What to tell the user.
+    /// The text for the user.
     pub text: String,
 }
 
 impl Refusal {
-    /// A refusal by a numeric; if `text` is empty, with the numeric's usual text.
+    /// A refusal with a numeric; if `text` is empty, with the numeric's default text.
     pub fn new(numeric: Numeric, params: &[&str], text: &str) -> Self {
         Self {
             code: numeric.code.to_owned(),
@@ -28,7 +28,7 @@ impl Refusal {
         }
     }
 
-    /// What can't be sent, because readers could not read it.
+    /// The refusal of an act that can't be sent, because readers could not read it.
     pub fn unfit(target: &str, why: &EnvelopeError) -> Self {
         let numeric = match why {
             EnvelopeError::Limit { .. } => crate::numeric::ERR_INPUTTOOLONG,
@@ -37,7 +37,7 @@ impl Refusal {
         Self::new(numeric, &[target], &why.to_string())
     }
 
-    /// As a numeric reply to a nick.
+    /// Converts it into a numeric reply to a nick.
     pub fn to_envelope(&self, to: &str) -> Envelope {
         let mut out = Envelope::new(&self.code).to(to).line(&self.text);
         out.params.clone_from(&self.params);

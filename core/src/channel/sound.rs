@@ -1,7 +1,8 @@
-//! Whether a state that somebody else handed over can be one at all: what every story leaves true.
+//! Whether a state that another node handed over is possible: the invariants that hold after any
+//! sequence of acts.
 //!
-//! It finds states that no acts lead to and that would harm who holds them. That a state is the
-//! right one is shown by its hash in the log, not here.
+//! It finds states that no acts can produce and that would harm the node that holds them. It does
+//! not show that a state is the right one: its hash in the log does.
 use std::collections::BTreeSet;
 
 use super::mode::{FLAGS, LISTS, ModeKind, param_error};
@@ -9,7 +10,7 @@ use super::{ChannelState, Rank};
 use crate::{limits, mask};
 
 impl ChannelState {
-    /// What is impossible in this state, as a sentence.
+    /// Checks the invariants; the error is a sentence that names the broken one.
     pub fn sound(&self) -> Result<(), &'static str> {
         let all = [
             (self.members_sound(), "a member's card is somebody else's, or two bear one nick"),

@@ -1,7 +1,7 @@
-//! The replicated state of a channel and the questions that may be asked of it.
+//! The replicated state of a channel and the queries on it.
 //!
-//! It is ordered maps, integers and text only, so that its canonical JSON is the same for all who
-//! hold it. It changes nothing by itself: `apply` does.
+//! It consists of ordered maps, integers and text only, so its canonical JSON is the same on every
+//! node. It does not change itself: `apply` does.
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -20,14 +20,14 @@ pub struct Member {
     pub card: Card,
     /// Its ranks.
     pub ranks: BTreeSet<Rank>,
-    /// The count of what it said last.
+    /// The count of its last act.
     pub n: Count,
-    /// The id of what it said last.
+    /// The id of its last act.
     pub last: MsgId,
-    /// Whether its account is registered, as it said when it joined (`+R`).
+    /// Whether its account is registered, as its JOIN states (`+R`).
     #[serde(default)]
     pub registered: bool,
-    /// Whether its connection is over TLS or local, as it said when it joined (`+Z`).
+    /// Whether its connection is over TLS or local, as its JOIN states (`+Z`).
     #[serde(default)]
     pub tls: bool,
 }
@@ -46,7 +46,7 @@ impl Member {
 /// A topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topic {
-    /// What it says.
+    /// The text.
     pub text: String,
     /// The nick of who set it.
     pub by: String,
@@ -65,16 +65,16 @@ pub struct MaskEntry {
     pub ts: u64,
 }
 
-/// The state of a channel: every member holds the same.
+/// The state of a channel, the same on every member's node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChannelState {
     /// Its name.
     pub name: ChannelName,
-    /// Who is in it.
+    /// The members.
     pub members: BTreeMap<ActorId, Member>,
-    /// Who was in it, and the id of what it said last: an old JOIN can't be played again.
+    /// Former members and the id of each one's last act, so that an old JOIN can't be replayed.
     pub gone: BTreeMap<ActorId, MsgId>,
-    /// Of who left longer ago than all of `gone` only this is remembered: none of them said
+    /// The newest act id of the members that left before all those in `gone`: none of them did
     /// anything later.
     pub(super) floor: MsgId,
     /// The modes that are on.
@@ -85,41 +85,41 @@ pub struct ChannelState {
     /// `+l`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) limit: Option<u32>,
-    /// `b`, `e` and `I`, each in the order in which they were set. A list without entries is left
-    /// out.
+    /// `b`, `e` and `I`, each in the order in which the masks were set. A list without entries is
+    /// left out.
     pub(super) lists: BTreeMap<char, Vec<MaskEntry>>,
     /// The topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) topic: Option<Topic>,
-    /// Who was invited by somebody whose invite opens the channel, and by which act. Used up by
-    /// joining.
+    /// Actors with an invite that lets them in, and the act that invited them. Joining uses the
+    /// invite up.
     pub(super) invited: BTreeMap<ActorId, Invitation>,
-    /// Who owns the channel. While it is registered (`+r`), owners keep this while they are away.
+    /// The owners. While the channel is registered (`+r`), they stay owners when they leave.
     pub(super) owners: BTreeSet<ActorId>,
 }
 
-/// An invite that waits.
+/// A pending invite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Invitation {
     /// The act.
     pub(super) id: MsgId,
-    /// Who invited; if it is kicked, its invites go with it.
+    /// The inviter; if it is kicked, its invites are removed.
     pub(super) by: ActorId,
 }
 
-/// Where an act stands in its author's order.
+/// The position of an act in its author's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// It is the next.
+    /// It is the author's next act.
     Next,
-    /// It was seen.
+    /// It was seen before.
     Seen,
-    /// Something before it is missing.
+    /// An earlier act is missing.
     Ahead,
 }
 
-/// `nick!actor@cluster` of a card: what masks are compared with. What would break a line of IRC
-/// becomes `_`.
+/// `nick!actor@cluster` of a card, which masks are matched against. Characters that would break an
+/// IRC line become `_`.
 pub fn prefix_of(card: &Card) -> String {
     let cluster: String = card
         .address()
@@ -131,7 +131,7 @@ pub fn prefix_of(card: &Card) -> String {
 }
 
 impl ChannelState {
-    /// The latest id of all who left, and of all who were invited.
+    /// The newest id among the former members' last acts and the pending invites.
     pub(crate) fn newest_departure(&self) -> Option<MsgId> {
         let invited = self.invited.values().map(|i| i.id);
         self.gone.values().copied().chain(invited).chain([self.floor]).max()
@@ -139,8 +139,8 @@ impl ChannelState {
 
     /// A new channel: its founder is owner and operator; modes `+nt`.
     ///
-    /// The founder counts as registered and as connected over TLS: the owner of a node is both. Its
-    /// count starts at 0.
+    /// The founder counts as registered and as connected over TLS, because the owner of a node is
+    /// both. Its count starts at 0.
     pub fn found(name: &ChannelName, founder: &Card, id: MsgId) -> Self {
         let actor = founder.actor();
         let member = Member {
@@ -166,7 +166,7 @@ impl ChannelState {
         }
     }
 
-    /// Whether the act is in its author's order: `Next`, seen already, or ahead of what is missing.
+    /// Whether the act is its author's next one, was seen before, or comes after a missing one.
     pub fn order(&self, act: &Act) -> Order {
         let Some(member) = self.members.get(&act.author) else {
             return if act.id <= self.last_of_stranger(&act.author) { Order::Seen } else { Order::Next };
@@ -186,23 +186,23 @@ impl ChannelState {
         }
     }
 
-    /// What somebody who is no member says must have a greater id than this.
+    /// The id that an act of a non-member must exceed.
     pub fn last_of_stranger(&self, actor: &ActorId) -> MsgId {
         self.gone.get(actor).copied().unwrap_or(self.floor)
     }
 
-    /// The greatest id of all that anybody has done here, as far as it is remembered.
+    /// The greatest id of all acts in this channel that the state still remembers.
     pub fn newest(&self) -> MsgId {
         let members = self.members.values().map(|member| member.last);
         members.chain(self.gone.values().copied()).fold(self.floor, MsgId::max)
     }
 
-    /// The member of this nick.
+    /// The member with this nick.
     pub fn by_nick(&self, nick: &Nick) -> Option<(&ActorId, &Member)> {
         self.members.iter().find(|(_, m)| m.card.nick() == nick)
     }
 
-    /// `nick!actor@cluster`.
+    /// The member's `nick!actor@cluster`.
     pub fn prefix(&self, actor: &ActorId) -> Option<String> {
         self.members.get(actor).map(|m| prefix_of(&m.card))
     }
@@ -258,12 +258,12 @@ impl ChannelState {
         }
     }
 
-    /// The key of `+k`: for members only.
+    /// The key of `+k`. Only members may see it.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// Whether an actor has an invite that waits to be used.
+    /// Whether an actor has a pending invite.
     pub fn is_invited(&self, actor: &ActorId) -> bool {
         self.invited.contains_key(actor)
     }
@@ -277,7 +277,7 @@ impl ChannelState {
         self.entries(letter).iter().any(|e| mask::matches(&e.mask, prefix))
     }
 
-    /// Reads the arguments of a MODE command, with nicks as this channel knows them.
+    /// Reads the arguments of a MODE command; nicks are those of this channel.
     pub fn parse_modes(&self, args: &[String]) -> Result<ModeRequest, Refusal> {
         parse_for(self.name.as_str(), args, |text| {
             let nick = Nick::parse(text).ok()?;
@@ -285,8 +285,7 @@ impl ChannelState {
         })
     }
 
-    /// Whether somebody could do this kind of thing if it were a member's next act; for doors that
-    /// show what is possible.
+    /// Whether an actor could do this as its next act. Front ends use it to show what is possible.
     pub fn allows(&self, author: ActorId, kind: ActKind) -> Result<(), Refusal> {
         self.check(&Act { author, n: Count(0), after: None, id: MsgId(u128::MAX), ts: 0, kind })
     }

@@ -1,7 +1,7 @@
-//! Members' acts as they travel: encrypted, on the way to the leader (SEND), in the log one by one
+//! Members' acts in transport form: encrypted, sent to the leader (SEND), and in the log one by one
 //! (LOG) or several in one record (BATCH).
 //!
-//! This file knows their form. What is inside, and whether it counts, is not its matter.
+//! This file knows their form only. It does not know their content, nor whether they count.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::ids::{ActorId, Epoch, KeyId, MsgId};
 use crate::limits;
 use crate::names::ChannelName;
 
-/// A member's act, encrypted, with the routing header that must say what is inside.
+/// A member's act, encrypted, with a routing header that must match the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedAct {
     /// The author.
@@ -49,7 +49,7 @@ impl SealedAct {
         }
     }
 
-    /// What a BATCH holds: author, id and token of each; the key is the same for all.
+    /// Reads a BATCH: author, id and token of each act; the key is the same for all.
     pub(super) fn parse_batch(e: &Envelope) -> Result<Vec<Self>, RecordError> {
         let (epoch, kid) = (Epoch(meta_u64(e, "epoch")?), KeyId::parse(meta_str(e, "kid")?)?);
         let all = e.get("acts").and_then(Value::as_array).ok_or(RecordError::Missing("acts"))?;
@@ -96,7 +96,7 @@ pub struct RelayRequest {
 }
 
 impl RelayRequest {
-    /// Its bytes.
+    /// The record's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.act.envelope("SEND", &self.name).to_canonical()
     }

@@ -1,7 +1,7 @@
-//! The fold over a log: who leads, which record counts, what it did.
+//! The fold over a log: it decides who leads, which record counts and what the record did.
 //!
-//! Every member runs the same function over the same records. It reads the record's own log time
-//! and nothing else.
+//! Every member runs the same function over the same records. The only time it uses is the record's
+//! own log time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,24 +19,25 @@ use crate::ids::{ActorId, ChannelId, Epoch, Hash, KeyId, Millis, Seq, Term};
 use crate::keys::KeyRing;
 use crate::node::Config;
 
-/// How often one member's challenges count, ms of the log's time.
+/// The minimum interval between challenges of one member that count, ms of log time.
 const CHALLENGE_EVERY: Millis = 10_000;
-/// Each life of a log has this many sequence numbers of its own, and so many epochs: none ever
-/// means two records, also where the log went on from less than somebody has.
+/// Each incarnation of a log has this many sequence numbers of its own, and `EPOCHS` epochs. So no
+/// number ever means two records, even if the log continued from fewer records than some member
+/// has.
 const LIFE: u64 = 1 << 32;
 const EPOCHS: u64 = 1 << 24;
 
-/// Whether two places are in one life of a log.
+/// Whether two sequence numbers belong to the same incarnation of a log.
 pub fn same_life(a: Seq, b: Seq) -> bool {
     a.0 / LIFE == b.0 / LIFE
 }
 
-/// Where the next life of a log begins that stands on this.
+/// The first sequence number of the next incarnation of a log that builds on this position.
 pub fn next_life(stand: Seq) -> Seq {
     Seq((stand.0 / LIFE + 1) * LIFE)
 }
 
-/// Where a channel's log stands.
+/// The state of a channel's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fold {
     /// The channel's identity.
@@ -45,11 +46,11 @@ pub struct Fold {
     pub created: Millis,
     /// The term.
     pub term: Term,
-    /// Who won it.
+    /// The actor that won it.
     pub leader: ActorId,
     /// The hash of the claim that won it.
     pub claim: Hash,
-    /// The leader said that it leaves.
+    /// The leader announced that it leaves.
     pub resigned: bool,
     /// The sequence number of the last record that counts.
     pub seq: Seq,
@@ -59,32 +60,33 @@ pub struct Fold {
     pub epoch: Epoch,
     /// Its key.
     pub kid: Option<KeyId>,
-    /// Which keys may be used: that one only once somebody has it.
+    /// Which keys may be used. The key of the last epoch may be used only once a member has it.
     #[serde(default)]
     pub use_of: KeyUse,
-    /// The log's time, never running backwards.
+    /// The log's time; it never runs backwards.
     pub time: Millis,
-    /// When (log's time) the first challenge came that the leader has not answered.
+    /// When (log time) the first unanswered challenge arrived.
     pub challenge: Option<Millis>,
     /// Each member's last challenge that counted.
     pub challenged: BTreeMap<ActorId, Millis>,
 }
 
-/// What a record came to.
+/// The outcome of a record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// It does not count: stale, repeated, premature, a stranger's.
+    /// It does not count: it is stale, repeated, premature or from a stranger.
     Void(&'static str),
-    /// It stands in its place and the leader signed it, but no honest leader would have: it does
-    /// not count either.
+    /// It has the right position and the leader's signature, but no honest leader would have made
+    /// it: it does not count either.
     Forged(&'static str),
-    /// The key of its epoch is not here: ask for it, and try the record again.
+    /// The key of its epoch is missing: request it, and try the record again.
     Stall,
     /// A new term began.
     Claimed,
-    /// The leader is doubted.
+    /// A member challenged the leader.
     Challenged(ActorId),
-    /// A member other than the leader has the key of the last epoch: from here on it may be used.
+    /// A member other than the leader has the key of the last epoch: from here on the key may be
+    /// used.
     Held(ActorId),
     /// A new epoch began; its key may still be missing.
     Keyed {
@@ -97,22 +99,22 @@ pub enum Verdict {
         /// Hashes of the wraps.
         wraps: Vec<Hash>,
     },
-    /// The leader puts acts under the key before the last one.
+    /// The leader keeps using the key before the last one for acts.
     Kept,
     /// The leader left.
     Resigned {
         /// Nobody is left.
         empty: bool,
     },
-    /// Records of a log that is gone.
+    /// Records of a lost log.
     Backfill(Vec<Kept>),
-    /// Members did something, each in its place.
+    /// Members' acts, each at its position.
     Acted(Vec<AppliedAct>),
-    /// Of a kind that is not known here.
+    /// A record of an unknown kind.
     Skipped,
 }
 
-/// What the fold may look at besides itself and the record.
+/// The inputs of the fold besides its own state and the record.
 pub struct Judge<'a> {
     /// Settings (times; deliberately broken rules in the simulation).
     pub config: &'a Config,
@@ -122,12 +124,12 @@ pub struct Judge<'a> {
     pub hash: Hash,
     /// The log's time for it.
     pub time: Millis,
-    /// What the record holds, act by act, if it is this node's own work coming back.
+    /// The content of the record, act by act, if this node wrote the record itself.
     pub trusted: Option<Vec<Arc<Opened>>>,
-    /// What an act holds that is this node's own work; somebody else gave it its place.
+    /// The content of an act that this node sent, when another node gave it its position.
     pub sent: &'a dyn Fn(&SealedAct) -> Option<Arc<Opened>>,
-    /// The log has begun anew, and nothing of it has counted yet: what counts first is a claim that
-    /// says what it stands on.
+    /// The log started again and no record of it has counted yet. The first record that counts is a
+    /// claim that states its base position.
     pub anew: bool,
 }
 
@@ -153,25 +155,25 @@ impl Fold {
     }
 
     /// The hash of everything that members must agree on, as KEY records carry it. Times are left
-    /// out: whoever signs can't know them yet.
+    /// out, because the signer can't know them yet.
     pub fn state_hash(&self, state: &ChannelState) -> Hash {
         let state = serde_json_canonicalizer::to_vec(&state.brief()).unwrap_or_default();
         Hash::of("kirc.v1.state", &[&self.channel.0, &self.claim.0, &self.term.0.to_be_bytes(), &state])
     }
 
-    /// Where it stands.
+    /// Its position in the log.
     pub fn stand(&self) -> Stand {
         Stand { seq: self.seq, head: self.head }
     }
 
-    /// Whether somebody else may claim now (`time` is the log's).
+    /// Whether another member may claim now (`time` is log time).
     pub fn vacant(&self, state: &ChannelState, time: Millis, config: &Config) -> bool {
         self.resigned
             || !state.members.contains_key(&self.leader)
             || self.challenge.is_some_and(|since| time >= since + config.challenge)
     }
 
-    /// Judges a record and, if it counts, takes it in.
+    /// Judges a record and applies it if it counts.
     pub fn step(&mut self, state: &mut ChannelState, record: &LogRecord, judge: Judge<'_>) -> Verdict {
         let time = judge.time.max(self.time);
         let verdict = match record {
@@ -268,8 +270,8 @@ impl Fold {
         Verdict::Challenged(from)
     }
 
-    /// Without this a KEY record alone would end what can be said: nobody could tell a key that
-    /// everybody has from one that nobody was given.
+    /// A member has the key. Without this check a KEY record alone could silence the channel:
+    /// nobody could tell a key that everybody has from one that nobody received.
     fn held(
         &mut self,
         state: &ChannelState,
@@ -296,18 +298,17 @@ impl Fold {
         Verdict::Held(from)
     }
 
-    /// The key under which acts are to stand now.
+    /// The key to encrypt acts under now.
     pub fn usable_key(&self) -> Option<(Epoch, KeyId)> {
         self.use_of.newest()
     }
 
-    /// The same, if nobody has it who has left: only then anything but comings and goings may stand
-    /// under it.
+    /// The same, if no former member has it. Acts that need a fresh key may use no other.
     pub fn fresh_key(&self) -> Option<(Epoch, KeyId)> {
         self.usable_key().filter(|key| self.use_of.is_fresh(*key))
     }
 
-    /// What an earlier version kept of a fold says nothing of the use of its keys.
+    /// Fills in the key use of a fold that an earlier version stored, which does not record it.
     pub fn settle_keys(&mut self) {
         if self.kid.is_some() && self.use_of == KeyUse::default() {
             self.use_of = KeyUse::earlier(self.kid.map(|kid| (self.epoch, kid)), self.leader);
@@ -399,7 +400,7 @@ impl Fold {
         state.members.get(&self.leader).is_some_and(|m| holds(m.card.keys()))
     }
 
-    /// The acts of one record: all of them count, or none does.
+    /// Applies the acts of one record: all of them count, or none.
     fn acts(&self, state: &mut ChannelState, acts: &[SealedAct], first: Seq, judge: &Judge<'_>) -> Verdict {
         let mut opened = Vec::with_capacity(acts.len());
         for (i, sealed) in acts.iter().enumerate() {
@@ -436,7 +437,7 @@ impl Fold {
         Verdict::Acted(acted)
     }
 
-    /// What is in an act: as we know it ourselves, or decrypted and checked.
+    /// The content of an act: known from our own copy, or decrypted and checked.
     fn open(
         &self,
         state: &ChannelState,

@@ -1,7 +1,7 @@
-//! Which keys may be used: a new one once a member other than the leader has it, the one before
+//! Which keys may be used: a new key once a member other than the leader has it; the previous key
 //! only if the leader says so.
 //!
-//! It reads what stands in the clear, so those who lack a key know it as well.
+//! It uses unencrypted data only, so members without a key can compute it as well.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,32 +10,32 @@ use crate::ids::{ActorId, Epoch, KeyId};
 /// An epoch and its key.
 type Key = (Epoch, KeyId);
 
-/// What the log says of the use of its keys.
+/// What the log says about the use of its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyUse {
-    /// The key under which acts stand.
+    /// The key that acts are encrypted under.
     current: Option<Key>,
-    /// The key that the last KEY record names.
+    /// The key in the last KEY record.
     last: Option<Key>,
-    /// Since that record nobody has said that it has its key, nor the leader that the one before is
-    /// used on.
+    /// Since that record no member has confirmed its key, and the leader has not announced that it
+    /// keeps using the previous one.
     handing: bool,
-    /// Who has shown that it has the last one: a member other than the leader, or the leader where
-    /// nobody else is in.
+    /// The member that has shown that it has the last key: one other than the leader, or the leader
+    /// if it is the only member.
     held: Option<ActorId>,
-    /// Before the last KEY somebody left who has the current one.
+    /// A member that has the current key left before the last KEY record.
     left_before: bool,
-    /// Somebody left since.
+    /// A member left since.
     left_since: bool,
 }
 
 impl KeyUse {
-    /// Whether acts may stand under a key.
+    /// Whether acts may be encrypted under a key.
     pub fn allows(&self, key: Key) -> bool {
         !self.handing && (self.current == Some(key) || (self.held.is_some() && self.last == Some(key)))
     }
 
-    /// Whether nobody has a key who has left.
+    /// Whether no former member has a key.
     pub fn is_fresh(&self, key: Key) -> bool {
         match self.last == Some(key) {
             true => self.held.is_some() && !self.left_since,
@@ -43,7 +43,7 @@ impl KeyUse {
         }
     }
 
-    /// The newest key that acts may stand under.
+    /// The newest key that acts may be encrypted under.
     pub fn newest(&self) -> Option<Key> {
         match self.held {
             Some(_) => self.last,
@@ -52,18 +52,18 @@ impl KeyUse {
         .filter(|_| !self.handing)
     }
 
-    /// Who has the last key, as far as the log says.
+    /// The member that has the last key, according to the log.
     pub fn held(&self) -> Option<ActorId> {
         self.held
     }
 
-    /// Whether the last key is being handed out, and nothing may be put under any until that is
-    /// settled.
+    /// Whether the last key is being handed out. Until that ends, nothing may be encrypted under
+    /// any key.
     pub fn is_handing(&self) -> bool {
         self.handing
     }
 
-    /// Whether nobody has said yet that it has the last key.
+    /// Whether no member has confirmed the last key yet.
     pub fn unheld(&self) -> bool {
         self.last.is_some() && self.held.is_none()
     }
@@ -73,14 +73,14 @@ impl KeyUse {
         self.last.into_iter().chain(self.current).map(|(epoch, _)| epoch)
     }
 
-    /// A KEY record counts.
+    /// Applies a KEY record that counts.
     pub(super) fn keyed(&mut self, key: Key) {
         self.left_before |= self.left_since;
         self.left_since = false;
         (self.last, self.held, self.handing) = (Some(key), None, true);
     }
 
-    /// Somebody has the last key.
+    /// A member has the last key.
     pub(super) fn hold(&mut self, by: ActorId) {
         self.held = Some(by);
         if self.handing {
@@ -88,12 +88,12 @@ impl KeyUse {
         }
     }
 
-    /// The leader uses the key before the last one on.
+    /// The leader keeps using the key before the last one.
     pub(super) fn keep(&mut self) {
         self.handing = false;
     }
 
-    /// Acts count under a key; with them somebody may have left.
+    /// Acts under a key count; `left` says whether a member left with them.
     pub(super) fn used(&mut self, key: Option<Key>, left: bool) {
         if self.current != key {
             // No way leads back to the one before.
@@ -106,13 +106,13 @@ impl KeyUse {
         (self.current, self.handing, self.left_before) = (key, false, false);
     }
 
-    /// The log has begun anew: the last key is one of the log before, and what was current stays
-    /// so.
+    /// The log started again. The last key belongs to the previous log; the current key stays
+    /// current.
     pub(super) fn anew(&mut self) {
         (self.last, self.held, self.handing) = (None, None, false);
     }
 
-    /// What an earlier version kept: its last key was the current one.
+    /// Converts what an earlier version stored: its last key was the current one.
     pub(super) fn earlier(key: Option<Key>, leader: ActorId) -> Self {
         Self { current: key, last: key, held: key.map(|_| leader), ..Self::default() }
     }

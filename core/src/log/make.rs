@@ -1,6 +1,6 @@
-//! The bytes of a log's records: what their author signs.
+//! Builds the bytes of a log's records, signed by their author.
 //!
-//! This file decides nothing: who may append what, and when, stands elsewhere.
+//! This file decides nothing. Other modules decide who may append what, and when.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,8 @@ impl LogRecord {
         e.sign(Domain::Claim, me).to_canonical()
     }
 
-    /// The bytes of a claim that begins this life of a log, on what its author has of the channel.
+    /// The bytes of a claim that starts this incarnation of a log from what its author has of the
+    /// channel.
     pub fn claim_restart(
         me: &Identity,
         card: &Card,
@@ -58,7 +59,7 @@ impl LogRecord {
         unsigned_challenge(me, name, channel, term, nonce).sign(Domain::Challenge, me).to_canonical()
     }
 
-    /// The bytes by which a member says how much it has, in a log that begins anew.
+    /// The bytes in which a member states how much it has, in a log that starts again.
     pub fn having(
         me: &Identity,
         name: &ChannelName,
@@ -72,7 +73,7 @@ impl LogRecord {
             .to_canonical()
     }
 
-    /// The bytes by which a member says that it has the key of an epoch.
+    /// The bytes in which a member confirms that it has the key of an epoch.
     pub fn held(
         me: &Identity,
         name: &ChannelName,
@@ -97,7 +98,7 @@ impl LogRecord {
         Envelope::new("LATE").field("records", Value::Array(records))
     }
 
-    /// The bytes of relayed acts, which are of one epoch: a LOG record for one, a BATCH for
+    /// The bytes of relayed acts of one epoch: a LOG record for one act, a BATCH record for
     /// several.
     pub fn acts(
         me: &Identity,
@@ -114,7 +115,7 @@ impl LogRecord {
         Self::finish(envelope, me, term, seq, prev)
     }
 
-    /// The bytes of a record of the leader's own: KEY, KEEP, RESIGN.
+    /// The bytes of one of the leader's own records: KEY, KEEP, RESIGN.
     pub fn leader(
         e: Envelope,
         me: &Identity,
@@ -147,7 +148,7 @@ impl LogRecord {
     }
 }
 
-/// What every claim says.
+/// The part that all claims share.
 fn unsigned_claim(
     me: &Identity,
     card: &Card,
@@ -165,7 +166,7 @@ fn unsigned_claim(
         .field("card", serde_json::to_value(card.envelope()).unwrap_or_default())
 }
 
-/// What every challenge says.
+/// The part that all challenges share.
 fn unsigned_challenge(
     me: &Identity,
     name: &ChannelName,

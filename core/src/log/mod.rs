@@ -1,7 +1,7 @@
-//! The log of a channel: its records, and the fold that says who leads and what counts.
+//! The log of a channel: its records, and the fold that decides who leads and which records count.
 //!
-//! Readers are the fence: whether a record counts depends on it and on what stands before it, on
-//! nothing else. This room appends nothing and asks no clock.
+//! Readers enforce the rules: whether a record counts depends only on the record and those before
+//! it. This module appends nothing and reads no clock.
 
 mod acts;
 mod fold;

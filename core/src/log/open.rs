@@ -1,6 +1,6 @@
-//! Opening an act: decrypted bytes become what somebody signed, if they did.
+//! Opens an act: reads decrypted bytes as an author's signed act and checks the signature.
 //!
-//! Whether it is the next of its author, and allowed, says the fold.
+//! The fold decides whether the act is its author's next one and whether it is allowed.
 
 use std::sync::Arc;
 
@@ -22,23 +22,23 @@ pub struct Opened {
 /// An act that counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AppliedAct {
-    /// What was done.
+    /// The act that counts.
     pub opened: Arc<Opened>,
-    /// What it changed.
+    /// What the act changed.
     pub change: Change,
-    /// Its place.
+    /// The sequence number.
     pub seq: Seq,
 }
 
-/// The bytes of a signed act that are encrypted. Author and id stand in the routing header, so they
-/// are left out here (a fifth of a short message's record); the reader puts them back before it
-/// checks the signature over them.
+/// The bytes of a signed act to encrypt. Author and id are in the routing header, so they are left
+/// out here (a fifth of a short message's record). The reader adds them again before it checks the
+/// signature over them.
 pub fn act_plaintext(signed: &Envelope) -> Vec<u8> {
     Envelope { from: None, id: None, ..signed.clone() }.to_canonical()
 }
 
-/// Reads and checks what an author signed: canonical, of this channel, as the routing header says,
-/// by a member's key (or, for JOIN, by the key of the card in it).
+/// Reads and checks a signed act: its canonical form, its channel, its routing header, and the
+/// signature by a member's key (for JOIN, by the key of the card in it).
 pub(crate) fn open_act(
     plain: &[u8],
     sealed: &SealedAct,
@@ -65,8 +65,8 @@ pub(crate) fn open_act(
     Ok(Opened { act, envelope })
 }
 
-/// Why a member's act can't be read, if it is what that member signed. Whoever relays says so: its
-/// author waits.
+/// Why a member's act can't be read, if the member did sign it. The relaying leader reports the
+/// reason, because the author waits.
 pub(crate) fn unreadable(plain: &[u8], sealed: &SealedAct, state: &ChannelState) -> Option<EnvelopeError> {
     let mut envelope = Envelope::from_canonical(plain).ok()?;
     envelope.from = Some(sealed.from.to_string());

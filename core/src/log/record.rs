@@ -1,8 +1,8 @@
-//! The records of a channel's log and of its way there, as bytes and as types.
+//! The records of a channel's log and of the transport to it, as bytes and as types.
 //!
-//! In the clear stand CLAIM, CHALLENGE, KEY, HELD, KEEP and RESIGN; LOG and BATCH carry members'
-//! signed acts, encrypted (`acts`). This file reads them (`make` writes them) and knows their form,
-//! not whether they count.
+//! CLAIM, CHALLENGE, KEY, HELD, KEEP and RESIGN are unencrypted. LOG and BATCH carry members'
+//! signed acts, encrypted (`acts`). This file reads records (`make` writes them). It knows their
+//! form, not whether they count.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
@@ -14,7 +14,7 @@ use crate::identity::{Card, IdentityError};
 use crate::ids::{ActorId, ChannelId, Epoch, Hash, IdError, KeyId, MAX_SAFE_INTEGER, Millis, Seq, Term};
 use crate::names::{ChannelName, NameError};
 
-/// Why bytes are no record.
+/// Why bytes are not a valid record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Not an envelope.
@@ -34,23 +34,23 @@ pub enum RecordError {
     Missing(&'static str),
 }
 
-/// What all records of a term share.
+/// The fields that all records of a term share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sequenced {
     /// The signed envelope.
     pub envelope: Envelope,
     /// The term whose leader signed it.
     pub term: Term,
-    /// Its place: that of the first, if it holds several acts.
+    /// Its sequence number; if it holds several acts, that of the first.
     pub seq: Seq,
-    /// How many places it takes.
+    /// How many sequence numbers it takes.
     pub places: u64,
     /// The head before it.
     pub prev: Hash,
 }
 
 impl Sequenced {
-    /// The last place that it takes.
+    /// The last sequence number that it takes.
     pub fn last(&self) -> Seq {
         Seq(self.seq.0 + self.places.saturating_sub(1))
     }
@@ -59,7 +59,7 @@ impl Sequenced {
 /// A record of a log.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LogRecord {
-    /// Somebody claims to lead.
+    /// A member claims leadership.
     Claim {
         /// The signed envelope.
         envelope: Box<Envelope>,
@@ -69,14 +69,14 @@ pub enum LogRecord {
         term: Term,
         /// The claim that won before.
         prev: Hash,
-        /// The channel's identity; none founds a channel.
+        /// The channel's identity; a claim without one founds a channel.
         channel: Option<ChannelId>,
-        /// What it stands on, if it begins a log anew.
+        /// The position it builds on, if it starts a log again.
         anew: Option<Stand>,
-        /// Which life of the log it begins then, if it says so.
+        /// The incarnation of the log that it starts then, if it names one.
         life: Option<Hash>,
     },
-    /// Somebody asks whether the leader lives.
+    /// A member asks whether the leader is alive.
     Challenge {
         /// The signed envelope.
         envelope: Box<Envelope>,
@@ -84,10 +84,10 @@ pub enum LogRecord {
         from: ActorId,
         /// The term that it doubts.
         term: Term,
-        /// How much of the channel it has, in a log that begins anew.
+        /// How much of the channel it has, in a log that starts again.
         have: Option<Seq>,
     },
-    /// Somebody has the key of an epoch.
+    /// A member has the key of an epoch.
     Held {
         /// The signed envelope.
         envelope: Box<Envelope>,
@@ -100,7 +100,7 @@ pub enum LogRecord {
         /// Its key.
         kid: KeyId,
     },
-    /// Members' acts, relayed: one (LOG) or several in their order (BATCH).
+    /// Relayed members' acts: one (LOG) or several in order (BATCH).
     Acts(Sequenced, Vec<SealedAct>),
     /// A new epoch.
     Key {
@@ -119,7 +119,7 @@ pub enum LogRecord {
         /// How the key is used.
         alg: String,
     },
-    /// Nobody has said that it has the last key: the leader puts acts under the one before.
+    /// No member has confirmed the last key: the leader keeps using the previous one for acts.
     Keep {
         /// What all share.
         at: Sequenced,
@@ -128,21 +128,21 @@ pub enum LogRecord {
     Resign {
         /// What all share.
         at: Sequenced,
-        /// Nobody is left in the channel.
+        /// The channel has no members left.
         empty: bool,
     },
-    /// Records that stood in a log that is gone, as they were signed, from a member who has them.
+    /// Signed records of a lost log, from a member that has them.
     Late {
         /// What all share.
         at: Sequenced,
         /// The records, in their order.
         records: Vec<Kept>,
     },
-    /// A kind that this version does not know: skipped, but it keeps its place.
+    /// A kind that this version does not know: it is skipped but keeps its position.
     Unknown(Sequenced),
 }
 
-/// A place in a chain.
+/// A position in a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stand {
     /// The sequence number.
@@ -151,34 +151,34 @@ pub struct Stand {
     pub head: Hash,
 }
 
-/// A record of a log that is gone, as somebody kept it.
+/// A record of a lost log, as a member stored it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Kept {
-    /// The log's time for it, as who kept it says.
+    /// The log's time for it, according to the member that stored it.
     pub time: Millis,
     /// Its bytes.
     pub value: Vec<u8>,
 }
 
 impl Kept {
-    /// As it stands in `RECORDS`, `OFFER` and `LATE`.
+    /// Its form in `RECORDS`, `OFFER` and `LATE`.
     pub fn to_value(&self) -> Value {
         json!([self.time, B64.encode(&self.value)])
     }
 
-    /// Reads that.
+    /// Reads that form.
     pub fn parse(value: &Value) -> Option<Self> {
         let bytes = value.get(1)?.as_str().and_then(|v| B64.decode(v).ok())?;
         Some(Self { time: value.get(0)?.as_u64()?, value: bytes })
     }
 }
 
-/// The hash by which the next record names a sequenced one.
+/// The hash of a sequenced record, by which the next one refers to it.
 pub fn hash_record(bytes: &[u8]) -> Hash {
     Hash::of("kirc.v1.record", &[bytes])
 }
 
-/// The head after a claim won: it binds what was said before and who goes on.
+/// The head after a claim won: it binds the chain so far and the new leader.
 pub fn chain_claim(head: Hash, claim: Hash) -> Hash {
     Hash::of("kirc.v1.take-over", &[&head.0, &claim.0])
 }
@@ -195,14 +195,14 @@ pub(super) fn sender(e: &Envelope) -> Result<ActorId, RecordError> {
     Ok(ActorId::parse(e.from.as_deref().ok_or(RecordError::Missing("from"))?)?)
 }
 
-/// The mark of a life of a log, by its incarnation id.
+/// The hash that marks an incarnation of a log, from its incarnation id.
 pub fn life_of(incarnation: &str) -> Hash {
     Hash::of("kirc.v1.life", &[incarnation.as_bytes()])
 }
 
 impl LogRecord {
-    /// Whether it is a claim that begins another life of the log than this one: it was meant for
-    /// one that is lost.
+    /// Whether it is a claim that starts another incarnation of the log than this one: it was meant
+    /// for one that is lost.
     pub fn begins_other(&self, incarnation: Option<&str>) -> bool {
         match self {
             Self::Claim { anew: Some(_), life: Some(life), .. } => {
@@ -311,7 +311,7 @@ impl LogRecord {
         }
     }
 
-    /// What a sequenced record shares with all others.
+    /// The fields that a sequenced record shares with all others.
     pub fn sequenced(&self) -> Option<&Sequenced> {
         match self {
             Self::Acts(at, _)

@@ -1,4 +1,4 @@
-//! What a record that holds several acts comes to: all of it counts, or nothing.
+//! Tests: a record with several acts counts as a whole or not at all.
 
 pub(crate) mod fixture;
 
@@ -8,7 +8,7 @@ use crate::envelope::{Domain, Envelope};
 use crate::identity::Identity;
 use crate::ids::{MsgId, Seq};
 
-/// What somebody says in a row: each behind the one before.
+/// Consecutive messages of one author, each after the one before.
 fn in_a_row(room: &Room, author: &Identity, texts: &[(&str, &str)]) -> Vec<Envelope> {
     let member = &room.state.members[&author.actor()];
     let (mut n, mut last) = (member.n, member.last);

@@ -1,4 +1,4 @@
-//! Acts out of envelopes, and back.
+//! Tests: acts from envelopes and back.
 use super::support::*;
 use crate::channel::{Act, ActKind, ModeChange, Refusal};
 use crate::envelope::{Envelope, EnvelopeError, format_ts};

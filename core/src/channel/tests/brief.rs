@@ -1,4 +1,4 @@
-//! The state with digests for cards: nothing else may differ from the whole.
+//! Tests: the state with digests for cards differs from the whole state in nothing else.
 use serde_json::{Value, json};
 
 use super::support::*;

@@ -1,4 +1,4 @@
-//! Who gets in.
+//! Tests: who may join.
 use super::support::*;
 use crate::limits;
 

@@ -1,4 +1,4 @@
-//! Tests of the channel, by what they look at; `support` holds a channel that can be told stories.
+//! Tests of the channel, by subject; `support` provides a channel to run acts on.
 mod acts;
 mod brief;
 mod gates;

@@ -1,4 +1,4 @@
-//! The modes of a channel, and the syntax in which people set them.
+//! Tests: the modes of a channel and the MODE syntax that people type.
 use super::support::*;
 use crate::channel::{ActKind, ModeChange, ModeKind, Rank, parse_mode_args};
 use crate::{limits, numeric};

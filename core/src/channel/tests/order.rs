@@ -1,4 +1,4 @@
-//! An author's own order.
+//! Tests: the order of an author's acts.
 use super::support::*;
 use crate::channel::{ActKind::Message, Order};
 use crate::ids::{Count, MsgId};

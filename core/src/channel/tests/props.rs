@@ -1,11 +1,11 @@
-//! What must hold for any story: replicas agree, nothing panics, ranks can't be taken by those who
-//! have none.
+//! Tests: what holds for any sequence of acts. Replicas agree, nothing panics, and nobody without a
+//! rank can take one.
 use super::support::*;
 use crate::channel::{Act, ActKind, ChannelState, ModeChange, Order, Rank};
 use crate::ids::{Count, MsgId};
 use proptest::prelude::*;
 
-/// What somebody tries. Numbers are turned into people and cards when it is done.
+/// An attempted act. Its numbers are turned into people and cards when it runs.
 #[derive(Debug, Clone)]
 enum Try {
     Speak,
@@ -70,7 +70,7 @@ fn story() -> impl Strategy<Value = Vec<(usize, Try)>> {
     prop::collection::vec(attempt(), 0..40)
 }
 
-/// Tells a story and keeps the acts that were allowed.
+/// Runs a sequence of attempts and returns the allowed acts.
 fn told(room: &mut Room, story: &[(usize, Try)]) -> Vec<Act> {
     let mut allowed = Vec::new();
     for (rev, (who, what)) in (2..).zip(story) {

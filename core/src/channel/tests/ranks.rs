@@ -1,8 +1,8 @@
-//! Who may do what to whom.
+//! Tests: who may do what to whom.
 use super::support::*;
 use crate::channel::Rank;
 
-/// A room with an owner (Ann) and one member of each of these ranks: Bob, Cid, Dan, Eve.
+/// A channel with an owner (Ann) and one member of each of these ranks: Bob, Cid, Dan, Eve.
 fn room_of(ranks: [&str; 4]) -> Room {
     let mut room = Room::new();
     room.does(EVE, join(EVE));

@@ -1,4 +1,4 @@
-//! Who may speak, and under which nick.
+//! Tests: who may speak, and under which nick.
 use super::support::*;
 use crate::channel::ActKind::{Message, Notice};
 

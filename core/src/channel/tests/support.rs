@@ -1,4 +1,4 @@
-//! People and a room for tests, in words that read as sentences.
+//! People and a channel for the tests, with helpers that read as sentences.
 use std::sync::LazyLock;
 
 use crate::channel::{Act, ActKind, Change, ChannelState, ModeChange, Order};
@@ -10,7 +10,7 @@ use crate::names::{ChannelName, Nick};
 /// How many people there are.
 pub const PEOPLE: usize = 5;
 
-/// Making keys takes a while, so all tests share these.
+/// All tests share these keys, because making them takes a while.
 static IDENTITIES: LazyLock<Vec<Identity>> = LazyLock::new(|| {
     let mut rng = <Rng as rand_chacha::rand_core::SeedableRng>::seed_from_u64(7);
     (0..PEOPLE).map(|_| Identity::generate(&mut rng, 2048)).collect()
@@ -77,7 +77,7 @@ pub fn rotate() -> ActKind {
     ActKind::Nothing { command: "ROTATE".to_owned() }
 }
 
-/// A channel, and a clock that steps with every act.
+/// A channel, and a clock that advances with every act.
 pub struct Room {
     pub state: ChannelState,
     pub time: u64,
@@ -115,7 +115,7 @@ impl Room {
         }
     }
 
-    /// Somebody does something that is allowed.
+    /// An author does something that is allowed.
     #[track_caller]
     pub fn does(&mut self, who: usize, kind: ActKind) -> Change {
         let act = self.act(who, kind);
@@ -124,7 +124,8 @@ impl Room {
         self.state.apply(&act)
     }
 
-    /// Somebody tries what is refused; the code and the parameters of the refusal.
+    /// An author tries something that is refused; returns the code and the parameters of the
+    /// refusal.
     #[track_caller]
     pub fn refused(&mut self, who: usize, kind: ActKind) -> (String, Vec<String>) {
         let act = self.act(who, kind);
@@ -148,21 +149,21 @@ impl Room {
         ActKind::Mode { changes: request.changes }
     }
 
-    /// Somebody sets modes and may.
+    /// An author sets modes and is allowed to.
     #[track_caller]
     pub fn sets(&mut self, who: usize, text: &str) -> Vec<ModeChange> {
         let kind = self.mode(text);
         self.does(who, kind).modes
     }
 
-    /// Somebody sets modes and may not: the code.
+    /// An author sets modes and is refused; returns the code.
     #[track_caller]
     pub fn sets_not(&mut self, who: usize, text: &str) -> String {
         let kind = self.mode(text);
         self.code(who, kind)
     }
 
-    /// The modes that took effect, as IRC writes them, in one line.
+    /// The modes that took effect, in IRC's notation, in one line.
     pub fn shown(&self, changes: &[ModeChange]) -> String {
         let nick_of = |actor: &ActorId| Some(self.state.members.get(actor)?.card.nick().to_string());
         let (letters, params) = crate::channel::render_modes(changes, nick_of);

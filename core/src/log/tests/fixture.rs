@@ -1,4 +1,4 @@
-//! A channel of two and its log, for tests: records as a leader makes them, honest or not.
+//! Test fixture: a channel of two and its log, with records as a leader makes them, honest or not.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ pub(crate) fn config() -> Config {
     Config::new(Nick::parse("ann").unwrap(), address(), home)
 }
 
-/// A channel of two, which Ann leads, and its log as she writes it.
+/// A channel of two that Ann leads, and the log that she writes.
 pub(crate) struct Room {
     pub ann: Identity,
     pub bob: Identity,
@@ -93,7 +93,7 @@ impl Room {
         self.kept(bytes)
     }
 
-    /// What somebody says next, signed by whom.
+    /// The next act of `author`, signed by `signer`.
     pub fn said(&self, author: &Identity, signer: &Identity, command: &str, text: &str) -> Envelope {
         let member = &self.state.members[&author.actor()];
         let id = MsgId::generate(self.time + 1, 7, member.last);
@@ -110,12 +110,12 @@ impl Room {
         e.sign(Domain::Message, signer)
     }
 
-    /// A relayed act: what its author signed, its place signed by whom.
+    /// A relayed act: its author's signed act in a record signed by `leader`.
     pub fn relayed(&self, act: &Envelope, leader: &Identity) -> Vec<u8> {
         self.relayed_together(std::slice::from_ref(act), leader)
     }
 
-    /// The same of several.
+    /// The same for several acts.
     pub fn relayed_together(&self, acts: &[Envelope], leader: &Identity) -> Vec<u8> {
         let sealed = |act: &Envelope| SealedAct {
             from: ActorId::parse(act.from.as_deref().unwrap()).unwrap(),
@@ -129,7 +129,7 @@ impl Room {
         LogRecord::acts(leader, &room(), Term(1), seq, head, &acts)
     }
 
-    /// Judges a record as a member does who has only read so far.
+    /// Judges a record like a member that has only read so far.
     pub fn judge(&mut self, record: &Kept) -> Verdict {
         let parsed = LogRecord::parse(&record.value, &room()).unwrap();
         let hash = hash_record(&record.value);
@@ -151,7 +151,7 @@ impl Room {
         assert!(!matches!(verdict, Verdict::Void(_) | Verdict::Forged(_) | Verdict::Stall), "{verdict:?}");
     }
 
-    /// Bob says something, Ann puts it into the log.
+    /// Bob sends a message, Ann appends it to the log.
     pub fn bob_says(&mut self, text: &str) -> Kept {
         let act = self.said(&self.bob, &self.bob, "PRIVMSG", text);
         let bytes = self.relayed(&act, &self.ann);
