@@ -1,4 +1,4 @@
-//! Appends on their way: asked for at once, answered in the order of each partition.
+//! Appends in flight: started at once, and reported to the node in the order of each partition.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -1,4 +1,4 @@
-//! The two clocks of a node, and an alarm that runs through suspend.
+//! A node's two clocks, and an alarm that keeps running while the machine is suspended.
 
 use std::io;
 use std::os::fd::AsFd;

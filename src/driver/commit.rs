@@ -1,4 +1,4 @@
-//! What goes to the store in one transaction, and what happens while that fails.
+//! What each transaction of the store contains, and what happens while commits fail.
 
 use std::sync::Arc;
 use std::time::Duration;

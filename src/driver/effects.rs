@@ -1,4 +1,4 @@
-//! Effects, one by one: each goes to its port, its outcome comes back as an input.
+//! Carries out effects one by one: each goes to its port, and its outcome returns as an input.
 
 use kirc_core::port::{Effect, Input, RequestId, Topic};
 

@@ -1,4 +1,4 @@
-//! The loop: one task that owns the node.
+//! The event loop: one task that owns the node.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,4 +1,4 @@
-//! How much is in use of budget and store: the node is told when that changes.
+//! Tracks how much of the budget and of the store is used, and tells the node when that changes.
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use kirc_core::port::{Figures, Input};

@@ -1,8 +1,8 @@
-//! The grids that a node uses: its own, always open, and others, opened when they are needed and
-//! closed when they are not.
+//! The grids that a node uses: its home grid, which is always open, and other grids, which are
+//! opened when needed and closed when idle.
 //!
-//! It owns when. How a grid is reached is said by the core, and what that means is known by
-//! [`Abroad`].
+//! This module owns the timing. The core says how a grid is reached; [`Abroad`] knows what that
+//! means.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

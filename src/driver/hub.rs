@@ -1,4 +1,4 @@
-//! The way to a running node: doors attach here.
+//! The handle to a running node: front ends attach here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

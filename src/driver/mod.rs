@@ -1,18 +1,20 @@
-//! Drives a node: brings inputs in, carries effects out.
+//! Drives a node: delivers inputs to it and carries out its effects.
 //!
-//! It owns the loop, the order in which effects happen, the queues of sessions and the clocks. It
-//! may not decide anything about channels, and may not know which adapters stand behind the ports.
+//! This module owns the event loop, the order in which effects are carried out, the session queues
+//! and the clocks. It makes no decisions about channels and is independent of the adapters behind
+//! the ports.
 //!
 //! One task owns the node. Its rules:
 //!
-//! - Up to [`BATCH`] inputs that wait are handled in a row; then their store effects commit in one
-//!   transaction, and only then the others happen, in their order. While the store fails, nothing
-//!   else happens: it is tried again until it works, and sessions are told.
-//! - Appends to one partition are asked for in their order and answered in their order, without
-//!   waiting in between.
-//! - A reader that was moved or stopped is never heard of again.
-//! - Queues: doors wait for the node ([`crate::session::TO_NODE`] each, [`EVENTS`] together); the
-//!   node never waits for them ([`crate::session::TO_DOOR`]).
+//! - The task handles up to [`BATCH`] pending inputs in a row. Their store effects then commit in
+//!   one transaction, and only after that are the other effects carried out, in order. While the
+//!   store fails, no other effect is carried out: the commit is retried until it succeeds, and
+//!   sessions are notified.
+//! - Appends to one partition are started in order and answered in order, without waiting in
+//!   between.
+//! - A reader that was moved or stopped delivers nothing more.
+//! - Queues: front ends wait for the node ([`crate::session::TO_NODE`] each, [`EVENTS`] in total);
+//!   the node never waits for them ([`crate::session::TO_DOOR`]).
 
 mod appends;
 mod clock;

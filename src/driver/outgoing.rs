@@ -1,8 +1,8 @@
-//! What waits for the store: effects behind the changes that they must not overtake, in batches of
-//! one transaction each.
+//! Effects that wait for the store: each waits for the changes that it must not overtake, in
+//! batches of one transaction each.
 //!
-//! It owns their order. One transaction is on its way at a time; what the node decides meanwhile
-//! goes into the next.
+//! This module owns their order. One transaction is in flight at a time; what the node decides
+//! meanwhile goes into the next one.
 
 use std::collections::HashSet;
 use std::sync::Arc;

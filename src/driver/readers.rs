@@ -1,5 +1,5 @@
-//! Readers: one for each partition that the node reads, started, moved, stopped, and started again
-//! when they break.
+//! Readers, one for each partition that the node reads: started, moved, stopped, and restarted
+//! after a failure.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! The doors that are attached: their queues, and what happens when one is full.
+//! The attached sessions: their queues, and what happens when a queue is full.
 //!
-//! No door holds up the node, or another door: what it has not read waits in a queue of its own,
-//! and one that does not read for too long is ended.
+//! No session delays the node or another session. Each has its own queue of unread envelopes, and a
+//! session that does not read for too long is closed.
 
 use std::collections::HashMap;
 use std::sync::Arc;

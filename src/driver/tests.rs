@@ -1,5 +1,5 @@
-//! The driver with a scripted machine on the embedded grid, and with a store that fails when told
-//! to.
+//! Tests the driver with a scripted machine on the embedded grid, and with a store that fails on
+//! demand.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

@@ -1,5 +1,5 @@
-//! Inputs and effects in a word or two, for the log at its finest level. Never a body, a key or a
-//! value.
+//! Describes inputs and effects in a word or two for the log at trace level, never with a body, a
+//! key or a value.
 
 use kirc_core::port::{Effect, Input, StoreOp};
 

@@ -1,7 +1,7 @@
-//! Taking over what stands in the write-ahead log into the file itself, away from those who wait.
+//! Copies the write-ahead log into the database file, off the threads that serve requests.
 //!
-//! It owns one thread that sleeps until enough was written. A checkpoint writes to the disk for
-//! real (it calls `fsync`), which takes milliseconds; writers and readers go on meanwhile.
+//! This module owns one thread that sleeps until enough has been written. A checkpoint calls
+//! `fsync`, which takes milliseconds; readers and writers continue meanwhile.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;

@@ -1,6 +1,6 @@
 //! The clocks of the embedded adapters, and random names.
 //!
-//! It owns how time is told to all processes of a machine alike. The core has clocks of its own.
+//! This module gives all processes of a machine the same time. The core has its own clocks.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,11 +1,11 @@
-//! One SQLite file: making it, opening it, its layout's version, and whether it is still the file
-//! that it was.
+//! One SQLite file: creates and opens it, checks its schema version, and detects whether it was
+//! replaced.
 //!
-//! It owns everything that mailbox, signals and store do alike. It knows no table of theirs and
-//! shares nothing between processes; `place` does that.
+//! This module owns what mailbox, signals and store have in common. It knows none of their tables
+//! and shares nothing between processes; `place` does that.
 //!
-//! All files are in WAL mode with `synchronous=NORMAL`: a commit is in the hands of the operating
-//! system when it is answered, so it survives a killed process, but not a power failure within the
+//! All files use WAL mode with `synchronous=NORMAL`: a commit has reached the operating system when
+//! it is acknowledged. It therefore survives a killed process, but not a power failure within the
 //! next moments (the file stays consistent either way). A Kafka broker does the same: it
 //! acknowledges from its page cache.
 

@@ -1,7 +1,6 @@
-//! What can go wrong with a database file, in words that say which file, what is wrong and what to
-//! do next.
+//! Errors of a database file. Each message says which file, what is wrong and what to do next.
 //!
-//! It owns the classification of SQLite's and the system's errors. It repairs nothing.
+//! This module classifies the errors of SQLite and of the operating system. It repairs nothing.
 
 use std::io;
 use std::path::{Path, PathBuf};

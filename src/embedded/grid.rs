@@ -1,6 +1,6 @@
 //! A grid's folder and its name.
 //!
-//! It owns `grid.id`. It hands out the adapters and knows nothing of their tables.
+//! This module owns `grid.id`. It creates the adapters and is independent of their tables.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -1,18 +1,18 @@
 //! The embedded grid: mailbox and signals for the processes of one machine, in one folder, with
 //! nothing to install.
 //!
-//! It owns the folder and what its two databases share (opening, setting aside, waking,
-//! checkpoints). The tables are the adapters' own: `mailbox::embedded`, `signals::embedded`. It may
-//! not know the core's rules.
+//! This module owns the folder and what its two databases share (opening, setting aside, waking,
+//! checkpoints). The tables belong to the adapters: `mailbox::embedded`, `signals::embedded`. It is
+//! independent of the core's rules.
 //!
-//! | file | holds |
+//! | file | content |
 //! | --- | --- |
 //! | `grid.id` | the grid's name: `cluster` in every topic |
 //! | `mailbox.db` | records |
-//! | `signals.db` | hints: leader keys, presence, what was published in the last minute |
-//! | `*.lock` | who may replace a database (see `place`) |
-//! | `*.wake/` | a socket for each adapter: it is rung when there is something new |
-//! | `*.damaged-…` | what was set aside; kirc never deletes it |
+//! | `signals.db` | hints: leader keys, presence, messages published in the last minute |
+//! | `*.lock` | controls who may replace a database (see `place`) |
+//! | `*.wake/` | one socket per adapter, rung when there is new data |
+//! | `*.damaged-…` | files that were set aside; kirc never deletes them |
 
 mod checkpoint;
 pub(crate) mod clock;

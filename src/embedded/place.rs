@@ -1,10 +1,10 @@
 //! A database file in a grid's folder, shared by the processes of one machine.
 //!
-//! It owns who may replace the file and when. Whoever writes holds the lock file shared for the
-//! length of its transaction and looks first whether the file is still the one it has open; whoever
-//! makes the file, changes its layout or sets a damaged one aside holds the lock alone. So no
-//! process commits to a file that others no longer see. The system frees the lock of a process that
-//! dies. It never deletes a file.
+//! This module decides who may replace the file and when. A writer holds a shared lock on the lock
+//! file during its transaction, and first checks that its open file is still the current one. A
+//! process that creates the file, changes its schema or sets a damaged file aside holds the lock
+//! exclusively. So no process commits to a file that the others no longer see. The operating system
+//! releases the lock of a process that dies. This module never deletes a file.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;

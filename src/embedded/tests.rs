@@ -1,5 +1,5 @@
-//! Faults of a grid's folder: what is damaged, deleted, replaced or full, before and while it is
-//! used.
+//! Tests faults of a grid's folder: files that are damaged, deleted, replaced or full, before and
+//! during use.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, PermissionsExt};

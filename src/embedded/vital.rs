@@ -1,7 +1,7 @@
-//! The health of an adapter whose reading and writing are done by different threads.
+//! The health of an adapter that reads and writes on different threads.
 //!
-//! It owns the one thing that is told to the outside: down while either side has trouble, up when
-//! both are well.
+//! This module combines both into the one state that is reported: down while either side has
+//! trouble, up when both work.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

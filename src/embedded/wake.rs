@@ -1,10 +1,11 @@
-//! Waking the threads that read: those of this process, and those of others on the same machine.
+//! Wakes the reading threads of this process and of other processes on the same machine.
 //!
-//! It owns a folder of sockets, one for each adapter that listens. A ring carries no data and
-//! promises nothing: who is woken looks for itself, and who was not looks every few seconds.
+//! This module owns a folder of sockets, one for each adapter that listens. A wake-up carries no
+//! data and promises nothing: a thread that is woken looks for new data itself, and each thread
+//! also looks every few seconds without being woken.
 //!
-//! File events were measured too: they cost a thread and two wake-ups more for each commit (also in
-//! the process that commits), and on some systems they are late.
+//! File events were measured as an alternative: they cost one more thread and two more wake-ups per
+//! commit (also in the process that commits), and on some systems they are late.
 
 use std::fs::File;
 use std::io;
