@@ -1,6 +1,6 @@
-//! What the two threads of the embedded mailbox are asked to do, and how they answer.
+//! The requests to the two threads of the embedded mailbox, and their replies.
 //!
-//! It owns these shapes. It does nothing itself.
+//! This module only defines these types.
 
 use kirc_core::ids::Offset;
 use kirc_core::port::{PortError, ReadFrom, Topic};

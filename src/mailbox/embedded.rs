@@ -1,6 +1,6 @@
 //! The embedded mailbox: `mailbox.db` in a grid's folder.
 //!
-//! It owns the handle that others hold. The work is done by two threads: `writer` and `reader`.
+//! This module owns the handle that callers hold. Two threads do the work: `writer` and `reader`.
 
 use std::path::Path;
 use std::sync::Arc;

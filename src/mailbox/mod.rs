@@ -1,7 +1,7 @@
-//! The mailbox port: append, read from a position, ask for the end, make topics.
+//! The mailbox port: append, read from an offset, query the end, create topics.
 //!
-//! It owns the trait, its embedded adapter and the suite that every adapter must pass. It may not
-//! look into a record. Kafka's words are used as Kafka uses them.
+//! This module owns the trait, its embedded adapter and the conformance suite that every adapter
+//! must pass. It does not look into records. It uses Kafka's terms with Kafka's meanings.
 
 mod asks;
 mod embedded;

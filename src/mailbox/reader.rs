@@ -1,9 +1,9 @@
 //! The thread that reads `mailbox.db` for all readers of this process.
 //!
-//! It owns a connection that only reads, and each reader's place. It sleeps until it is rung: by
-//! the writer of this process, by another process or by somebody who asks. Each time it reads all
-//! that is new, so a ring too many does no harm; one too few is made good by a slow look every few
-//! seconds.
+//! This module owns a read-only connection and each reader's offset. The thread sleeps until it is
+//! woken by the writer of this process, by another process or by a request. Each time it reads
+//! everything that is new, so an extra wake-up does no harm; a missed one is made up for by a check
+//! every few seconds.
 
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;

@@ -1,10 +1,10 @@
-//! The tables of `mailbox.db` and the statements on them.
+//! The tables of `mailbox.db` and their SQL statements.
 //!
-//! It owns the layout. It knows no thread and no file.
+//! This module owns the schema. It is independent of threads and files.
 //!
-//! A record's row id is its partition's id and its offset in one number, so one B-tree holds all
-//! records in the order in which they are read, and the next offset needs no counter: it follows
-//! from the last row.
+//! A record's row id combines its partition's id and its offset in one number. So one B-tree holds
+//! all records in reading order, and the next offset needs no counter: it follows from the last
+//! row.
 
 use kirc_core::ids::Offset;
 use kirc_core::port::RawRecord;

@@ -1,5 +1,5 @@
-//! The embedded mailbox, held to the rules and to what only it promises: several processes, limits,
-//! speed.
+//! Tests the embedded mailbox against the conformance rules and against its own guarantees: several
+//! processes, limits, speed.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

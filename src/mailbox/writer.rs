@@ -1,8 +1,8 @@
 //! The thread that writes to `mailbox.db`.
 //!
-//! It owns the only connection of this process that writes. What waits when it is free goes into
-//! one transaction. It never gives up what it can save: a damaged file is set aside and the same
-//! records go to the new one.
+//! This module owns the only connection of this process that writes. All requests that are pending
+//! when it is free go into one transaction. It never gives up records that it can save: it sets a
+//! damaged file aside and writes the same records to the new one.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;

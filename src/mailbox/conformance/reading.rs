@@ -1,6 +1,7 @@
-//! The rules about readers: where they start, how they are woken and moved, that they miss nothing.
+//! The rules for readers: where they start, how they are woken and moved, and that they miss
+//! nothing.
 //!
-//! It owns these rules only; the rest is in the module above.
+//! This module owns only these rules; the others are in the parent module.
 
 use super::*;
 

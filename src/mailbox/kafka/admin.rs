@@ -1,6 +1,6 @@
-//! What an administrator does on a cluster: rules of who may do what, users with passwords.
+//! Administrator operations on a cluster: ACLs, and users with passwords.
 //!
-//! It owns the words for these. Which rules and users kirc needs is for others to say.
+//! This module owns the types for these. Its callers decide which ACLs and users kirc needs.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,8 @@
-//! Questions and orders: what topics are, where partitions begin and end, making topics, giving up
-//! records.
+//! Queries and admin requests: topic information, first and last offsets of partitions, creating
+//! topics, deleting records.
 //!
-//! It owns the client that asks. That one reads nothing, so that no question waits behind a fetch.
+//! This module owns the client for these requests. That client consumes nothing, so no request
+//! waits behind a fetch.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

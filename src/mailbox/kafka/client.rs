@@ -1,8 +1,8 @@
-//! A client of librdkafka that asks or reads: opened, listened to, and let go of without making
-//! anybody wait.
+//! A librdkafka client for requests or for reading: opened, polled for events, and closed without
+//! blocking anyone.
 //!
-//! It owns the handle and the task that takes up what the library says on its own. It decides
-//! nothing.
+//! This module owns the handle and the task that receives the library's own events. It makes no
+//! decisions.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! Topics as they are: partitions, copies, settings, and what a user may do with them.
+//! The actual state of topics: partitions, replicas, settings, and what a user may do with them.
 //!
-//! It owns these questions, and changes one setting of a topic when told to. How topics should be
-//! is for others to say.
+//! This module owns these queries, and changes one setting of a topic on request. Its callers
+//! decide what topics should look like.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! The mailbox on Kafka.
 //!
-//! It owns the handle that others hold. What reads, appends and asks has a file each; all `unsafe`
-//! code is in `raw`. There are no consumer groups: positions are the core's.
+//! This module owns the handle that callers hold. Reading, appending and querying have one file
+//! each; all `unsafe` code is in `raw`. There are no consumer groups: the core owns the offsets.
 
 mod admin;
 mod asker;

@@ -1,6 +1,6 @@
-//! A producer of librdkafka and the thread that takes up what it tells.
+//! A librdkafka producer and the thread that receives its events.
 //!
-//! It owns the handle. What follows from what it tells is the writer's to decide.
+//! This module owns the handle. The writer decides what follows from the events.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};

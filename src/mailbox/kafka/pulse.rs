@@ -1,6 +1,6 @@
-//! Whether Kafka can be used, as all that works with it tells.
+//! Whether Kafka is usable, according to all components that work with it.
 //!
-//! It owns the health that is told to the outside and the last reason for trouble. It asks nothing
+//! This module owns the reported health and the last reason for trouble. It sends no requests
 //! itself.
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,9 +1,9 @@
-//! One reader: a task that takes records out of a partition, hands them on, and goes on where it
-//! stood whatever happens.
+//! One reader: a task that takes records from a partition, delivers them, and resumes at its last
+//! offset after any failure.
 //!
-//! It owns the reader's place. New and hurried readers read with a prompt client; one that has been
-//! waiting at the end for a while moves to a quiet one, without losing or doubling a record: both
-//! read for as long as it takes.
+//! This module owns the reader's offset. New and busy readers use a low-latency client. A reader
+//! that has waited at the end for a while moves to a quiet client, without losing or duplicating a
+//! record: both clients read for as long as the move takes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

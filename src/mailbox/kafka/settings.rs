@@ -1,7 +1,7 @@
-//! How a Kafka cluster is reached and how topics are made on it.
+//! How to connect to a Kafka cluster, and how to create topics on it.
 //!
-//! It owns the settings of one cluster and what librdkafka is told of them. It may not open a
-//! connection.
+//! This module owns the settings of one cluster and the librdkafka configuration made from them. It
+//! opens no connection.
 
 use std::fmt;
 use std::time::Duration;

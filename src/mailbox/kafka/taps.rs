@@ -1,8 +1,8 @@
 //! The clients that read, and which partitions each of them reads.
 //!
-//! It owns the clients: opened when a reader needs one, closed when nobody has for a while. A
-//! client reads a partition once, so a second reader of the same partition gets another client. It
-//! may not look into records.
+//! This module owns the clients: a client is opened when a reader needs one, and closed after it
+//! was unused for a while. A client reads a partition only once, so a second reader of the same
+//! partition gets another client. This module does not look into records.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;

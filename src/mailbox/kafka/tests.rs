@@ -1,7 +1,8 @@
-//! The mailbox on a real Kafka, held to the rules and to what only it promises.
+//! Tests the mailbox on a real Kafka against the conformance rules and against Kafka's own
+//! guarantees.
 //!
-//! The services are those of `scripts/services env --test`; without them these tests say that they
-//! were left out.
+//! The services are those of `scripts/services env --test`; without them these tests report that
+//! they were skipped.
 
 mod admin;
 mod faults;

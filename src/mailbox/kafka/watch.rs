@@ -1,8 +1,8 @@
-//! What is looked at from time to time: whether Kafka is there, whether topics are what they were,
-//! what can be closed.
+//! Periodic checks: whether Kafka is reachable, whether topics are still the same, and which
+//! clients can be closed.
 //!
-//! It owns the list of the topics that are read. It asks little: each question costs an idle node
-//! some bytes.
+//! This module owns the list of the topics that are read. It sends few requests, since each costs
+//! an idle node some bytes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

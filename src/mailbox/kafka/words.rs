@@ -1,6 +1,6 @@
-//! What librdkafka says, as sentences for people.
+//! Turns librdkafka's errors into sentences for people.
 //!
-//! It owns the wording. It may not know who asked.
+//! This module owns the wording. It is independent of its callers.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 

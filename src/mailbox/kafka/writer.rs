@@ -1,8 +1,9 @@
-//! Appending: one producer, which numbers its records so that none lands twice or out of order.
+//! Appends through one idempotent producer: it numbers its records, so that none is appended twice
+//! or out of order.
 //!
-//! It owns the producer and what waits for one. A producer that can't go on is thrown away when
-//! nothing of it is on its way any more, and what came meanwhile goes to the next one: so the order
-//! of calls stays the order of records.
+//! This module owns the producer and the records that wait for one. A producer that cannot continue
+//! is discarded once none of its records are in flight, and records that arrived meanwhile go to
+//! the next producer. So records keep the order of the calls.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicBool;

@@ -1,6 +1,6 @@
-//! A token bucket, and a gate that lets history wait for what is said now.
+//! A token bucket, and a gate that delays history in favour of new messages.
 //!
-//! It owns the reckoning of bytes and time. It knows nothing of topics and records.
+//! This module counts bytes and time. It is independent of topics and records.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! How many bytes a second were moved over the last minute.
+//! The average number of bytes per second over the last minute.
 //!
-//! It owns the count. It ticks only while there is something to forget.
+//! This module owns the count. Its timer runs only while there are counts to expire.
 
 use std::sync::{Mutex, PoisonError, Weak};
 use std::time::Duration;

@@ -1,10 +1,10 @@
-//! A budget of bytes a second for what is written to a mailbox service, and one of the same size
-//! for what is read: people's messages first, housekeeping behind them; what comes now at once,
-//! history as the rest allows.
+//! A budget in bytes per second for writing to a mailbox service, and one of the same size for
+//! reading. When writing, people's messages go first and housekeeping follows. When reading, new
+//! records are delivered at once and history uses the rest of the budget.
 //!
-//! It owns the pace of writing, and the record that keeps a service awake that is switched off
-//! after a day without traffic. It knows nothing of what is moved but the name of its topic. Order:
-//! of what goes to or comes from one topic, the first stays the first.
+//! This module owns the pace of writing, and the record that keeps a service awake that is switched
+//! off after a day without traffic. All it knows of a record is the name of its topic. Within each
+//! topic it keeps the order of records, in both directions.
 
 mod bucket;
 mod meter;

@@ -1,9 +1,9 @@
-//! What is read, at the pace of the budget: one task for each reader hands records on as the gate
-//! lets them through.
+//! Reads at the pace of the budget: one task for each reader delivers records as the gate admits
+//! them.
 //!
-//! It owns that each reader's order stays, and that nothing is taken out of the service much before
-//! it is wanted: queues are short, and who is held up here stops the reader behind it. What comes
-//! now never waits here, and what is caught up on waits for it.
+//! This module keeps each reader's order, and takes no record out of the service much before it is
+//! needed: queues are short, and a delay here stops the underlying reader. New records never wait
+//! here; catching up waits for them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The paced mailbox on an embedded grid.
+//! Tests the paced mailbox on an embedded grid.
 
 use super::*;
 use crate::embedded::{Grid, Settings};

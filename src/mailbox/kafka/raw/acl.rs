@@ -1,7 +1,7 @@
-//! Rules of who may do what: made, looked at, taken away.
+//! ACLs: created, listed and deleted.
 //!
-//! It owns the translation of a rule to librdkafka's and back. It may not know what rules kirc
-//! wants.
+//! This module translates an ACL to librdkafka's form and back. It is independent of the ACLs that
+//! kirc needs.
 
 use std::ffi::CString;
 use std::ptr;

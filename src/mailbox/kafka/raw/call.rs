@@ -1,6 +1,7 @@
-//! One admin call: asked, waited for without a thread, answered with an event.
+//! One admin call: started, awaited without a thread, and answered with an event.
 //!
-//! It owns the queue that the answer comes in. It may not know what is asked.
+//! This module owns the queue on which the answer arrives. It is independent of the content of the
+//! request.
 
 use std::ffi::c_void;
 use std::ptr;

@@ -1,6 +1,6 @@
-//! Questions about the cluster: its id, topics with their ids, offsets of partitions.
+//! Queries about the cluster: its id, topics with their ids, and offsets of partitions.
 //!
-//! It owns these three calls. It may not know what the answers are for.
+//! This module owns these three calls. It is independent of how the answers are used.
 
 use std::ffi::CString;
 use std::sync::Arc;

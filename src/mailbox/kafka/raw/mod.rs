@@ -1,9 +1,9 @@
-//! The calls of librdkafka that the rdkafka crate does not wrap: reading without a group, topic
-//! ids, offsets of many partitions, ACLs and SCRAM users.
+//! The librdkafka calls that the rdkafka crate does not wrap: reading without a group, topic ids,
+//! offsets of many partitions, ACLs and SCRAM users.
 //!
-//! It owns all `unsafe` code of the program. Each block says why it is sound; what leaves this
-//! folder is safe to use in any way. It may not decide anything: it hands on what was asked and
-//! what came back.
+//! This module contains all `unsafe` code of the Kafka adapter. Each block says why it is sound;
+//! everything that leaves this folder is safe to use in any way. It makes no decisions: it passes
+//! on requests and their results.
 
 #![allow(unsafe_code)]
 

@@ -1,7 +1,7 @@
-//! Users that log in with a password: made, changed, looked at, taken away.
+//! Users that log in with a password: created, changed, listed and deleted.
 //!
-//! It owns these calls. Passwords pass through and are kept nowhere; librdkafka salts and hashes
-//! them here, so that they don't travel.
+//! This module owns these calls. It passes passwords through and stores none; librdkafka salts and
+//! hashes them locally, so that they are never sent.
 
 use std::ffi::CString;
 use std::ptr;

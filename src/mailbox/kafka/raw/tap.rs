@@ -1,9 +1,9 @@
-//! Reading one partition from an offset, without a group.
+//! Reads one partition from an offset, without a consumer group.
 //!
-//! It owns the partition's queue in the client and stops reading when it is dropped. The rdkafka
-//! crate reads with `assign`, for which librdkafka wants a group and looks for its coordinator:
-//! that costs traffic, makes a topic of the broker's own, and needs a right that contacts don't
-//! have. The library's older calls read without.
+//! This module owns the partition's queue in the client, and stops reading when it is dropped. The
+//! rdkafka crate reads with `assign`, for which librdkafka needs a group and looks for its
+//! coordinator: that costs traffic, creates an internal topic of the broker, and needs a right that
+//! contacts don't have. The library's older calls read without a group.
 
 use std::ffi::c_void;
 use std::ptr;

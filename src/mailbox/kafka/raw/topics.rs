@@ -1,7 +1,7 @@
-//! Topics as an administrator looks at them: partitions, copies, and what the client itself may do
+//! Topics as an administrator sees them: partitions, replicas, and what the client itself may do
 //! with them and with the cluster.
 //!
-//! It owns these calls. It may not know which rights are the right ones.
+//! This module owns these calls. Its callers decide which rights are correct.
 
 use std::sync::Arc;
 use std::time::Duration;

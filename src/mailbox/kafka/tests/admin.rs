@@ -1,4 +1,4 @@
-//! Rules and users on the real broker: what is allowed works, what is not is refused.
+//! ACLs and users on the real broker: allowed operations work, all others are refused.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What goes wrong with Kafka, and how the mailbox gets over it.
+//! Kafka's failures, and how the mailbox recovers from them.
 
 use std::time::{Duration, Instant};
 

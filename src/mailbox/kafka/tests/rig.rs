@@ -1,4 +1,4 @@
-//! Kafka under test: where it is, and topics that are gone when a test ends.
+//! The Kafka under test: its address, and topics that are deleted when a test ends.
 
 use std::collections::BTreeSet;
 use std::env::var;

@@ -1,5 +1,5 @@
-//! How long a record takes from an append to a waiting reader, beside rdkafka alone with the same
-//! settings.
+//! Measures the time from an append to its delivery to a waiting reader, compared with plain
+//! rdkafka with the same settings.
 //!
 //! Run by hand: `cargo test -p kirc --lib kafka::tests::speed -- --ignored --nocapture`.
 
