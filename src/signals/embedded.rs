@@ -1,6 +1,6 @@
 //! The embedded signal service: `signals.db` in a grid's folder.
 //!
-//! It owns the handle that others hold; `worker` does the work.
+//! This module owns the handle that callers hold; `worker` does the work.
 
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};

@@ -1,8 +1,9 @@
-//! The signals port: who should lead, who is there, what has just happened. Hints, never the truth.
+//! The signals port: who should lead, who is online, what has just happened. All of it is hints,
+//! never the truth.
 //!
-//! It owns the trait, its embedded adapter and the suite that every adapter must pass. It knows
-//! nothing of what the hints mean. What a Valkey does with the same commands is what an adapter
-//! does.
+//! This module owns the trait, its embedded adapter and the conformance suite that every adapter
+//! must pass. It is independent of the meaning of the hints. An adapter behaves as Valkey does for
+//! the same commands.
 
 mod embedded;
 mod sql;

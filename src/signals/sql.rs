@@ -1,7 +1,7 @@
-//! The tables of `signals.db` and the statements on them.
+//! The tables of `signals.db` and their SQL statements.
 //!
-//! It owns the layout. It knows no thread and no file. A key whose life is over is as good as
-//! absent everywhere; its row goes when somebody sweeps.
+//! This module owns the schema. It is independent of threads and files. Every query treats an
+//! expired key as absent; the next sweep deletes its row.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The embedded signals, held to the rules and to what only they promise.
+//! Tests the embedded signals against the conformance rules and against their own guarantees.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
-//! The thread that works on `signals.db`: it does what is asked and hands on what is published.
+//! The thread that works on `signals.db`: it executes requests and delivers published messages.
 //!
-//! It owns this process's only connection to the file. It sleeps until it is asked or rung (by
-//! another process that published something). What waits when it is free goes into one transaction.
+//! This module owns this process's only connection to the file. The thread sleeps until a request
+//! arrives or another process wakes it after publishing. All requests that are pending when it is
+//! free go into one transaction.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, TryRecvError};

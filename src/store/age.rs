@@ -1,6 +1,6 @@
-//! How much stands in `store.db`, and taking away what is oldest there.
+//! Measures the size of `store.db` and deletes its oldest content.
 //!
-//! It owns these statements. When and how much is trimmed is not its business.
+//! This module owns these SQL statements. Its callers decide when and how much to trim.
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,7 @@
 //! What every store adapter must do: one function for each rule.
 //!
-//! It owns the rules. It knows no adapter: a [`Rig`] opens them. [`store_conformance!`] makes a
-//! test of each rule.
+//! This module owns the rules. It is independent of the adapters: a [`Rig`] opens them.
+//! [`store_conformance!`] turns each rule into a test.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The embedded store: `store.db` in the profile's folder, for one process at a time.
 //!
-//! It owns the handle that others hold, the lock on the profile, and opening; `worker` does the
-//! work.
+//! This module owns the handle that callers hold, the lock on the profile, and opening; `worker`
+//! does the work.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,8 +1,9 @@
-//! The store port: what the user keeps. Contacts, keys, positions, messages, the outbox, the
-//! records of logs.
+//! The store port: what a user keeps. Contacts, keys, offsets, messages, the outbox, the records of
+//! logs.
 //!
-//! It owns the trait, its embedded adapter and the suite that every adapter must pass. It never
-//! sees a text: bodies and credentials are sealed before they come here.
+//! This module owns the trait, its embedded adapter and the conformance suite that every adapter
+//! must pass. It never sees plain text: the core encrypts bodies and credentials before they get
+//! here.
 
 mod age;
 mod embedded;

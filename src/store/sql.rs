@@ -1,6 +1,6 @@
-//! The tables of `store.db` and the statements on them.
+//! The tables of `store.db` and their SQL statements.
 //!
-//! It owns the layout. It knows no thread and no file.
+//! This module owns the schema. It is independent of threads and files.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! The embedded store, held to the rules and to what only it promises.
+//! Tests the embedded store against the conformance rules and against its own guarantees.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! A store that is kept to a size: what is oldest goes when there is too much.
+//! A store with a size limit: the oldest content is deleted when there is too much.
 //!
-//! It owns when and how much: it looks at the start and each time when so much came in that it may
-//! matter, and trims in small steps with pauses, so that people's messages go in between. What may
-//! go is the store's contract.
+//! This module decides when and how much. It checks at the start and whenever enough was written to
+//! matter, and trims in small steps with pauses, so that people's messages are written in between.
+//! The store's contract says what may be deleted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

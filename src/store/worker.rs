@@ -1,8 +1,8 @@
 //! The thread that works on `store.db`.
 //!
-//! It owns the only connection to the file. Commits that wait when it is free go into one
-//! transaction, each whole. It never sets a damaged store aside: what the user keeps is the user's
-//! to decide about.
+//! This module owns the only connection to the file. All commits that are pending when it is free
+//! go into one transaction, each as a whole. It never sets a damaged store aside: the user decides
+//! about the user's data.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};

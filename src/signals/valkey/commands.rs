@@ -1,8 +1,9 @@
-//! What is asked, in Valkey's commands, and its answers.
+//! Requests as Valkey commands, and the parsing of their replies.
 //!
-//! It owns the commands and the scripts. It knows no connection's life. Everything is sent when a
-//! call is first polled, so the order of first polls is the order of work. Only what a server lacks
-//! a script for, and the pages of `Keys` behind the first, come later than that.
+//! This module owns the commands and the scripts. It is independent of the connection's lifecycle.
+//! A call is sent when it is first polled, so the order of first polls is the order of execution.
+//! Two things are sent later: a retry with the script text when the server lacks a script, and the
+//! pages of `Keys` after the first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;

@@ -1,6 +1,6 @@
-//! A connection to a Valkey, from the socket to its first answer, and what its errors mean.
+//! A connection to Valkey, from the socket to its first reply, and the meaning of its errors.
 //!
-//! It owns how a connection is made. It may not know who asks for what.
+//! This module makes connections. It is independent of the requests on them.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,9 @@
-//! The signal service on a Valkey (or Redis): one connection, on which calls are pipelined and
-//! events arrive.
+//! The signal service on Valkey (or Redis): one connection, on which calls are pipelined and events
+//! arrive.
 //!
-//! It owns the handle that others hold; `worker` does the work. It may not use `CONFIG`, `KEYS`,
-//! `INFO`, `FLUSHALL` or `MONITOR`, which clouds forbid, nor a key or channel without its prefix.
+//! This module owns the handle that callers hold; `worker` does the work. It must not use `CONFIG`,
+//! `KEYS`, `INFO`, `FLUSHALL` or `MONITOR`, which cloud services forbid, nor a key or channel
+//! without its prefix.
 
 mod commands;
 mod connect;

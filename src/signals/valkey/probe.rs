@@ -1,7 +1,8 @@
-//! One visit to a Valkey: whether it lets us in, whether kirc may do there what it needs, what it
-//! says of itself.
+//! Probes a Valkey once: whether the login works, whether kirc has the permissions it needs, and
+//! what the server reports about itself.
 //!
-//! It leaves nothing behind. It may not ask what clouds forbid (`INFO`, `CONFIG`).
+//! The probe leaves nothing behind. It must not use commands that cloud services forbid (`INFO`,
+//! `CONFIG`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

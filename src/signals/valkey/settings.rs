@@ -1,6 +1,6 @@
-//! Where a Valkey is and how it is talked to.
+//! The address of a Valkey, and how to connect to it.
 //!
-//! It owns the reading of its address. It may not open a connection.
+//! This module parses the address. It opens no connection.
 
 use kirc_core::port::PortError;
 

@@ -1,4 +1,5 @@
-//! The signals on a real Valkey, held to the rules and to what only they promise.
+//! Tests the signals on a real Valkey against the conformance rules and against their own
+//! guarantees.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! How a Valkey is, as it is told.
+//! The reported health of a Valkey.
 //!
-//! It owns what is wrong at the moment. While anything is, the service is down; it is told up again
-//! only when nothing is.
+//! This module owns the list of current problems. While there is any, the service is reported as
+//! down; it is reported as up again only when there is none.
 
 use kirc_core::port::SignalOp;
 use tokio::sync::watch;

@@ -1,9 +1,9 @@
-//! The task that works on a Valkey: it keeps a connection, sends what is asked in the order of
-//! asking, and listens again to everything after a cut.
+//! The task that works with Valkey: it maintains a connection, sends requests in order, and
+//! subscribes again to everything after a disconnect.
 //!
-//! It owns the only connection. Calls that are on their way when it is lost fail: whether they were
-//! done is not known, and all of it is a hint. While there is no connection, calls fail at once
-//! with the reason (but for those before the first attempt has ended).
+//! This module owns the only connection. Calls in flight fail when the connection is lost: nobody
+//! knows whether they were executed, and all of them are hints. Without a connection, calls fail at
+//! once with the reason (except calls made before the first connection attempt has ended).
 
 use std::collections::BTreeSet;
 use std::future::Future;

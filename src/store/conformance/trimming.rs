@@ -1,4 +1,4 @@
-//! The rules of size and trimming.
+//! The rules for size and trimming.
 
 use kirc_core::port::{MessageRow, OutboxRow, StoreOp, Table};
 

@@ -1,7 +1,7 @@
-//! Takes a schema away, with all that is in it.
+//! Drops a schema with everything in it.
 //!
-//! Only what was made to measure goes like this: no node does it, and nobody asks whether that was
-//! meant.
+//! Only schemas that were created for measurements are dropped like this: no node does it, and
+//! there is no confirmation prompt.
 
 use kirc_core::port::PortError;
 use tokio::time::timeout;

@@ -1,12 +1,12 @@
-//! A connection to a PostgreSQL: made, held by one node only, brought to the layout of this
-//! program.
+//! A connection to PostgreSQL: opened, locked for one node only, and migrated to this program's
+//! schema version.
 //!
-//! It owns how a connection begins. It may not know what is asked on it.
+//! This module owns the start of a connection. It is independent of the queries on it.
 //!
-//! The connection that writes holds a lock of its session, named by the schema. Two nodes of one
-//! profile at once would mix up the order of what they keep; the lock lets in one. And it lets a
-//! node that was cut off go on only when the server has ended the session before: nothing that was
-//! still on its way can come behind what is written now.
+//! The writing connection holds a session lock that is named after the schema. Two nodes of one
+//! profile at once would mix up the order of what they store; the lock admits only one. It also
+//! makes a node that was cut off wait until the server has ended the old session: nothing that was
+//! still in flight can arrive after what is written now.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! The store on a PostgreSQL: a schema for each profile, three connections at the most.
+//! The store on PostgreSQL: one schema for each profile, at most three connections.
 //!
-//! It owns the handle that others hold; `worker` does the work. It never sees a text: bodies and
-//! credentials are sealed before they come here. Sessions hold a lock, so a pooler that shares
-//! sessions between clients (transaction pooling) can't stand between.
+//! This module owns the handle that callers hold; `worker` does the work. It never sees plain text:
+//! the core encrypts bodies and credentials before they get here. Sessions hold a lock, so a pooler
+//! that shares sessions between clients (transaction pooling) cannot be used.
 
 mod age;
 mod forget;

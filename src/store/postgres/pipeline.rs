@@ -1,7 +1,7 @@
-//! Several statements as one transaction and one round trip.
+//! Several statements as one transaction in one round trip.
 //!
-//! It owns the order in which they are sent, and that a commit is only asked for when all before it
-//! were sent.
+//! This module owns the order in which they are sent, and sends the commit only after all
+//! statements before it were sent.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,12 +1,12 @@
-//! What many changes come to: rows of each kind side by side, so that one statement takes all of a
-//! kind.
+//! Combines many changes: it groups rows by kind, so that one statement writes all rows of a kind.
 //!
-//! It owns the reasoning that this is the same as one change after the other. It knows no SQL.
+//! This module ensures that the result equals applying the changes one by one. It is independent of
+//! SQL.
 //!
-//! Small things, messages, the outbox and logs never meet in one table, so their order among each
-//! other is nobody's to see. Of the changes to one key the last one counts. Doing all of it a
-//! second time changes nothing, so it may be repeated when nobody knows whether it was done: what
-//! is set is set to the same, what is gone is gone, and what is kept once is there.
+//! Small values, messages, the outbox and logs never share a table, so nobody can observe their
+//! relative order. Of several changes to one key, the last one counts. Applying everything a second
+//! time changes nothing, so it may be repeated when the outcome is unknown: what was set is set to
+//! the same value, what was deleted is absent, and what is inserted once is already there.
 
 use std::collections::{BTreeMap, BTreeSet};
 

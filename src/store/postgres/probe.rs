@@ -1,7 +1,7 @@
-//! One visit to a PostgreSQL: whether it lets us in, whether the profile's schema is there or may
-//! be made, what it says of itself.
+//! Probes a PostgreSQL once: whether the login works, whether the profile's schema exists or may be
+//! created, and what the server reports about itself.
 //!
-//! It changes nothing.
+//! The probe changes nothing.
 
 use std::time::UNIX_EPOCH;
 

@@ -1,7 +1,7 @@
-//! Answers to questions, and all that a node needs to start.
+//! Answers queries, and loads everything that a node needs to start.
 //!
-//! It owns the statements that only read, and the few connections for them: two at the most, made
-//! when they are needed. Where the server has none left, the connection that writes answers, too.
+//! This module owns the read-only statements and the few connections for them: at most two, opened
+//! when needed. If the server has no connection left, the writing connection answers too.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,6 +1,6 @@
-//! Where a PostgreSQL is, and how its TLS is judged.
+//! The address of a PostgreSQL, and how its TLS certificate is verified.
 //!
-//! It owns the reading of its address. It may not open a connection.
+//! This module parses the address. It opens no connection.
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
-//! The tables of a profile's schema, and the statements on them.
+//! The tables of a profile's schema and their SQL statements.
 //!
-//! It owns the layout. It knows no connection's life.
+//! This module owns the schema. It is independent of the connection's lifecycle.
 //!
-//! All texts are kept as bytes: they sort and compare by their bytes whatever the database's
-//! encoding and collation are, as they do in SQLite, and there is none that can't be kept. What is
-//! small has one table for all kinds, so that one statement writes all of it.
+//! All texts are stored as bytes: they sort and compare bytewise whatever the database's encoding
+//! and collation are, as in SQLite, and every text can be stored. One table holds the small values
+//! of all kinds, so that one statement writes them all.
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Statement};

@@ -1,4 +1,5 @@
-//! The store on a real PostgreSQL, held to the rules and to what only it promises.
+//! Tests the store on a real PostgreSQL against the conformance rules and against its own
+//! guarantees.
 
 mod faults;
 mod sealed;

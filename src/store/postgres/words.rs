@@ -1,6 +1,6 @@
-//! What goes wrong with a PostgreSQL, as sentences.
+//! Turns PostgreSQL's errors into sentences.
 //!
-//! It owns the words. It repeats nothing of what was to be written, and no password.
+//! This module owns the wording. It repeats no data that was to be written, and no password.
 
 use std::error::Error as _;
 use std::io;

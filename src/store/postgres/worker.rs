@@ -1,8 +1,8 @@
-//! The task that works on a PostgreSQL.
+//! The task that works with PostgreSQL.
 //!
-//! It owns the connection that writes. Commits that wait when it is free go into one transaction,
-//! each whole; the next one begins when the last is answered. A question sees all that was
-//! committed before it was asked; it may see what comes later.
+//! This module owns the writing connection. All commits that are pending when it is free go into
+//! one transaction, each as a whole; the next transaction begins when the last one is acknowledged.
+//! A query sees everything that was committed before the query was made; it may see later commits.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What goes wrong between a node and its PostgreSQL, and that nothing is lost or doubled by it.
+//! Failures between a node and its PostgreSQL, none of which loses or duplicates anything.
 
 use kirc_core::port::{Answer, Query};
 

@@ -1,5 +1,5 @@
-//! A dump of the database holds no text: real nodes talk on stores in a PostgreSQL, and all of it
-//! is searched.
+//! A dump of the database contains no plain text: real nodes chat with stores in a PostgreSQL, and
+//! the test searches all of the dump.
 
 use std::path::Path;
 
