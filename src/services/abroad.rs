@@ -1,8 +1,8 @@
-//! Other grids on Kafka and Valkey, and users for those who are let to one's own.
+//! Other grids on Kafka and Valkey, and users for contacts with access to one's own grid.
 //!
-//! It owns what a contact gets: a user of its own where the owner may make users, the shared one
-//! otherwise; either with the rights of the one table and no others. Whom to let in is not its
-//! business.
+//! This module owns what a contact gets: a user of its own if the owner may create users, the
+//! shared one otherwise; both with exactly the rights in the one table of rights. Its callers
+//! decide who gets access.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! Addresses of services as people paste them, made into settings.
+//! Parses pasted addresses of services into settings.
 //!
-//! It owns the forms. A mistake is a sentence that repeats nothing of the text: it may hold a
-//! password.
+//! This module owns the formats. An error is a sentence that repeats nothing of the text, which may
+//! contain a password.
 
 use crate::uri::Uri;
 

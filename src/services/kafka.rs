@@ -1,4 +1,4 @@
-//! Settings made into what the Kafka adapter takes. It connects to nothing.
+//! Converts settings into the Kafka adapter's settings. It opens no connection.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! The services that a profile's node stands on, opened as its settings say: the embedded grid, or
-//! Kafka and Valkey; a file, or PostgreSQL.
+//! The services that a profile's node uses, opened as its settings say: the embedded grid, or Kafka
+//! and Valkey; a file, or PostgreSQL.
 //!
-//! It owns that choice and what follows from it: names of topics, the grid's id. It decides nothing
-//! about channels.
+//! This module owns that choice and what follows from it: topic names, the grid's id. It makes no
+//! decisions about channels.
 
 mod abroad;
 pub mod address;

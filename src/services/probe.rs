@@ -1,6 +1,7 @@
-//! Whether the services that the settings name can be used: each is visited, all at once.
+//! Probes whether the configured services are usable, all at the same time.
 //!
-//! It changes nothing on them. What is wrong is a sentence; what to do about it is in the sentence.
+//! The probe changes nothing on them. An error is one sentence: what is wrong, and what to do about
+//! it.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! How a grid is reached, as it travels in invites and inside channels: JSON, checked where it
-//! comes in.
+//! How a grid is reached, in the form used in invites and channels: JSON, validated on input.
 //!
-//! It owns the form. It holds credentials: its text may go where it is sealed, and nowhere else.
+//! This module owns the format. It contains credentials: its text may only go where it is
+//! encrypted.
 
 use kirc_core::port::PortError;
 use serde::{Deserialize, Serialize};
