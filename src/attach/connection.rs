@@ -1,4 +1,4 @@
-//! The door's side of the socket: one connection, from its first line to its end.
+//! The front end's side of the socket: one connection, from its first line to its end.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
-//! A door's session that outlives the process it is attached to: if the node's process ends, this
-//! one attaches to the next, or becomes the node.
+//! A front end's session that outlives the process that it is attached to: if the node's process
+//! ends, this process attaches to the next one, or becomes the node.
 //!
-//! It may not know how a node is made: a [`Starter`] does.
+//! This module is independent of how a node is started: a [`Starter`] does that.
 
 use std::future::Future;
 use std::sync::Arc;

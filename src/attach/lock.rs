@@ -1,5 +1,5 @@
-//! The lock that says which process is the node of a profile. The system gives it back when the
-//! process ends, however it ends.
+//! The lock that determines which process is the node of a profile. The operating system releases
+//! it when the process ends, however it ends.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};

@@ -1,9 +1,9 @@
-//! How several processes share one node: a lock says who is the node, a socket lets the others
-//! attach to it.
+//! How several processes share one node: a lock determines which process is the node, and a socket
+//! lets the others attach to it.
 //!
-//! It owns lock, socket, the lines on it and the way back when the node's process ends. It may not
-//! know what an envelope means, apart from `HELLO`, which it says again after it had to attach
-//! anew.
+//! This module owns the lock, the socket, the lines on it, and the recovery when the node's process
+//! ends. It is independent of the meaning of envelopes, apart from `HELLO`, which it sends again
+//! after it reattaches.
 
 mod connection;
 mod link;

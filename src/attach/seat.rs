@@ -1,4 +1,5 @@
-//! Who is the node: the first process takes the lock, every other one finds the socket.
+//! Decides which process is the node: the first one takes the lock, every other one finds the
+//! socket.
 
 use std::time::Duration;
 

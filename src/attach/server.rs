@@ -1,6 +1,7 @@
 //! The node's side of the socket: each connection becomes a session.
 //!
-//! It may not know what an envelope means, apart from `HELLO`, which must come first.
+//! This module is independent of the meaning of envelopes, apart from `HELLO`, which must come
+//! first.
 
 use std::time::Duration;
 

@@ -1,7 +1,6 @@
-//! The socket of a node: made, found, replaced when stale.
+//! The socket of a node: created, found, and replaced when stale.
 //!
-//! A socket's path may have 107 bytes and no more; a longer one is reached through the folder's
-//! descriptor.
+//! A socket's path has at most 107 bytes; a longer one is reached through the folder's descriptor.
 
 use std::fs::{File, Permissions};
 use std::io;

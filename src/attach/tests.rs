@@ -1,4 +1,5 @@
-//! Lock, socket and the way from one node to the next, with a node that only echoes.
+//! Tests the lock, the socket and the change from one node to the next, with a node that only
+//! echoes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

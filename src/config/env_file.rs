@@ -1,7 +1,7 @@
-//! The `.env` file: lines that are kept as they are, values that are read and replaced.
+//! The `.env` file: lines are preserved, and values are read and replaced.
 //!
-//! The form: `NAME=value`, `export NAME=value`, `'…'` as it stands, `"…"` with `\n`, `\"`, `\\` and
-//! `\$`; `#` starts a comment at the start of a line or behind a blank. Nothing is ever
+//! The format: `NAME=value`, `export NAME=value`, `'…'` taken literally, `"…"` with `\n`, `\"`,
+//! `\\` and `\$`; `#` starts a comment at the start of a line or after a blank. Nothing is ever
 //! substituted, and no value spans lines.
 
 use std::path::{Path, PathBuf};

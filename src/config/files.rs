@@ -1,6 +1,6 @@
-//! Files and folders that only their owner may touch.
+//! Files and folders that only their owner may access.
 //!
-//! It owns modes and atomic writing. It may not know what is written.
+//! This module owns file modes and atomic writes. It is independent of the content.
 
 use std::fs;
 use std::io::{self, Write};

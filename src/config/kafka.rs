@@ -1,4 +1,4 @@
-//! How Kafka is spoken to: the words of two settings. It connects to nothing.
+//! How to connect to Kafka: the values of two settings. It opens no connection.
 
 use std::str::FromStr;
 

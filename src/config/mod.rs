@@ -1,7 +1,7 @@
-//! Settings: where each comes from, what it is made of, what is wrong with it.
+//! Settings: the source, the type and the errors of each.
 //!
-//! It owns the table of settings, the `.env` file and the places of files. It may not talk to a
-//! terminal, to a service or to the node.
+//! This module owns the table of settings, the `.env` file and the locations of files. It does not
+//! access a terminal, a service or the node.
 
 mod env_file;
 mod files;

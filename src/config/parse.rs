@@ -1,4 +1,4 @@
-//! Reading of values: one small function for each kind. Each says what it would have taken.
+//! Parses values: one small function for each type. Each error says which values are accepted.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Where files are. It may not read or write any of them.
+//! The locations of files. It reads and writes none of them.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,4 @@
-//! A text that may not be shown: its `Debug` says nothing, it is wiped when dropped, it has no
-//! `Display`.
+//! A secret text: its `Debug` shows nothing, it is wiped when dropped, and it has no `Display`.
 
 use zeroize::Zeroizing;
 

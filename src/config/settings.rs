@@ -1,8 +1,8 @@
-//! The table of settings. The doc comment of a field is its text in `.env.example` and in
-//! `kirc setup`'s file.
+//! The table of settings. The doc comment of a field is its text in `.env.example` and in the file
+//! that `kirc setup` writes.
 //!
-//! It owns names, defaults and kinds. It may not know where a value came from beyond naming it in a
-//! mistake.
+//! This module owns names, defaults and types. It uses the source of a value only to name it in an
+//! error.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
-//! Where values come from, and which source wins: flag, environment, `.env`, default.
+//! The sources of values, and their precedence: flag, environment, `.env`, default.
 //!
-//! It may not interpret a value.
+//! This module does not interpret values.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

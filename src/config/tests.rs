@@ -1,4 +1,4 @@
-//! Settings: precedence, all mistakes at once, secrets, the example file.
+//! Tests the settings: precedence, all errors reported at once, secrets, the example file.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;

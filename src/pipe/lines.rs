@@ -1,5 +1,5 @@
-//! Lines of standard input as envelopes. Reading goes on in its own task, so that no half line is
-//! lost.
+//! Reads the lines of standard input as envelopes. Reading has its own task, so that no partial
+//! line is lost.
 
 use kirc_core::Envelope;
 use tokio::io::AsyncBufRead;

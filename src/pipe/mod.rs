@@ -1,6 +1,6 @@
-//! The parts of `kirc pipe`: lines in, lines out, and the book of what is not settled yet.
+//! The parts of `kirc pipe`: lines in, lines out, and the list of unanswered envelopes.
 //!
-//! It may not know where the node is.
+//! This module is independent of where the node runs.
 
 mod lines;
 mod pending;

@@ -1,4 +1,4 @@
-//! The book of what was sent and is not answered yet, for the pipe's last words.
+//! The sent envelopes that are not answered yet, for the pipe's final report.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Envelopes as lines on standard output. Writing goes on in its own task; when the reader is slow,
-//! so is the pipe.
+//! Writes envelopes as lines to standard output. Writing has its own task; a slow reader slows the
+//! pipe down.
 
 use kirc_core::Envelope;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
