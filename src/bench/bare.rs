@@ -1,4 +1,4 @@
-//! SQLite alone, with the settings that the grid uses: what everything else is held against.
+//! Plain SQLite with the grid's settings: the baseline for all other measurements.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -1,8 +1,8 @@
-//! A large channel on real services: how long after a kick until the last member can read what is
-//! said next.
+//! A large channel on real services: the time from a kick until the last member can read the next
+//! message.
 //!
-//! The nodes are in this process and share its connections to Kafka; each has an identity, a store
-//! and a mailbox of its own.
+//! The nodes are in this process and share its connections to Kafka; each has its own identity,
+//! store and mailbox.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

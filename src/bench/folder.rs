@@ -1,4 +1,4 @@
-//! A temporary folder that goes with its owner.
+//! A temporary folder that is deleted when its owner is dropped.
 
 use std::path::{Path, PathBuf};
 

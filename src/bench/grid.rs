@@ -1,5 +1,6 @@
-//! Measures on real services: a message beside two bare rdkafka hops, a stream beside a bare
-//! producer and consumer, bytes in the topic, and the time that a kick takes in a large channel.
+//! Measurements on real services: a message compared with two plain rdkafka hops, a stream compared
+//! with a plain producer and consumer, bytes in the topic, and the time that a kick takes in a
+//! large channel.
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! A node with nothing to do, in a process of its own: its memory and its time on the processor.
-//! From `/proc`.
+//! Measures the memory and CPU time of an idle node in its own process, from `/proc`.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

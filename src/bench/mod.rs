@@ -1,9 +1,9 @@
-//! Measures this program on this machine: on an embedded grid of its own, in a temporary folder,
-//! beside bare SQLite.
+//! Measures this program on this machine: on its own embedded grid in a temporary folder, compared
+//! with plain SQLite.
 //!
-//! It owns what is measured and how it is reported. `kirc bench` and `cargo bench` are its doors.
-//! It decides nothing about channels: three real nodes are driven as they always are, and their
-//! times are taken from outside.
+//! This module owns what is measured and how it is reported. Its front ends are `kirc bench` and
+//! `cargo bench`. It makes no decisions about channels: the real driver runs three real nodes as
+//! usual, and their times are taken from outside.
 
 mod bare;
 mod crowd;

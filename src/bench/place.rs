@@ -1,7 +1,7 @@
-//! Where the three nodes of a measurement meet: an embedded grid of their own, or names of their
-//! own on real services.
+//! The grid of a measurement's three nodes: their own embedded grid, or names of their own on real
+//! services.
 //!
-//! It owns these names and takes them away again. It measures nothing.
+//! This module owns these names and deletes them afterwards. It measures nothing.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! rdkafka alone, with the settings that the adapter uses: two hops one after the other, and a
-//! producer and a consumer at full speed. What a message and a relayed stream are held against.
+//! Plain rdkafka with the adapter's settings: two hops in sequence, and a producer and a consumer
+//! at full speed. The baseline for a message and for a relayed stream.
 
 use std::time::{Duration, Instant};
 

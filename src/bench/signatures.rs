@@ -1,4 +1,5 @@
-//! The signatures of a relayed message alone: the leader checks the author's and makes its own.
+//! Measures only the signatures of a relayed message: the leader verifies the author's and creates
+//! its own.
 
 use std::time::Instant;
 

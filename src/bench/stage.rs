@@ -1,6 +1,6 @@
-//! Three nodes on one grid: an author, a leader, a reader. Each has a store and connections of its
-//! own, as if it were a process of its own; each is driven by the real driver, which sees a clock
-//! around the node.
+//! Three nodes on one grid: an author, a leader, a reader. Each has its own store and connections,
+//! as if it were a separate process; the real driver drives each, through a wrapper that measures
+//! the node's time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What is said on the stage: one message at a time, and many at once.
+//! The messages of a measurement: one at a time, and many at once.
 
 use std::time::{Duration, Instant};
 

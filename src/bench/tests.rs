@@ -1,4 +1,4 @@
-//! The measurements measure: small runs end and give numbers.
+//! Tests that the measurements work: small runs finish and produce numbers.
 
 use super::*;
 

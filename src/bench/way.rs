@@ -1,4 +1,4 @@
-//! Where the time of a message goes: its way in seven stretches, each from one moment to the next.
+//! Where a message spends its time: its path in seven sections, each from one moment to the next.
 
 use std::time::Instant;
 
