@@ -1,4 +1,4 @@
-//! `kirc bench`: how fast this program is on this machine, or on real services.
+//! `kirc bench`: measures the speed of this program on this machine, or on real services.
 
 use clap::Args;
 

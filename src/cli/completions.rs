@@ -1,4 +1,4 @@
-//! `kirc completions`: a completion script, made from the definition of the command line.
+//! `kirc completions`: a completion script, generated from the definition of the command line.
 
 use clap::Args;
 use clap_complete::Shell;

@@ -1,4 +1,4 @@
-//! `kirc contacts`: whom one knows, and whose keys one has compared.
+//! `kirc contacts`: the user's contacts, and which of their keys the user has verified.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

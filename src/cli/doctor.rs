@@ -1,4 +1,4 @@
-//! `kirc doctor`: looks for what is wrong, and says what to do.
+//! `kirc doctor`: finds problems and says what to do about them.
 
 use clap::Args;
 

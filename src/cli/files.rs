@@ -1,4 +1,4 @@
-//! Files that are handed over: cards, key files, invites. `-` is standard input.
+//! Files given as arguments: cards, key files, invites. `-` is standard input.
 
 use std::io::Read;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `kirc history`: what was said, from the profile's own store.
+//! `kirc history`: past messages, from the profile's own store.
 
 use clap::Args;
 use kirc_core::{Body, Envelope};

@@ -1,4 +1,4 @@
-//! `kirc invite`: lets somebody in, by a text that only they can open.
+//! `kirc invite`: gives somebody access with a text that only they can open.
 
 use std::path::PathBuf;
 

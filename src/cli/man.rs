@@ -1,5 +1,5 @@
-//! `kirc man`: the man page, made from the definition of the command line; all subcommands are on
-//! it.
+//! `kirc man`: the man page, generated from the definition of the command line; it covers all
+//! subcommands.
 
 use std::io::{self, Write};
 

@@ -1,8 +1,8 @@
 //! The command line: one definition from which parsing, help, completions and the man page are
-//! made.
+//! generated.
 //!
-//! It owns names, flags and exit codes. A subcommand's file holds its flags and what it does; none
-//! of them decides anything about channels.
+//! This module owns names, flags and exit codes. A subcommand's file contains its flags and its
+//! implementation; none of them makes decisions about channels.
 
 mod bench;
 mod completions;

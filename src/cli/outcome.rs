@@ -1,4 +1,4 @@
-//! How a subcommand ends: done, failed with a sentence, or used in the wrong way.
+//! How a subcommand ends: success, failure with an error message, or incorrect usage.
 
 use crate::attach::AttachError;
 use crate::config::{ConfigError, FileError};

@@ -1,7 +1,7 @@
 //! `kirc pipe`: envelopes as JSON lines on stdin and stdout.
 //!
-//! It owns the end: nothing that was sent may be lost without a word. What each envelope means is
-//! the node's business.
+//! This module owns the shutdown: no sent message may be lost without a report. The node interprets
+//! the envelopes.
 
 use std::time::Duration;
 

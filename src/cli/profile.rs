@@ -1,4 +1,4 @@
-//! `kirc profile`: what one tells others about oneself, and what others tell.
+//! `kirc profile`: the user's own profile as others see it, and the profiles of others.
 
 use clap::{Args, Subcommand};
 use kirc_core::Envelope;

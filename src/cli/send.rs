@@ -1,4 +1,4 @@
-//! `kirc send`: says something and waits until it is settled.
+//! `kirc send`: sends a message and waits until it is sent or refused.
 
 use std::io::Read;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! `kirc setup`: the wizard, or the same without a question; `kirc setup infra`: what is missing on
-//! the services.
+//! `kirc setup`: the wizard, or the same without questions; `kirc setup infra`: creates what is
+//! missing on the services.
 
 use std::path::PathBuf;
 

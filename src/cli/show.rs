@@ -1,5 +1,5 @@
-//! Envelopes for people: one line each, times in the local zone, nothing in it that a terminal
-//! would obey.
+//! Envelopes as text for people: one line each, times in the local zone, without control sequences
+//! that a terminal would execute.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the wish to end in order.
+//! SIGINT and SIGTERM: requests for an orderly shutdown.
 
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -1,7 +1,7 @@
-//! A session for subcommands that ask a few questions and end: `HELLO`, questions with labels,
-//! answers.
+//! A session for subcommands that make a few requests and end: `HELLO`, requests with labels,
+//! replies.
 //!
-//! It may not print anything.
+//! This module prints nothing.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The definition of the command line: sound, explained, and every example of its help can be
-//! parsed.
+//! Tests the definition of the command line: it is valid, everything has a help text, and every
+//! example in the help can be parsed.
 
 use clap::CommandFactory;
 

@@ -1,4 +1,4 @@
-//! `kirc` and `kirc tui`: the terminal UI, over a wizard on the first run.
+//! `kirc` and `kirc tui`: the terminal UI, after the wizard on the first run.
 
 use std::io::IsTerminal;
 

@@ -1,4 +1,4 @@
-//! The single checks of the doctor.
+//! The doctor's individual checks.
 
 use std::io::IsTerminal;
 use std::path::Path;

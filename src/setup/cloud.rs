@@ -1,8 +1,8 @@
-//! The way to the cloud, step by step: account, token, terraform or the console, certificates; each
-//! is checked when it is done.
+//! The setup of a cloud grid, step by step: account, token, terraform or the console, certificates;
+//! each step is checked when it is done.
 //!
-//! It calls `scripts/setup-infra` for what terraform makes. It neither asks for the token nor sees
-//! it.
+//! This module calls `scripts/setup-infra` for what terraform creates. It neither asks for the
+//! token nor sees it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,6 +1,6 @@
-//! The doctor: checks one after the other, each with what was found and what to do.
+//! The doctor: runs one check after the other, and reports for each what it found and what to do.
 //!
-//! It changes nothing, except that a grid's or a store's folder is opened the way a node would.
+//! The doctor changes nothing, except that it opens a grid's or a store's folder as a node would.
 
 use serde::Serialize;
 

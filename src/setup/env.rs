@@ -1,6 +1,6 @@
-//! The lines of `.env` that setting up writes.
+//! The lines that setup writes to `.env`.
 //!
-//! It owns which settings are a grid's. It asks nothing and connects to nothing.
+//! This module determines which settings belong to a grid. It asks nothing and opens no connection.
 
 use std::path::Path;
 

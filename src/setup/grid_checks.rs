@@ -1,8 +1,8 @@
-//! The doctor's checks of a grid of real services: reached, trusted, topics as they should be,
-//! rights neither less nor more.
+//! The doctor's checks of a grid on real services: reachable, trusted, topics as they should be,
+//! and neither too few rights nor too many.
 //!
-//! Rights are asked for, not tried: nothing is written anywhere but a key in Valkey that is gone at
-//! once.
+//! The checks query rights instead of trying them: they write nothing except one key in Valkey,
+//! which they delete at once.
 
 use super::doctor::Check;
 use super::infra::{is_log, of_channels, wanted};

@@ -1,6 +1,7 @@
-//! The doctor's checks of what is in use: of the budget, and of the room for history.
+//! The doctor's checks of usage: of the budget, and of the space for history.
 //!
-//! A running node says it in its STATUS; without one the store is asked. It changes nothing.
+//! A running node reports usage in its STATUS; without one, the store is queried. The checks change
+//! nothing.
 
 use kirc_core::Envelope;
 use kirc_core::port::{Room, Traffic};

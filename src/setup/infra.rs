@@ -1,9 +1,9 @@
-//! What kirc needs on the services, made where it is missing: topics, rules, the user that contacts
+//! Creates what kirc needs on the services and does not find: topics, ACLs, the user that contacts
 //! share, tables.
 //!
-//! Each step is said. What an administrator alone may do and somebody else did already (terraform,
-//! the cloud's console) is no failure. It can be run any number of times, before a profile has a
-//! nick and keys and later.
+//! Each step is reported. If only an administrator may do a step and somebody else has already done
+//! it (terraform, the cloud's console), that is not a failure. The setup can run any number of
+//! times, before a profile has a nick and keys, and later.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
-//! Setting a profile up, and looking for what is wrong with one.
+//! Sets up a profile, and finds problems in one.
 //!
-//! It owns the order: folder, keys, `.env`, check. It asks nothing (the wizard does) and prints
-//! nothing.
+//! This module owns the order: folder, keys, `.env`, check. It asks nothing (the wizard does) and
+//! prints nothing.
 
 pub mod doctor;
 pub mod env;

@@ -1,7 +1,7 @@
-//! The Kafka user that contacts share: made where that is allowed, tried, given a new password.
+//! The Kafka user that contacts share: created where that is allowed, tested, given a new password.
 //!
-//! It owns the user and its two lines in `.env`. Its rules are made elsewhere, and its rights are
-//! `rights`' to say.
+//! This module owns the user and its two lines in `.env`. Its ACLs are created elsewhere, and
+//! `rights` defines its rights.
 
 use std::time::Duration;
 

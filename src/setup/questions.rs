@@ -1,6 +1,6 @@
-//! Questions about services that are there: each address is tried before the next is asked for.
+//! Asks for existing services: each address is tested before the next question.
 //!
-//! What was typed stays: after a mistake it stands there again, to be corrected.
+//! After an error, the question shows the previous input again, to be corrected.
 
 use kirc_core::names::Nick;
 

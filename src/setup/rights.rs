@@ -1,8 +1,8 @@
-//! The topics of a mailbox and who may do what with them: one table for all who make topics or
-//! rights.
+//! The topics of a mailbox and who may do what with them: one table for everything that creates
+//! topics or ACLs.
 //!
-//! `terraform/` says the same in its own language, and `tests/terraform.rs` holds it to this. It
-//! talks to no service.
+//! `terraform/` contains the same in its own language, and `tests/terraform.rs` compares it with
+//! this table. This module opens no connection.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The questions of the first run. Every answer has a default; nothing is done before the last one
-//! is given.
+//! The questions of the first run. Every answer has a default; nothing is done before the last
+//! question is answered.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
