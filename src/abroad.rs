@@ -1,7 +1,7 @@
-//! The way to other grids, and who is let to one's own.
+//! Access to other grids, and contacts' access to one's own grid.
 //!
-//! It owns the trait and what a node has that knows no other grid. It may not decide whom to let
-//! in.
+//! This module owns the trait, and the implementation for a node without other grids. It does not
+//! decide who gets access.
 
 use std::sync::Arc;
 

@@ -1,7 +1,6 @@
-//! The certificate that a server shows: who made it out, how long it holds.
+//! The certificate that a server presents: who issued it, and how long it is valid.
 //!
-//! It looks at what anybody may see and believes nothing; whether a chain is good is judged in
-//! `tls`, at each connection.
+//! This module reads public fields and trusts nothing; `tls` verifies the chain at each connection.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -1,9 +1,10 @@
-//! What to do when somebody cuts a file short that this process has mapped: SQLite maps its `-shm`
-//! files, and a touch of what is no longer there is told by SIGBUS, which would end the process
-//! without a word and leave the terminal as it is.
+//! Handles the truncation of a file that this process has mapped. SQLite maps its `-shm` files, and
+//! an access to a missing page raises SIGBUS, which would end the process without a message and
+//! without restoring the terminal.
 //!
-//! It owns the handler of that signal and the words. It can save nothing: what was stored is
-//! stored, and SQLite makes the file anew at the next start. It may not know who holds which file.
+//! This module owns the handler of that signal and the message. It cannot save anything: stored
+//! data is safe, and SQLite recreates the file at the next start. It is independent of who has
+//! which file open.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_void};

@@ -1,7 +1,6 @@
-//! A node in this process: profile, services, driver and socket, put together and taken apart in
-//! order.
+//! A node in this process: profile, services, driver and socket, started and stopped in order.
 //!
-//! It owns the order of starting and ending. It may not decide anything about channels.
+//! This module owns the order of startup and shutdown. It makes no decisions about channels.
 
 use std::sync::Arc;
 use std::time::Duration;

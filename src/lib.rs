@@ -1,5 +1,5 @@
-//! kirc: the program around the core. It carries effects out and brings inputs in; what happens in
-//! a channel is decided in `kirc-core`.
+//! kirc: the program around the core. It carries out effects and delivers inputs; `kirc-core`
+//! decides what happens in a channel.
 #![deny(unsafe_code)] // src/mailbox/kafka/raw and src/cutshort.rs alone have some, and say so.
 #![warn(missing_docs)]
 

@@ -1,5 +1,5 @@
-//! Where log lines go: standard error for `kirc node`, a file in the profile's folder for
-//! everything else, so that a terminal and a pipe stay clean. Bodies, keys and secrets are never
+//! The destination of log lines: standard error for `kirc node`, and a file in the profile's folder
+//! for everything else, so that terminals and pipes stay clean. Bodies, keys and secrets are never
 //! logged; the types that hold them do not show them.
 
 use std::fs::{File, OpenOptions};

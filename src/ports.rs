@@ -1,7 +1,6 @@
-//! What the three ports have in common: an answer that is on its way, and whether a service is
-//! well.
+//! What the three ports have in common: a pending reply, and the health of a service.
 //!
-//! It owns these two shapes. It may not know any service.
+//! This module owns these two types. It is independent of the services.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,7 +1,7 @@
-//! The profile's folder and its key file: opened, made, sealed anew.
+//! The profile's folder and its key file: opened, created, encrypted again.
 //!
-//! It owns who may read them and where the passphrase comes from. It may not know the store, a
-//! service or the node.
+//! This module owns their permissions and the source of the passphrase. It is independent of the
+//! store, the services and the node.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! A front door's two ends of an attachment to a node, and who can hand them out.
+//! The front end's two ends of a session with a node, and the trait for opening sessions.
 //!
-//! It owns the shape and the sizes of the queues. It may not know whether the node is in this
+//! This module owns the types and the queue sizes. It is independent of whether the node is in this
 //! process.
 
 use kirc_core::Envelope;

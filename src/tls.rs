@@ -1,7 +1,8 @@
-//! TLS for the services: one provider (aws-lc-rs), the system's roots and the grid's own CA.
+//! TLS for the services: one provider (aws-lc-rs), the system's root certificates and the grid's
+//! own CA.
 //!
-//! It owns how a server's certificate is judged and in which words a failure is told. It may not
-//! know any service.
+//! This module owns the verification of server certificates and the wording of its errors. It is
+//! independent of the services.
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
-//! Addresses of services as they are pasted: `scheme://user:password@host:port/path?name=value`.
+//! Addresses of services as users paste them: `scheme://user:password@host:port/path?name=value`.
 //!
-//! It owns the strict reading of them. A mistake is a sentence that names the setting and repeats
-//! nothing of the text: what stands in the wrong place may be a password.
+//! This module parses them strictly. An error is a sentence that names the setting and repeats
+//! nothing of the text: a misplaced part may be a password.
 
 use std::net::{IpAddr, Ipv6Addr};
 

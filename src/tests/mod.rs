@@ -1,7 +1,8 @@
-//! What the adapters' tests on real services share: where these are, and a wire that can be cut.
+//! What the adapters' tests on real services share: the services' addresses, and a connection that
+//! can be cut.
 //!
-//! It owns no rule. It may not start a service: `scripts/services` does, and says by `KIRC_TEST_*`
-//! where they are.
+//! This module owns no conformance rule. It starts no service: `scripts/services` does, and
+//! publishes the addresses as `KIRC_TEST_*`.
 
 mod wire;
 

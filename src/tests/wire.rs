@@ -1,4 +1,4 @@
-//! A wire between a program and a service: it passes all on, swallows answers, or is cut.
+//! A proxy between a program and a service: it forwards everything, swallows answers, or is cut.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
