@@ -1,6 +1,6 @@
-//! The driver: waits for whatever comes next, hands it to `update`, carries effects out, draws.
+//! The driver: waits for the next event, passes it to `update`, carries out effects, draws.
 //!
-//! Owns: waiting and the pace of frames. May not: decide anything. It is generic over screen and
+//! Owns: waiting and the frame rate. Must not: make decisions. It is generic over screen and
 //! events, so that a test can run the whole program without a terminal.
 use std::collections::VecDeque;
 use std::future::Future;

@@ -1,6 +1,6 @@
-//! Which key does what, as a table.
+//! The table of key bindings.
 //!
-//! Owns: chords and actions. May not: carry actions out.
+//! Owns: chords and actions. Must not: carry out actions.
 use std::fmt;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};

@@ -1,7 +1,8 @@
-//! Overlays: pages to read or choose from, and questions.
+//! Overlays: pages to read or choose from, and prompts.
 //!
-//! Owns: what an overlay holds and how keys move in it. May not: draw, send, or swallow what the
-//! user types — a page that an answer opened must not eat the sentence that is being written.
+//! Owns: what an overlay contains and how keys navigate it. Must not: draw, send, or swallow the
+//! user's typing — a page that a reply opened must not swallow the sentence that the user is
+//! writing.
 use crate::keymap::Action;
 use crate::model::BufferId;
 

@@ -1,8 +1,9 @@
 //! kirc-tui: the terminal UI.
 //!
-//! A state machine and a picture of it: `update` takes a key or an envelope and changes the
-//! [`model::Model`]; `view` draws it. It owns the screen and nothing else. It may not reach Kafka,
-//! SQL, files or the network: all it knows comes as envelopes through a [`Handle`].
+//! A state machine and its rendering: `update` takes a key or an envelope and changes the
+//! [`model::Model`]; `view` draws it. This crate owns the screen and nothing else. It must not
+//! access Kafka, SQL, files or the network: everything it knows arrives as envelopes through a
+//! [`Handle`].
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

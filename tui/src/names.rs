@@ -1,6 +1,6 @@
-//! How names are compared: IRC's `rfc1459` case mapping.
+//! The comparison of names: IRC's `rfc1459` case mapping.
 //!
-//! Owns: folding for look-ups. May not: check whether a name is allowed (the node does).
+//! Owns: case folding for look-ups. Must not: check whether a name is allowed (the node does).
 
 /// The form under which a name is looked up.
 pub fn fold(name: &str) -> String {

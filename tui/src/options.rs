@@ -1,6 +1,6 @@
-//! What the program may set, and the clock the UI lives by.
+//! Options that the program may set, and the UI's clock.
 //!
-//! Owns: options and the source of time. May not: read settings from files.
+//! Owns: options and the source of time. Must not: read settings from files.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,7 +1,7 @@
-//! The real terminal: entering it, and giving it back whatever happens.
+//! The real terminal: sets it up, and restores it in every case.
 //!
-//! Owns: raw mode, alternate screen, line wrap, paste and focus reports, title, bell. May not: know
-//! what is drawn.
+//! Owns: raw mode, alternate screen, line wrap, paste and focus reports, title, bell. Must not:
+//! depend on what is drawn.
 use std::io::{self, Write as _};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};

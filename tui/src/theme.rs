@@ -1,6 +1,6 @@
-//! Roles and how they look, as tables.
+//! Style roles and their appearance, as tables.
 //!
-//! Owns: every style. May not: be the only carrier of a meaning; the mono table has no colours at
+//! Owns: every style. Must not: be the only carrier of a meaning; the mono table has no colours at
 //! all.
 use ratatui::style::{Color, Modifier, Style};
 

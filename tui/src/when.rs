@@ -1,7 +1,7 @@
-//! Times as people read them.
+//! Times in human-readable form.
 //!
-//! Owns: reading envelope times and writing clocks and days in the user's zone. May not: ask what
-//! time it is.
+//! Owns: parsing envelope times and formatting times of day and dates in the user's zone. Must not:
+//! read the current time.
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};

@@ -1,6 +1,6 @@
 //! Commands about channels.
 //!
-//! Owns: their envelopes. May not: decide whether they are allowed; the node does.
+//! Owns: their envelopes. Must not: decide whether they are allowed; the node does.
 use kirc_core::{Envelope, limits};
 
 use super::{Args, Context};

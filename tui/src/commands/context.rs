@@ -1,6 +1,6 @@
-//! What a command may use: the model, and a way to ask the node.
+//! What a command may use: the model, and a way to send requests to the node.
 //!
-//! Owns: labels on what is sent. May not: decide what a command means.
+//! Owns: labels on requests. Must not: decide what a command means.
 use kirc_core::Envelope;
 
 use crate::model::{BufferId, Kind, Model, What};

@@ -1,6 +1,7 @@
-//! The commands: one table that parsing, completion and help all read.
+//! The commands: one table for parsing, completion and help.
 //!
-//! Owns: what a command is and how its arguments are read. May not: know keys or the screen.
+//! Owns: the definition of a command and the parsing of its arguments. Must not: depend on keys or
+//! the screen.
 mod channel;
 mod context;
 mod people;

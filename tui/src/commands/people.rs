@@ -1,6 +1,6 @@
-//! Commands about people: oneself and others.
+//! Commands about people: the user and others.
 //!
-//! Owns: their envelopes. May not: judge keys; it only carries the user's judgement.
+//! Owns: their envelopes. Must not: judge keys; it only passes on the user's judgement.
 use kirc_core::{Envelope, limits};
 
 use super::{Args, Context};

@@ -1,7 +1,7 @@
 //! Commands about the screen itself.
 //!
-//! Owns: clearing, closing, help, leaving. May not: change anything that the node knows, but for
-//! leaving a channel.
+//! Owns: clearing, closing, help, quitting. Must not: change anything that the node knows, except
+//! by leaving a channel.
 use kirc_core::Envelope;
 
 use super::{Args, Context};

@@ -1,6 +1,6 @@
 //! The table of commands.
 //!
-//! Owns: names, arguments, help. May not: do anything; what a command does stands with its family.
+//! Owns: names, arguments, help. Must not: implement commands; the module of each group does.
 use super::{Allowed, Arg, ArgKind, Args, Command, Completer, Context};
 use super::{channel, people, screen, talk};
 

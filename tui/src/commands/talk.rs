@@ -1,6 +1,7 @@
-//! Commands that say something.
+//! Commands that send messages.
 //!
-//! Owns: turning text into messages that show at once. May not: decide whether they were sent.
+//! Owns: turning text into messages that are shown at once. Must not: decide whether they were
+//! sent.
 use kirc_core::{Envelope, limits};
 
 use super::{Args, Context, fold_width};

@@ -1,6 +1,6 @@
-//! The conversation.
+//! The demo's conversation.
 //!
-//! Owns: names, texts, times. May not: show a state that a real node could not be in.
+//! Owns: names, texts, times. Must not: show a state that a real node could not be in.
 use kirc_core::{Body, Envelope};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
-//! Fixed data for a look without a network, for screenshots, and for tests.
+//! Fixed data for a demo without a network, for screenshots, and for tests.
 //!
-//! Owns: a made-up conversation and a node made of paper that answers. May not: be random, or ask
-//! for the time.
+//! Owns: a made-up conversation and a fake node that replies. Must not: use random numbers or the
+//! current time.
 mod data;
 mod node;
 

@@ -1,6 +1,6 @@
-//! A node made of paper: it answers what the UI asks, always the same.
+//! A fake node: it gives fixed replies to the UI's requests.
 //!
-//! Owns: the answers. May not: keep anything but a count of what was said.
+//! Owns: the replies. Must not: store anything except a count of the messages.
 use kirc_core::Envelope;
 use serde_json::json;
 

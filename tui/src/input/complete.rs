@@ -1,6 +1,7 @@
 //! Completion of commands, channels, nicks and words.
 //!
-//! Owns: what fits the word at the cursor, and the walk through it. May not: change the model.
+//! Owns: the candidates for the word at the cursor, and cycling through them. Must not: change the
+//! model.
 use std::ops::Range;
 
 use super::Editor;

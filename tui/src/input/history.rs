@@ -1,6 +1,6 @@
-//! What was entered before, with the unfinished draft kept while walking.
+//! Previously entered lines; the unfinished draft is kept while the user walks through them.
 //!
-//! Owns: the walk. May not: touch the editor.
+//! Owns: the walk. Must not: touch the editor.
 
 /// Entries kept.
 const MAX_ENTRIES: usize = 200;

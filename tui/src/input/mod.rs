@@ -1,6 +1,6 @@
 //! The input line: text, cursor, history.
 //!
-//! Owns: editing. May not: send, or know what the text means.
+//! Owns: editing. Must not: send, or interpret the text.
 mod complete;
 mod history;
 

@@ -1,6 +1,6 @@
-//! Questions asked of the node, so that its answers find their way back.
+//! Pending requests to the node, so that its replies can be matched to them.
 //!
-//! Owns: labels. May not: send.
+//! Owns: labels. Must not: send.
 use std::collections::VecDeque;
 
 use super::buffers::BufferId;

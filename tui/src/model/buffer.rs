@@ -1,6 +1,6 @@
 //! One buffer: a channel, a conversation or the status page.
 //!
-//! Owns: what belongs to a buffer alone. May not: know of other buffers.
+//! Owns: the state of a single buffer. Must not: depend on other buffers.
 use super::buffers::BufferId;
 use super::line::{Line, LineKey};
 use super::lines::Lines;

@@ -1,6 +1,6 @@
-//! All buffers, their order, and which one is looked at.
+//! All buffers, their order, and which one is active.
 //!
-//! Owns: finding, opening, closing and walking. May not: send or count.
+//! Owns: finding, opening, closing and switching. Must not: send or count.
 use super::buffer::{Buffer, Place};
 use super::line::LineKey;
 use crate::names::{fold, is_channel, same};

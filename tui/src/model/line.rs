@@ -1,6 +1,6 @@
-//! One line of a buffer and the states a message goes through.
+//! One line of a buffer, and the states of a message.
 //!
-//! Owns: what a line is. May not: know where it stands or how it is drawn.
+//! Owns: the definition of a line. Must not: depend on its position or on how it is drawn.
 use jiff::civil::Date;
 
 use crate::when::Millis;

@@ -1,7 +1,7 @@
 //! The lines of one buffer and their order.
 //!
-//! Owns: where a line stands, that each record is there once, and how many are kept. May not: read
-//! envelopes.
+//! Owns: the position of each line, the rule that each record appears once, and the maximum number
+//! of lines. Must not: read envelopes.
 use std::collections::{HashSet, VecDeque};
 
 use super::line::{Kind, Line, LineKey, Move, Record, State};

@@ -1,6 +1,6 @@
-//! Who is in a channel.
+//! The members of a channel.
 //!
-//! Owns: members and their ranks. May not: decide what a rank allows.
+//! Owns: members and their ranks. Must not: decide what a rank allows.
 use std::collections::HashMap;
 
 use crate::names::fold;

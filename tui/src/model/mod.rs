@@ -1,6 +1,6 @@
 //! Everything the UI knows, as plain data.
 //!
-//! Owns: the state. May not: draw, wait, or change by itself (only `update` changes it).
+//! Owns: the state. Must not: draw, wait, or change by itself (only `update` changes it).
 mod asks;
 mod buffer;
 mod buffers;

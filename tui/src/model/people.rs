@@ -1,6 +1,6 @@
-//! What is known of people outside of any one channel.
+//! What the UI knows about people, independent of any channel.
 //!
-//! Owns: presence, trust and fingerprints as the node told them. May not: judge them.
+//! Owns: presence, trust and fingerprints as the node reported them. Must not: judge them.
 use std::collections::BTreeMap;
 
 use crate::names::fold;

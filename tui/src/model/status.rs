@@ -1,6 +1,6 @@
-//! What the node says of itself.
+//! What the node reports about itself.
 //!
-//! Owns: reading a STATUS body. May not: trust its texts (they are cleaned here).
+//! Owns: parsing a STATUS body. Must not: trust its texts (they are sanitised here).
 use std::collections::BTreeMap;
 
 use kirc_core::Envelope;

@@ -1,8 +1,8 @@
-//! The one gate for text that others wrote.
+//! The one filter for text that others wrote.
 //!
-//! Owns: removing what could act on the terminal, reorder the line, hide in it or pile up over its
-//! neighbours. May not: shorten text for layout, or know who wrote it. What passes here is safe in
-//! cells, titles and logs.
+//! Owns: removing everything that could control the terminal, reorder the line, hide in it or pile
+//! up over neighbouring text. Must not: shorten text for layout, or depend on its author. Filtered
+//! text is safe in cells, titles and logs.
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Lines that one message may take; the rest is named, not shown.

@@ -1,7 +1,7 @@
-//! Text from others, made harmless and measured.
+//! Text from others: sanitised and measured.
 //!
-//! Owns: what may reach a cell, a title or a name, and how wide it is. May not: know what the text
-//! means.
+//! Owns: what may appear in a cell, a title or a name, and how wide it is. Must not: interpret the
+//! text.
 mod clean;
 mod width;
 

@@ -1,6 +1,7 @@
-//! Widths, cutting and wrapping, by graphemes and terminal columns.
+//! Widths, truncation and wrapping, by graphemes and terminal columns.
 //!
-//! Owns: every decision about where a row ends. May not: style, or clean (that is done before).
+//! Owns: every decision about where a row ends. Must not: style or sanitise text (sanitising comes
+//! before).
 use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;

@@ -1,6 +1,6 @@
-//! What an envelope from the node sets off.
+//! Handles an envelope from the node.
 //!
-//! Owns: which room of `update` reads which command. May not: read bodies.
+//! Owns: which module of `update` handles which command. Must not: read bodies.
 use kirc_core::Envelope;
 
 use super::{changes, marks, messages, numerics, reports};

@@ -1,6 +1,6 @@
-//! Changes of channels: who came and went, ranks, topics, names.
+//! Changes of channels: joins and departures, ranks, topics, names.
 //!
-//! Owns: applying them and telling them. May not: check them; the node did.
+//! Owns: applying and announcing them. Must not: check them; the node did.
 use kirc_core::Envelope;
 
 use super::arrive::{channel, from, sentence};

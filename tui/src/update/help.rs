@@ -1,6 +1,6 @@
-//! The help, made from the tables.
+//! The help, generated from the tables.
 //!
-//! Owns: its order. May not: say anything that a table does not.
+//! Owns: its order. Must not: contain anything that is not in a table.
 use crate::commands;
 use crate::keymap;
 use crate::layers::{Page, Row};

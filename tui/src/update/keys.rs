@@ -1,7 +1,7 @@
-//! What keys do.
+//! Handles key presses.
 //!
-//! Owns: the way of a key: question, overlay, key map, text. May not: know which key stands for
-//! what (the key map does).
+//! Owns: the order in which a key is offered: prompt, overlay, key map, text. Must not: know which
+//! key triggers which action (the key map does).
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::{Effect, fetch, focus, help_page, submit, typing};

@@ -1,5 +1,5 @@
-//! How far each conversation is read: what the node says of it, at the start and from other
-//! screens.
+//! Read markers of the conversations, as the node reports them at the start and from other
+//! sessions.
 use kirc_core::Envelope;
 
 use crate::model::{Buffer, Kind, LeftOff, Line, Model, Place};

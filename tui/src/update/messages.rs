@@ -1,7 +1,7 @@
-//! Messages: arriving, settling, coming out of the past.
+//! Messages: arrivals, changes of their state, history.
 //!
-//! Owns: which line a message is, and what counts as unread. May not: decide a message's state; the
-//! node does.
+//! Owns: which line belongs to a message, and what counts as unread. Must not: decide a message's
+//! state; the node does.
 use kirc_core::{Body, Envelope};
 
 use super::arrive::{from, sentence};

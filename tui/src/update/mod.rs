@@ -1,6 +1,6 @@
-//! How the state changes: one message in, effects out.
+//! State changes: one message in, effects out.
 //!
-//! Owns: every change of the model. May not: draw, wait, read a clock or touch the terminal.
+//! Owns: every change of the model. Must not: draw, wait, read a clock or touch the terminal.
 mod arrive;
 mod changes;
 mod help;

@@ -1,6 +1,6 @@
-//! Numerics: answers to questions, and refusals.
+//! Numerics: replies to requests, and refusals.
 //!
-//! Owns: gathering the lines of an answer until its end. May not: interpret a text.
+//! Owns: collecting the lines of a reply until its end. Must not: interpret a text.
 use kirc_core::Envelope;
 
 use super::arrive::{channel, home, sentence};

@@ -1,6 +1,6 @@
-//! What the node reports by itself: status, presence, typing, alarms, gaps, keys, contacts.
+//! The node's unsolicited reports: status, presence, typing, alarms, gaps, keys, contacts.
 //!
-//! Owns: where each is shown. May not: soften an alarm.
+//! Owns: where each is shown. Must not: soften an alarm.
 use kirc_core::{Body, Envelope};
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
-//! What happens on Enter.
+//! Handles Enter.
 //!
-//! Owns: telling commands from text, and keeping a text that could not be sent. May not: parse
-//! commands.
+//! Owns: distinguishing commands from text, and keeping a text that could not be sent. Must not:
+//! parse commands.
 use kirc_core::Envelope;
 
 use crate::commands::{self, Context};

@@ -1,6 +1,6 @@
-//! What ends by itself.
+//! State that expires by itself.
 //!
-//! Owns: deadlines. May not: set timers; the driver asks when to wake.
+//! Owns: deadlines. Must not: set timers; the driver asks when to wake.
 use crate::model::Model;
 use crate::when::Millis;
 

@@ -1,6 +1,6 @@
-//! Who is typing, in both directions.
+//! Typing notifications, in both directions.
 //!
-//! Owns: when the others are told. May not: tell them what is typed.
+//! Owns: when to notify others. Must not: send them the unfinished text.
 use kirc_core::Envelope;
 
 use crate::commands::Context;

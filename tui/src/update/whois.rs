@@ -1,6 +1,6 @@
-//! Cards about people: whois, verification, profiles.
+//! Pages about people: whois, verification, profiles.
 //!
-//! Owns: their pages. May not: confirm a key by a key press; a page that an answer opened could
+//! Owns: these pages. Must not: confirm a key by a key press; a page that a reply opened could
 //! catch a stray one.
 use kirc_core::Envelope;
 use serde_json::Value;

@@ -1,7 +1,7 @@
-//! The line above and the line below: topic, connection, leader, term, epoch, what waits, who
-//! types.
+//! The top bar and the bottom bar: topic, connection, leader, term, epoch, pending messages, typing
+//! users.
 //!
-//! Owns: what is left out first where there is little room. May not: say anything by colour alone.
+//! Owns: what is omitted first when space is short. Must not: say anything by colour alone.
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};

@@ -1,9 +1,10 @@
-//! Graphemes that terminals disagree about: flags, skin tones, families. One gives a flag two
-//! columns, another (tmux) gives each half of it a column of its own, and then the second half
-//! stays when the first is written over; one draws a hand in its colour, another a hand and a
-//! coloured square behind it.
+//! Graphemes that terminals draw differently: flags, skin tones, families. One terminal gives a
+//! flag two columns; another (tmux) gives each half its own column, and the second half stays when
+//! the first is overwritten. One draws a hand in its colour, another a hand and a coloured square
+//! behind it.
 //!
-//! Owns: what is written again beside them, and where they stood. May not: change what is drawn.
+//! Owns: which cells beside them are written again, and where such graphemes were. Must not: change
+//! what is drawn.
 use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Position;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};

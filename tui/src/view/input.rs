@@ -1,6 +1,6 @@
 //! The input line.
 //!
-//! Owns: where the cursor stands and which rows are shown. May not: edit.
+//! Owns: the cursor's position and the visible rows. Must not: edit.
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};

@@ -1,6 +1,6 @@
-//! Overlays, drawn over the middle of the screen; the input stays free.
+//! Overlays, drawn over the middle of the screen; the input line stays visible.
 //!
-//! Owns: their boxes. May not: decide what is in them.
+//! Owns: their boxes. Must not: decide their content.
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};

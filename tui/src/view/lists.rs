@@ -1,6 +1,6 @@
-//! The lists at the sides, and the line that stands for one where there is no room.
+//! The lists at the sides, and the line that replaces a list when space is short.
 //!
-//! Owns: which part of a long list is shown. May not: sort a list anew for each frame.
+//! Owns: which part of a long list is shown. Must not: sort a list for each frame.
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};

@@ -1,6 +1,6 @@
 //! The screen as a function of the state.
 //!
-//! Owns: layout. May not: change the model, send, or remember anything outside of the view state.
+//! Owns: layout. Must not: change the model, send, or remember anything outside the view state.
 mod bars;
 mod doubt;
 mod input;

@@ -1,7 +1,7 @@
 //! One line of a buffer as rows of the screen.
 //!
-//! Owns: columns, wrapping and what each piece looks like. May not: know where on the screen it
-//! stands.
+//! Owns: columns, wrapping and the style of each part. Must not: depend on its position on the
+//! screen.
 use std::ops::Range;
 
 use ratatui::style::Style;

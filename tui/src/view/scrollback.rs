@@ -1,6 +1,6 @@
-//! The lines of the buffer that is looked at.
+//! The lines of the active buffer.
 //!
-//! Owns: which of them are on the screen. May not: lay out more than those.
+//! Owns: which of them are visible. Must not: lay out more than those.
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line as Text, Span};

@@ -1,7 +1,6 @@
-//! What drawing remembers: where each buffer stands, heights already computed, lists already
-//! sorted.
+//! What drawing remembers: the scroll position of each buffer, computed heights, sorted lists.
 //!
-//! Owns: caches, all of which may be thrown away. May not: hold anything that cannot be computed
+//! Owns: caches, all of which may be discarded. Must not: hold anything that cannot be computed
 //! again.
 use std::collections::HashMap;
 
