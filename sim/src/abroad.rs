@@ -1,8 +1,8 @@
-//! Two clusters: how nodes of one reach the other, and what their owners call a channel that is not
-//! at home.
+//! Two clusters: how nodes of one reach the other, and what their owners call a channel on another
+//! cluster.
 //!
-//! People meet as they do outside: who owns a cluster invites somebody, who accepts; whatever else
-//! is known of ways the nodes tell each other.
+//! People meet as in reality: the owner of a cluster invites somebody, who accepts; the nodes tell
+//! each other all else that they know about ways.
 
 use kirc_core::Envelope;
 use kirc_core::port::{PortError, Topic};

@@ -1,5 +1,5 @@
-//! Carries a node's effects out: commits first, then one after the other, until a crash or a pause
-//! comes between two of them.
+//! Carries out a node's effects: first commits, then the others one by one, until a crash or a
+//! pause comes between two of them.
 
 use kirc_core::Envelope;
 use kirc_core::port::{

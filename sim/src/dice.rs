@@ -1,5 +1,5 @@
-//! The only source of chance in a run: a seeded stream of numbers. Two runs with one seed throw the
-//! same.
+//! The only source of randomness in a run: a seeded random number generator. Two runs with the same
+//! seed draw the same numbers.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};

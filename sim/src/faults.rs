@@ -1,5 +1,5 @@
-//! What goes wrong, and when. After the quiet begins nothing does any more, and all that was broken
-//! is mended.
+//! The faults and their times. Once the quiet period begins, no fault occurs any more, and
+//! everything broken is repaired.
 
 use kirc_core::port::{Input, ReadFrom, Service, Topic};
 

@@ -1,5 +1,4 @@
-//! A simulated machine with one node on it: what survives a crash (store, clocks) and what does
-//! not.
+//! A simulated machine with one node: what survives a crash (store, clocks) and what does not.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,5 +1,5 @@
-//! A leader that tampers with what it relays. It is a member like any other, with a key of its own;
-//! it has no one else's.
+//! A leader that tampers with what it relays. It is a member like any other and has only its own
+//! key.
 
 use kirc_core::envelope::{Domain, Envelope};
 use kirc_core::log::{Fold, LogRecord, act_plaintext, hash_record};

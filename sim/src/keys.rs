@@ -1,4 +1,4 @@
-//! The identities of simulated people: the fixed key files of the tests, since making RSA keys
+//! The identities of simulated people: the fixed key files of the tests, since generating RSA keys
 //! takes longer than a run.
 
 use kirc_core::identity::Identity;

@@ -1,8 +1,8 @@
-//! The whole network of kirc in one thread: nodes of the core against models of their services,
-//! with a seeded schedule and seeded faults. After a run the promises of the design are checked.
+//! The whole network of kirc in one thread: nodes of the core on models of their services, with a
+//! seeded schedule and seeded faults. After a run, the promises of the design are checked.
 //!
-//! It owns no rule of the chat: whatever a node decides, it decides itself; here is only what the
-//! world does to it.
+//! This crate owns no rule of the chat: each node makes its own decisions; this crate contains only
+//! what the world does to it.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

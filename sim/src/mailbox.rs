@@ -1,5 +1,5 @@
-//! The model of the mailbox service: append-only partitions with the log's own time, and an eye on
-//! what lands in them.
+//! The model of the mailbox service: append-only partitions with log-append timestamps, and a hook
+//! that observes every appended record.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `kirc-sim`: runs seeds and says which promise broke in which.
+//! `kirc-sim`: runs seeds and reports which promise was broken in which of them.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};

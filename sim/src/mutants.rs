@@ -1,4 +1,4 @@
-//! The deliberately broken rules: which kind of run shows each, and which promise it breaks.
+//! The deliberately broken rules: which kind of run reveals each, and which promise it breaks.
 
 use kirc_core::node::Mutant;
 

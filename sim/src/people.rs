@@ -1,5 +1,5 @@
-//! What people do: they join, talk, leave, kick, change modes, and in the quiet at the end they
-//! test the line.
+//! What people do: they join, talk, leave, kick, change modes, and send test messages in the quiet
+//! period at the end.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What a run is made of: how many nodes, how slow the services, which faults and how many. Drawn
+//! The parameters of a run: how many nodes, how slow the services, which faults and how many. Drawn
 //! from the seed.
 
 use crate::dice::Dice;

@@ -1,4 +1,4 @@
-//! Many runs on several cores, one core for each job.
+//! Runs in parallel on several cores, one core for each job.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -1,5 +1,5 @@
-//! The way to the mailbox service and back: appends that are slow, get lost, land late or twice,
-//! and readers that lag.
+//! The network to the mailbox service and back: appends that are slow, get lost, arrive late or
+//! twice, and readers that lag.
 
 use kirc_core::port::{Input, PortError, ReadFrom, RequestId, Topic};
 

@@ -1,4 +1,4 @@
-//! How a node is driven: started from its store, fed with inputs, woken when it asked to be.
+//! How a node is driven: started from its store, given inputs, woken at the time that it requested.
 
 use kirc_core::Envelope;
 use kirc_core::node::Node;

@@ -1,4 +1,4 @@
-//! One run: a seed in, what was found out.
+//! One run: takes a seed and returns the findings.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,4 +1,4 @@
-//! The model of the signal service: keys that expire, sets, hashes. It may forget anything at any
+//! The model of the signal service: expiring keys, sets, hashes. It may lose anything at any
 //! moment.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,5 @@
-//! The model of a node's store: what an adapter would hold. A commit is atomic; it survives every
-//! crash.
+//! The model of a node's store: the data that an adapter would hold. A commit is atomic and
+//! survives every crash.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The story of a run, line by line, for whoever looks for the cause of a failure.
+//! The trace of a run, line by line, for finding the cause of a failure.
 
 use kirc_core::Envelope;
 use kirc_core::port::{Effect, Input, StoreOp};

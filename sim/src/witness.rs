@@ -1,5 +1,5 @@
-//! What the simulation saw: what people said, what they were shown, what landed. The checks read
-//! only this.
+//! What the simulation observed: people's messages, what they were shown, and appended records. The
+//! checks read only this.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! The world of one run: a queue of events in virtual time, the machines, the models of the
 //! services.
 //!
-//! It moves things from one to the next. How a node is driven is in `process`, what its effects do
-//! in `carry`, what goes wrong in `faults`, what people do in `people`.
+//! This module moves events between them. `process` drives a node, `carry` carries out its effects,
+//! `faults` schedules the faults, and `people` the actions of people.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,4 +1,4 @@
-//! Promise 4: whatever bears an author's name was done by that author's own session.
+//! Promise 4: whatever carries an author's name was done by that author's own session.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Promise 6: nothing that only members may read was ever seen in a topic or a signal.
+//! Promise 6: content for members only never appears in a topic or a signal.
 
 use super::{Breaches, Promise};
 use crate::world::World;

@@ -1,5 +1,5 @@
-//! A leader is replaced only when it resigned, left, or was silent while it was doubted: needless
-//! take-overs void what others said.
+//! A leader is replaced only if it resigned, left, or was silent while it was challenged: needless
+//! take-overs void the messages of others.
 
 use kirc_core::Envelope;
 use kirc_core::port::LogRow;

@@ -1,5 +1,5 @@
-//! Promise 2: a message that was accepted as *sending* is, in the end, sent or refused with a
-//! reason, whatever crashed meanwhile.
+//! Promise 2: a message that was accepted as *sending* is eventually sent or refused with a reason,
+//! whatever crashes meanwhile.
 
 use super::{Breaches, Promise, View, honest};
 use crate::world::World;

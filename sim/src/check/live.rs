@@ -1,5 +1,5 @@
-//! When nothing fails any more: everybody who is in a channel sees one and the same channel,
-//! nothing waits, and new messages arrive.
+//! After all faults have ended, all members of a channel see the same channel, nothing is pending,
+//! and new messages arrive.
 
 use std::collections::BTreeMap;
 

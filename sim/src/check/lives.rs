@@ -1,5 +1,5 @@
-//! The lives of a channel's log: where each began anew, on what, and what was lost with the one
-//! before. From the claims that counted, as the stores of honest nodes have them.
+//! The incarnations of a channel's log: where each started, which position it builds on, and what
+//! was lost with the previous one. Taken from the claims that counted, as stored by honest nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! The promises of the design, each with its check. They look at what was seen and at what the
-//! stores hold in the end.
+//! The promises of the design, each with its check. The checks use what was observed and what the
+//! stores contain at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 

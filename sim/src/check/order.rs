@@ -1,5 +1,5 @@
 //! Promise 3: every honest member shows every record once, in the same order, or a gap; nothing
-//! shown is taken back or moved.
+//! shown is withdrawn or moved.
 
 use std::collections::BTreeMap;
 

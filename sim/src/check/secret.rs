@@ -1,5 +1,5 @@
-//! Promise 5: with all keys that a node ever held, no record opens that lies outside its owner's
-//! time as a member, but for who comes and goes, and who may.
+//! Promise 5: the keys that a node ever held decrypt no record from outside its owner's time as a
+//! member, except for joins, departures and changes of permissions.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Promise 1: a message shown as *sent* was in the log by then, and in the end every honest member
+//! Promise 1: a message shown as *sent* was already in the log, and in the end every honest member
 //! of that moment shows it.
 
 use super::{Breaches, Message, Promise, View, honest};

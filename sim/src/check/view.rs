@@ -1,4 +1,4 @@
-//! What was shown to whom, put in order for the checks.
+//! Which member was shown what, arranged for the checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
