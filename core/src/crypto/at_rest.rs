@@ -1,7 +1,7 @@
-//! Sealing at rest by a passphrase: Argon2id makes a key of it, AES-256-GCM seals.
+//! Encryption at rest with a passphrase: Argon2id derives a key, AES-256-GCM encrypts.
 //!
-//! It is for key files. The costs stand in the file, so that they can grow; what a file asks for is
-//! bounded, so that a forged one can't eat the machine.
+//! It serves key files. A file records its own Argon2 costs, so they can grow. The costs that a
+//! file requests are bounded, so a forged file can't exhaust the machine.
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit};
@@ -16,9 +16,9 @@ use super::{CryptoError, Rng};
 use crate::envelope::canonical_json;
 
 const ALG: &str = "argon2id+aes-256-gcm";
-/// What we make: 64 MiB, three passes (RFC 9106 §4, second choice, on one lane).
+/// The costs we write: 64 MiB, three passes (RFC 9106 §4, second choice, on one lane).
 const MAKE: Costs = Costs { m: 64 * 1024, t: 3, p: 1 };
-/// What we read at the most: 1 GiB, 16 passes, 8 lanes.
+/// The highest costs we accept: 1 GiB, 16 passes, 8 lanes.
 const MOST: Costs = Costs { m: 1024 * 1024, t: 16, p: 8 };
 
 #[derive(Clone, Copy)]
@@ -28,8 +28,8 @@ struct Costs {
     p: u32,
 }
 
-/// Seals bytes under a passphrase: `{alg,m,t,p,salt,nonce,ct}`.
-/// Fails only where there is no memory for Argon2.
+/// Seals bytes under a passphrase: `{alg,m,t,p,salt,nonce,ct}`. Fails only if Argon2 gets no
+/// memory.
 pub(crate) fn seal_with_passphrase(
     plain: &[u8],
     passphrase: &str,
@@ -51,8 +51,8 @@ pub(crate) fn seal_with_passphrase(
     }))
 }
 
-/// Opens what [`seal_with_passphrase`] made. [`CryptoError::Open`]: wrong passphrase, or changed
-/// bytes.
+/// Opens the output of [`seal_with_passphrase`]. [`CryptoError::Open`]: wrong passphrase, or
+/// changed bytes.
 pub(crate) fn open_with_passphrase(
     sealed: &Value,
     passphrase: &str,
@@ -90,7 +90,7 @@ fn cipher(passphrase: &str, salt: &[u8], costs: Costs) -> Result<Aes256Gcm, Cryp
     Aes256Gcm::new_from_slice(key.as_ref()).map_err(|_| CryptoError::Form)
 }
 
-/// What the seal binds besides the bytes: how it was made.
+/// The associated data of the seal: how it was made.
 fn bound(costs: Costs, salt: &[u8]) -> Vec<u8> {
     canonical_json(&json!({
         "kirc": "at-rest.v1",

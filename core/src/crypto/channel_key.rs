@@ -1,8 +1,8 @@
-//! A channel's key: Fernet, with tokens made at time 0 and read without a clock.
+//! A channel's key: Fernet, with tokens created at time 0 and read without a clock.
 //!
-//! Fernet binds nothing but the key: what a token belongs to stands in the signed envelope inside
-//! it. The initialisation vector of a token is the one thing here that comes from the system's
-//! random numbers and not from the node's own: no decision depends on it.
+//! Fernet binds nothing but the key: the signed envelope inside a token states what the token
+//! belongs to. The token's initialisation vector is the only value here from the system's random
+//! numbers instead of the node's own. No decision depends on it.
 
 use std::fmt;
 
@@ -15,11 +15,11 @@ use zeroize::Zeroizing;
 use super::{CryptoError, Rng};
 use crate::ids::{Epoch, KeyId, digest};
 
-/// What `decrypt` is told the time is. The crate refuses tokens from later than a minute from now;
-/// no token is.
+/// The time that `decrypt` passes to the crate. The crate refuses tokens dated more than a minute
+/// after it; no token is.
 const END_OF_TIME: u64 = u64::MAX - 60;
 
-/// A Fernet key: 32 bytes, wiped when dropped, never shown.
+/// A Fernet key: 32 bytes, wiped on drop and never displayed.
 pub struct ChannelKey {
     bytes: Zeroizing<[u8; 32]>,
     // Holds the key a second time, ready for use; the crate wipes it on drop.
@@ -34,7 +34,7 @@ impl ChannelKey {
         Self::from_bytes(*bytes)
     }
 
-    /// From its bytes.
+    /// The key with these bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         let bytes = Zeroizing::new(bytes);
         let text = Zeroizing::new(B64_PADDED.encode(bytes.as_ref()));
@@ -67,7 +67,7 @@ impl ChannelKey {
         self.fernet.encrypt_at_time(plain, 0)
     }
 
-    /// Opens a token; its time is ignored, no TTL is ever computed.
+    /// Opens a token. It ignores the token's time and never computes a TTL.
     pub fn decrypt(&self, token: &str) -> Result<Vec<u8>, CryptoError> {
         self.fernet.decrypt_at_time(token, None, END_OF_TIME).map_err(|_| CryptoError::Open)
     }

@@ -1,8 +1,8 @@
-//! Wraps: RSA-OAEP with SHA-256 and a label.
+//! Key wraps: RSA-OAEP with SHA-256 and a label.
 //!
-//! The public side is the `rsa` crate with the node's own random numbers; the private operation
-//! runs on the constant-time library (RUSTSEC-2023-0071: the `rsa` crate's does not). Who calls
-//! checks signatures first.
+//! The public operation uses the `rsa` crate with the node's own random numbers. The private
+//! operation runs on the constant-time library (RUSTSEC-2023-0071: the one in the `rsa` crate is
+//! not constant-time). The caller checks signatures first.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use crate::envelope::canonical_json;
 use crate::identity::{Identity, PublicKeys};
 use crate::ids::{ActorId, ChannelId, Epoch, KeyId};
 
-/// The OAEP label of a channel key's wrap: canonical JSON of channel, epoch, KeyID, sender,
+/// The OAEP label of a wrapped channel key: canonical JSON of channel, epoch, KeyID, sender,
 /// receiver.
 pub fn wrap_label(channel: &ChannelId, epoch: Epoch, kid: &KeyId, from: &ActorId, to: &ActorId) -> Vec<u8> {
     canonical_json(&json!({
@@ -45,7 +45,7 @@ pub fn wrap(key: &ChannelKey, to: &PublicKeys, label: &[u8], rng: &mut Rng) -> S
         .unwrap_or_default()
 }
 
-/// Unwraps on the constant-time library.
+/// Unwraps with the constant-time library.
 pub fn unwrap(ct: &str, me: &Identity, label: &[u8]) -> Result<ChannelKey, CryptoError> {
     let ct = B64.decode(ct).map_err(|_| CryptoError::Open)?;
     let rsa = me.unwrap_key();
@@ -57,8 +57,8 @@ pub fn unwrap(ct: &str, me: &Identity, label: &[u8]) -> Result<ChannelKey, Crypt
     Ok(ChannelKey::from_bytes(bytes))
 }
 
-/// The `rsa` crate takes labels as text only. Ours are; any other bytes are written as base64
-/// behind a NUL.
+/// The label as text, because the `rsa` crate takes only text. Our labels are text; any other bytes
+/// are written as base64 after a NUL.
 fn label_text(label: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(label) {
         Ok(text) => Cow::Borrowed(text),

@@ -1,6 +1,8 @@
-//! Sealing to a peer who shares no key yet: a fresh Fernet key by OAEP, the bytes by Fernet.
+//! Sealing to a peer who shares no key yet: OAEP encrypts a fresh Fernet key, and Fernet encrypts
+//! the bytes.
 //!
-//! It hides; it does not say who sealed. What must be authentic is a signed envelope inside.
+//! Sealing hides the content; it does not authenticate the sender. Put a signed envelope inside for
+//! that.
 
 use serde_json::{Value, json};
 
@@ -9,8 +11,8 @@ use crate::identity::{Identity, PublicKeys};
 
 const ALG: &str = "rsa-oaep-sha256+fernet";
 
-/// Seals bytes to a peer who shares no key yet: a fresh Fernet key by OAEP, the bytes by Fernet.
-/// JSON object `{alg,key,ct}` as value.
+/// Seals bytes to a peer who shares no key yet: OAEP encrypts a fresh Fernet key, and Fernet
+/// encrypts the bytes. Returns a JSON object `{alg,key,ct}`.
 pub fn seal(plain: &[u8], to: &PublicKeys, label: &[u8], rng: &mut Rng) -> Value {
     let key = ChannelKey::generate(rng);
     json!({
@@ -20,7 +22,7 @@ pub fn seal(plain: &[u8], to: &PublicKeys, label: &[u8], rng: &mut Rng) -> Value
     })
 }
 
-/// Opens what [`seal`] made. [`CryptoError::Form`] is said before any key is touched.
+/// Opens the output of [`seal`]. It returns [`CryptoError::Form`] before it uses any key.
 pub fn open(sealed: &Value, me: &Identity, label: &[u8]) -> Result<Vec<u8>, CryptoError> {
     let field = |name| sealed.get(name).and_then(Value::as_str).ok_or(CryptoError::Form);
     let (alg, key, ct) = (field("alg")?, field("key")?, field("ct")?);

@@ -1,8 +1,9 @@
 //! The canonical form, RFC 8785 (JCS): the bytes that are signed and hashed.
 //!
-//! It writes; it never reads bytes and knows no keys. Strings, order and structure are written
-//! here, in one pass and without a copy of the values; what is not a safe integer is left to
-//! `serde_json_canonicalizer`, against which the tests also compare the whole.
+//! This file only writes; it reads no bytes and knows no keys. It writes strings, order and
+//! structure itself, in one pass and without copying the values. It leaves numbers that are not
+//! safe integers to `serde_json_canonicalizer`, and the tests compare the whole output with that
+//! crate as well.
 
 use std::cmp::Ordering;
 use std::io::Write;
@@ -21,7 +22,7 @@ impl Envelope {
     }
 }
 
-/// The canonical form (RFC 8785) of any value: for labels, cards and whatever else is hashed or
+/// The canonical form (RFC 8785) of any value: for labels, cards and all else that is hashed or
 /// signed.
 pub fn canonical_json(value: &Value) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
@@ -39,7 +40,7 @@ pub fn safe_numbers(value: &Value) -> Result<(), EnvelopeError> {
     }
 }
 
-/// The same for all of an envelope.
+/// The same check for all fields of an envelope.
 pub(super) fn safe_envelope(envelope: &Envelope) -> Result<(), EnvelopeError> {
     match &envelope.body {
         Some(Body::Array(items)) => items.iter().try_for_each(safe_numbers)?,
@@ -174,7 +175,7 @@ fn write_number(out: &mut Vec<u8>, n: &Number) {
     }
 }
 
-/// RFC 8785 §3.2.2.2: as short as can be, lower-case hexadecimal.
+/// Writes a string by RFC 8785 §3.2.2.2: the shortest form, with lower-case hexadecimal.
 fn write_string(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');

@@ -1,8 +1,8 @@
-//! The one message format: fields, limits, canonical form (RFC 8785) and signature.
+//! The message format: fields, limits, canonical form (RFC 8785) and signature.
 //!
-//! It knows nothing of what a command means. The parts: `read` takes bytes in and checks them,
-//! `canonical` writes the one form that is signed and hashed, `sign` signs and checks, `time`
-//! writes and reads `ts`.
+//! There is one format for all messages. This module does not know what a command means. Its parts:
+//! `read` reads bytes and checks them, `canonical` writes the form that is signed and hashed,
+//! `sign` signs and verifies, `time` writes and reads `ts`.
 
 mod canonical;
 mod read;
@@ -15,7 +15,7 @@ pub use time::{format_ts, parse_ts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What an envelope carries: lines of text, or an object. Never a bare string.
+/// The content of an envelope: lines of text or an object, never a bare string.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Body {
@@ -25,16 +25,16 @@ pub enum Body {
     Object(Map<String, Value>),
 }
 
-/// A message, everywhere.
+/// A message: the one format for sessions, nodes and logs.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
     /// An IRC command or a three-digit numeric.
     pub command: String,
-    /// Who says it.
+    /// The sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// To whom or where.
+    /// The receiver or the channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// Further parameters.
@@ -43,7 +43,7 @@ pub struct Envelope {
     /// The content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Body>,
-    /// Anything else; what is not known passes through untouched.
+    /// Everything else; unknown fields pass through unchanged.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub meta: Map<String, Value>,
     /// A UUIDv7.
@@ -54,45 +54,46 @@ pub struct Envelope {
     pub ts: Option<String>,
 }
 
-/// What is wrong with an envelope. The text is a sentence for the user.
+/// What is wrong with an envelope, as a sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// Not JSON, not an object, or of the wrong shape.
     #[error("not an envelope: {0}")]
     Form(String),
-    /// A limit was passed.
+    /// A limit was exceeded.
     #[error("{what} is {size} bytes or items long; the limit is {limit}")]
     Limit {
         /// Which limit.
         what: &'static str,
-        /// How large it is.
+        /// The actual size.
         size: usize,
-        /// How large it may be.
+        /// The largest allowed size.
         limit: usize,
     },
-    /// The bytes are not the canonical form of what they say.
+    /// The bytes are not in canonical form.
     #[error("the bytes are not in canonical form (RFC 8785)")]
     NotCanonical,
-    /// A number that JCS would fold.
+    /// A number that JCS can't represent exactly.
     #[error("a number in a signed record is not an integer of at most 2^53-1")]
     Number,
-    /// No signature where one must be.
+    /// A required signature is missing.
     #[error("the envelope is not signed")]
     Unsigned,
-    /// A signature by a way that is not known here.
+    /// An unknown signature algorithm.
     #[error("the signature is made by {0:?}, which this version does not understand")]
     Algorithm(String),
-    /// The signature does not hold.
+    /// The signature is invalid.
     #[error("the signature does not hold")]
     Signature,
 }
 
-/// What a signature is for; each has its prefix, so that none can stand in for another.
+/// The purpose of a signature. Each purpose has its own prefix, so no signature can replace one for
+/// another purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Domain {
-    /// What an author says.
+    /// An author's message.
     Message,
-    /// What a leader puts into a log.
+    /// A leader's log record.
     Log,
     /// CLAIM.
     Claim,
@@ -113,7 +114,7 @@ pub enum Domain {
 }
 
 impl Envelope {
-    /// An envelope with nothing but its command.
+    /// An envelope with only a command.
     pub fn new(command: impl Into<String>) -> Self {
         Self { command: command.into(), ..Self::default() }
     }

@@ -1,8 +1,8 @@
-//! Bytes become envelopes here, and only if they are what they must be.
+//! Turns bytes into envelopes, and only valid ones.
 //!
-//! Two doors: [`Envelope::from_json`] for what a session hands in (any JSON form, strict limits,
-//! sentences for the user) and [`Envelope::from_canonical`] for records (one form to the byte). It
-//! checks no signature and knows no command.
+//! There are two entry points: [`Envelope::from_json`] for the input of sessions (any JSON form,
+//! strict limits, errors as sentences for the user) and [`Envelope::from_canonical`] for records
+//! (exactly one form, byte for byte). This file checks no signature and knows no command.
 
 use std::fmt;
 
@@ -14,13 +14,12 @@ use super::{Body, Envelope, EnvelopeError, parse_ts};
 use crate::ids::MsgId;
 use crate::limits;
 
-/// The longest command.
+/// The maximum length of a command.
 const COMMAND: usize = 32;
 
 impl Envelope {
-    /// Reads an envelope that a session handed in: any JSON form, checked against the limits. A key
-    /// that stands twice and a number that could not be signed are refused here, where the user can
-    /// still be told.
+    /// Reads an envelope from a session: any JSON form, checked against the limits. It refuses
+    /// duplicate keys and numbers that can't be signed, while the user can still be told.
     pub fn from_json(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         limit("the envelope", bytes.len(), limits::ENVELOPE)?;
         let Strict(value) = serde_json::from_slice(bytes).map_err(|e| EnvelopeError::Form(e.to_string()))?;
@@ -30,7 +29,8 @@ impl Envelope {
         Ok(envelope)
     }
 
-    /// Checks an envelope that was built and not read, by the limits of [`Envelope::from_json`].
+    /// Checks an envelope that was built instead of read, against the limits of
+    /// [`Envelope::from_json`].
     pub fn check(&self) -> Result<(), EnvelopeError> {
         let mut size = Size(0);
         serde_json::to_writer(&mut size, self).map_err(|e| EnvelopeError::Form(e.to_string()))?;
@@ -38,13 +38,13 @@ impl Envelope {
         self.check_limits()
     }
 
-    /// Reads a record that came over a mailbox: at most [`crate::limits::RECORD`] bytes, canonical
-    /// to the byte, no floats and no integers above 2^53-1 anywhere.
+    /// Reads a record from a mailbox: at most [`crate::limits::RECORD`] bytes, canonical byte for
+    /// byte, without floats or integers above 2^53-1.
     pub fn from_canonical(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         Self::canonical_within(bytes, limits::RECORD)
     }
 
-    /// The same of what was put together from several records.
+    /// The same for bytes assembled from several records.
     pub(crate) fn canonical_within(bytes: &[u8], most: usize) -> Result<Self, EnvelopeError> {
         limit("the record", bytes.len(), most)?;
         let value: Value = serde_json::from_slice(bytes).map_err(|e| EnvelopeError::Form(e.to_string()))?;
@@ -57,7 +57,7 @@ impl Envelope {
         Ok(envelope)
     }
 
-    /// Reads an envelope out of a value: its fields and their types, nothing more.
+    /// Reads an envelope from a JSON value. It checks the fields and their types only.
     pub(crate) fn from_value(value: Value) -> Result<Self, EnvelopeError> {
         let Value::Object(map) = value else {
             return form("it is not a JSON object");
@@ -121,7 +121,7 @@ impl Envelope {
     }
 }
 
-/// Counts what is written.
+/// A writer that counts bytes.
 struct Size(usize);
 
 impl std::io::Write for Size {
@@ -187,7 +187,7 @@ fn body(value: Value) -> Result<Option<Body>, EnvelopeError> {
     }
 }
 
-/// A value in which no key stands twice: serde_json would keep the last one and say nothing.
+/// A value without duplicate keys: serde_json would silently keep the last one.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {

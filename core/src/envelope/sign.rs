@@ -1,7 +1,7 @@
 //! Signatures: Ed25519 over a domain prefix and the canonical form without `meta.sig`.
 //!
-//! It decides whether a signature holds under a key that the caller names. It never takes a key out
-//! of the envelope.
+//! It verifies a signature under a key that the caller provides. It never takes a key from the
+//! envelope.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
@@ -14,7 +14,7 @@ use crate::identity::{Identity, PublicKeys};
 const ALG: &str = "ed25519";
 
 impl Domain {
-    /// The prefix of what is signed.
+    /// The prefix of the signed bytes.
     fn prefix(self) -> &'static [u8] {
         match self {
             Self::Message => b"kirc.v1.message\0",
@@ -33,8 +33,8 @@ impl Domain {
 
 impl Envelope {
     /// Signs: sets `meta.alg` and `meta.sig` (base64url, no padding) over domain prefix and
-    /// canonical form without `meta.sig`. A signature over a number that JCS would fold is made,
-    /// but nobody accepts it.
+    /// canonical form without `meta.sig`. It also signs numbers that JCS can't represent exactly,
+    /// but nobody accepts such a signature.
     #[must_use]
     pub fn sign(mut self, domain: Domain, key: &Identity) -> Self {
         self.meta.insert("alg".to_owned(), ALG.into());
@@ -43,8 +43,8 @@ impl Envelope {
         self
     }
 
-    /// Checks the signature strictly (`verify_strict`), and that no number is one that JCS would
-    /// fold.
+    /// Checks the signature strictly (`verify_strict`), and that JCS represents all numbers
+    /// exactly.
     pub fn verify(&self, domain: Domain, key: &PublicKeys) -> Result<(), EnvelopeError> {
         let Some(Value::String(sig)) = self.meta.get("sig") else {
             return Err(EnvelopeError::Unsigned);
@@ -78,8 +78,8 @@ impl Envelope {
     }
 }
 
-/// In the simulation every member of a channel checks the same signatures in one thread: each is
-/// computed once.
+/// A cache for the simulation, where all members of a channel check the same signatures in one
+/// thread: each check is computed once.
 #[cfg(feature = "mutants")]
 mod memo {
     use std::cell::RefCell;

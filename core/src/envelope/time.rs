@@ -1,12 +1,14 @@
-//! `ts`: RFC 3339 in UTC with milliseconds, in one form only: `2026-11-21T10:50:55.123Z`.
+//! The timestamp `ts`: RFC 3339 in UTC with milliseconds, in one form only:
+//! `2026-11-21T10:50:55.123Z`.
 //!
-//! It turns numbers into text and back. It never asks what time it is.
+//! It converts numbers to text and back. It never reads a clock.
 
-/// The last millisecond of the year 9999: the form has room for no more.
+/// The last millisecond of the year 9999, the last one that the form can express.
 const LAST: u64 = 253_402_300_799_999;
 const DAY: u64 = 86_400_000;
 
-/// RFC 3339 in UTC with milliseconds. What lies behind the year 9999 is written as its end.
+/// RFC 3339 in UTC with milliseconds. Times after the year 9999 are written as its last
+/// millisecond.
 pub fn format_ts(millis: u64) -> String {
     let millis = millis.min(LAST);
     let (year, month, day) = civil(millis / DAY);
@@ -20,7 +22,7 @@ pub fn format_ts(millis: u64) -> String {
     )
 }
 
-/// Reads what [`format_ts`] writes, and nothing else: no other zone, no leap second, no other
+/// Reads the output of [`format_ts`] and nothing else: no other zone, no leap second, no other
 /// number of digits.
 pub fn parse_ts(text: &str) -> Option<u64> {
     let bytes = text.as_bytes();
@@ -47,8 +49,7 @@ pub fn parse_ts(text: &str) -> Option<u64> {
     Some(days * DAY + hour * 3_600_000 + minute * 60_000 + second * 1000 + number(20, 23)?)
 }
 
-/// Year, month and day of a number of days since 1970-01-01, by 400-year cycles that begin on 1
-/// March.
+/// Converts days since 1970-01-01 to year, month and day, by 400-year cycles that begin on 1 March.
 fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);

@@ -1,8 +1,8 @@
-//! Armour: bytes as text that survives mail, chat and a printer, with a checksum that finds what
-//! did not.
+//! Armour: bytes as text that survives mail, chat and a printer, with a checksum that detects
+//! damage.
 //!
-//! It knows nothing of what is inside. The checksum finds accidents; whoever means ill meets the
-//! signature.
+//! It does not know what the bytes mean. The checksum detects accidents only; the signature inside
+//! protects against attackers.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -26,8 +26,8 @@ pub(super) fn wrap(kind: &str, bytes: &[u8]) -> String {
     out
 }
 
-/// Takes them out again. What stands before and behind, white space and the `>` of a quoted mail do
-/// not matter.
+/// Extracts the bytes. Text before and after, white space and the `>` of a quoted mail do not
+/// matter.
 pub(super) fn unwrap(kind: &str, text: &str, most: usize) -> Result<Vec<u8>, IdentityError> {
     let name = kind.to_lowercase();
     if text.len() > most * 2 {

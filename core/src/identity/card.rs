@@ -1,7 +1,7 @@
-//! Cards: what others may know of an identity, signed by it.
+//! Cards: the public facts of an identity, signed by it.
 //!
-//! A [`Card`] that exists was checked. Whether its keys are those that one trusts is the
-//! directory's matter.
+//! A [`Card`] value was checked when it was created. Whether to trust its keys is up to the contact
+//! list.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
@@ -14,10 +14,10 @@ use crate::ids::{ActorId, Hash, MAX_SAFE_INTEGER};
 use crate::limits;
 use crate::names::Nick;
 
-/// Bytes of a topic's name or a cluster's id: Kafka's own limit for topics.
+/// The maximum bytes of a topic's name or a cluster's id: Kafka's own limit for topics.
 const NAME: usize = 249;
 
-/// Where a node's mailbox is: the names of its topics on a cluster.
+/// The location of a node's mailbox: the names of its topics on a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     /// The cluster's id.
@@ -43,7 +43,7 @@ impl Address {
     }
 }
 
-/// What others may know of an identity, signed by it.
+/// The public facts of an identity, signed by it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Card {
     keys: PublicKeys,
@@ -68,9 +68,9 @@ struct Body {
 }
 
 impl Card {
-    /// Makes and signs a card (`command` is `CARD`). `rev` grows with each change (milliseconds
-    /// since 1970 will do). A profile that is too large or holds a float makes a card that nobody
-    /// takes, [`Card::parse`] included.
+    /// Makes and signs a card (`command` is `CARD`). `rev` must grow with each change (milliseconds
+    /// since 1970 will do). A card whose profile is too large or holds a float is refused by all
+    /// readers, [`Card::parse`] included.
     pub fn create(
         me: &Identity,
         nick: &Nick,
@@ -101,8 +101,8 @@ impl Card {
         }
     }
 
-    /// Reads and checks a card: its form, limits, that the actor id belongs to its key, its
-    /// signature.
+    /// Reads a card and checks its form, its limits, its signature, and that the actor id belongs
+    /// to its key.
     pub fn parse(envelope: &Envelope) -> Result<Self, IdentityError> {
         if envelope.command != "CARD" {
             return form("this is not a card");
@@ -141,12 +141,12 @@ impl Card {
         })
     }
 
-    /// The card as text, to hand to whoever shall invite one.
+    /// The card as text, to give to an inviter.
     pub fn to_text(&self) -> String {
         armour::wrap("CARD", &self.envelope.to_canonical())
     }
 
-    /// Reads what [`Self::to_text`] wrote, or the card's JSON as it is.
+    /// Reads the output of [`Self::to_text`], or the card's plain JSON.
     pub fn from_text(text: &str) -> Result<Self, IdentityError> {
         let raw = text.trim_start();
         if raw.starts_with('{') {
@@ -160,7 +160,7 @@ impl Card {
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
-    /// The hash of the signed envelope: stands for the card where it is known.
+    /// The hash of the signed envelope. It replaces the card where the card is known.
     pub fn digest(&self) -> Hash {
         self.digest
     }
@@ -176,7 +176,7 @@ impl Card {
     pub fn nick(&self) -> &Nick {
         &self.nick
     }
-    /// Where its mailbox is.
+    /// The address of its mailbox.
     pub fn address(&self) -> &Address {
         &self.address
     }

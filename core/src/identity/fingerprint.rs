@@ -1,18 +1,18 @@
-//! What people compare: fingerprints and safety numbers.
+//! Fingerprints and safety numbers, which people compare.
 //!
-//! It reads public keys only. Both sides get the same text, whoever asks.
+//! It reads public keys only. Both sides get the same text.
 
 use sha2::{Digest, Sha512};
 
 use super::PublicKeys;
 
-/// Rounds of the hash: what makes a search for a look-alike dear.
+/// Rounds of the hash. They make a search for a similar number expensive.
 const ROUNDS: usize = 5200;
-/// The version of the recipe; it is part of what is hashed.
+/// The version of the algorithm; it is part of the hashed data.
 const VERSION: [u8; 2] = [0, 1];
 
 impl PublicKeys {
-    /// Short enough to read aloud: the actor id in groups of four letters.
+    /// The fingerprint, short enough to read aloud: the actor id in groups of four letters.
     pub fn fingerprint(&self) -> String {
         let id = self.actor().to_string();
         let mut out = String::with_capacity(40);

@@ -1,7 +1,7 @@
 //! Invites: how to reach a grid, signed by the inviter and sealed to one invitee.
 //!
-//! They travel out of band as text. This file makes and opens them; that each works only once is
-//! the node's matter: the invitee remembers the id, the inviter the secret.
+//! They travel out of band as text. This file makes and opens them. The node ensures that each
+//! works only once: the invitee remembers the id, the inviter the secret.
 
 use std::fmt;
 
@@ -18,48 +18,48 @@ use crate::envelope::{Domain, Envelope, canonical_json, format_ts, parse_ts, saf
 use crate::ids::{ActorId, Millis, MsgId};
 use crate::limits;
 
-/// An invite as its maker keeps it: the text goes out, id and secret are remembered until it is
-/// used or expires.
+/// An invite on the inviter's side. The text goes to the invitee; the inviter remembers id and
+/// secret until the invite is used or expires.
 #[derive(Debug)]
 pub struct Invite {
     /// Its id.
     pub id: MsgId,
-    /// Whom it is for.
+    /// The invitee.
     pub to: ActorId,
-    /// What the invitee must show when it comes.
+    /// What the invitee must present when it accepts.
     pub secret: InviteSecret,
-    /// When it ends.
+    /// When it expires.
     pub expires: Millis,
-    /// What the invitee is given: text between `BEGIN KIRC INVITE` and `END KIRC INVITE`.
+    /// What the invitee receives: text between `BEGIN KIRC INVITE` and `END KIRC INVITE`.
     pub text: String,
 }
 
-/// An invite that was opened: all its signatures hold and it has not expired.
+/// An opened invite: all its signatures are valid and it has not expired.
 #[derive(Debug, Clone)]
 pub struct OpenedInvite {
     /// The inviter's card.
     pub card: Card,
     /// How to reach its grid.
     pub grid: Map<String, Value>,
-    /// What to show to the inviter, once.
+    /// What to present to the inviter, once.
     pub secret: InviteSecret,
-    /// When it ends.
+    /// When it expires.
     pub expires: Millis,
-    /// Its id: one that was accepted before is not accepted again.
+    /// Its id: the node accepts each id only once.
     pub id: MsgId,
 }
 
-/// The one-time secret of an invite: wiped when dropped, never shown by `Debug`, compared in
-/// constant time.
+/// The one-time secret of an invite: wiped on drop, never shown by `Debug`, compared in constant
+/// time.
 #[derive(Clone)]
 pub struct InviteSecret(Zeroizing<[u8; 32]>);
 
 impl InviteSecret {
-    /// Its text, to show to the inviter (sealed) or to keep in the sealed store.
+    /// Its text, to send to the inviter (sealed) or to keep in the sealed store.
     pub fn expose(&self) -> Zeroizing<String> {
         Zeroizing::new(B64.encode(self.0.as_ref()))
     }
-    /// Reads what [`Self::expose`] wrote.
+    /// Reads the output of [`Self::expose`].
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = Zeroizing::new(B64.decode(text).ok()?);
         let bytes: [u8; 32] = bytes.as_slice().try_into().ok()?;
@@ -91,8 +91,8 @@ struct Body {
 }
 
 impl Invite {
-    /// Makes an invite for one invitee. `grid` says how to reach the grid; it is opaque here, but
-    /// it is signed, so its numbers are integers of at most 2^53-1.
+    /// Makes an invite for one invitee. `grid` says how to reach the grid. It is opaque here, but
+    /// it is signed, so its numbers must be integers of at most 2^53-1.
     pub fn create(
         me: &Identity,
         card: &Card,
@@ -142,7 +142,8 @@ impl Invite {
         Ok(Self { id, to, secret, expires: expires_at, text: armour::wrap("INVITE", &outer) })
     }
 
-    /// Opens an invite: that it is for `me`, whole, signed by whose card it holds, and not expired.
+    /// Opens an invite. It checks that the invite is for `me`, is complete, is signed by the
+    /// identity of the card in it, and has not expired.
     pub fn open(text: &str, me: &Identity, now: Millis) -> Result<OpenedInvite, IdentityError> {
         let outer = armour::unwrap("INVITE", text, limits::INVITE)?;
         let outer: Value = serde_json::from_slice(&outer)

@@ -1,7 +1,7 @@
 //! The key file: an identity's private keys as JSON, sealed by a passphrase if the user gives one.
 //!
-//! It makes and reads bytes; files and their modes are the caller's. Private keys are read without
-//! a copy that would stay behind in memory.
+//! It makes and reads bytes; the caller handles files and their modes. It reads private keys
+//! without leaving a copy in memory.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
@@ -15,7 +15,7 @@ use super::keys::PrivateParts;
 use super::{Identity, IdentityError, form};
 use crate::crypto::{ChannelKey, CryptoError, Rng, open_with_passphrase, seal_with_passphrase};
 
-/// Bytes of a key file: the largest RSA key takes some 4 KiB.
+/// The maximum bytes of a key file: the largest RSA key takes about 4 KiB.
 const MOST: usize = 16 * 1024;
 
 #[derive(Deserialize)]
@@ -31,16 +31,17 @@ struct KeyFile<'a> {
     store: Option<&'a str>,
     #[serde(default)]
     sealed: Option<Value>,
-    /// For people.
+    /// A note for human readers.
     #[serde(default, rename = "note")]
     _note: Option<String>,
 }
 
 impl Identity {
-    /// The bytes of the key file: JSON; sealed by a passphrase if one is given (Argon2id,
-    /// AES-256-GCM). The store's key is in it too.
+    /// The bytes of the key file: JSON, sealed by a passphrase if one is given (Argon2id,
+    /// AES-256-GCM). It includes the store's key.
     ///
     /// # Panics
+    ///
     /// If there is no memory for Argon2 (64 MiB): a key file that holds no key would be worse.
     pub fn to_key_file(&self, passphrase: Option<&str>, rng: &mut Rng) -> Zeroizing<Vec<u8>> {
         let parts = self.private_parts();

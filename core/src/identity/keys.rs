@@ -1,8 +1,8 @@
-//! The keys themselves: Ed25519 signs, RSA unwraps, a key of the profile's own seals what goes to
+//! The keys of an identity: Ed25519 signs, RSA unwraps, and the profile's own key encrypts data for
 //! the store.
 //!
-//! Private keys leave this file in one way only: `private_parts`, for the key file. Weak and odd
-//! public keys do not get past [`PublicKeys::from_parts`].
+//! Private keys leave this file only through `private_parts`, for the key file.
+//! [`PublicKeys::from_parts`] refuses weak and unusual public keys.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ use crate::ids::ActorId;
 /// Sizes of RSA keys that we accept from others, in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
-/// The public keys of an identity; the Ed25519 key is not a weak one.
+/// The public keys of an identity. The Ed25519 key is never a weak one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKeys {
     actor: ActorId,
@@ -31,8 +31,8 @@ pub struct PublicKeys {
 }
 
 impl PublicKeys {
-    /// Takes an Ed25519 key and an RSA key (SubjectPublicKeyInfo, DER), unless one of them is weak
-    /// or of an odd make.
+    /// Takes an Ed25519 key and an RSA key (SubjectPublicKeyInfo, DER). It refuses weak keys and
+    /// keys of unusual form.
     pub fn from_parts(ed25519: [u8; 32], rsa_der: Vec<u8>) -> Result<Self, IdentityError> {
         let Ok(verifying) = VerifyingKey::from_bytes(&ed25519) else {
             return form("the Ed25519 key is not a point of the curve");
@@ -73,7 +73,7 @@ impl PublicKeys {
     pub fn rsa_der(&self) -> &[u8] {
         &self.rsa_der
     }
-    /// Whether a signature holds, checked strictly.
+    /// Whether a signature is valid, by strict verification.
     pub(crate) fn verify_bytes(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.ed25519.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
@@ -85,8 +85,8 @@ impl fmt::Debug for PublicKeys {
     }
 }
 
-/// The private side of an identity. Neither `Clone` nor `Serialize`; its `Debug` shows the actor id
-/// only.
+/// The private keys of an identity. It is neither `Clone` nor `Serialize`; its `Debug` shows the
+/// actor id only.
 pub struct Identity {
     public: PublicKeys,
     signing: SigningKey,
@@ -95,22 +95,23 @@ pub struct Identity {
     store: ChannelKey,
 }
 
-/// The private parts, as they stand in a key file.
+/// The private parts, as stored in a key file.
 pub(super) struct PrivateParts {
     /// The Ed25519 seed.
     pub(super) ed25519: Zeroizing<[u8; 32]>,
     /// The RSA key, PKCS#8 DER.
     pub(super) rsa_pkcs8: Zeroizing<Vec<u8>>,
-    /// The key of what goes to the store.
+    /// The key that encrypts data for the store.
     pub(super) store: ChannelKey,
 }
 
 impl Identity {
-    /// Makes keys: Ed25519, and RSA of `rsa_bits` (2048 or 3072). Any other number is taken as the
+    /// Makes keys: Ed25519, and RSA of `rsa_bits` (2048 or 3072). It rounds any other number to the
     /// nearer of the two.
     ///
     /// # Panics
-    /// Never, as long as the library makes keys that it can read again.
+    ///
+    /// Never, as long as the library can read the keys that it makes.
     pub fn generate(rng: &mut Rng, rsa_bits: usize) -> Self {
         let mut ed25519 = Zeroizing::new([0; 32]);
         rng.fill_bytes(ed25519.as_mut());
@@ -144,8 +145,8 @@ impl Identity {
         Ok(Self { public, signing, rsa_pkcs8, unwrap, store })
     }
 
-    /// Somebody else with the same RSA key: making one takes too long where thousands of people are
-    /// needed.
+    /// Another identity with the same RSA key, because making RSA keys takes too long for thousands
+    /// of people.
     #[cfg(test)]
     pub(crate) fn somebody_else(&self, number: u64) -> Result<Self, IdentityError> {
         let mut ed25519 = Zeroizing::new([7; 32]);
@@ -163,7 +164,7 @@ impl Identity {
         }
     }
 
-    /// The public side.
+    /// The public keys.
     pub fn public(&self) -> &PublicKeys {
         &self.public
     }
@@ -180,12 +181,12 @@ impl Identity {
         &self.unwrap
     }
 
-    /// Encrypts what goes to the store, under the profile's own key. A Fernet token, whose
+    /// Encrypts data for the store under the profile's own key. Returns a Fernet token, whose
     /// initialisation vector comes from the system (see [`ChannelKey::encrypt`]).
     pub fn seal_local(&self, plain: &[u8]) -> Vec<u8> {
         self.store.encrypt(plain).into_bytes()
     }
-    /// Opens what [`Self::seal_local`] made.
+    /// Opens the output of [`Self::seal_local`].
     pub fn open_local(&self, sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let token = std::str::from_utf8(sealed).map_err(|_| CryptoError::Open)?;
         self.store.decrypt(token)

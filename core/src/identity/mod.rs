@@ -1,6 +1,6 @@
-//! Who one is: keys, cards, fingerprints, safety numbers, invites.
+//! Identity: keys, cards, fingerprints, safety numbers, invites.
 //!
-//! It holds private keys and never lets them into a log, an error or JSON. It knows nothing of
+//! It holds private keys and never puts them into a log, an error or JSON. It knows nothing about
 //! channels.
 
 mod armour;
@@ -18,10 +18,10 @@ pub use keys::{Identity, PublicKeys};
 use crate::envelope::EnvelopeError;
 use crate::ids::ActorId;
 
-/// What is wrong with a key, a card, an invite or a key file. The text is a sentence for the user.
+/// What is wrong with a key, a card, an invite or a key file, as a sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// Not of its form.
+    /// It is malformed.
     #[error("{0}")]
     Form(String),
     /// The passphrase is wrong (or the file was changed).
@@ -39,7 +39,7 @@ pub enum IdentityError {
     /// An invite for somebody else.
     #[error("the invite is for {to}, and this identity is {me}: ask for one made for your own card")]
     NotForMe {
-        /// Whom it is for.
+        /// The invitee.
         to: ActorId,
         /// Who tried to open it.
         me: ActorId,

@@ -1,6 +1,6 @@
 //! The key ring of a channel: epochs, their keys, and wraps that wait for their KEY record.
 //!
-//! It keeps and compares; it decides neither who leads nor who is a member.
+//! It stores and compares keys. It does not decide who leads or who is a member.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::ChannelKey;
 use crate::ids::{ActorId, ChannelId, Epoch, Hash, KeyId, Term};
 
-/// What the log says of an epoch.
+/// What the log says about an epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochInfo {
     /// The key's name and commitment.
     pub kid: KeyId,
-    /// Who may have it: the members at its record.
+    /// The actors that may have it: the members at its KEY record.
     pub members: BTreeSet<ActorId>,
     /// The term that made it.
     pub term: Term,
@@ -23,10 +23,10 @@ pub struct EpochInfo {
     pub wraps: Vec<Hash>,
 }
 
-/// A wrap that came before its KEY record (or that could not be opened yet).
+/// A wrap that arrived before its KEY record, or that can't be opened yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// Who made it.
+    /// The member that made it.
     pub from: ActorId,
     /// The epoch it names.
     pub epoch: Epoch,
@@ -34,7 +34,7 @@ pub struct Offer {
     pub ct: String,
 }
 
-/// How many keys may wait for their records.
+/// The maximum number of keys that wait for their KEY records.
 const OFFERS: usize = 64;
 
 /// The keys of one channel.
@@ -47,27 +47,27 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// The key of an epoch, if it is here.
+    /// The key of an epoch, if the ring has it.
     pub fn get(&self, epoch: Epoch) -> Option<&ChannelKey> {
         self.keys.get(&epoch)
     }
 
-    /// What the log said of an epoch.
+    /// What the log says about an epoch.
     pub fn info(&self, epoch: Epoch) -> Option<&EpochInfo> {
         self.infos.get(&epoch)
     }
 
-    /// Whether somebody was a member at any epoch that is known here.
+    /// Whether an actor was a member at any known epoch.
     pub fn knows(&self, actor: &ActorId) -> bool {
         self.infos.values().any(|info| info.members.contains(actor))
     }
 
-    /// All epochs of which a key is here.
+    /// All epochs whose key the ring has.
     pub fn epochs(&self) -> impl Iterator<Item = (&Epoch, &ChannelKey)> {
         self.keys.iter()
     }
 
-    /// Takes back what the store kept.
+    /// Restores an epoch from the store.
     pub fn restore(&mut self, epoch: Epoch, info: EpochInfo, key: Option<ChannelKey>) {
         if let Some(key) = key {
             self.keys.insert(epoch, key);
@@ -75,7 +75,7 @@ impl KeyRing {
         self.infos.insert(epoch, info);
     }
 
-    /// Keeps a key under its name until the log speaks of it.
+    /// Keeps a key by its id until the log announces it.
     pub fn stage(&mut self, kid: KeyId, key: ChannelKey) {
         while self.staged.len() >= OFFERS {
             self.staged.pop_first();
@@ -83,7 +83,7 @@ impl KeyRing {
         self.staged.insert(kid, key);
     }
 
-    /// The log speaks of an epoch. Answers whether its key is here.
+    /// The log announces an epoch. Returns whether the ring has its key.
     pub fn announce(&mut self, epoch: Epoch, info: EpochInfo) -> bool {
         let kid = info.kid;
         self.infos.insert(epoch, info);
@@ -93,7 +93,7 @@ impl KeyRing {
         self.keys.contains_key(&epoch)
     }
 
-    /// A wrap arrived. It waits here, unopened.
+    /// Stores an arrived wrap, unopened.
     pub fn offer(&mut self, kid: KeyId, offer: Offer) {
         while self.offers.len() >= OFFERS {
             self.offers.pop_first();
@@ -104,12 +104,12 @@ impl KeyRing {
         }
     }
 
-    /// The wraps that wait for this key, taken out.
+    /// Removes and returns the wraps that wait for this key.
     pub fn offers(&mut self, kid: &KeyId) -> Vec<Offer> {
         self.offers.remove(kid).unwrap_or_default()
     }
 
-    /// Takes a key for an announced epoch if its name is what the log committed to.
+    /// Accepts a key for an announced epoch if its id is the one in the log.
     pub fn accept(&mut self, channel: &ChannelId, epoch: Epoch, key: ChannelKey) -> bool {
         let known = self.infos.get(&epoch).is_some_and(|info| key.id(&channel.0, epoch) == info.kid);
         if known {
@@ -118,7 +118,7 @@ impl KeyRing {
         known
     }
 
-    /// Forgets everything: the channel was left.
+    /// Forgets everything, because this node left the channel.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
