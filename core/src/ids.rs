@@ -1,5 +1,5 @@
-//! Newtypes for ids and counters. They are checked once, where they enter; nothing here knows what
-//! they mean.
+//! Newtypes for ids and counters. They are checked once, on entry. Nothing here knows their
+//! meaning.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-/// The largest integer that a signed record may hold: JCS (RFC 8785 §3.2.2.3) folds larger ones
-/// together.
+/// The largest integer that a signed record may hold: JCS (RFC 8785 §3.2.2.3) can't distinguish
+/// larger ones.
 pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
-/// An id or counter that is not of its form.
+/// A malformed id or counter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {what}: {why}")]
 pub struct IdError {
@@ -30,7 +30,7 @@ macro_rules! counter {
         pub struct $name(pub u64);
 
         impl $name {
-            /// The next one.
+            /// The next number.
             #[must_use]
             pub fn next(self) -> Self {
                 Self(self.0 + 1)
@@ -56,11 +56,11 @@ macro_rules! counter {
 }
 
 counter!(
-    /// The number of a leadership. It only ever grows; the log gives it.
+    /// The number of a leader's term. It only grows; the log assigns it.
     Term
 );
 counter!(
-    /// The place of a record in a channel's chain.
+    /// The position of a record in a channel's chain.
     Seq
 );
 counter!(
@@ -68,11 +68,11 @@ counter!(
     Epoch
 );
 counter!(
-    /// An author's own count of what it said in one channel.
+    /// An author's own count of its acts in one channel.
     Count
 );
 
-/// A place in a partition. Not for signed records: those carry offsets as strings.
+/// A position in a partition. Not for signed records: those carry offsets as strings.
 pub type Offset = u64;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -134,7 +134,7 @@ bytes_b64!(
     ChannelId, 24
 );
 bytes_b64!(
-    /// The name of a channel key, and a commitment to it: a hash of channel, epoch and key.
+    /// The id of a channel key and a commitment to it: a hash of channel, epoch and key.
     KeyId, 16
 );
 
@@ -142,7 +142,7 @@ impl Hash {
     /// The head of an empty chain.
     pub const ZERO: Self = Self([0; 24]);
 
-    /// The hash of some parts, each led by its length, under a domain that keeps uses apart.
+    /// The hash of some parts, each prefixed with its length, under a domain that separates uses.
     pub fn of(domain: &str, parts: &[&[u8]]) -> Self {
         let mut out = [0; 24];
         out.copy_from_slice(&digest(domain, parts)[..24]);
@@ -150,8 +150,8 @@ impl Hash {
     }
 }
 
-/// SHA-256 over a domain and parts, each led by its length as 8 bytes, so that no two lists of
-/// parts collide.
+/// SHA-256 over a domain and parts. Each part is prefixed with its length as 8 bytes, so that no
+/// two lists of parts collide.
 pub fn digest(domain: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update((domain.len() as u64).to_be_bytes());
@@ -163,15 +163,15 @@ pub fn digest(domain: &str, parts: &[&[u8]]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// The real name of an identity: the first 20 bytes of a hash of its Ed25519 key, as 32 letters of
-/// base32 (RFC 4648 §6, lower case). It is what stands in `from` and `to` of every record.
+/// The permanent id of an identity: the first 20 bytes of a hash of its Ed25519 key, as 32 letters
+/// of base32 (RFC 4648 §6, lower case). Every record carries it in `from` and `to`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActorId(pub [u8; 20]);
 
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 impl ActorId {
-    /// The id that belongs to an Ed25519 public key.
+    /// The id of an Ed25519 public key.
     pub fn of_key(ed25519: &[u8; 32]) -> Self {
         let mut out = [0; 20];
         out.copy_from_slice(&digest("kirc.v1.actor", &[ed25519])[..20]);
@@ -208,7 +208,8 @@ impl fmt::Display for ActorId {
     }
 }
 
-/// 20 bytes as 32 letters of base32 (RFC 4648 §6, lower case): fit for the names of every service.
+/// 20 bytes as 32 letters of base32 (RFC 4648 §6, lower case), which every service accepts in
+/// names.
 pub(crate) fn base32(bytes: &[u8; 20]) -> String {
     letters(bytes).map(char::from).iter().collect()
 }
@@ -243,13 +244,14 @@ impl<'de> Deserialize<'de> for ActorId {
     }
 }
 
-/// A message's id: a UUIDv7 (RFC 9562 §5.7). One author's ids only ever grow, also when its clock
+/// A message's id: a UUIDv7 (RFC 9562 §5.7). One author's ids always grow, even when its clock
 /// steps back.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct MsgId(pub u128);
 
 impl MsgId {
-    /// An id for this moment that is larger than `last`; `random` fills what time leaves free.
+    /// An id for this time that is larger than `last`; `random` fills the bits that the time leaves
+    /// free.
     pub fn generate(now: Millis, random: u128, last: MsgId) -> Self {
         const VARIANT: u128 = 0b10 << 62;
         let stamp = u128::from(now & 0xffff_ffff_ffff) << 80;

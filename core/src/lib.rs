@@ -1,14 +1,13 @@
-//! kirc-core: everything that decides, nothing that waits.
+//! kirc-core: the logic of kirc, without any I/O or waiting.
 //!
-//! The room behind all doors. It owns the rules about channels, keys, delivery and identities. It
-//! may not read a clock, a file, a socket or the system's random numbers: time, randomness and
-//! every outcome of I/O come in as [`port::Input`], and what it wants done goes out as
-//! [`port::Effect`].
+//! All front ends use this crate. It owns the rules about channels, keys, delivery and identities.
+//! It must not read a clock, a file, a socket or the system's random numbers: time, randomness and
+//! the outcome of all I/O arrive as [`port::Input`], and its requests leave as [`port::Effect`].
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-/// Whether a rule is deliberately broken. Always false in the program: the switch exists with
-/// feature `mutants` only.
+/// Whether a rule is deliberately broken. Always false in the program: the switch exists only with
+/// the feature `mutants`.
 macro_rules! mutant {
     ($config:expr, $($name:ident),+) => {{
         #[cfg(feature = "mutants")]

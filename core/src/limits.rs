@@ -1,13 +1,13 @@
-//! Every limit, in one place. Doors announce them; checks read them here.
+//! All limits, in one place. Front ends announce them; checks read them here.
 
-/// Bytes of one record at the most; larger things travel in parts.
+/// Maximum bytes of one record; larger data travels in parts.
 pub const RECORD: usize = 256 * 1024;
-/// Bytes of an answer between nodes once it is put together and opened: it travels in parts. A
-/// channel's whole state is one, with a card of each member (8 KiB at the most).
+/// Maximum bytes of an answer between nodes, after assembly and decryption: it travels in parts.
+/// The largest answer is a channel's whole state, with a card of each member (at most 8 KiB).
 pub const ANSWER: usize = 64 * 1024 * 1024;
-/// Acts in one record of a log at the most.
+/// Maximum number of acts in one log record.
 pub const BATCH: usize = 64;
-/// Bytes of what they hold, encrypted, from which on a batch takes no more.
+/// Encrypted bytes after which a batch takes no more acts.
 pub const BATCH_BYTES: usize = 48 * 1024;
 /// Bytes of an envelope that a session may hand in.
 pub const ENVELOPE: usize = 64 * 1024;
@@ -27,13 +27,13 @@ pub const REASON: usize = 390;
 pub const KEY: usize = 32;
 /// Members of a channel.
 pub const MEMBERS: usize = 5000;
-/// Of how many who left a channel it remembers who each was.
+/// Former members that a channel remembers individually.
 pub const GONE: usize = 1024;
-/// Invites of a channel that wait to be used.
+/// Pending invites of a channel.
 pub const INVITES: usize = 100;
 /// Bytes of a card.
 pub const CARD: usize = 8 * 1024;
-/// Bytes of an invite before it is written as text.
+/// Bytes of an invite before its encoding as text.
 pub const INVITE: usize = 32 * 1024;
 /// Entries of a mask list.
 pub const MASKS: usize = 100;

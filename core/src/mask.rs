@@ -1,15 +1,15 @@
 //! IRC masks: `nick!user@host` with `*` and `?`. In kirc the user is the actor id and the host its
 //! cluster.
 //!
-//! It compares text. Who is banned is decided in `channel`.
+//! It compares text. The `channel` module decides who is banned.
 use crate::ids::ActorId;
 use crate::names::fold;
 
-/// Completes a partial mask the way IRC servers do: `bob` is `bob!*@*`, `*@host` is `*!*@host`.
+/// Completes a partial mask like IRC servers do: `bob` becomes `bob!*@*`, `*@host` becomes
+/// `*!*@host`.
 ///
-/// A bare actor id is taken for what it is, `*!id@*` (a nick is never that long), and a bare word
-/// with a dot in it for a host, which a nick can't be either. Runs of `*` become one. Doing it
-/// twice changes nothing.
+/// A bare actor id becomes `*!id@*` (a nick is never that long). A bare word with a dot is a host,
+/// because a nick can't contain one. Runs of `*` become one. Normalising twice changes nothing.
 pub fn normalise(mask: &str) -> String {
     let mask = mask.trim();
     let (nick, user, host) = match (mask.split_once('!'), mask.split_once('@')) {
@@ -25,7 +25,7 @@ pub fn normalise(mask: &str) -> String {
     format!("{}!{}@{}", part(nick), part(user), part(host))
 }
 
-/// One part of a mask: empty is anything; a run of stars is one star.
+/// One part of a mask: an empty part matches anything; a run of stars becomes one star.
 fn part(text: &str) -> String {
     if text.is_empty() {
         return "*".to_owned();
@@ -39,7 +39,7 @@ fn part(text: &str) -> String {
     out
 }
 
-/// Whether a mask matches `nick!user@host`; case is folded.
+/// Whether a mask matches `nick!user@host`, ignoring case.
 ///
 /// It remembers only the last `*` it passed, so it takes at most (length of mask) × (length of
 /// prefix) steps for any mask, however many stars it has.

@@ -1,6 +1,6 @@
-//! Names of people and rooms, and how they are compared (IRC's `rfc1459` case mapping).
+//! Names of people and channels, and how they are compared (IRC's `rfc1459` case mapping).
 //!
-//! A name is checked once, where it enters, and folded once. Nothing here knows who bears it.
+//! A name is checked once, on entry, and folded once. Nothing here knows who uses it.
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::limits;
 
-/// A name that is not of its form. The text is a sentence for the user.
+/// A malformed name. The text is a sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NameError(pub String);
@@ -19,7 +19,7 @@ pub fn casefold(text: &str) -> String {
     text.chars().map(fold).collect()
 }
 
-/// The case mapping of one character; what is not ASCII stays as it is.
+/// The case mapping of one character; characters outside ASCII stay unchanged.
 pub(crate) fn fold(c: char) -> char {
     match c {
         'A'..='Z' => c.to_ascii_lowercase(),
@@ -31,8 +31,7 @@ pub(crate) fn fold(c: char) -> char {
     }
 }
 
-/// A name as it was written and as it is compared. The two kinds of names are thin shells around
-/// it.
+/// A name as written and as compared. Both kinds of names are thin wrappers around it.
 #[derive(Clone)]
 struct Folded {
     text: String,
@@ -45,17 +44,17 @@ impl Folded {
     }
 }
 
-/// A nick, and what it looks like where that is not its folded form. Equality, order and hash fold
-/// case.
+/// A nick, and its look-alike form if that differs from the folded form. Equality, order and hash
+/// ignore case.
 #[derive(Clone)]
 pub struct Nick(Folded, Option<Box<str>>);
 
-/// Under this name a node speaks for itself.
+/// The name under which a node itself sends messages.
 pub const NODE: &str = "kirc";
 
 impl Nick {
-    /// Checks a nick: letter or special first, then letters, digits, specials, `-`;
-    /// [`crate::limits::NICK`] bytes.
+    /// Checks a nick: a letter or special character first, then letters, digits, special
+    /// characters, `-`; at most [`crate::limits::NICK`] bytes.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let Some(first) = text.chars().next() else {
             return Err(NameError("A nick can't be empty".to_owned()));
@@ -82,15 +81,15 @@ impl Nick {
         let shape = Some(skeleton(text)).filter(|shape| *shape != name.folded);
         Ok(Self(name, shape.map(String::into_boxed_str)))
     }
-    /// Whether an eye may take the one for the other (UTS #39 §4): `b0b` for `Bob`, `a1ice` for
-    /// `alice`, `rn` for `m`.
+    /// Whether people may confuse the two (UTS #39 §4): `b0b` for `Bob`, `a1ice` for `alice`, `rn`
+    /// for `m`.
     pub fn looks_like(&self, other: &Self) -> bool {
         self.shape() == other.shape()
     }
     fn shape(&self) -> &str {
         self.1.as_deref().unwrap_or(&self.0.folded)
     }
-    /// As it was written.
+    /// As written.
     pub fn as_str(&self) -> &str {
         &self.0.text
     }
@@ -104,8 +103,8 @@ impl Nick {
     }
 }
 
-/// What a nick looks like: the part of UTS #39's table of confusables that concerns what a nick may
-/// hold, then folded.
+/// The look-alike form of a nick: the part of UTS #39's table of confusables for the characters of
+/// a nick, then folded.
 fn skeleton(nick: &str) -> String {
     let mut shape = String::with_capacity(nick.len() + 2);
     for c in nick.chars() {
@@ -127,14 +126,14 @@ fn is_nick_char(c: char) -> bool {
     is_nick_start(c) || c.is_ascii_digit() || c == '-'
 }
 
-/// A channel's name: `#name`, or `#name@contact` for a room on a contact's grid. Equality, order
-/// and hash fold case.
+/// A channel's name: `#name`, or `#name@contact` for a channel on a contact's grid. Equality, order
+/// and hash ignore case.
 #[derive(Clone)]
 pub struct ChannelName(Folded);
 
 impl ChannelName {
     /// Checks a channel's name: `#`, then anything but spaces, commas, colons and invisible
-    /// characters; at most one `@`, behind which stands a nick; [`crate::limits::CHANNEL`] bytes.
+    /// characters; at most one `@`, followed by a nick; at most [`crate::limits::CHANNEL`] bytes.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let Some(rest) = text.strip_prefix('#') else {
             return Err(NameError("A channel's name starts with #".to_owned()));
@@ -164,7 +163,7 @@ impl ChannelName {
         }
         Ok(Self(Folded::new(text)))
     }
-    /// As it was written.
+    /// As written.
     pub fn as_str(&self) -> &str {
         &self.0.text
     }
@@ -180,7 +179,7 @@ impl ChannelName {
     pub fn local(&self) -> &str {
         self.split().0
     }
-    /// The contact on whose grid it is, if not on one's own.
+    /// The contact whose grid it is on, if it is not the user's own.
     pub fn contact(&self) -> Option<&str> {
         self.split().1
     }
@@ -197,15 +196,15 @@ fn is_channel_char(c: char) -> bool {
     !(never || is_invisible(c))
 }
 
-/// Whether nobody sees a character, or it turns the writing around.
+/// Whether a character is invisible or reverses the text direction.
 pub fn is_invisible(c: char) -> bool {
     INVISIBLE.iter().any(|(from, to)| (*from..=*to).contains(&c))
 }
 
-/// What nobody sees, or what turns the writing around: it would make two names look like one. These
-/// are Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties, 16.0), which UTS 39 (section
-/// 3.1) keeps out of identifiers, and what shows as nothing or as an annotation besides: the empty
-/// braille pattern, and U+FFF9 to U+FFFB.
+/// Characters that are invisible or reverse the text direction: they could make two names look the
+/// same. These are Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties, 16.0), which UTS
+/// 39 (section 3.1) excludes from identifiers, and characters that are displayed as blank or as an
+/// annotation: the empty braille pattern, and U+FFF9 to U+FFFB.
 const INVISIBLE: [(char, char); 20] = [
     ('\u{00ad}', '\u{00ad}'),
     ('\u{034f}', '\u{034f}'),
@@ -229,7 +228,7 @@ const INVISIBLE: [(char, char); 20] = [
     ('\u{e0000}', '\u{e0fff}'),
 ];
 
-/// What both kinds of names have in common: they compare and hash folded, and are text in JSON.
+/// The common traits of both kinds of names: they compare and hash folded, and are text in JSON.
 macro_rules! compares_folded {
     ($name:ident) => {
         impl PartialEq for $name {

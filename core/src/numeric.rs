@@ -1,6 +1,6 @@
 //! The IRC numerics that kirc uses, in one table: code, name, default text.
 //!
-//! It owns the numbers and their words. When one is sent is decided elsewhere.
+//! It owns the numbers and their texts. Other modules decide when to send them.
 use crate::envelope::Envelope;
 
 /// A numeric reply (RFC 2812 §5 and modern.ircdocs.horse).
@@ -8,24 +8,24 @@ use crate::envelope::Envelope;
 pub struct Numeric {
     /// Three digits.
     pub code: &'static str,
-    /// Its name, as `RPL_TOPIC`.
+    /// Its name, such as `RPL_TOPIC`.
     pub name: &'static str,
-    /// Its usual text; empty where the text is all content.
+    /// Its default text; empty if the text is all content.
     pub text: &'static str,
 }
 
-/// The numeric of three digits.
+/// The numeric with this three-digit code.
 pub fn by_code(code: &str) -> Option<&'static Numeric> {
     ALL.binary_search_by(|n| n.code.cmp(code)).ok().and_then(|i| ALL.get(i))
 }
 
-/// Whether a numeric says no: every door takes these for a refusal, and no other.
+/// Whether a numeric is a refusal. All front ends treat these numerics as refusals, and no others.
 pub fn refuses(code: &str) -> bool {
     matches!(code.as_bytes(), [b'4' | b'5', b'0'..=b'9', b'0'..=b'9'])
 }
 
-/// A numeric reply to a nick: `command` is the code, `to` the nick, `body` the text (the usual one
-/// if `text` is empty; no body if that is empty as well).
+/// A numeric reply to a nick: `command` is the code, `to` the nick, `body` the text (the default
+/// text if `text` is empty; no body if that is empty as well).
 pub fn reply(n: Numeric, to: &str, params: &[&str], text: &str) -> Envelope {
     let mut out = Envelope::new(n.code).to(to);
     out.params = params.iter().map(|p| (*p).to_owned()).collect();

@@ -1,34 +1,34 @@
-//! How much is in use of what a node may use.
+//! Resource usage of a node.
 //!
-//! It owns the shapes only. Nothing is decided by them.
+//! It owns the types only. They influence no decision.
 
-/// What moved through the mailbox service of the home grid, bytes a second over the last minute.
+/// Traffic through the mailbox service of the home grid, in bytes per second over the last minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Traffic {
     /// Written.
     pub written: u64,
     /// Read.
     pub read: u64,
-    /// What each of the two may be.
+    /// The limit for each of the two.
     pub budget: u64,
 }
 
-/// How much the store keeps, in bytes.
+/// Usage of the store, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Room {
-    /// What is kept, with its place in indices.
+    /// Stored data, with its share of the indices.
     pub used: u64,
-    /// What that takes of the disk.
+    /// Disk space for that data.
     pub disk: u64,
-    /// What may be kept, if there is a limit.
+    /// The limit for stored data, if there is one.
     pub limit: Option<u64>,
 }
 
-/// How much is in use of what there is. A node shows it and decides nothing by it.
+/// Resource usage. A node displays it and bases no decision on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Figures {
-    /// Of the budget.
+    /// Use of the traffic budget.
     Traffic(Traffic),
-    /// Of the store.
+    /// Use of the store.
     Room(Room),
 }

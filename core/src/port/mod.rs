@@ -1,6 +1,6 @@
-//! The border of the core: what comes in ([`Input`]) and what it wants done ([`Effect`]).
+//! The interface of the core: its inputs ([`Input`]) and its requests ([`Effect`]).
 //!
-//! It owns the shapes only. It may not know Kafka, SQL or a terminal.
+//! It owns the types only. It must not know Kafka, SQL or a terminal.
 
 mod figures;
 mod signal;
@@ -13,25 +13,24 @@ pub use store::{Answer, LogRow, MessageRow, OutboxRow, Query, Snapshot, StoreOp,
 use crate::envelope::Envelope;
 use crate::ids::{Millis, Offset};
 
-/// The two clocks that a node is told, in milliseconds.
+/// The readings of the node's two clocks, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Now {
     /// Time since 1970 (UTC), as the machine believes it. It may jump.
     pub wall: Millis,
-    /// A clock that never runs backwards and runs on through suspend (CLOCK_BOOTTIME).
+    /// A clock that never runs backwards and keeps running during suspend (CLOCK_BOOTTIME).
     pub mono: Millis,
 }
 
-/// A front door's attachment to an actor.
+/// A front end's attachment to a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
 
-/// Ties the outcome of an effect to the effect.
+/// Links the outcome of an effect to the effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// One partition of one topic of one cluster. A topic's name on a cluster; partitions are chosen by
-/// the core.
+/// One partition of one topic on one cluster. The core chooses the partition.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Topic {
     /// The cluster's id: the grid's own, or one that an invite named.
@@ -42,26 +41,26 @@ pub struct Topic {
     pub partition: u32,
 }
 
-/// A record as a mailbox service hands it out.
+/// A record as a mailbox service delivers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawRecord {
-    /// Its place in the partition.
+    /// Its offset in the partition.
     pub offset: Offset,
     /// The key that it was appended under: records of one channel share one.
     pub key: Vec<u8>,
     /// Its bytes.
     pub value: Vec<u8>,
-    /// When the log took it in (Kafka's `LogAppendTime`), milliseconds since 1970.
+    /// When the log accepted it (Kafka's `LogAppendTime`), milliseconds since 1970.
     pub time: Millis,
 }
 
 /// Where a reader starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadFrom {
-    /// At this offset. If the log no longer (or does not yet) hold it, `Input::Reading` says what
-    /// it holds, and reading starts at the nearest offset that it does hold.
+    /// At this offset. If the log does not (or no longer) hold it, `Input::Reading` says what it
+    /// holds, and reading starts at the nearest offset that it holds.
     At(Offset),
-    /// Behind the last record of this moment.
+    /// After the record that is the last one now.
     End,
 }
 
@@ -72,103 +71,103 @@ pub enum Service {
     Mailbox,
     /// Leader keys, presence, hints.
     Signals,
-    /// What the user keeps.
+    /// The user's stored data.
     Store,
 }
 
-/// Why a port could not do what it was asked to. The text is a sentence for the user and holds no
+/// Why a port could not carry out a request. The text is a sentence for the user and holds no
 /// secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct PortError(pub String);
 
-/// A way to one's own grid, for somebody new.
+/// A route to the user's own grid, for a new contact.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grant {
     /// How the grid is reached.
     pub way: serde_json::Value,
-    /// Whether a user was made for it, which can be taken away again.
+    /// Whether it has its own user, which can be removed again.
     pub own: bool,
-    /// What the user is to know of it.
+    /// A note about it for the user.
     pub note: Option<String>,
 }
 
-/// What can happen to a node.
+/// An event for a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// It was restored and may begin.
+    /// The node was restored and starts.
     Start,
     /// Time has passed: [`crate::node::Node::next_wake`] was reached.
     Tick,
-    /// A session attaches. It names what it understands in `HELLO`.
+    /// A session attaches. It announces its capabilities in `HELLO`.
     Attach {
         /// The session.
         session: SessionId,
     },
-    /// A session is gone.
+    /// A session detached.
     Detach {
         /// The session.
         session: SessionId,
     },
-    /// A session says something.
+    /// A session sent a command.
     Command {
         /// The session.
         session: SessionId,
-        /// What it says.
+        /// The command.
         envelope: Envelope,
     },
     /// A reader started, or was moved: the outcome of [`Effect::Read`].
     Reading {
         /// What is read.
         topic: Topic,
-        /// A random id of this life of the log.
+        /// A random id of this incarnation of the log.
         incarnation: String,
         /// The first offset that the log holds.
         start: Offset,
-        /// The offset behind the last record.
+        /// The offset after the last record.
         end: Offset,
-        /// Where reading goes on.
+        /// The offset where reading continues.
         at: Offset,
     },
     /// A record was read.
     Record {
-        /// Where.
+        /// The partition.
         topic: Topic,
         /// The record.
         record: RawRecord,
     },
-    /// The outcome of [`Effect::Append`]. Appends to one partition succeed in the order they were
-    /// asked for; after one failed, those behind it may still succeed.
+    /// The outcome of [`Effect::Append`]. Appends to one partition succeed in the order of their
+    /// requests; after one failed, later ones may still succeed.
     Appended {
-        /// Which.
+        /// The id of the request.
         request_id: RequestId,
-        /// The record's offset, or why not. An append that failed may still land later.
+        /// The record's offset, or why it failed. A failed append may still take effect later.
         result: Result<Offset, PortError>,
     },
     /// The outcome of [`Effect::Create`].
     Created {
-        /// Which.
+        /// The id of the request.
         request_id: RequestId,
-        /// It is there, or why it can't be made.
+        /// The topic exists, or why it can't be created.
         result: Result<(), PortError>,
     },
     /// The outcome of [`Effect::End`].
     End {
-        /// Which.
+        /// The id of the request.
         request_id: RequestId,
-        /// The offset behind the last record.
+        /// The offset after the last record.
         result: Result<Offset, PortError>,
     },
     /// The outcome of [`Effect::Signal`].
     Signalled {
-        /// Which.
+        /// The id of the request.
         request_id: RequestId,
         /// The answer.
         result: Result<SignalReply, PortError>,
     },
-    /// Somebody published.
+    /// A message was published.
     Published {
-        /// On which grid: a cluster's id.
+        /// The grid: a cluster's id.
         grid: String,
         /// The pub/sub channel.
         channel: String,
@@ -177,48 +176,49 @@ pub enum Input {
     },
     /// The outcome of [`Effect::Query`].
     Queried {
-        /// Which.
+        /// The id of the request.
         request_id: RequestId,
         /// The answer.
         result: Result<Answer, PortError>,
     },
     /// The outcome of [`Effect::Grant`].
     Granted {
-        /// Which.
+        /// The id of the request.
         request_id: RequestId,
-        /// The way, or why there is none.
+        /// The route, or why there is none.
         result: Result<Grant, PortError>,
     },
     /// The outcome of [`Effect::Revoke`].
     Revoked {
-        /// Which.
+        /// The id of the request.
         request_id: RequestId,
-        /// Nothing of it is left, or why something is.
+        /// Everything was removed, or why something is left.
         result: Result<(), PortError>,
     },
-    /// A service became reachable, or ceased to be.
+    /// A service became reachable or unreachable.
     Service {
-        /// Which.
+        /// The service.
         service: Service,
         /// Whether it can be reached.
         up: bool,
-        /// What the user is told.
+        /// The reason for the user.
         reason: String,
     },
-    /// How much is in use.
+    /// Resource usage.
     Figures(Figures),
-    /// The node is to end in order: hand leadership over, say goodbye. [`Effect::Stopped`] follows.
+    /// The node must shut down cleanly: hand over leadership and say goodbye. [`Effect::Stopped`]
+    /// follows.
     Shutdown,
 }
 
 impl Effect {
-    /// Whether it may be carried out beside the commit of what stands with it.
+    /// Whether it may run in parallel with the commit of the effects around it.
     pub fn is_early(&self) -> bool {
         matches!(self, Self::Append { early: true, .. })
     }
 
-    /// Whether what is early must wait if it stands behind this: it may need what this does, or its
-    /// order with this counts.
+    /// Whether an early effect must wait if it follows this one, because it may need the result or
+    /// because their order matters.
     pub fn holds_back(&self) -> bool {
         let free = matches!(
             self,
@@ -232,7 +232,7 @@ impl Effect {
     }
 }
 
-/// What a node wants done. The effects of one `handle` are carried out in their order, the store's
+/// A request from a node. The effects of one `handle` are carried out in order, those of the store
 /// first (but see `early`).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
@@ -240,84 +240,84 @@ pub enum Effect {
     Store(StoreOp),
     /// Ask the store. Outcome: [`Input::Queried`].
     Query {
-        /// Names the outcome.
+        /// The id that the outcome repeats.
         request_id: RequestId,
         /// The question.
         query: Query,
     },
     /// Append a record. Outcome: [`Input::Appended`].
     Append {
-        /// Names the outcome.
+        /// The id that the outcome repeats.
         request_id: RequestId,
-        /// Where.
+        /// The partition.
         topic: Topic,
         /// The key.
         key: Vec<u8>,
         /// The bytes.
         value: Vec<u8>,
-        /// It need not wait for the store: if nothing that must wait stands before it, it may be
-        /// carried out beside the commit of what stands with it. A crash in between leaves a record
-        /// that its author does not remember, which does no harm.
+        /// It need not wait for the store. If no effect before it must wait, it may run in parallel
+        /// with the commit of the effects around it. A crash in between leaves a record that its
+        /// author does not remember, which does no harm.
         early: bool,
     },
-    /// Make the topic of this partition, with so many partitions, if it is not there; and again
-    /// when its service has lost it. Outcome: [`Input::Created`].
+    /// Create the topic of this partition, with this number of partitions, if it does not exist;
+    /// and again if its service lost it. Outcome: [`Input::Created`].
     Create {
-        /// Names the outcome.
+        /// The id that the outcome repeats.
         request_id: RequestId,
         /// Any partition of it.
         topic: Topic,
-        /// How many it is to have.
+        /// Its number of partitions.
         partitions: u32,
     },
-    /// Read a partition from here on; a reader that there is moves. Outcome: [`Input::Reading`],
-    /// then records.
+    /// Read a partition from here on; an existing reader moves. Outcome: [`Input::Reading`], then
+    /// records.
     Read {
-        /// What.
+        /// The partition.
         topic: Topic,
-        /// From where.
+        /// Where reading starts.
         from: ReadFrom,
     },
     /// Stop reading a partition.
     StopRead {
-        /// Which.
+        /// The partition.
         topic: Topic,
     },
     /// Ask where a partition ends. Outcome: [`Input::End`].
     End {
-        /// Names the outcome.
+        /// The id that the outcome repeats.
         request_id: RequestId,
-        /// Which.
+        /// The partition.
         topic: Topic,
     },
     /// Ask the signal service of a grid. Outcome: [`Input::Signalled`].
     Signal {
         /// The grid: a cluster's id.
         grid: String,
-        /// Names the outcome.
+        /// The id that the outcome repeats.
         request_id: RequestId,
-        /// What.
+        /// The request.
         op: SignalOp,
     },
-    /// How another grid is reached, from now on: again at each start, and when it changes.
+    /// Set the route to another grid. It is repeated at each start and when the route changes.
     Reach {
         /// The cluster's id.
         cluster: String,
-        /// What its owner or a member said: `kafka`, perhaps `valkey` and `log`, perhaps with
-        /// credentials.
+        /// The route as its owner or a member gave it: `kafka`, perhaps `valkey` and `log`, perhaps
+        /// with credentials.
         way: serde_json::Value,
     },
-    /// Make a way for somebody new to one's own grid. Outcome: [`Input::Granted`].
+    /// Create a route to the user's own grid for a new contact. Outcome: [`Input::Granted`].
     Grant {
-        /// Names the outcome.
+        /// The id that the outcome repeats.
         request_id: RequestId,
-        /// A name for the new user, where each contact gets one.
+        /// A name for the new user, if each contact gets its own user.
         name: String,
     },
-    /// End what was granted under this name; what has ended already is as good. Outcome:
-    /// [`Input::Revoked`].
+    /// Revoke the access granted under this name; if it was revoked before, that is success.
+    /// Outcome: [`Input::Revoked`].
     Revoke {
-        /// Names the outcome.
+        /// The id that the outcome repeats.
         request_id: RequestId,
         /// The name.
         name: String,
@@ -329,8 +329,8 @@ pub enum Effect {
         /// The envelope.
         envelope: Envelope,
     },
-    /// Something that who looks after the node should find in its log. No text of anybody's is in
-    /// it.
+    /// A warning for the node's administrator, for the node's log. It holds no text from any
+    /// message.
     Warn {
         /// The sentence.
         text: String,

@@ -1,8 +1,8 @@
-//! What is asked of the signal service, and its answers. Shapes only.
+//! Requests to the signal service and its replies. It holds types only.
 
 use std::collections::BTreeMap;
 
-/// What is asked of the signal service. All of it is a hint: any of it may be lost.
+/// A request to the signal service. All signals are hints: any of them may be lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignalOp {
     /// Sets `key` to `value` for `ttl` milliseconds if it has no value (`SET NX PX`). Answer:
@@ -12,16 +12,16 @@ pub enum SignalOp {
         key: String,
         /// The claimant's own mark.
         value: String,
-        /// Life in milliseconds.
+        /// The TTL in milliseconds.
         ttl: u64,
     },
-    /// Gives `key` a new life if it still holds `value` (compare and expire). Answer: `Renewed`.
+    /// Renews the TTL of `key` if it still holds `value` (compare and expire). Answer: `Renewed`.
     Renew {
         /// The key.
         key: String,
         /// The claimant's own mark.
         value: String,
-        /// Life in milliseconds.
+        /// The TTL in milliseconds.
         ttl: u64,
     },
     /// Deletes `key` if it still holds `value`. Answer: `Done`.
@@ -31,7 +31,7 @@ pub enum SignalOp {
         /// The claimant's own mark.
         value: String,
     },
-    /// The value of `key` and what is left of its life. Answer: `Value`.
+    /// The value of `key` and its remaining TTL. Answer: `Value`.
     Get {
         /// The key.
         key: String,
@@ -42,7 +42,7 @@ pub enum SignalOp {
         key: String,
         /// The value.
         value: String,
-        /// Life in milliseconds.
+        /// The TTL in milliseconds.
         ttl: Option<u64>,
     },
     /// Deletes `key`. Answer: `Done`.
@@ -50,13 +50,13 @@ pub enum SignalOp {
         /// The key.
         key: String,
     },
-    /// Adds to (`add`) or takes from a set. Answer: `Done`.
+    /// Adds to a set (`add`) or removes from it. Answer: `Done`.
     Member {
         /// The set's key.
         key: String,
         /// The member.
         member: String,
-        /// Add, or take away.
+        /// Add, or remove.
         add: bool,
     },
     /// The members of a set. Answer: `Members`.
@@ -81,7 +81,7 @@ pub enum SignalOp {
         /// The prefix.
         prefix: String,
     },
-    /// Publishes to whoever listens now. Answer: `Done`.
+    /// Publishes to the current listeners. Answer: `Done`.
     Publish {
         /// The pub/sub channel.
         channel: String,
@@ -103,13 +103,13 @@ pub enum SignalOp {
 /// The answer to a [`SignalOp`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignalReply {
-    /// Done, nothing to say.
+    /// Done, without a result.
     Done,
     /// Whether the key is now the claimant's.
     Claimed(bool),
     /// Whether the key was still the claimant's.
     Renewed(bool),
-    /// The value, and the milliseconds that are left of its life.
+    /// The value, and its remaining TTL in milliseconds.
     Value(Option<(String, Option<u64>)>),
     /// The members of a set, or the keys found.
     Members(Vec<String>),

@@ -1,11 +1,10 @@
-//! What a node keeps, asks for and finds again in its store: the rows, and what may be done with
-//! them.
+//! The data that a node stores, queries and restores: the rows and the operations on them.
 
 use std::collections::BTreeMap;
 
 use crate::ids::Millis;
 
-/// A table of small things: each is a key and a value.
+/// A table of small entries, each a key and a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// Contacts, by actor.
@@ -14,7 +13,7 @@ pub enum Table {
     Channel,
     /// Heads of logs: term, sequence, hash, offset; by channel name.
     Head,
-    /// What each author has said last in a channel, by channel name and actor.
+    /// Each author's last act in a channel, by channel name and actor.
     Counter,
     /// Channel keys (sealed), by channel id and epoch; direct-message keys by KeyID.
     Key,
@@ -66,8 +65,8 @@ impl Table {
     }
 }
 
-/// One line of a conversation as the store keeps it. `sealed` is the envelope, encrypted under the
-/// profile's key.
+/// One message of a conversation as the store keeps it. `sealed` is the envelope, encrypted under
+/// the profile's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRow {
     /// The conversation: a channel's name, or `@` and the peer's actor id.
@@ -76,7 +75,8 @@ pub struct MessageRow {
     pub id: String,
     /// Who wrote it: an actor id.
     pub author: String,
-    /// Its place: the sequence number in a channel, the order of arrival in a direct conversation.
+    /// Its position: the sequence number in a channel, the order of arrival in a direct
+    /// conversation.
     pub seq: u64,
     /// Its time, milliseconds since 1970.
     pub ts: Millis,
@@ -86,10 +86,10 @@ pub struct MessageRow {
     pub sealed: Vec<u8>,
 }
 
-/// Something of one's own that is not settled yet.
+/// A message of the user that is not settled yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
-    /// The message's id. Rows are kept and loaded in the order of ids: a node's ids only ever grow.
+    /// The message's id. Rows are stored and loaded in the order of ids: a node's ids always grow.
     pub id: String,
     /// The conversation, as in [`MessageRow::target`].
     pub target: String,
@@ -97,16 +97,16 @@ pub struct OutboxRow {
     pub sealed: Vec<u8>,
 }
 
-/// A record of a channel's log, as it was signed.
+/// A record of a channel's log, in its signed form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRow {
-    /// The channel's id (text form): a channel of the same name with another identity is another
+    /// The channel's id (text form): a channel with the same name and another identity has another
     /// log.
     pub channel: String,
-    /// Its place among the kept records of this channel: dense, growing; claims and challenges
-    /// count too.
+    /// Its position among the stored records of this channel: consecutive and growing; claims and
+    /// challenges count too.
     pub index: u64,
-    /// The sequence number that holds after it.
+    /// The sequence number after it.
     pub seq: u64,
     /// The log's time for it.
     pub time: Millis,
@@ -114,8 +114,8 @@ pub struct LogRow {
     pub value: Vec<u8>,
 }
 
-/// A change to the store. All of one `handle` commit in one transaction, before any other effect of
-/// it.
+/// A change to the store. All changes of one `handle` commit in one transaction, before any other
+/// effect of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreOp {
     /// Sets a value.
@@ -127,22 +127,22 @@ pub enum StoreOp {
         /// The value.
         value: Vec<u8>,
     },
-    /// Takes a value away.
+    /// Deletes a value.
     Delete {
         /// The table.
         table: Table,
         /// The key.
         key: String,
     },
-    /// Takes away all values whose key starts with a prefix.
+    /// Deletes all values whose key starts with a prefix.
     DeletePrefix {
         /// The table.
         table: Table,
         /// The prefix.
         prefix: String,
     },
-    /// Adds a message; one with the same target, author and id changes nothing, unless the one that
-    /// is there has `failed`: then it takes its place.
+    /// Adds a message. It changes nothing if one with the same target, author and id exists, unless
+    /// that one has `failed`: then the new one replaces it.
     Message(MessageRow),
     /// Changes a message's state.
     MessageState {
@@ -153,32 +153,32 @@ pub enum StoreOp {
         /// The new state.
         state: String,
     },
-    /// Adds to the outbox, or replaces what has the same id.
+    /// Adds to the outbox, or replaces the row with the same id.
     Outbox(OutboxRow),
-    /// Takes from the outbox.
+    /// Removes from the outbox.
     Settled {
         /// The message's id.
         id: String,
     },
-    /// Keeps a record of a log; the same channel and index again changes nothing.
+    /// Stores a record of a log; repeating a channel and index changes nothing.
     Log(LogRow),
 }
 
-/// A question to the store.
+/// A query to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
-    /// Messages of a conversation, newest `limit` before the one with this id (or the newest of
+    /// Messages of a conversation: the newest `limit` before the one with this id (or the newest of
     /// all).
     History {
         /// The conversation.
         target: String,
-        /// Only what stands before this message.
+        /// Only messages before this one.
         before: Option<String>,
-        /// How many at the most.
+        /// The maximum number.
         limit: u32,
     },
-    /// Kept records of a log whose `seq` is in `from..=to`, in the order of `index`, `limit` bytes
-    /// at the most.
+    /// Stored records of a log whose `seq` is in `from..=to`, in the order of `index`, at most
+    /// `limit` bytes.
     Log {
         /// The channel's id.
         channel: String,
@@ -186,7 +186,7 @@ pub enum Query {
         from: u64,
         /// Last sequence number.
         to: u64,
-        /// Bytes at the most (at least one record is answered).
+        /// The maximum bytes (at least one record is returned).
         limit: u64,
     },
 }
@@ -200,7 +200,7 @@ pub enum Answer {
         rows: Vec<MessageRow>,
         /// Whether there are older ones.
         more: bool,
-        /// There are no older ones, but there were: they went to keep the store to its size.
+        /// There are no older ones now: the store removed them to stay within its size limit.
         trimmed: bool,
     },
     /// Records of a log.
@@ -210,11 +210,11 @@ pub enum Answer {
     },
 }
 
-/// Everything a node needs of its store to start.
+/// Everything a node needs from its store to start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Snapshot {
-    /// All small things.
+    /// All small entries.
     pub values: BTreeMap<(Table, String), Vec<u8>>,
-    /// What is not settled, in the order of ids.
+    /// The unsettled messages, in the order of ids.
     pub outbox: Vec<OutboxRow>,
 }
