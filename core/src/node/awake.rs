@@ -1,30 +1,30 @@
-//! A map whose values say when they want to be woken. An input costs what it touches: values that
-//! nobody took hold of are not asked again.
+//! A map whose values have wake-up times. The cost of an input depends only on the values it
+//! touches: the map does not query the wake-up times of untouched values again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::Millis;
 
-/// What wants to be woken at times.
+/// A value that needs a wake-up at certain times.
 pub(super) trait Wakes {
-    /// When (monotonic), if ever.
+    /// When it is due (monotonic), if ever.
     fn wake(&self) -> Option<Millis>;
 }
 
-/// Values by key, and those that are due.
+/// Values by key, and the due ones.
 #[derive(Debug)]
 pub(super) struct Awake<K, V> {
     all: BTreeMap<K, V>,
-    /// When each wanted to be woken, when it was asked last.
+    /// The wake-up time of each value, as of the last query.
     times: BTreeMap<K, Millis>,
-    /// The same, soonest first.
+    /// The same, earliest first.
     due: BTreeSet<(Millis, K)>,
-    /// Those that may have changed since.
+    /// The values that may have changed since.
     touched: BTreeSet<K>,
 }
 
 impl<K: Ord + Clone, V: Wakes> Awake<K, V> {
-    /// All of them are new.
+    /// Creates the map; all values count as new.
     pub fn new(all: BTreeMap<K, V>) -> Self {
         let touched = all.keys().cloned().collect();
         Self { all, times: BTreeMap::new(), due: BTreeSet::new(), touched }
@@ -68,7 +68,7 @@ impl<K: Ord + Clone, V: Wakes> Awake<K, V> {
         self.all.values()
     }
 
-    /// All of them, to be changed: each is asked again.
+    /// All values, mutable: each will be queried again.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
         self.touched = self.all.keys().cloned().collect();
         self.all.iter_mut()
@@ -79,12 +79,12 @@ impl<K: Ord + Clone, V: Wakes> Awake<K, V> {
         self.iter_mut().map(|(_, value)| value)
     }
 
-    /// Those that may have changed since [`Self::settle`].
+    /// The keys of values that may have changed since [`Self::settle`].
     pub fn touched(&self) -> impl Iterator<Item = &K> {
         self.touched.iter()
     }
 
-    /// Asks those that may have changed when they want to be woken; gives which they were.
+    /// Queries the wake-up times of the values that may have changed, and returns their keys.
     pub fn settle(&mut self) -> BTreeSet<K> {
         let touched = std::mem::take(&mut self.touched);
         for key in &touched {
@@ -106,12 +106,12 @@ impl<K: Ord + Clone, V: Wakes> Awake<K, V> {
         touched
     }
 
-    /// Those that are due, once settled.
+    /// The keys that are due, once settled.
     pub fn due(&self, now: Millis) -> Vec<K> {
         self.due.iter().take_while(|(time, _)| *time <= now).map(|(_, key)| key.clone()).collect()
     }
 
-    /// When the first is due, once settled.
+    /// When the first value is due, once settled.
     pub fn wake(&self) -> Option<Millis> {
         debug_assert_eq!(
             self.due.first().map(|(time, _)| *time),
@@ -123,7 +123,7 @@ impl<K: Ord + Clone, V: Wakes> Awake<K, V> {
 }
 
 impl<K: Ord + Clone, V: Wakes + Default> Awake<K, V> {
-    /// The value of a key, made if it is not there.
+    /// The value of a key, created if missing.
     pub fn or_default(&mut self, key: K) -> &mut V {
         self.touched.insert(key.clone());
         self.all.entry(key).or_default()

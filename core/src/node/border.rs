@@ -1,18 +1,18 @@
-//! The border at which others' words become events of a session: what may pass, by command, name
-//! and type.
+//! The filter between other nodes' data and a session's events: what may pass, by command, name and
+//! type.
 //!
-//! What the node itself says (`label`, `state`, `reattached`, `closing`, ALARM, STATUS …) is not
-//! made from others' words: a name that is not in this list does not pass, whoever signed it. A
-//! session hands in by the same list.
+//! Fields of the node itself (`label`, `state`, `reattached`, `closing`, ALARM, STATUS …) never
+//! come from other nodes' data: a name that is not in this list does not pass, no matter who signed
+//! it. The input of sessions goes through the same list.
 
 use serde_json::{Map, Value};
 
 use crate::envelope::{Envelope, EnvelopeError};
 
-/// How the names begin of fields that are a client's own, as IRC's client-only tags (IRCv3
+/// The first character of client-only field names, as in IRC's client-only tags (IRCv3
 /// message-tags).
 const CLIENT_ONLY: char = '+';
-/// Bytes of a name of these, and of a value.
+/// The maximum bytes of such a name, and of a value.
 const NAME: usize = 64;
 const VALUE: usize = 4_096;
 
@@ -33,13 +33,13 @@ fn passes(name: &str, value: &Value) -> bool {
     }
 }
 
-/// What of `meta` is its author's to say.
+/// The fields of `meta` that the author may set.
 pub(crate) fn user_meta(e: &Envelope) -> Map<String, Value> {
     e.meta.iter().filter(|(k, v)| passes(k, v)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
-/// What a session put into `meta` that would be lost in silence: neither what passes nor a field of
-/// docs/session.md.
+/// An error for a field of `meta` from a session that would be lost silently: it does not pass, and
+/// it is not a field of docs/session.md.
 pub(crate) fn strange_meta(e: &Envelope) -> Option<EnvelopeError> {
     const OURS: [&str; 25] = [
         "label", "ch", "n", "after", "epoch", "kid", "seen", "sig", "alg", "seq", "actor", "state", "self",

@@ -1,5 +1,5 @@
-//! The channels of a node: by key, by the log that they are in, and by their name on the wire. What
-//! happens in one of them costs the others nothing.
+//! The channels of a node: by key, by their log, and by their name on the wire. An event in one
+//! channel costs the others nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +14,12 @@ impl Wakes for Channel {
     }
 }
 
-/// Where a channel is found.
+/// The index entries of a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Found {
     log: Topic,
     wire: String,
-    /// Whether it wants to hear how far its log was read.
+    /// Whether it needs the read progress of its log.
     follows: bool,
 }
 
@@ -29,7 +29,7 @@ impl Found {
     }
 }
 
-/// All channels that a node is in, or on the way into.
+/// All channels that a node is in or is joining.
 pub(super) struct Channels {
     all: Awake<String, Channel>,
     found: BTreeMap<String, Found>,
@@ -72,34 +72,34 @@ impl Channels {
         self.all.values()
     }
 
-    /// All of them, to be changed: for what concerns each.
+    /// All channels, mutable: for events that concern each of them.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Channel> {
         self.all.values_mut()
     }
 
-    /// Whether a topic is the log of one of them.
+    /// Whether a topic is the log of one of the channels.
     pub fn is_log(&self, topic: &Topic) -> bool {
         self.by_log.contains_key(topic)
     }
 
-    /// Those in a log.
+    /// The channels in a log.
     pub fn in_log(&self, log: &Topic) -> Vec<String> {
         self.by_log.get(log).into_iter().flatten().cloned().collect()
     }
 
-    /// Those in a log that want to hear how far it was read.
+    /// The channels in a log that need its read progress.
     pub fn following(&self, log: &Topic) -> Vec<String> {
         let touched = self.all.touched().filter(|key| self.get(key).is_some_and(|c| c.log == *log));
         let known = self.following.get(log).into_iter().flatten();
         touched.chain(known).collect::<BTreeSet<_>>().into_iter().cloned().collect()
     }
 
-    /// Those of a name, of whichever grid.
+    /// The channels with a name, on any grid.
     pub fn named(&self, wire: &str) -> Vec<String> {
         self.by_wire.get(wire).into_iter().flatten().cloned().collect()
     }
 
-    /// Takes note of what has changed; gives the logs of channels that one has left and nobody else
+    /// Processes changes. Returns the logs of channels that the node left and that no other channel
     /// here reads.
     pub fn settle(&mut self) -> Vec<Topic> {
         let mut unread = Vec::new();
@@ -118,12 +118,12 @@ impl Channels {
         unread
     }
 
-    /// Those that are due, once settled.
+    /// The channels that are due, once settled.
     pub fn due(&self, now: Millis) -> Vec<String> {
         self.all.due(now)
     }
 
-    /// When the first is due, once settled.
+    /// When the first channel is due, once settled.
     pub fn wake(&self) -> Option<Millis> {
         self.all.wake()
     }

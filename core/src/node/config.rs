@@ -1,4 +1,4 @@
-//! What a node is told: its name, its grid, its times. It decides nothing.
+//! The configuration of a node: its name, its grid, its times. It decides nothing.
 
 use crate::identity::Address;
 use crate::ids::{ActorId, Millis, base32, digest};
@@ -9,28 +9,28 @@ use crate::names::Nick;
 pub struct Home {
     /// The cluster's id.
     pub cluster: String,
-    /// The topic that holds the channels' logs; with [`CHANNEL`] in it, a template: each channel
-    /// has a topic of its own.
+    /// The topic that holds the channels' logs. If it contains [`CHANNEL`], it is a template: each
+    /// channel has its own topic.
     pub log: String,
     /// How many partitions each topic has.
     pub partitions: u32,
 }
 
-/// What stands for a channel in the name of its topic.
+/// The placeholder for a channel in a topic name template.
 pub const CHANNEL: &str = "{channel}";
-/// How long that is when it is filled in.
+/// The length of the text that replaces it.
 pub const CHANNEL_LEN: usize = 32;
 
 impl Home {
-    /// Whether each channel has a topic of its own.
+    /// Whether each channel has its own topic.
     pub fn has_topic_each(&self) -> bool {
         self.log.contains(CHANNEL)
     }
 
-    /// The topic of a channel's log. In a template the channel stands as a hash of its folded name:
-    /// 160 bits in base32. So any name gives one that a service takes, two channels never meet in
-    /// one topic, whoever knows the name comes to the same topic from whatever cluster, and who may
-    /// only list topics learns no names.
+    /// The topic of a channel's log. In a template, a hash of the channel's folded name (160 bits
+    /// in base32) replaces the placeholder. So every name gives a topic name that a service
+    /// accepts, two channels never share a topic, everybody who knows the name gets the same topic
+    /// from any cluster, and a user who may only list topics learns no names.
     pub fn log_of(&self, wire: &str) -> String {
         if !self.has_topic_each() {
             return self.log.clone();
@@ -40,7 +40,7 @@ impl Home {
         self.log.replace(CHANNEL, &base32(&hash))
     }
 
-    /// Whether a topic of this name holds a log, of a channel that may not be known here.
+    /// Whether a topic with this name holds a log; its channel may be unknown here.
     pub fn is_log(&self, name: &str) -> bool {
         let Some((before, after)) = self.log.split_once(CHANNEL) else {
             return name == self.log;
@@ -51,7 +51,7 @@ impl Home {
     }
 }
 
-/// What a node is told about itself and its times.
+/// The configuration of a node.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The nick.
@@ -60,36 +60,36 @@ pub struct Config {
     pub address: Address,
     /// The grid.
     pub home: Home,
-    /// How members of a channel reach one's own mailbox from other clusters; none where all share
-    /// one.
+    /// How members of a channel reach this node's mailbox from other clusters; none if all share
+    /// one cluster.
     pub peer_way: Option<serde_json::Value>,
     /// Whether peers learn that their direct messages were read.
     pub read_receipts: bool,
-    /// Whether others learn that one is typing.
+    /// Whether others learn that the user is typing.
     pub send_typing: bool,
-    /// Life of a leader key, ms.
+    /// TTL of a leader key, ms.
     pub lease: Millis,
-    /// A challenge that goes unanswered for this long lets others claim, ms of the log's time.
+    /// After this time an unanswered challenge lets others claim, ms of log time.
     pub challenge: Millis,
-    /// How long an author waits for its message to come back before it challenges, ms.
+    /// How long an author waits to see its message in the log before it challenges, ms.
     pub ack_timeout: Millis,
-    /// Messages in an epoch at the most.
+    /// Maximum number of messages in an epoch.
     pub epoch_messages: u64,
-    /// Life of an epoch, ms.
+    /// Maximum age of an epoch, ms.
     pub epoch_age: Millis,
     /// How far an author's clock may be from the leader's, ms.
     pub clock_skew: Millis,
-    /// Own messages on their way to one leader at once.
+    /// Maximum number of own messages in flight to one leader.
     pub window: usize,
-    /// Records of a leader on their way into a log: while so many are, what people say is gathered
-    /// for the next.
+    /// Maximum number of a leader's records in flight to a log. At this number the leader collects
+    /// messages for the next record.
     pub max_in_flight: usize,
     /// A deliberately broken rule, for the simulation.
     #[cfg(feature = "mutants")]
     pub mutant: Option<Mutant>,
 }
 
-/// A deliberately broken rule: the simulation must catch each.
+/// A deliberately broken rule. The simulation must catch each one.
 #[cfg(feature = "mutants")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mutant {
@@ -105,13 +105,13 @@ pub enum Mutant {
     SettleEarly,
     /// No new epoch when somebody leaves or is kicked (promise 5).
     KeepEpochOnLeave,
-    /// A key may be used as soon as the leader says that there is one.
+    /// A key may be used as soon as the leader announces it.
     TrustKey,
-    /// The joiner is handed all former keys (promise 5).
+    /// The joiner receives all former keys (promise 5).
     HandOutOldKeys,
     /// Bodies are not encrypted (promise 6).
     PlainBodies,
-    /// Messages under a key that is not there are dropped instead of waited for (promise 3).
+    /// Messages under a missing key are dropped instead of waiting for it (promise 3).
     DropUnreadable,
     /// The read position is stored before the messages (promise 3: skipped after a crash).
     PositionFirst,
@@ -120,15 +120,15 @@ pub enum Mutant {
     /// A claim counts without an unanswered challenge (needless voids, promise 1 holds; liveness
     /// suffers).
     ClaimAtWill,
-    /// A leader keeps to itself what it says, though others are there (promise 1).
+    /// A leader keeps its own messages to itself, though other members are present (promise 1).
     KeepToOneself,
-    /// How other clusters are reached is learnt from invites only, not from members (promise 2:
-    /// what is said waits).
+    /// The node learns routes to other clusters only from invites, not from members (promise 2:
+    /// messages wait).
     DoubtWays,
 }
 
 impl Config {
-    /// The usual times and sizes.
+    /// The default times and sizes.
     pub fn new(nick: Nick, address: Address, home: Home) -> Self {
         Self {
             nick,

@@ -1,6 +1,6 @@
-//! Whom the user knows: cards, trust, presence; and which channels were known under which identity.
+//! The people the user knows: cards, trust, presence; and the known identities of channels.
 //!
-//! A key that changes is never accepted here without the user.
+//! This module never accepts a changed key without the user.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ use crate::names::{Nick, casefold};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Trust {
-    /// On first use.
+    /// Trusted on first use.
     Tofu,
     /// The safety number was compared.
     Verified,
-    /// It bears the nick of another contact: its messages wait for the user's word.
+    /// It has the nick of another contact: its messages wait for the user's decision.
     Held,
 }
 
@@ -30,21 +30,21 @@ pub(crate) struct Contact {
     pub since: Millis,
 }
 
-/// Somebody's presence as last heard.
+/// A person's last known presence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Presence {
     pub status: String,
     pub text: String,
 }
 
-/// Who is meant by a name.
+/// The result of resolving a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Named {
-    /// This one.
+    /// One person.
     One(ActorId),
-    /// One of these: whoever asked has to say which.
+    /// One of these: the user must say which.
     Several(Vec<ActorId>),
-    /// Nobody who is known.
+    /// No known person.
     Nobody,
 }
 
@@ -55,9 +55,9 @@ pub(crate) struct Contacts {
     met: BTreeMap<ActorId, Card>,
     pub presence: BTreeMap<ActorId, Presence>,
     known_channels: BTreeMap<String, String>,
-    /// Who may be taken for somebody else by the nick, and by whose.
+    /// People whose nick may be mistaken for another person's, and that person's nick.
     namesakes: BTreeMap<ActorId, Nick>,
-    /// Conflicts that were told already.
+    /// Conflicts that were already reported.
     told: BTreeMap<ActorId, ActorId>,
 }
 
@@ -66,7 +66,7 @@ impl Contacts {
         self.list.get(actor).map(|c| &c.card).or_else(|| self.met.get(actor))
     }
 
-    /// Somebody's card is seen. Answers the contact, if it is one whose card this makes newer.
+    /// Records a card. Returns the contact if the card updates one.
     pub fn meet(&mut self, card: &Card) -> Option<Contact> {
         let before = self.met.insert(card.actor(), card.clone());
         let contact = self.list.get_mut(&card.actor()).filter(|c| card.rev() > c.card.rev());
@@ -87,9 +87,9 @@ impl Contacts {
             .unwrap_or_else(|| actor.to_string().chars().take(12).collect())
     }
 
-    /// Who is meant by a nick or an actor id: the contact whose keys were compared, else another
-    /// contact, else somebody met; of several the one who is here. A key that is held back is
-    /// nobody as long as somebody else has the name.
+    /// Resolves a nick or an actor id: first to a contact with compared keys, then to another
+    /// contact, then to a person met in a channel; among several, to the one who is here. A held
+    /// key resolves only if no other person has the name.
     pub fn named(&self, name: &str, here: impl Fn(&ActorId) -> bool) -> Named {
         if let Ok(actor) = ActorId::parse(name) {
             return self.card(&actor).map_or(Named::Nobody, |card| Named::One(card.actor()));
@@ -117,14 +117,14 @@ impl Contacts {
         }
     }
 
-    /// The nick under which somebody else is known better, if it is somebody's own or looks the
-    /// same: what it says is marked.
+    /// The nick of a better known person, if it is the same as this person's or looks like it: then
+    /// this person's messages are marked.
     pub fn namesake_of(&self, actor: &ActorId) -> Option<&Nick> {
         self.namesakes.get(actor)
     }
 
-    /// Looks again whose nick is that of a contact, or may be taken for it. Of people of whom
-    /// nobody is a contact, and whose nicks only look the same, all are marked.
+    /// Checks again which nicks equal or resemble that of a contact. If no contact is among people
+    /// with look-alike nicks, all of them are marked.
     fn mark_namesakes(&mut self, card: &Card) {
         let nick = card.nick();
         let best = self.list.values().filter(|c| c.card.nick().looks_like(nick) && c.trust != Trust::Held);
@@ -152,7 +152,7 @@ impl Contacts {
         self.list.get(actor).is_some_and(|c| c.trust == Trust::Verified)
     }
 
-    /// A contact of the same nick with other keys.
+    /// A contact with the same nick and other keys.
     pub fn rival(&self, card: &Card) -> Option<&Contact> {
         let trusted = self.list.get(&card.actor()).is_some_and(|c| c.trust != Trust::Held);
         if trusted {
@@ -164,13 +164,13 @@ impl Contacts {
             .find(|c| c.card.actor() != card.actor() && c.card.nick() == nick && c.trust != Trust::Held)
     }
 
-    /// Whoever else bears this nick and has compared keys.
+    /// Another contact with this nick and compared keys.
     fn compared_as(&self, card: &Card) -> Option<&Contact> {
         let other = |c: &&Contact| c.card.actor() != card.actor() && c.card.nick() == card.nick();
         self.list.values().filter(other).find(|c| c.trust == Trust::Verified)
     }
 
-    /// Says once that somebody bears the nick of a contact but has other keys.
+    /// Reports once that a person has the nick of a contact but other keys.
     pub fn conflict(&mut self, card: &Card) -> Option<String> {
         let known = self.list.get(&card.actor()).map(|c| c.trust);
         let rival = match known {
@@ -201,7 +201,7 @@ impl Contacts {
         ))
     }
 
-    /// Keeps a contact.
+    /// Stores a contact.
     pub fn keep(&mut self, contact: Contact) {
         let card = contact.card.clone();
         self.list.insert(card.actor(), contact);
@@ -209,7 +209,7 @@ impl Contacts {
         self.mark_namesakes(&card);
     }
 
-    /// Forgets one.
+    /// Forgets a contact.
     pub fn forget(&mut self, actor: &ActorId) {
         if let Some(contact) = self.list.remove(actor) {
             self.namesakes.remove(actor);
@@ -217,7 +217,7 @@ impl Contacts {
         }
     }
 
-    /// The key that waits under a nick for the user's word.
+    /// The contact with this nick whose key waits for the user's decision.
     pub fn held_as(&self, nick: &Nick) -> Option<&Contact> {
         self.list.values().find(|c| c.trust == Trust::Held && c.card.nick() == nick)
     }

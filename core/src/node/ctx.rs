@@ -1,6 +1,7 @@
-//! What all rooms of a node share: identity, clock, random numbers, effects, sessions, requests.
+//! The context that all modules of a node share: identity, clock, random numbers, effects,
+//! sessions, requests.
 //!
-//! It carries no rule of channels or keys.
+//! It contains no rules about channels or keys.
 
 use std::collections::BTreeMap;
 
@@ -23,11 +24,11 @@ use crate::port::{
     Traffic,
 };
 
-/// A session, and what it understands.
+/// A session and its capabilities.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Session {
     pub caps: Vec<String>,
-    /// How many of this session's messages are not settled, and the label of a FLUSH that waits for
+    /// The number of this session's unsettled messages, and the label of a FLUSH that waits for
     /// them.
     pub unsettled: u64,
     pub flush: Option<Origin>,
@@ -39,7 +40,7 @@ impl Session {
     }
 }
 
-/// Who asked, and the label that the answer carries back.
+/// The session of a request, and the label that the answer repeats.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Origin {
     pub session: SessionId,
@@ -50,19 +51,19 @@ pub(crate) struct Origin {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reader {
     pub next: Offset,
-    /// A move was asked for: what still comes from before is not for us.
+    /// A move was requested: records from before it are ignored.
     pub moving: bool,
     pub incarnation: Option<String>,
-    /// The end when reading began: up to here is the past.
+    /// The end when reading began: records before it are the past.
     pub end: Offset,
 }
 
-/// Whether a service is there, and what the user is told.
+/// Whether a service is reachable, and the text for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServiceState {
     pub up: bool,
     pub reason: String,
-    /// Since when it is away, by the wall clock.
+    /// Since when it is unreachable, by the wall clock.
     pub since: Option<Millis>,
 }
 
@@ -79,9 +80,10 @@ pub(crate) struct Ctx {
     pub waiting: BTreeMap<RequestId, PendingOp>,
     pub sessions: BTreeMap<SessionId, Session>,
     pub last_id: MsgId,
-    /// The last id that the store knows of.
+    /// The last id in the store.
     pub kept_id: MsgId,
-    /// How many records of each log were kept when its channel was left, by channel id.
+    /// How many records of each log were in the store when the node left its channel, by channel
+    /// id.
     pub kept_logs: BTreeMap<String, u64>,
     pub services: BTreeMap<Service, ServiceState>,
     pub traffic: Option<Traffic>,
@@ -90,10 +92,10 @@ pub(crate) struct Ctx {
     pub contacts: Contacts,
     pub grids: super::grids::Grids,
     pub refused: super::refused::Refused,
-    /// What was said behind a JOIN that has been answered now: it is done at the end of this input,
-    /// in order.
+    /// Commands that waited for a JOIN that is answered now: they run at the end of this input, in
+    /// order.
     pub after_join: Vec<(Origin, Envelope)>,
-    /// Whose presence was asked for last.
+    /// The person whose presence was requested last.
     pub looked_at: Option<ActorId>,
     pub double: super::double::Double,
     pub status_dirty: bool,
@@ -105,7 +107,7 @@ pub(crate) fn partition_of(key: &[u8], partitions: u32) -> u32 {
     u32::from(digest("kirc.v1.partition", &[key])[0]) % partitions.max(1)
 }
 
-/// What the node itself says to somebody or to a channel's sessions.
+/// A notice from the node itself to a person or to a channel's sessions.
 pub(super) fn notice(to: &str, text: impl Into<String>) -> Envelope {
     Envelope::new("NOTICE").from(crate::names::NODE).to(to).line(text)
 }
@@ -134,8 +136,8 @@ impl Ctx {
         self.last_id
     }
 
-    /// Keeps how far our ids are: others remember them, so they must grow beyond after a crash too,
-    /// also when the clock has stepped back.
+    /// Stores our last id. Others remember our ids, so new ones must be larger even after a crash
+    /// or when the clock has stepped back.
     pub fn keep_last_id(&mut self) {
         if self.last_id > self.kept_id {
             self.kept_id = self.last_id;
@@ -156,7 +158,7 @@ impl Ctx {
         request_id
     }
 
-    /// The topic of a mailbox, partition chosen by the key.
+    /// A topic of a mailbox, with the partition for the key.
     pub fn topic(&self, address: &Address, name: &str, key: &[u8]) -> Topic {
         Topic {
             cluster: address.cluster.clone(),
@@ -174,14 +176,14 @@ impl Ctx {
         }
     }
 
-    /// Makes a topic that is not there.
+    /// Creates a missing topic.
     pub fn create_topic(&mut self, topic: &Topic, waiting: PendingOp) {
         let request_id = self.request_id(waiting);
         let (topic, partitions) = (topic.clone(), self.cfg.home.partitions);
         self.out.push(Effect::Create { request_id, topic, partitions });
     }
 
-    /// Reads a partition no longer.
+    /// Stops reading a partition.
     pub fn stop_reading(&mut self, topic: &Topic) {
         if self.readers.remove(topic).is_some() {
             self.out.push(Effect::StopRead { topic: topic.clone() });
@@ -194,9 +196,9 @@ impl Ctx {
         request_id
     }
 
-    /// Appends an act, which may go before what the store keeps of it. If that is lost, the log
-    /// tells who it was from, and what the author says next in its place is refused as a repeat and
-    /// stamped anew.
+    /// Appends an act, possibly before the store commits its copy. If that copy is lost, the log
+    /// shows who the author was, and the author's next act with the same count is refused as a
+    /// repeat and restamped.
     pub fn append_early(
         &mut self,
         topic: Topic,
@@ -209,7 +211,7 @@ impl Ctx {
         request_id
     }
 
-    /// Puts a record into somebody's `rpc-in`.
+    /// Appends a record to a node's `rpc-in`.
     pub fn append_rpc(&mut self, to: &Card, value: Vec<u8>, waiting: PendingOp) -> RequestId {
         let key = self.me().to_string();
         let topic = self.topic(to.address(), &to.address().rpc_in, key.as_bytes());
@@ -221,30 +223,30 @@ impl Ctx {
         self.signal_on(&grid, op, waiting);
     }
 
-    /// Asks the signals of a grid.
+    /// Sends a request to the signal service of a grid.
     pub fn signal_on(&mut self, grid: &str, op: SignalOp, waiting: PendingOp) {
         let request_id = self.request_id(waiting);
         self.out.push(Effect::Signal { grid: grid.to_owned(), request_id, op });
     }
 
-    /// A signal to a grid whose answer does not matter.
+    /// Sends a signal to a grid and ignores the answer.
     pub fn hint_on(&mut self, grid: &str, op: SignalOp) {
         self.signal_on(grid, op, PendingOp::Nothing);
     }
 
-    /// Asks for a way to one's own grid for somebody new.
+    /// Requests a route to the user's own grid for a new contact.
     pub fn grant(&mut self, name: String, waiting: PendingOp) {
         let request_id = self.request_id(waiting);
         self.out.push(Effect::Grant { request_id, name });
     }
 
-    /// Ends what was granted under a name.
+    /// Revokes the access granted under a name.
     pub fn revoke(&mut self, name: String) {
         let request_id = self.request_id(PendingOp::Revoked(name.clone()));
         self.out.push(Effect::Revoke { request_id, name });
     }
 
-    /// A signal whose answer does not matter.
+    /// Sends a signal to the home grid and ignores the answer.
     pub fn hint(&mut self, op: SignalOp) {
         self.signal(op, PendingOp::Nothing);
     }
@@ -263,20 +265,20 @@ impl Ctx {
         self.out.push(Effect::Store(op));
     }
 
-    /// Keeps a value as JSON.
+    /// Stores a value as JSON.
     pub fn put<T: Serialize>(&mut self, table: Table, key: impl Into<String>, value: &T) {
         let value = serde_json::to_vec(value).unwrap_or_default();
         self.store(StoreOp::Put { table, key: key.into(), value });
     }
 
-    /// Keeps a value as JSON, sealed under the profile's key.
+    /// Stores a value as JSON, sealed under the profile's key.
     pub fn put_sealed<T: Serialize>(&mut self, table: Table, key: impl Into<String>, value: &T) {
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(value).unwrap_or_default());
         let value = self.id.seal_local(&plain);
         self.store(StoreOp::Put { table, key: key.into(), value });
     }
 
-    /// Reads a partition from an offset on, unless a reader that is already there will pass it
+    /// Reads a partition from an offset on, unless an existing reader will reach that offset
     /// anyway.
     pub fn read_from(&mut self, topic: &Topic, from: Offset) {
         let reader = self.readers.get(topic);
@@ -303,7 +305,7 @@ impl Ctx {
         }
     }
 
-    /// To every session; the one that caused it gets its label back.
+    /// Sends an envelope to all sessions; the one that caused it gets its label back.
     pub fn broadcast(&mut self, envelope: &Envelope, origin: Option<&Origin>) {
         let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
         for session in sessions {
@@ -317,7 +319,7 @@ impl Ctx {
         }
     }
 
-    /// To every session that has a capability.
+    /// Sends an envelope to all sessions with a capability.
     pub fn broadcast_cap(&mut self, cap: &str, envelope: &Envelope) {
         let sessions: Vec<SessionId> =
             self.sessions.iter().filter(|(_, s)| s.has(cap)).map(|(id, _)| *id).collect();
@@ -333,7 +335,7 @@ impl Ctx {
         self.deliver(origin.session, envelope);
     }
 
-    /// A numeric with the session's nick in `to`.
+    /// Replies with a numeric, with the session's nick in `to`.
     pub fn numeric(&mut self, origin: &Origin, numeric: Numeric, params: &[&str], text: &str) {
         let nick = self.nick().as_str().to_owned();
         self.reply(origin, crate::numeric::reply(numeric, &nick, params, text));
@@ -343,14 +345,14 @@ impl Ctx {
         self.reply(origin, Envelope::new("ERROR").line(text));
     }
 
-    /// An alarm to all sessions.
+    /// Sends an alarm to all sessions.
     pub fn alarm(&mut self, about: &str, kind: &str, text: impl Into<String>) {
         let envelope = Envelope::new("ALARM").to(about).param(kind).line(text);
         self.broadcast(&envelope, None);
     }
 
-    /// What a session said is refused before it is taken in; if the session named it, others hear
-    /// that it has failed.
+    /// Refuses a session's message before the node accepts it. If the session gave it an id, other
+    /// sessions learn that it failed.
     pub fn never_taken_in(&mut self, origin: &Origin, to: &str, id: Option<MsgId>, refusal: &Refusal) {
         let mut no = refusal.to_envelope(self.nick().as_str());
         if let Some(id) = id {
@@ -361,7 +363,7 @@ impl Ctx {
         self.reply(origin, no);
     }
 
-    /// Too much waits to be sent there already.
+    /// Refuses a message because too many already wait for that target.
     pub fn too_many(&mut self, origin: &Origin, to: &str, id: Option<MsgId>) {
         let waiting = crate::limits::WAITING;
         let text = format!("{waiting} messages to {to} wait to be sent: say it again when they are out");
@@ -373,14 +375,14 @@ impl Ctx {
         self.services.get(&service).is_none_or(|s| s.up)
     }
 
-    /// One more of this session's messages is on its way.
+    /// Counts one more unsettled message of this session.
     pub fn sent_by(&mut self, origin: Option<&Origin>) {
         if let Some(session) = origin.and_then(|o| self.sessions.get_mut(&o.session)) {
             session.unsettled += 1;
         }
     }
 
-    /// One of this session's messages was settled or refused.
+    /// Counts one of this session's messages as settled or refused.
     pub fn settled_by(&mut self, origin: Option<&Origin>) {
         let Some(origin) = origin else { return };
         let Some(session) = self.sessions.get_mut(&origin.session) else {
@@ -394,7 +396,7 @@ impl Ctx {
         }
     }
 
-    /// Short mark for comparing heads.
+    /// A short form of a hash for comparing heads.
     pub fn short(hash: &Hash) -> String {
         let text = hash.to_string();
         text.chars().take(16).collect()

@@ -1,8 +1,8 @@
-//! Direct messages: a key per pair and direction, wrapped in the messages that use it first;
+//! Direct messages: one key per pair and direction, wrapped in the messages that use it first;
 //! receipts; order; no repeats.
 //!
-//! A stream is one sender's run of counted messages to one receiver: a sender that lost its store
-//! starts a new one.
+//! A stream is one sender's sequence of numbered messages to one receiver. A sender that lost its
+//! store starts a new stream.
 
 mod again;
 mod keys;
@@ -28,9 +28,9 @@ use crate::identity::Card;
 use crate::ids::{ActorId, KeyId, Millis, MsgId};
 use crate::port::{MessageRow, OutboxRow, StoreOp, Table};
 
-/// Messages that may wait for an earlier one.
+/// Maximum number of messages that wait for an earlier one.
 const HELD: usize = 256;
-/// Streams of one sender that are remembered.
+/// Streams of one sender that the node remembers.
 const STREAMS: usize = 64;
 
 #[derive(Serialize, Deserialize, Default)]
@@ -49,10 +49,11 @@ struct Row {
     arrivals: u64,
     #[serde(default)]
     mark: Mark,
-    /// Up to this message of ours the peer has read.
+    /// The last of our messages that the peer has read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     read_to: Option<MsgId>,
-    /// From this message on it is kept which of ours the peer has not said it has.
+    /// The first of our messages from which on the node tracks which ones the peer has not
+    /// confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kept_from: Option<MsgId>,
 }
@@ -65,7 +66,7 @@ struct DmOut {
     sent: Option<Millis>,
 }
 
-/// A message that arrived, and by how many minutes its author's clock is off, if by too many.
+/// A message that arrived, and how many minutes its author's clock is off, if that is too much.
 struct Arrived {
     inner: Envelope,
     id: MsgId,
@@ -83,7 +84,7 @@ pub(crate) struct Direct {
     sent: again::Unconfirmed,
     held: BTreeMap<(String, u64), Arrived>,
     retry: Option<Millis>,
-    /// The user knows that the peer's clock is off.
+    /// The user was told that the peer's clock is off.
     clock_told: bool,
 }
 
@@ -121,7 +122,7 @@ impl Direct {
         cx.put(Table::Direct, peer.to_string(), &self.row);
     }
 
-    /// What was held is shown now.
+    /// Updates the read mark when the sessions are shown a message that was held.
     pub fn shown(&mut self, cx: &mut Ctx, peer: &ActorId, e: &Envelope) {
         self.row.mark.shown(e);
         self.save(cx, peer);
@@ -133,7 +134,8 @@ impl Direct {
         self.save(cx, peer);
     }
 
-    /// Whether the peer has read a message of ours: who has read one has read those before it.
+    /// Whether the peer has read a message of ours. A peer that has read one has read those before
+    /// it.
     pub fn has_read(&self, id: MsgId) -> bool {
         self.row.read_to.is_some_and(|read| id <= read)
     }
@@ -143,7 +145,7 @@ impl Direct {
         &self.row.mark
     }
 
-    /// Nobody knows who the peer is any more: there is nobody to send to.
+    /// Stops sending, because the peer is no longer known.
     pub fn rest(&mut self) {
         (self.retry, self.sent.at) = (None, None);
     }
@@ -152,12 +154,12 @@ impl Direct {
         self.out.len()
     }
 
-    /// Puts back what was not settled when the node ended.
+    /// Restores a message that was unsettled when the node stopped.
     pub fn restore_out(&mut self, id: MsgId, template: Envelope) {
         self.out.push_back(DmOut { id, template, origin: None, n: None, sent: None });
     }
 
-    /// Takes a message in.
+    /// Accepts a message to send.
     pub fn submit(
         &mut self,
         cx: &mut Ctx,
@@ -190,7 +192,7 @@ impl Direct {
         self.pump(cx, card);
     }
 
-    /// Sends what waits.
+    /// Sends waiting messages.
     pub fn pump(&mut self, cx: &mut Ctx, card: &Card) {
         let peer = card.actor();
         if self.row.stream.is_empty() {
@@ -220,8 +222,8 @@ impl Direct {
         }
     }
 
-    /// Takes out what nobody could read: a node that knew no better kept it. Those behind it move
-    /// up.
+    /// Removes messages that nobody could read, which an older version had accepted. Those after
+    /// them move up.
     fn drop_unfit(&mut self, cx: &mut Ctx, card: &Card) {
         let next = |o: &DmOut| o.sent.is_none().then(|| fit(&o.template).err()).flatten();
         while let Some((i, why)) =
@@ -243,7 +245,7 @@ impl Direct {
         }
     }
 
-    /// Puts a message into the peer's mailbox, at its place in the stream.
+    /// Appends a message to the peer's mailbox, with its position in the stream.
     fn append(&mut self, cx: &mut Ctx, card: &Card, id: MsgId, n: u64, template: Envelope) {
         let (me, peer) = (cx.me().to_string(), card.actor());
         let topic = cx.topic(card.address(), &card.address().data_in, me.as_bytes());
@@ -277,7 +279,7 @@ impl Direct {
         cx.append(topic, me.as_bytes(), e.to_canonical(), PendingOp::Direct(peer, id));
     }
 
-    /// A message is in the peer's mailbox, or is not.
+    /// Handles the outcome of appending a message to the peer's mailbox.
     pub fn on_appended(&mut self, cx: &mut Ctx, card: &Card, id: MsgId, ok: bool) {
         let Some(i) = self.out.iter().position(|o| o.id == id) else {
             return;
@@ -324,7 +326,8 @@ impl Direct {
         self.tick_sent(cx, card);
     }
 
-    /// Opens a message: the signed envelope, its id, its stream and its number there.
+    /// Opens a message and returns the signed envelope, its id, its stream and its number in the
+    /// stream.
     fn open(
         &mut self,
         cx: &mut Ctx,
@@ -354,8 +357,8 @@ impl Direct {
         Ok((inner, id, stream, n))
     }
 
-    /// A message arrived in the mailbox at this time of its log. `trust` says whether it may be
-    /// shown.
+    /// Handles a message that arrived in the mailbox at this log time. `trust` says whether it may
+    /// be shown.
     pub fn receive(
         &mut self,
         cx: &mut Ctx,
@@ -448,8 +451,8 @@ impl Direct {
     }
 }
 
-/// By how many minutes a message's time is too far from when it came: ahead of now, or behind what
-/// its log says (a message may wait in there for days, and a log's clock may be ahead).
+/// How many minutes a message's time is too far from its arrival: ahead of now, or behind its log's
+/// time (a message may wait in a log for days, and a log's clock may be ahead).
 fn apart(cx: &Ctx, inner: &Envelope, at: Millis) -> Option<u64> {
     let ts = inner.ts.as_deref().and_then(crate::envelope::parse_ts).unwrap_or(0);
     let apart = ts.saturating_sub(cx.now.wall).max(at.min(cx.now.wall).saturating_sub(ts));

@@ -1,15 +1,15 @@
-//! Another node at work under one's own identity: a copy of the profile. Each misses what is said
-//! through the other.
+//! Detects another node that runs under the same identity: a copy of the profile. Each of the two
+//! misses messages sent through the other.
 
 use std::collections::VecDeque;
 
 use super::ctx::Ctx;
 use crate::ids::Millis;
 
-/// Of how many of one's own presences it is remembered that this node said them.
+/// How many of its own presences this node remembers.
 const SAID: usize = 16;
 
-/// What this node has said of itself, and when it began.
+/// The presences that this node sent, and when it started.
 #[derive(Default)]
 pub(crate) struct Double {
     since: Option<Millis>,
@@ -18,7 +18,7 @@ pub(crate) struct Double {
 }
 
 impl Double {
-    /// This node says how it is, with this time.
+    /// Records a presence that this node sends with this time.
     pub fn say(&mut self, ts: Millis) {
         self.since.get_or_insert(ts);
         while self.said.len() >= SAID {
@@ -27,20 +27,20 @@ impl Double {
         self.said.push_back(ts);
     }
 
-    /// Whether this node was at work at this time.
+    /// Whether this node was running at this time.
     pub fn works(&self, ts: Millis) -> bool {
         self.since.is_some_and(|since| ts > since)
     }
 
-    /// Whether a presence under one's own name comes from somewhere else. Before this node began an
-    /// earlier one spoke.
+    /// Whether a presence under the user's own identity comes from another node. Presences from
+    /// before this node started come from an earlier run.
     pub fn is_other(&self, ts: Millis) -> bool {
         self.works(ts) && !self.said.contains(&ts)
     }
 }
 
 impl Ctx {
-    /// Says once that another node is at work as this one.
+    /// Reports once that another node runs under this identity.
     pub fn tell_double(&mut self) {
         if std::mem::replace(&mut self.double.told, true) {
             return;

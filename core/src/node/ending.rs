@@ -1,9 +1,9 @@
-//! The end of what was granted: a user that was made for a contact goes with it. Where that fails
-//! it is tried again, and the owner is told of it: until then the contact may still do what it
-//! could.
+//! Revocation of access: when a contact is removed, the user that was created for it is removed
+//! too. If that fails, the node retries and tells the owner, because until then the contact keeps
+//! its access.
 //!
-//! It decides about no contact, and knows no service: how a user is taken away is the other side of
-//! [`Effect::Revoke`].
+//! This module decides nothing about contacts and knows no service: the handler of
+//! [`Effect::Revoke`] removes the user.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,38 +12,38 @@ use super::start::of;
 use super::*;
 use crate::port::{StoreOp, Table};
 
-/// How long to wait before it is tried again, ms: at first, and at the most.
+/// How long to wait before a retry, ms: first and maximum interval.
 const AGAIN: Millis = 60_000;
 const AT_MOST: Millis = 3_600_000;
-/// How long who removes a contact waits for the outcome, ms.
+/// How long the request to remove a contact waits for the outcome, ms.
 const PATIENCE: Millis = 5_000;
 
-/// Users that are to end, by name.
+/// Users to be removed, by name.
 pub(super) type Endings = BTreeMap<String, Ending>;
 
-/// A user that is to end.
+/// A user to be removed.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Ending {
-    /// Whose it was.
+    /// The nick of its former contact.
     nick: String,
-    /// When (monotonic) it is tried again; none: it is being tried.
+    /// When (monotonic) the next attempt is due; none while one is running.
     #[serde(skip)]
     at: Option<Millis>,
     #[serde(skip)]
     tries: u32,
-    /// Why it failed last.
+    /// Why the last attempt failed.
     #[serde(skip)]
     why: Option<String>,
-    /// Who waits for the outcome, for whom, and until when.
+    /// The command that waits for the outcome, and until when.
     #[serde(skip)]
     asked: Option<(Asked, Millis)>,
 }
 
-/// A CONTACT whose answer waits.
+/// A CONTACT command that waits for its answer.
 pub(super) type Asked = (Origin, String);
 
 impl Ending {
-    /// What the owner is told while it has failed.
+    /// The text for the owner after a failure.
     fn trouble(&self, name: &str) -> Option<String> {
         let (nick, why) = (&self.nick, self.why.as_ref()?);
         Some(format!(
@@ -60,7 +60,7 @@ fn row(name: &str) -> String {
     format!("ending/{name}")
 }
 
-/// What was not done when the node ended.
+/// Restores the removals that were unfinished when the node stopped.
 pub(super) fn restore(
     values: &BTreeMap<(Table, String), Vec<u8>>,
     identity: &Identity,
@@ -78,7 +78,7 @@ pub(super) fn restore(
     out
 }
 
-/// The answer to who removed a contact. A note says what else is to be known.
+/// The answer to the removal of a contact. A note holds further information for the user.
 fn removed(what: &str, note: Option<String>) -> Envelope {
     let mut answer = Envelope::new("CONTACT").param(what);
     answer.body = Some(crate::Body::Array(Vec::new()));
@@ -89,7 +89,7 @@ fn removed(what: &str, note: Option<String>) -> Envelope {
 }
 
 impl Node {
-    /// A contact was removed: what was granted to it ends, and then who asked for it is answered.
+    /// Revokes the access of a removed contact, then answers the command.
     pub(super) fn end_contact(&mut self, contact: &contacts::Contact, asked: Asked) {
         let actor = contact.card.actor();
         let nick = contact.card.nick().as_str().to_owned();
@@ -107,7 +107,7 @@ impl Node {
         self.cx.reply(&origin, removed(&what, note));
     }
 
-    /// A user ends.
+    /// Starts the removal of a user.
     pub(super) fn end(&mut self, name: String, nick: String, asked: Option<Asked>) {
         self.cx.sent_by(asked.as_ref().map(|(origin, _)| origin));
         let asked = asked.map(|a| (a, self.cx.now.mono + PATIENCE));
@@ -117,13 +117,13 @@ impl Node {
         self.cx.revoke(name);
     }
 
-    /// The answer to who waited for the end of a user.
+    /// Answers the command that waited for the removal of a user.
     fn answer_removal(&mut self, (origin, what): &Asked, note: Option<String>) {
         self.cx.reply(origin, removed(what, note));
         self.cx.settled_by(Some(origin));
     }
 
-    /// A user has ended, or not.
+    /// Handles the outcome of the removal of a user.
     pub(super) fn on_revoked(&mut self, name: &str, result: Result<(), PortError>) {
         let Some(ending) = self.endings.get_mut(name) else { return };
         let told = ending.why.is_some();
@@ -160,7 +160,7 @@ impl Node {
         }
     }
 
-    /// A session begins: its user hears of what could not be taken away.
+    /// Tells a new session which access could not be revoked.
     pub(super) fn tell_endings(&mut self, origin: &Origin) {
         for (name, ending) in &self.endings {
             if let Some(text) = ending.trouble(name) {
@@ -170,12 +170,12 @@ impl Node {
         }
     }
 
-    /// When something of this is due.
+    /// When the next retry or answer is due.
     pub(super) fn endings_wake(&self) -> Option<Millis> {
         self.endings.values().filter_map(Ending::wake).min()
     }
 
-    /// Tries again what is due, and answers who has waited long enough.
+    /// Retries due removals, and answers commands that have waited long enough.
     pub(super) fn tick_endings(&mut self) {
         if self.cx.stopping {
             return;

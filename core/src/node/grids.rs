@@ -1,7 +1,8 @@
-//! Other grids: how their services are reached, who said so, and which of them have signals.
+//! Other grids: the routes to their services, the source of each route, and which grids have
+//! signals.
 //!
-//! It keeps what was told and hands it on to the program, which opens what is needed. It opens
-//! nothing itself and reads of it only what names the grid's log.
+//! It stores the routes and passes them to the program, which opens the connections. It opens
+//! nothing itself and reads from a route only the name of the grid's log and the services it lists.
 
 use std::collections::BTreeMap;
 
@@ -13,36 +14,36 @@ use super::ctx::Ctx;
 use crate::ids::ActorId;
 use crate::port::{Effect, SignalOp, Table};
 
-/// Bytes of what somebody may say of a way to a grid.
+/// Maximum bytes of a route to a grid.
 const WAY: usize = 32 * 1024;
-/// Grids that a node knows at the most.
+/// Maximum number of grids that a node knows.
 const GRIDS: usize = 256;
 
-/// How a grid is reached.
+/// A route to a grid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Grid {
-    /// Who said so.
+    /// The source of the route.
     by: ActorId,
-    /// It came in an invite, from whom the grid belongs to.
+    /// It came in an invite, from the owner of the grid.
     owned: bool,
     /// What the program needs: `kafka`, perhaps `valkey`, `log`.
     way: Map<String, Value>,
-    /// What was said inside a channel, and so for all its members: this may be handed on. What came
-    /// in an invite is for us alone.
+    /// The route that a member shared in a channel, for all its members: it may be passed on. A
+    /// route from an invite is for this node alone.
     #[serde(default)]
     shared: Option<Value>,
 }
 
-/// What is known of other grids, by the cluster's id.
+/// The known grids, by the cluster's id.
 pub(crate) type Grids = BTreeMap<String, Grid>;
 
 impl Ctx {
-    /// Whether records can be put onto a cluster.
+    /// Whether this node can append records on a cluster.
     pub fn reaches(&self, cluster: &str) -> bool {
         cluster == self.cfg.home.cluster || self.grids.contains_key(cluster)
     }
 
-    /// The grid of this cluster as a place for channels, if its log and its signals are known.
+    /// The grid of this cluster as a home for channels, if its log and its signals are known.
     pub fn place(&self, cluster: &str) -> Option<Home> {
         if cluster == self.cfg.home.cluster {
             return Some(self.cfg.home.clone());
@@ -52,21 +53,21 @@ impl Ctx {
         Some(Home { cluster: cluster.to_owned(), log, partitions: self.cfg.home.partitions })
     }
 
-    /// All grids that have signals, one's own first.
+    /// All grids that have signals, the user's own first.
     pub fn signal_grids(&self) -> Vec<String> {
         let others = self.grids.iter().filter(|(_, g)| g.way.contains_key("valkey")).map(|(c, _)| c.clone());
         std::iter::once(self.cfg.home.cluster.clone()).chain(others).collect()
     }
 
-    /// The same to the signals of every grid.
+    /// Sends a hint to the signal services of all grids.
     pub fn hint_all(&mut self, op: &SignalOp) {
         for grid in self.signal_grids() {
             self.hint_on(&grid, op.clone());
         }
     }
 
-    /// Somebody says how a grid is reached. Whom it belongs to is believed before others, and who
-    /// said it first before who says it next: a member can't lead another's records astray.
+    /// Learns a route to a grid. The owner's route takes precedence over others, and the first
+    /// source over later ones: a member can't divert another member's records.
     pub fn learn(&mut self, cluster: &str, by: ActorId, owned: bool, way: &Value) {
         let Some(way) = way.as_object().filter(|w| w.contains_key("kafka")) else {
             return;
@@ -106,7 +107,7 @@ impl Ctx {
         self.grids.insert(cluster.to_owned(), new);
     }
 
-    /// Tells the program of every grid that is known.
+    /// Tells the program all known routes.
     pub fn tell_grids(&mut self) {
         let known: Vec<_> =
             self.grids.iter().map(|(c, g)| (c.clone(), Value::Object(g.way.clone()))).collect();
@@ -115,8 +116,8 @@ impl Ctx {
         }
     }
 
-    /// How others reach a cluster, as far as we may tell: our own mailbox, or what a member said of
-    /// its own.
+    /// The route to a cluster that this node may pass on: to its own mailbox, or the one that a
+    /// member shared for its own.
     pub fn way_to(&self, cluster: &str) -> Option<Value> {
         if cluster == self.cfg.home.cluster {
             return self.cfg.peer_way.clone();
@@ -130,7 +131,7 @@ fn way_size(way: &Map<String, Value>) -> usize {
     serde_json::to_vec(way).map_or(usize::MAX, |w| w.len())
 }
 
-/// Reads what the store holds.
+/// Reads the stored form.
 pub(super) fn restore(plain: &[u8]) -> Option<Grid> {
     serde_json::from_slice(plain).ok()
 }

@@ -1,7 +1,6 @@
-//! The grid that this profile lives on: whether it is the one that it lived on before, and how the
-//! user hears of it.
+//! The home grid of this profile: detects a change of grid and tells the user.
 //!
-//! It refuses nothing: a grid may be made anew on purpose.
+//! It refuses nothing: a user may recreate a grid on purpose.
 
 use super::ctx::Origin;
 use super::*;
@@ -9,14 +8,14 @@ use crate::port::Table;
 
 const KEY: &str = "home";
 
-/// The grid that the store speaks of, if it is another one than ours.
+/// The home grid in the store, if it differs from ours.
 pub(super) fn other(values: &BTreeMap<(Table, String), Vec<u8>>, ours: &str) -> Option<String> {
     let kept = values.get(&(Table::Setting, KEY.to_owned()))?;
     serde_json::from_slice(kept).ok().filter(|kept: &String| kept != ours)
 }
 
 impl Node {
-    /// The node begins: the log hears of another grid, and one that is the first is kept.
+    /// At the start of the node: logs a change of grid, or stores the first grid.
     pub(super) fn begin_at_home(&mut self) {
         match self.other_grid() {
             Some(text) => self.cx.out.push(Effect::Warn { text }),
@@ -24,7 +23,7 @@ impl Node {
         }
     }
 
-    /// A session begins: its user hears of another grid.
+    /// Tells a new session about a change of grid.
     pub(super) fn tell_home(&mut self, origin: &Origin) {
         if let Some(text) = self.other_grid() {
             let alarm = Envelope::new("ALARM").to(self.cx.nick().as_str()).param("other-grid").line(text);
@@ -32,7 +31,7 @@ impl Node {
         }
     }
 
-    /// The user settles on the grid that is there: from now on it is home.
+    /// The user accepts the current grid as home.
     pub(super) fn settle_home(&mut self) {
         if self.other_home.take().is_some() {
             self.keep_home();

@@ -1,5 +1,5 @@
-//! The own mailbox: what others send to `data-in` and ask in `rpc-in`, sorted to the rooms it is
-//! for.
+//! The node's own mailbox: dispatches messages in `data-in` and requests in `rpc-in` to the modules
+//! that handle them.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,14 +13,14 @@ use crate::log::RelayRequest;
 use crate::names::ChannelName;
 use crate::port::Table;
 
-/// How far a partition of the own mailbox was read.
+/// The read position in a partition of the own mailbox.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Position {
     pub next: String,
     pub incarnation: String,
 }
 
-/// How long a position that nothing hangs on may wait for a transaction that is made anyway, ms.
+/// How long a position that nothing depends on may wait for another transaction to join, ms.
 const KEEP: Millis = 1_000;
 
 /// Positions that are not in the store yet.
@@ -36,7 +36,8 @@ impl Node {
         topic.cluster == a.cluster && (topic.name == a.data_in || topic.name == a.rpc_in)
     }
 
-    /// The own mailbox is read from now on: is it the one that our position speaks of?
+    /// Reading of the own mailbox starts: checks whether our position belongs to this incarnation
+    /// of it.
     pub(super) fn on_inbox_reading(&mut self, topic: &Topic, incarnation: &str, start: Offset, at: Offset) {
         let key = position_key(topic);
         let known = self.positions.insert(key, incarnation.to_owned());
@@ -49,7 +50,7 @@ impl Node {
         self.mailboxes_lost(&topic.cluster);
     }
 
-    /// A cluster has lost its records: also what its people had not read yet.
+    /// Handles the loss of a cluster's records, including those its users had not read yet.
     pub(super) fn mailboxes_lost(&mut self, cluster: &str) {
         for (peer, direct) in self.directs.iter_mut() {
             if self.cx.contacts.card(peer).is_some_and(|card| card.address().cluster == cluster) {
@@ -81,8 +82,8 @@ impl Node {
         self.read.keep_by = Some(self.read.keep_by.map_or(by, |old| old.min(by)));
     }
 
-    /// Keeps how far the own mailbox was read, in the transaction of this moment if there is one,
-    /// or when it is due.
+    /// Stores the read positions of the own mailbox, with the current transaction if there is one,
+    /// or when they are due.
     pub(super) fn keep_positions(&mut self) {
         let due = self.read.keep_by.is_some_and(|by| self.cx.now.mono >= by) || self.cx.stopping;
         if due || self.cx.out.iter().any(|e| matches!(e, Effect::Store(_))) {
@@ -93,7 +94,7 @@ impl Node {
         }
     }
 
-    /// Sorts a record to the room that it is for; or says why it is not taken.
+    /// Dispatches a record to its module, or returns why it is refused.
     fn on_mail(&mut self, e: &Envelope, at: Millis) -> Result<(), &'static str> {
         match e.command.as_str() {
             "SEND" => {
@@ -152,22 +153,22 @@ impl Node {
         }
     }
 
-    /// The channels of this name, of whichever grid: what was sent to one of them says nothing to
-    /// the others.
+    /// Calls `f` for the channels with this name, on any grid. A record for one of them means
+    /// nothing to the others.
     fn rooms(&mut self, wire: &str, mut f: impl FnMut(&mut Channel, &mut Ctx)) {
         for key in self.channels.named(wire) {
             self.with_channel(&key, &mut f);
         }
     }
 
-    /// Somebody asks to be let into a channel.
+    /// Handles a request to join a channel.
     fn on_ask(&mut self, sealed: Sealed) {
         if let Some(asking) = JoinRequest::open(&mut self.cx, sealed) {
             self.rooms(asking.room.as_folded(), |c, cx| c.on_ask(cx, &asking, false));
         }
     }
 
-    /// The answer of somebody whose own mailbox we can't read.
+    /// Handles the answer of a node whose own mailbox we can't read.
     fn on_answer(&mut self, e: &Envelope) {
         for channel in self.channels.values_mut() {
             if channel.on_answer(&mut self.cx, e) {
@@ -176,7 +177,7 @@ impl Node {
         }
     }
 
-    /// Somebody invited us to a channel.
+    /// Handles an invitation to a channel.
     fn on_invited(&mut self, (from, _, inner): Sealed) {
         let card = inner.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
         let Some(card) = card.and_then(|c| Card::parse(&c).ok()).filter(|c| c.actor() == from) else {

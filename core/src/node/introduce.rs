@@ -1,4 +1,4 @@
-//! Who it is that writes to us. A stranger becomes a contact on first use; a known nick with
+//! Identifies the sender of a message. A stranger becomes a contact on first use; a known nick with
 //! another key waits.
 
 use super::contacts::{Contact, Trust};
@@ -9,8 +9,8 @@ use crate::ids::ActorId;
 use crate::port::Table;
 
 impl Ctx {
-    /// Somebody's card is seen, by whatever way. A contact's new nick is remembered; if it is that
-    /// of another contact with other keys, the user is told.
+    /// Records a card from any source, and remembers a contact's new nick. If that is the nick of
+    /// another contact with other keys, it tells the user.
     pub(crate) fn meet(&mut self, card: &Card) {
         if let Some(contact) = self.contacts.meet(card) {
             self.put_sealed(Table::Contact, card.actor().to_string(), &contact);
@@ -21,8 +21,7 @@ impl Ctx {
     }
 }
 
-/// Who it is that writes to us, and how far it is trusted; a stranger becomes a contact on first
-/// use.
+/// Identifies the sender and its trust. A stranger becomes a contact on first use.
 pub(crate) fn introduce(cx: &mut Ctx, e: &Envelope) -> Option<(Card, Trust)> {
     let from = ActorId::parse(e.from.as_deref()?).ok()?;
     let given = e.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());

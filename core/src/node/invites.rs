@@ -1,6 +1,6 @@
-//! Invites: made for one person, sealed to it, used once; what comes of them are contacts.
+//! Invites: made for one person, sealed to that person, used once. Accepting one creates contacts.
 //!
-//! Trust changes by the user's word only.
+//! Only the user changes trust.
 
 use super::contacts::{Contact, Trust};
 use super::ctx::{Origin, notice};
@@ -12,24 +12,24 @@ use crate::identity::{Card, Invite, OpenedInvite, PublicKeys};
 use crate::port::{Grant, StoreOp, Table};
 use serde_json::json;
 
-/// An invite's usual life, ms.
+/// An invite's default lifetime, ms.
 const INVITE: Millis = 7 * 24 * 3600 * 1000;
-/// The longest, ms. A time of the day that is taken for a length is far beyond it.
+/// The longest lifetime, ms. A timestamp passed as a lifetime by mistake is far beyond it.
 const LONGEST: Millis = 365 * 24 * 3600 * 1000;
 
-/// Invites that were made and not used, and those that were accepted.
+/// Created invites that are unused, and accepted ones.
 #[derive(Default)]
 pub(super) struct Invites {
-    /// By id: the secret, when it expires, and the user that was made for it.
+    /// By id: the secret, the expiry, and the user that was created for it.
     open: BTreeMap<String, (String, Millis, Option<String>)>,
     used: BTreeMap<String, Millis>,
-    /// The users that were made for contacts.
+    /// The users that were created for contacts.
     granted: BTreeMap<ActorId, String>,
-    /// The way to our own mailbox that contacts know: its hash.
+    /// The hash of the route to our own mailbox that contacts know.
     way_told: Option<String>,
 }
 
-/// What is done when there is a way for somebody new.
+/// An operation that waits for a route for a new contact.
 #[derive(Debug, Clone)]
 pub(crate) struct PendingGrant {
     pub(super) origin: Origin,
@@ -103,12 +103,12 @@ impl Node {
         self.cx.grant(name, PendingOp::Grant(Box::new(wish)));
     }
 
-    /// A name for whoever is to be let to our mailbox. It says nothing of who that is.
+    /// A name for a new user with access to our mailbox. It does not reveal who that is.
     fn grant_name(&mut self) -> String {
         format!("kirc-{:016x}", self.cx.random())
     }
 
-    /// There is a way for somebody new, or not.
+    /// Handles the outcome of a request for a route for a new contact.
     pub(super) fn on_granted(&mut self, wish: PendingGrant, result: Result<Grant, PortError>) {
         match wish.what {
             What::Invite { keys, life } => match result {
@@ -203,7 +203,7 @@ impl Node {
         self.cx.grant(name, PendingOp::Grant(Box::new(wish)));
     }
 
-    /// Shows the invite's secret to whoever made it, and gives our own card.
+    /// Sends the invite's secret and our own card to the inviter.
     fn send_accepted(&mut self, origin: &Origin, opened: OpenedInvite, grant: Option<Grant>) {
         let (way, note) = grant.map(|g| (g.way, g.note)).unzip();
         let card = opened.card;
@@ -232,7 +232,7 @@ impl Node {
         self.cx.reply(origin, noted(answer, note.flatten()));
     }
 
-    /// A user was made for a contact; one that it had before ends.
+    /// Records the user that was created for a contact, and removes its previous one.
     fn granted(&mut self, actor: ActorId, name: String) {
         self.cx.put(Table::Setting, format!("granted/{actor}"), &name);
         if let Some(old) = self.invites.granted.insert(actor, name) {
@@ -241,14 +241,14 @@ impl Node {
         }
     }
 
-    /// The user that was made for a contact. From now on it is nobody's.
+    /// Takes the user that was created for a contact out of the list.
     pub(super) fn granted_to(&mut self, actor: &ActorId) -> Option<String> {
         let name = self.invites.granted.remove(actor)?;
         self.cx.store(StoreOp::Delete { table: Table::Setting, key: format!("granted/{actor}") });
         Some(name)
     }
 
-    /// The password that all contacts share is another one: they are told, and so are the channels.
+    /// Tells contacts and channels about a new password that all contacts share.
     pub(super) fn tell_way(&mut self) {
         let Some(way) = self.cx.cfg.peer_way.clone() else { return };
         let mark = crate::ids::Hash::of("kirc.v1.way", &[way.to_string().as_bytes()]).to_string();
@@ -284,7 +284,7 @@ impl Node {
         }
     }
 
-    /// A contact's grid is reached in another way from now on.
+    /// Handles a new route to a contact's grid.
     pub(super) fn on_way(&mut self, (from, _, inner): Sealed) {
         let Some(card) = self.cx.contacts.list.get(&from).map(|c| c.card.clone()) else {
             return;
@@ -296,7 +296,7 @@ impl Node {
         }
     }
 
-    /// Somebody accepted an invite of ours: it works once.
+    /// Handles the acceptance of an invite of ours. Each works once.
     pub(super) fn on_accepted(&mut self, (from, _, inner): Sealed) {
         let card = inner.get("card").and_then(|c| serde_json::from_value::<Envelope>(c.clone()).ok());
         let Some(card) = card.and_then(|c| Card::parse(&c).ok()).filter(|c| c.actor() == from) else {
@@ -330,7 +330,7 @@ impl Node {
     }
 }
 
-/// An answer with what the user is to know of the way that was given.
+/// An answer with a note for the user about the route.
 fn noted(answer: Envelope, note: Option<String>) -> Envelope {
     match note {
         Some(note) => answer.field("note", note),
@@ -338,7 +338,7 @@ fn noted(answer: Envelope, note: Option<String>) -> Envelope {
     }
 }
 
-/// The keys of whom an invite is for: a card, or the two keys alone.
+/// The keys of the invitee: from a card, or the two keys alone.
 fn invitee_keys(value: &Value) -> Result<PublicKeys, String> {
     use base64::Engine;
     if value.get("command").is_some() {

@@ -1,5 +1,5 @@
-//! What of a conversation nobody has read yet: how much, and from where on. It is kept with the
-//! conversation.
+//! The read mark of a conversation: how many messages are unread, and from which one on. It is
+//! stored with the conversation.
 
 use std::collections::VecDeque;
 
@@ -12,31 +12,31 @@ use crate::ids::MsgId;
 use crate::names::ChannelName;
 use crate::port::SessionId;
 
-/// Of so many unread messages the ids are in memory, so that one in the middle can be marked as
+/// How many unread messages' ids stay in memory, so that the user can mark one in the middle as
 /// read.
 const RECENT: usize = 1_000;
 
-/// How far a conversation is read.
+/// The read mark of a conversation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Mark {
     /// The last message that was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     read: Option<MsgId>,
-    /// The last message that came.
+    /// The last message that arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     newest: Option<MsgId>,
     #[serde(default)]
     unread: u64,
     #[serde(default)]
     mentions: u64,
-    /// The last of the unread ones: their ids, and whether they name the user.
+    /// The newest unread messages: their ids, and whether they mention the user.
     #[serde(skip)]
     recent: VecDeque<(MsgId, bool)>,
 }
 
 impl Mark {
-    /// Takes in what the sessions are shown of this conversation. Who says something, on whatever
-    /// screen, has read what stood before.
+    /// Processes an envelope of this conversation that the sessions are shown. A user who sends a
+    /// message, on any screen, has read those before it.
     pub fn shown(&mut self, e: &Envelope) {
         let said = matches!(e.command.as_str(), "PRIVMSG" | "NOTICE");
         let Some(id) = e.id.as_deref().and_then(|id| MsgId::parse(id).ok()).filter(|_| said) else {
@@ -56,7 +56,7 @@ impl Mark {
         self.recent.push_back((id, mention));
     }
 
-    /// All up to this message is read. What is not known here says nothing of what came since.
+    /// Marks all messages up to this one as read. An unknown id does not affect later messages.
     pub fn read(&mut self, id: MsgId) {
         if self.newest.is_none_or(|newest| newest == id) {
             *self = Self { read: Some(id), newest: Some(id), ..Self::default() };
@@ -68,14 +68,14 @@ impl Mark {
         }
     }
 
-    /// What a store needs of it.
+    /// The stored form.
     pub fn kept(&self) -> Self {
         let Self { read, newest, unread, mentions, .. } = *self;
         Self { read, newest, unread, mentions, recent: VecDeque::new() }
     }
 
-    /// What a session is told of it that comes: `MARKREAD` with the last message that was read, and
-    /// how many came since.
+    /// The envelope for a new session: `MARKREAD` with the last message that was read, and how many
+    /// arrived since.
     pub fn told(&self, to: &str) -> Envelope {
         let e = Envelope::new("MARKREAD").to(to).meta("replay", true);
         let e = e.meta("unread", self.unread).meta("mentions", self.mentions);
@@ -87,7 +87,7 @@ impl Mark {
 }
 
 impl Node {
-    /// A session says up to which message its user has read a conversation.
+    /// Handles a session's read mark for a conversation.
     pub(super) fn markread(&mut self, origin: &Origin, e: &Envelope) {
         let (Some(to), Some(Ok(id))) = (e.to.as_deref(), e.params.first().map(|id| MsgId::parse(id))) else {
             return;
@@ -112,7 +112,7 @@ impl Node {
         true
     }
 
-    /// The peer is told too, unless the user does not want that.
+    /// Marks a direct conversation as read. It tells the peer too, unless the user disabled that.
     fn read_direct(&mut self, to: &str, id: MsgId) -> bool {
         let Some(actor) = self.find(to) else { return false };
         let Some(direct) = self.directs.get_mut(&actor) else { return false };
@@ -124,8 +124,7 @@ impl Node {
         true
     }
 
-    /// What a session that comes is told of direct conversations: those in which something is
-    /// unread.
+    /// Tells a new session about direct conversations with unread messages.
     pub(super) fn tell_marks(&mut self, session: SessionId) {
         let mut told = Vec::new();
         for (actor, direct) in self.directs.iter().filter(|(_, direct)| direct.mark().unread > 0) {

@@ -1,8 +1,8 @@
-//! The actor that puts the rooms together: sessions, channels, leadership, keys, outbox, direct
+//! The node's actor. It combines the modules: sessions, channels, leadership, keys, outbox, direct
 //! messages, presence.
 //!
-//! It is a state machine: an input comes in with the time, effects go out. It waits for nothing and
-//! reads no clock.
+//! It is a state machine: an input arrives with the time, and effects leave. It waits for nothing
+//! and reads no clock.
 
 mod awake;
 mod border;
@@ -51,22 +51,22 @@ use crate::port::{
     Answer, Effect, Input, Now, PortError, RawRecord, ReadFrom, Service, SignalReply, Snapshot, Topic,
 };
 
-/// Why a node can't start. The text is a sentence for the user.
+/// Why a node can't start, as a sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NodeError {
-    /// The store holds something that can't be read.
+    /// The store holds unreadable data.
     #[error(
         "the store of this profile holds something that can't be read ({0}); if the keys were replaced, the store belongs to the old ones"
     )]
     Store(String),
 }
 
-/// One actor at work.
+/// A running actor.
 ///
-/// How it is driven: `restore`, then `handle(Start)`, then whatever happens. The effects of one
-/// `handle` (or of several in a row) are carried out like this: all `Store` effects are committed
-/// in one transaction first; only then the others, in their order. After [`Node::next_wake`] is
-/// reached on the monotonic clock, `handle(Tick)` is due.
+/// To drive it, call `restore`, then `handle(Start)`, then `handle` for each event. Carry out the
+/// effects of one `handle` (or of several in a row) like this: commit all `Store` effects in one
+/// transaction first, and only then the others, in order. After the monotonic clock reaches
+/// [`Node::next_wake`], call `handle(Tick)`.
 pub struct Node {
     cx: Ctx,
     channels: Channels,
@@ -76,12 +76,12 @@ pub struct Node {
     invites: invites::Invites,
     endings: ending::Endings,
     profile: profile::Profile,
-    /// The life of each partition of the own mailbox in which its position counts.
+    /// The incarnation of each partition of the own mailbox that its position belongs to.
     positions: BTreeMap<String, String>,
     read: inbox::Read,
-    /// The grid that it lived on before, if that is another one.
+    /// The previous home grid, if it differs.
     other_home: Option<String>,
-    /// Whether all that was there at the start has been read.
+    /// Whether all records that existed at the start have been read.
     caught_up: bool,
     people_at: Millis,
     status_at: Millis,
@@ -91,7 +91,7 @@ pub struct Node {
 
 /// What a message carries in `meta` for its reader.
 impl Node {
-    /// Something happens at this time; what is to be done about it is added to `out`.
+    /// Handles an event at this time; appends the resulting effects to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Effect>) {
         self.cx.now = now;
         match input {
@@ -169,7 +169,7 @@ impl Node {
         out.append(&mut self.cx.out);
     }
 
-    /// What waited for a JOIN is done as if it came now.
+    /// Runs the commands that waited for a JOIN as if they arrived now.
     fn do_after_join(&mut self) {
         for (origin, e) in std::mem::take(&mut self.cx.after_join) {
             self.on_command(origin.session, e);
@@ -177,8 +177,7 @@ impl Node {
         }
     }
 
-    /// Takes note of what has changed. Channels that one has left are gone, and their logs are read
-    /// no longer.
+    /// Processes changes. It drops the channels that the node left and stops reading their logs.
     fn settle(&mut self) {
         for log in self.channels.settle() {
             self.cx.stop_reading(&log);
@@ -186,7 +185,7 @@ impl Node {
         self.directs.settle();
     }
 
-    /// Deliberately broken: messages are stored later than the position behind them.
+    /// Deliberately broken: messages are stored later than the position after them.
     fn delay_messages(&mut self) {
         let is_message = |e: &Effect| matches!(e, Effect::Store(crate::port::StoreOp::Message(_)));
         let (late, now): (Vec<_>, Vec<_>) = self.cx.out.drain(..).partition(is_message);
@@ -209,8 +208,8 @@ impl Node {
         own.into_iter().flatten().min()
     }
 
-    /// The topics and partitions that must exist before the node starts: its own four and the
-    /// grid's log, if that is one.
+    /// The topics and partitions that must exist before the node starts: its own four, and the
+    /// grid's log if it is a single topic.
     pub fn topics(config: &Config) -> Vec<(String, u32)> {
         let a = &config.address;
         let log = Some(&config.home.log).filter(|_| !config.home.has_topic_each());
@@ -279,7 +278,7 @@ impl Node {
         }
     }
 
-    /// Whether each reader has come to where its topic ended when it began.
+    /// Checks whether each reader has reached the offset where its topic ended at the start.
     fn look_whether_caught_up(&mut self) {
         if self.caught_up || self.cx.readers.is_empty() {
             return;
@@ -293,7 +292,7 @@ impl Node {
         (topic.cluster == home.cluster && home.is_log(&topic.name)) || self.channels.is_log(topic)
     }
 
-    /// The log is read from now on: is it the one that our positions speak of?
+    /// Reading of the log starts: checks whether our positions belong to this incarnation of it.
     fn on_log_reading(
         &mut self,
         topic: &Topic,
@@ -332,7 +331,7 @@ impl Node {
         }
     }
 
-    /// A partition of the log was read a little further.
+    /// Handles read progress in a partition of the log.
     fn on_progress(&mut self, topic: &Topic) {
         for key in self.channels.following(topic) {
             self.with_channel(&key, |channel, cx| {
@@ -459,7 +458,7 @@ fn rng(seed: [u8; 32]) -> crate::crypto::Rng {
     crate::crypto::Rng::from_seed(seed)
 }
 
-/// Both partitions (or however many) of a topic.
+/// All partitions of a topic.
 fn partitions(cluster: &str, name: &str, count: u32) -> impl Iterator<Item = Topic> {
     let (cluster, name) = (cluster.to_owned(), name.to_owned());
     (0..count).map(move |partition| Topic { cluster: cluster.clone(), name: name.clone(), partition })

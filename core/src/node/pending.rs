@@ -1,4 +1,4 @@
-//! The operations that wait for an outcome, and what is done with it. Holds no rule.
+//! The pending operations: what to do with the outcome of each. It contains no rules.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::ids::{ActorId, MsgId};
 /// The meaning of an outcome. Channels are named by their folded name.
 #[derive(Debug, Clone)]
 pub(crate) enum PendingOp {
-    /// Of no interest.
+    /// The outcome does not matter.
     Nothing,
     /// The topic of a channel that is being joined.
     Topic(String),
@@ -16,7 +16,7 @@ pub(crate) enum PendingOp {
     Relay(String),
     /// A challenge.
     Challenge(String),
-    /// An own act on its way to the leader.
+    /// One of the node's own acts, sent to the leader.
     Send(String, MsgId),
     /// The end of the log, for a leader that lost a record.
     Resync(String),
@@ -24,7 +24,7 @@ pub(crate) enum PendingOp {
     HeardOf(String),
     /// The leader key, before founding or claiming.
     Lease(String),
-    /// The leader key, looked at.
+    /// The leader key, read.
     LeaderKey(String),
     /// The leader key, renewed.
     Renewed(String),
@@ -32,9 +32,9 @@ pub(crate) enum PendingOp {
     Direct(ActorId, MsgId),
     /// A conversation's history.
     History(Origin, String),
-    /// Kept records of a log that somebody asked for: who asks, and the request.
+    /// Stored records of a log that a member requested: the member and the request.
     Fetch(Box<crate::identity::Card>, MsgId),
-    /// Kept records of a log that is gone, to be offered to others.
+    /// Stored records of a lost log, to offer to others.
     Offer(String),
     /// Messages held because of a changed key.
     Held(ActorId),
@@ -42,19 +42,19 @@ pub(crate) enum PendingOp {
     ListNames(Origin),
     /// One status hash, for LIST.
     ListEntry(u64, String),
-    /// A way to one's own grid for somebody new.
+    /// A route to the user's own grid for a new contact.
     Grant(Box<super::invites::PendingGrant>),
-    /// The end of what was granted under this name.
+    /// The revocation of the access granted under this name.
     Revoked(String),
     /// A member's presence.
     Presence(ActorId),
-    /// A public profile: who asked and what is done with it.
+    /// A public profile: the request, and what to do with the profile.
     Profile(Origin, String),
 }
 
 impl PendingOp {
-    /// Whose question it is, if a session asked it: until it is answered not all of that session is
-    /// settled.
+    /// The session that waits for the outcome, if any. Until it gets the answer, the session has
+    /// unsettled messages.
     pub fn origin(&self) -> Option<&Origin> {
         match self {
             Self::History(origin, _) | Self::ListNames(origin) | Self::Profile(origin, _) => Some(origin),
@@ -64,7 +64,7 @@ impl PendingOp {
     }
 }
 
-/// A LIST that gathers its entries.
+/// A LIST that collects its entries.
 #[derive(Debug, Clone)]
 pub(crate) struct Listing {
     pub origin: Origin,

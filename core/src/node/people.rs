@@ -1,4 +1,4 @@
-//! People: contacts, verification, invites, profiles, nicks. Trust changes by the user's word only.
+//! People: contacts, verification, invites, profiles, nicks. Only the user changes trust.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::names::Nick;
 use crate::numeric;
 use crate::port::{Query, StoreOp, Table};
 
-/// The user was asked which of several people is meant.
+/// The name is ambiguous: the user was asked which person is meant.
 pub(super) struct Asked;
 
 impl Node {
@@ -58,7 +58,7 @@ impl Node {
         self.cx.status_dirty = true;
     }
 
-    /// Somebody one writes to is a contact from then on.
+    /// Makes a person a contact when the user writes to that person.
     pub(super) fn remember_contact(&mut self, card: &Card) {
         if self.cx.contacts.list.contains_key(&card.actor()) {
             return;
@@ -73,7 +73,7 @@ impl Node {
         self.cx.contacts.keep(contact);
     }
 
-    /// Who is meant by a nick or an actor id.
+    /// Resolves a nick or an actor id.
     pub(super) fn named(&self, name: &str) -> Named {
         // Of those who are neither contacts nor in a channel nobody asks how they are.
         let looked_at = |actor: &&ActorId| self.cx.contacts.list.contains_key(*actor);
@@ -86,7 +86,7 @@ impl Node {
         })
     }
 
-    /// The same where it can be no question.
+    /// The same, if the result is unambiguous.
     pub(super) fn find(&self, name: &str) -> Option<ActorId> {
         match self.named(name) {
             Named::One(actor) => Some(actor),
@@ -94,7 +94,8 @@ impl Node {
         }
     }
 
-    /// Who is meant by a name, if anybody; an error if the user was asked which of several is.
+    /// The person with this name, if any. It returns an error if the name is ambiguous and the user
+    /// was asked.
     pub(super) fn whom(&mut self, origin: &Origin, name: &str) -> Result<Option<ActorId>, Asked> {
         match self.named(name) {
             Named::One(actor) => Ok(Some(actor)),
@@ -164,8 +165,8 @@ impl Node {
         self.cx.numeric(origin, numeric::RPL_ENDOFWHOIS, &[&name], "");
     }
 
-    /// Compares keys. Where a key is held back under a contact's nick both are shown, and `confirm`
-    /// says which is meant.
+    /// Compares keys. If a key is held under a contact's nick, it shows both, and `confirm` says
+    /// which one is meant.
     pub(super) fn verify(&mut self, origin: &Origin, e: &Envelope) {
         let nick = e.to.clone().unwrap_or_default();
         let Ok(found) = self.whom(origin, &nick) else { return };
@@ -231,8 +232,8 @@ impl Node {
         self.cx.reply(origin, answer);
     }
 
-    /// Somebody is trusted as far as this from now on. If its key was held back that is the user's
-    /// word for it: what waited is shown, and the key that it replaces goes.
+    /// Sets the trust in a person. If the person's key was held, this is the user's decision for
+    /// it: the held messages are shown, and the replaced key is removed.
     fn trust(&mut self, card: &Card, trust: Trust) {
         let before = self.cx.contacts.list.get(&card.actor()).map(|c| c.trust);
         self.keep_contact(Contact { card: card.clone(), trust, since: self.cx.now.wall });
@@ -336,7 +337,8 @@ impl Node {
         by_id.filter(|c| c.trust == Trust::Held).or_else(by_nick)
     }
 
-    /// The user says that the new key is right: what was held is shown, the old contact goes.
+    /// Accepts a new key on the user's word: the held messages are shown, and the old contact is
+    /// removed.
     fn replace_key(&mut self, card: &Card) {
         let (actor, nick) = (card.actor(), card.nick());
         let old: Vec<ActorId> = self
@@ -359,7 +361,7 @@ impl Node {
     }
 }
 
-/// Whether a key is meant by its fingerprint, with or without blanks, or by its actor id.
+/// Whether a text is a key's fingerprint, with or without blanks, or its actor id.
 fn names_key(said: &str, card: &Card) -> bool {
     let plain = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
     let said = plain(said);

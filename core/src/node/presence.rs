@@ -1,5 +1,5 @@
-//! Presence: online, away, offline; one's own is signed, others' are checked. All of it is a hint
-//! that may be lost.
+//! Presence: online, away, offline. The node signs its own and verifies that of others. All
+//! presence is a hint that may be lost.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -13,15 +13,15 @@ use crate::envelope::{Domain, Envelope};
 use crate::ids::{ActorId, Millis};
 use crate::port::{SignalOp, SignalReply};
 
-/// How long a presence lives without being renewed, ms.
+/// TTL of a presence, ms.
 pub(crate) const TTL: Millis = 90_000;
-/// How often it is renewed, and others' are looked at, ms.
+/// How often the node renews its presence and checks that of others, ms.
 pub(crate) const EVERY: Millis = 30_000;
-/// Up to so many people all are looked at each time; of more, half.
+/// Up to this number, the node checks all people each time; above it, half of them.
 const PEOPLE: usize = 64;
 
-/// Whose turn it is of so many, behind who came last: everybody is looked at in this round or the
-/// next.
+/// The people to check in this round, after the last one of the previous round: everybody is
+/// checked in this round or the next.
 fn turn(people: &BTreeSet<ActorId>, last: Option<ActorId>) -> Vec<ActorId> {
     let count = people.len().div_ceil(2).max(PEOPLE).min(people.len());
     let behind = last.map_or(Bound::Unbounded, Bound::Excluded);
@@ -42,7 +42,7 @@ impl Ctx {
         String::from_utf8_lossy(&e.sign(Domain::Presence, &self.id).to_canonical()).into_owned()
     }
 
-    /// Says how one is; `tell` also those who listen now.
+    /// Publishes the user's presence; with `tell` also to the current listeners.
     pub fn say_presence(&mut self, away: Option<&str>, tell: bool) {
         let status = if away.is_some() { "away" } else { "online" };
         let payload = self.presence(status, away);
@@ -59,7 +59,7 @@ impl Ctx {
         self.hint_all(&SignalOp::Publish { channel: "presence".into(), payload });
     }
 
-    /// Looks after the people one knows, in turn if they are many.
+    /// Checks the presence of known people, in turns if they are many.
     pub fn look_around(&mut self, people: impl Iterator<Item = ActorId>) {
         let me = self.me();
         let people: BTreeSet<ActorId> = people.filter(|a| *a != me).collect();
@@ -68,7 +68,7 @@ impl Ctx {
         self.look_at_people(turn.into_iter());
     }
 
-    /// Asks how some people are.
+    /// Requests the presence of some people.
     pub fn look_at_people(&mut self, people: impl Iterator<Item = ActorId>) {
         let me = self.me();
         for actor in people.filter(|a| *a != me) {
@@ -89,7 +89,7 @@ impl Ctx {
         }
     }
 
-    /// Somebody's presence, as published or kept.
+    /// Handles a person's presence, as published or stored.
     pub fn on_presence(&mut self, text: &str) {
         let Ok(e) = Envelope::from_canonical(text.as_bytes()) else {
             return;
@@ -138,7 +138,7 @@ impl Ctx {
         self.broadcast_cap("presence", &e);
     }
 
-    /// A conversation partner types.
+    /// Handles a typing notice from a conversation partner.
     pub fn on_direct_event(&mut self, payload: &str) {
         let Ok(event) = serde_json::from_str::<Value>(payload) else {
             return;

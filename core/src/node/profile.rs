@@ -1,6 +1,6 @@
-//! Profiles: one's own, public and private, and the public ones of others.
+//! Profiles: the user's own, public and private, and the public ones of others.
 //!
-//! The public one is part of the card; the private one never leaves the store.
+//! The public profile is part of the card; the private profile never leaves the store.
 
 use super::ctx::Origin;
 use super::*;
@@ -11,18 +11,18 @@ use crate::port::{SignalOp, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// Bytes of a public profile at the most.
+/// Maximum bytes of a public profile.
 const PROFILE: usize = 4_096;
-/// How long a published profile lives, ms.
+/// TTL of a published profile, ms.
 const PUBLISHED: Millis = 7 * 24 * 3600 * 1000;
 
-/// One's own profile, public and private.
+/// The user's own profile, public and private.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Profile {
     public: Map<String, Value>,
     private: Map<String, Value>,
     published: bool,
-    /// The card's revision, and what it was made of.
+    /// The card's revision, and a mark of the card's content.
     rev: Millis,
     of: String,
 }
@@ -38,13 +38,14 @@ impl Profile {
         self.public.clone()
     }
 
-    /// A card that says the same keeps its revision, so that nobody has to take note of it.
+    /// The revision for a card. A card with unchanged content keeps its revision, so that nobody
+    /// has to process it.
     pub fn card_rev(&self, now: Millis, nick: &Nick, address: &Address) -> u64 {
         if self.of == mark(nick.as_str(), &self.public, address) { self.rev } else { now.max(self.rev + 1) }
     }
 }
 
-/// A nick that the user took instead of the one that is set.
+/// A nick that the user chose instead of the configured one.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Chosen {
     pub nick: Nick,
@@ -52,7 +53,7 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    /// The nick to go by: the chosen one, until another one is set.
+    /// The nick to use: the chosen one, until the configuration sets another one.
     pub fn restore(values: &BTreeMap<(Table, String), Vec<u8>>, set: &Nick) -> Nick {
         let kept = values.get(&(Table::Setting, "nick".into()));
         let chosen = kept.and_then(|v| serde_json::from_slice::<Self>(v).ok());
@@ -61,14 +62,14 @@ impl Chosen {
 }
 
 impl Node {
-    /// The card with this nick and the profile as it is now.
+    /// The card with this nick and the current profile.
     pub(super) fn card_as(&self, nick: &Nick) -> Card {
         let rev = self.cx.now.wall.max(self.cx.card.rev() + 1);
         let address = self.cx.card.address().clone();
         Card::create(&self.cx.id, nick, &address, self.profile.public.clone(), rev)
     }
 
-    /// Goes by this card from now on, everywhere.
+    /// Uses this card from now on, everywhere.
     pub(super) fn take_card(&mut self, card: Card) {
         self.cx.card = card;
         self.keep_profile();
@@ -80,7 +81,8 @@ impl Node {
         }
     }
 
-    /// Keeps what the card says, so that it stays the same one as long as it says the same.
+    /// Stores the card's content, so that the card keeps its revision while the content is the
+    /// same.
     pub(super) fn keep_card(&mut self) {
         if self.profile.rev != self.cx.card.rev() {
             self.keep_profile();

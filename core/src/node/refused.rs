@@ -1,7 +1,7 @@
-//! What others sent that can't be taken: counted by topic and reason, shown in STATUS, said in the
-//! log now and then.
+//! Refused records from others: counted by topic and reason, shown in STATUS, and logged at
+//! intervals.
 //!
-//! It holds no word of what was sent, and nothing that its sender chose.
+//! It stores no content of the records and nothing that their sender chose.
 
 use std::collections::BTreeMap;
 
@@ -11,27 +11,27 @@ use super::ctx::Ctx;
 use crate::ids::Millis;
 use crate::port::Effect;
 
-/// How often the log says it at the most, ms.
+/// The minimum interval between log entries, ms.
 const EVERY: Millis = 60_000;
 
-/// What was refused.
+/// The counts of refused records.
 #[derive(Default)]
 pub(crate) struct Refused {
     /// By topic, then by reason.
     counts: BTreeMap<String, BTreeMap<&'static str, u64>>,
-    /// What the log has not been told yet.
+    /// The number that is not logged yet.
     untold: u64,
-    /// When it may be told again.
+    /// When the next log entry is allowed.
     tell_at: Millis,
 }
 
 impl Refused {
-    /// For STATUS.
+    /// The form for STATUS.
     pub fn to_json(&self) -> Value {
         json!(self.counts)
     }
 
-    /// When there is something to tell.
+    /// When a log entry is due.
     pub fn wake(&self) -> Option<Millis> {
         (self.untold > 0).then_some(self.tell_at)
     }
@@ -46,14 +46,15 @@ impl Refused {
 }
 
 impl Ctx {
-    /// A record of a topic was not taken. `why` goes behind a number: "not signed by its author".
+    /// Counts a refused record of a topic. `why` follows a number in the text: "not signed by its
+    /// author".
     pub fn refuse(&mut self, topic: &str, why: &'static str) {
         *self.refused.counts.entry(topic.to_owned()).or_default().entry(why).or_default() += 1;
         self.refused.untold += 1;
         self.status_dirty = true;
     }
 
-    /// Tells the log, if it is time to.
+    /// Writes a log entry if one is due.
     pub fn tell_refused(&mut self) {
         if self.refused.wake().is_none_or(|at| self.now.mono < at) {
             return;

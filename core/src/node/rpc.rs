@@ -1,7 +1,7 @@
 //! Requests and answers between nodes that may share no key: sealed to the receiver, signed inside,
-//! in parts if large.
+//! and split into parts if large.
 //!
-//! It carries; what is asked and answered is others' matter.
+//! This module only transports them; other modules decide what to request and answer.
 
 use serde_json::{Value, json};
 
@@ -15,20 +15,20 @@ use crate::limits;
 use crate::names::ChannelName;
 use crate::port::Topic;
 
-/// Bytes of an answer in one record; larger ones travel in parts.
+/// Maximum bytes of an answer in one record; larger ones travel in parts.
 const PART: usize = 120_000;
-/// Parts of an answer at the most: base64 in a Fernet token in JSON takes less than twice what it
-/// holds.
+/// Maximum number of parts of an answer: base64 in a Fernet token in JSON takes less than twice the
+/// size of its content.
 const PARTS: u64 = (2 * limits::ANSWER / PART) as u64;
 
-/// Which part of how many an ANSWER is, if that can be.
+/// The part number of an ANSWER and the number of parts, if they are valid.
 pub(super) fn part_of(e: &Envelope) -> Option<(u64, u64)> {
     let (part, parts) = (e.meta_u64("part").unwrap_or(0), e.meta_u64("parts").unwrap_or(1));
     (part < parts && parts <= PARTS).then_some((part, parts))
 }
 
-/// The records in which an answer travels, signed, sealed and cut. What is cut is JSON of ASCII
-/// (base64 inside): a cut between bytes is a cut between characters.
+/// The records of an answer: signed, sealed and split. The split text is ASCII JSON (base64
+/// inside), so a cut between bytes is a cut between characters.
 pub(super) fn parts(id: &Identity, to: &Card, re: MsgId, answer: Envelope, rng: &mut Rng) -> Vec<Envelope> {
     let (from, key) = (id.actor().to_string(), to.actor().to_string());
     let answer = answer.from(from.as_str()).meta("re", re.to_string()).meta("for", key.as_str());
@@ -43,7 +43,7 @@ pub(super) fn parts(id: &Identity, to: &Card, re: MsgId, answer: Envelope, rng: 
     chunks.enumerate().map(part).collect()
 }
 
-/// Opens the whole text of an answer by somebody.
+/// Opens the complete text of an answer by the owner of a card.
 pub(super) fn open_answer(id: &Identity, by: &Card, text: &str) -> Option<Envelope> {
     let sealed: Value = serde_json::from_str(text).ok()?;
     let me = id.actor();
@@ -57,11 +57,11 @@ fn label(command: &str, from: &ActorId, to: &ActorId) -> Vec<u8> {
     format!("kirc.v1.{command} {from} {to}").into_bytes()
 }
 
-/// What was sealed to us: the sender as it says, the request's id, the signed envelope.
+/// An opened request to us: the claimed sender, the request's id, the signed envelope.
 pub(super) type Sealed = (ActorId, MsgId, Envelope);
 
 impl Ctx {
-    /// A record for somebody's `rpc-in` that only it can read. `inner` is signed already.
+    /// A record for a node's `rpc-in` that only that node can read. `inner` is already signed.
     pub fn seal_to(
         &mut self,
         to: &Card,
@@ -82,7 +82,7 @@ impl Ctx {
         Envelope { id: Some(id.to_string()), ..e }.to_canonical()
     }
 
-    /// Opens what [`Self::seal_to`] made for us.
+    /// Opens the output of [`Self::seal_to`] for us.
     pub fn open_sealed(&self, e: &Envelope) -> Option<Sealed> {
         let from = ActorId::parse(e.from.as_deref()?).ok()?;
         let id = MsgId::parse(e.id.as_deref()?).ok()?;
@@ -94,7 +94,7 @@ impl Ctx {
         (inner.from.as_deref() == e.from.as_deref()).then_some((from, id, inner))
     }
 
-    /// Answers a request in our own `rpc-out`, under the asker's key and sealed to it.
+    /// Answers a request in our own `rpc-out`, keyed by the requester and sealed to it.
     pub fn answer(&mut self, to: &Card, re: MsgId, answer: Envelope) {
         let address = self.card.address().clone();
         let topic = self.topic(&address, &address.rpc_out, to.actor().to_string().as_bytes());
@@ -110,12 +110,12 @@ impl Ctx {
         }
     }
 
-    /// Opens the whole text of an answer by somebody.
+    /// Opens the complete text of an answer by the owner of a card.
     pub fn open_answer(&self, by: &Card, text: &str) -> Option<Envelope> {
         open_answer(&self.id, by, text)
     }
 
-    /// Tells somebody that it was invited.
+    /// Tells an actor about an invitation to a channel.
     pub fn tell_invited(&mut self, target: ActorId, name: &ChannelName, grid: &str, channel: &str) {
         let Some(card) = self.contacts.card(&target).cloned() else {
             return;

@@ -1,4 +1,5 @@
-//! What sessions say, sorted to the rooms that answer. It decides nothing about channels or keys.
+//! Commands of sessions, dispatched to the modules that handle them. It decides nothing about
+//! channels or keys.
 
 use super::channel::{Join, given_id};
 use super::config::Home;
@@ -12,7 +13,7 @@ use crate::names::ChannelName;
 use crate::numeric;
 use crate::port::{MessageRow, Query, SessionId, SignalOp, StoreOp, Table};
 
-/// Messages of one HISTORY at the most.
+/// Maximum messages in one HISTORY.
 const HISTORY: u32 = 500;
 
 impl Node {
@@ -71,7 +72,7 @@ impl Node {
         }
     }
 
-    /// What is too large or not of its form is refused here, whatever it is: nobody could read it.
+    /// Refuses an envelope that is too large or malformed, whatever it is: nobody could read it.
     fn unfit(&mut self, origin: &Origin, e: &Envelope, why: &EnvelopeError) {
         let error = Envelope::new("ERROR").line(format!("{} was not done: {why}", e.command));
         let error = match &e.id {
@@ -82,7 +83,8 @@ impl Node {
         self.refused_at_once(origin, e);
     }
 
-    /// What is said to a channel right behind its JOIN waits for that, in order.
+    /// Whether a command to a channel must wait for the JOIN before it. Waiting commands keep their
+    /// order.
     fn waits_for_join(&mut self, origin: &Origin, e: &Envelope) -> bool {
         let name = match e.command.as_str() {
             "INVITE" => e.params.first(),
@@ -165,7 +167,7 @@ impl Node {
         self.channels.insert(key, channel);
     }
 
-    /// The grid that a channel is on, and the name that it has here.
+    /// The channel's name here and the grid that it is on.
     fn place_of(&self, name: ChannelName) -> Result<(ChannelName, Home), String> {
         let Some(nick) = name.contact() else {
             return Ok((name, self.cx.cfg.home.clone()));
@@ -217,7 +219,7 @@ impl Node {
         }
     }
 
-    /// A refusal of something that was never taken in still names its id.
+    /// Reports the refusal of a message that was never accepted, with its id.
     fn refused_at_once(&mut self, _origin: &Origin, e: &Envelope) {
         if let Some(id) = &e.id {
             let state = Envelope::new("STATE").to(e.to.clone().unwrap_or_default()).param("failed");
@@ -278,7 +280,7 @@ impl Node {
         }
     }
 
-    /// WHO of a nick: one line, if it is somebody we know.
+    /// Handles WHO for a nick: one line, if the person is known.
     fn who(&mut self, origin: &Origin, nick: &str) {
         if let Some(actor) = self.find(nick)
             && let Some(card) = self.cx.contacts.card(&actor).cloned()
@@ -349,7 +351,7 @@ impl Node {
         self.cx.query(query, PendingOp::History(origin.clone(), to));
     }
 
-    /// What the store calls a conversation.
+    /// The name of a conversation in the store.
     fn history_target(&self, to: &str) -> Option<String> {
         if to.starts_with('#') {
             let key = ChannelName::parse(to).ok()?.folded();
@@ -370,8 +372,8 @@ impl Node {
         Some(e)
     }
 
-    /// Whether it is a direct message of ours that its peer has read, by what it said of a later
-    /// one.
+    /// Whether it is a direct message of ours that the peer has read, according to a receipt for it
+    /// or a later one.
     fn peer_has_read(&self, row: &MessageRow) -> bool {
         let settled =
             matches!(row.state.as_str(), "sent" | "delivered") && row.author == self.cx.me().to_string();
@@ -400,7 +402,7 @@ impl Node {
         }
     }
 
-    /// Messages of somebody whose new key was accepted.
+    /// Handles the held messages of a person whose new key was accepted.
     pub(super) fn on_held(&mut self, actor: ActorId, result: Result<Answer, PortError>) {
         let Ok(Answer::History { rows, .. }) = result else {
             return;
@@ -421,7 +423,7 @@ impl Node {
     }
 }
 
-/// A key that no channel can have is the wrong one.
+/// The refusal of a key that no channel can have: it counts as a wrong key.
 fn unfit_key(channel: &str, key: Option<&String>) -> Option<Refusal> {
     key.filter(|k| k.len() > crate::limits::KEY).map(|key| {
         let why = format!("A channel's key has at most {} bytes, this one {}", crate::limits::KEY, key.len());

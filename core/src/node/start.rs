@@ -1,4 +1,4 @@
-//! How a node begins and ends: from the store to readers and subscriptions, and in order out again.
+//! Start and shutdown of a node: from the store to readers and subscriptions, and an orderly exit.
 
 use super::*;
 use crate::identity::Card;
@@ -13,11 +13,11 @@ use super::channels::Channels;
 use super::contacts::{Contact, Contacts};
 use super::direct;
 
-/// How long an ending node waits for its goodbyes, ms.
+/// How long a node that shuts down waits for its goodbyes, ms.
 const GOODBYE: Millis = 1_500;
 
 impl Node {
-    /// A node from what its store holds. `seed` feeds its random numbers.
+    /// Restores a node from its store. `seed` initialises its random numbers.
     pub fn restore(
         config: Config,
         identity: Identity,
@@ -232,7 +232,7 @@ impl Node {
         self.cx.say_goodbye();
     }
 
-    /// The goodbyes are in the log, or there is no more time.
+    /// Completes the shutdown if the goodbyes are in the log or the time is up.
     pub(super) fn check_stopped(&mut self) {
         if !self.cx.stopping || self.stopped {
             return;
@@ -246,7 +246,7 @@ impl Node {
         }
     }
 
-    /// The names of the channels one is in or on the way into.
+    /// The channel with this name, if the node is in it or is joining it.
     pub(super) fn channel(&mut self, name: &str) -> Option<(&mut Channel, &mut Ctx)> {
         let key = ChannelName::parse(name).ok()?.folded();
         Some((self.channels.get_mut(&key)?, &mut self.cx))
@@ -255,7 +255,7 @@ impl Node {
 
 type Values = BTreeMap<(Table, String), Vec<u8>>;
 
-/// All of one table.
+/// All entries of one table.
 pub(super) fn of(values: &Values, table: Table) -> impl Iterator<Item = (&(Table, String), &Vec<u8>)> {
     values.range((table, String::new())..).take_while(move |((t, _), _)| *t == table)
 }

@@ -1,4 +1,4 @@
-//! STATUS and LIST: what the node knows of itself and of the grid. It changes nothing.
+//! STATUS and LIST: the node's knowledge of itself and of the grid. It changes nothing.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::envelope::format_ts;
 use crate::numeric;
 use crate::port::{Figures, SignalOp};
 
-/// How often a STATUS is pushed at the most, ms.
+/// The minimum interval between pushed STATUS messages, ms.
 const EVERY: Millis = 200;
 
 impl Node {
@@ -56,7 +56,7 @@ impl Node {
             .field("caught_up", self.caught_up)
     }
 
-    /// Pushes a STATUS to those who asked for it, if something changed, and not too often.
+    /// Pushes a STATUS to the sessions that requested it, if something changed, and not too often.
     pub(super) fn show_status(&mut self) {
         if !self.cx.status_dirty || self.cx.now.mono < self.status_at {
             return;
@@ -69,7 +69,7 @@ impl Node {
         }
     }
 
-    /// Takes note of how much is in use.
+    /// Records the resource usage.
     pub(super) fn on_figures(&mut self, figures: Figures) {
         match figures {
             Figures::Traffic(traffic) => self.cx.traffic = Some(traffic),

@@ -1,39 +1,40 @@
-//! Messages that are in the peer's mailbox and that it has not said it has: that mailbox may be
-//! lost before it is read. They are kept and sent again, under their own ids and in their own
-//! places, until the peer says *delivered*.
+//! Resends messages that are in the peer's mailbox but unconfirmed, because that mailbox may be
+//! lost before the peer reads it. The node stores them and resends them, with their own ids and
+//! positions, until the peer reports *delivered*.
 //!
-//! What is certain to be lost is sent again at once; otherwise one message asks for all, and ever
-//! more seldom.
+//! A message that is certainly lost is resent at once. Otherwise the node resends only the first
+//! one as a probe, at growing intervals.
 
 use super::*;
 
-/// How long to wait for the peer's word, and how long at the most, ms.
+/// How long to wait for the peer's confirmation: first and maximum interval, ms.
 const FIRST: Millis = 30_000;
 const LONGEST: Millis = 24 * 3_600_000;
-/// How long to wait with the next when the peer has said something, ms.
+/// How long to wait before the next resend after a confirmation from the peer, ms.
 const SOON: Millis = 10_000;
-/// When to send again what was lost: others find their mailboxes anew in these moments, ms.
+/// The range of the delay before lost messages are resent, ms: peers rediscover their mailboxes in
+/// that time.
 const LOST: (Millis, Millis) = (1_000, 3_000);
 
-/// A message that was sent and of which the peer has not said that it has it.
+/// A sent message that the peer has not confirmed.
 pub(super) struct Sent {
     id: MsgId,
-    /// Its place in the stream.
+    /// Its position in the stream.
     n: u64,
     template: Envelope,
 }
 
-/// All of these, and when they are sent again.
+/// All unconfirmed messages, and when they are resent.
 #[derive(Default)]
 pub(super) struct Unconfirmed {
     list: VecDeque<Sent>,
     pub(super) at: Option<Millis>,
-    /// All that there is room for, not only the first.
+    /// Whether to resend as many as fit in the window, not only the first.
     all: bool,
     tries: u32,
 }
 
-/// What the store keeps of one.
+/// The stored form of an unconfirmed message.
 #[derive(Serialize, Deserialize)]
 struct SentRow {
     id: MsgId,
@@ -49,7 +50,7 @@ fn row_of(peer: &ActorId, n: u64) -> String {
 }
 
 impl Direct {
-    /// Takes back what the store kept.
+    /// Restores the unconfirmed messages from the store.
     pub fn restore_sent(
         &mut self,
         cx: &Ctx,
@@ -75,7 +76,7 @@ impl Direct {
         Ok(())
     }
 
-    /// A message is in the peer's mailbox.
+    /// Tracks a message that is now in the peer's mailbox until the peer confirms it.
     pub(super) fn await_word(&mut self, cx: &mut Ctx, peer: &ActorId, id: MsgId, n: u64, template: Envelope) {
         let row = SentRow { id, template };
         cx.put_sealed(Table::Setting, row_of(peer, n), &row);
@@ -84,7 +85,8 @@ impl Direct {
         self.sent.at.get_or_insert(cx.now.mono + FIRST);
     }
 
-    /// The peer has said that it has a message. False if it had said so before.
+    /// Handles the peer's confirmation of a message. Returns false if the peer had confirmed it
+    /// before.
     pub(super) fn confirmed(&mut self, cx: &mut Ctx, peer: &ActorId, id: MsgId) -> bool {
         let Some(i) = self.sent.list.iter().position(|sent| sent.id == id) else {
             return self.row.kept_from.is_none_or(|from| id < from) || self.out.iter().any(|o| o.id == id);
@@ -99,7 +101,8 @@ impl Direct {
         true
     }
 
-    /// The mailboxes of the peer's cluster have been lost: what it had not read is gone.
+    /// Handles the loss of the mailboxes of the peer's cluster: messages that the peer had not read
+    /// are gone.
     pub fn mailbox_lost(&mut self, cx: &mut Ctx) {
         if !self.sent.list.is_empty() {
             (self.sent.tries, self.sent.all) = (0, true);
@@ -107,7 +110,7 @@ impl Direct {
         }
     }
 
-    /// Sends again, if it is time.
+    /// Resends if it is time.
     pub(super) fn tick_sent(&mut self, cx: &mut Ctx, card: &Card) {
         if self.sent.at.is_none_or(|at| cx.now.mono < at) {
             return;

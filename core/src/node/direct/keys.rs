@@ -1,14 +1,14 @@
-//! The keys of a conversation: what is said next goes under one of its own, which goes along until
-//! the peer has it.
+//! The keys of a conversation: each side encrypts its messages under a key of its own, and attaches
+//! the wrapped key until the peer has it.
 
 use super::*;
 use crate::crypto;
 use crate::ids::{ChannelId, Epoch};
 
-/// Messages under one key, and its life.
+/// Maximum messages under one key, and its maximum age.
 const KEY_MESSAGES: u64 = 1_000;
 const KEY_AGE: Millis = 7 * 24 * 3600 * 1000;
-/// Keys of a peer that are kept for late messages and receipts.
+/// Keys of a conversation that the node keeps for late messages and receipts.
 const KEYS: usize = 8;
 
 fn no_channel() -> ChannelId {
@@ -40,7 +40,7 @@ impl Direct {
         }
     }
 
-    /// The key for what is said next; a new one after a count or an age.
+    /// The key for the next message; a new one after a number of messages or an age.
     pub(super) fn current_key(&mut self, cx: &mut Ctx, card: &Card) -> (KeyId, ChannelKey) {
         let fresh = self.row.used < KEY_MESSAGES && cx.now.wall < self.row.since + KEY_AGE;
         if let (Some(kid), Some(key), true) = (self.row.kid, &self.key, fresh) {

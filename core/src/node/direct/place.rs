@@ -1,8 +1,8 @@
-//! How far a peer's stream was read: which message is the next, and which one came before.
+//! The read position in a peer's stream: which message is next, and which ones were read.
 //!
-//! A message's number alone does not say so. Who takes its profile back from an older copy goes on
-//! counting from there, and two copies of one profile count side by side: what they say bears
-//! numbers that were read, and new ids.
+//! A message's number alone does not identify it. A sender that restores its profile from an older
+//! copy continues counting from there, and two copies of one profile count in parallel: their
+//! messages have numbers that were already read, but new ids.
 
 use std::collections::VecDeque;
 
@@ -10,32 +10,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::MsgId;
 
-/// How many of the last ids are remembered.
+/// How many of the last ids the node remembers.
 const RECENT: usize = 8;
 
-/// What a message is to who reads a stream.
+/// How a message relates to the read position of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// The next, or said again from further back: to be taken.
+    /// The next message, or a new one with an earlier number: accept it.
     New,
-    /// One before it has not come yet.
+    /// An earlier message is missing.
     Early,
-    /// It was taken.
+    /// It was accepted before.
     Repeated,
 }
 
-/// How far a stream was read.
+/// The read position of a stream.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Kept")]
 pub(super) struct Place {
-    /// The highest number that was taken.
+    /// The highest accepted number.
     n: u64,
-    /// The ids that were taken last, oldest first.
+    /// The last accepted ids, oldest first.
     #[serde(skip_serializing_if = "VecDeque::is_empty")]
     recent: VecDeque<MsgId>,
 }
 
-/// What a store holds of it: earlier versions kept the number only.
+/// The stored form: earlier versions stored only the number.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Kept {
@@ -57,12 +57,12 @@ impl From<Kept> for Place {
 }
 
 impl Place {
-    /// The number of the next.
+    /// The number of the next message.
     pub fn next(&self) -> u64 {
         self.n + 1
     }
 
-    /// What a message is.
+    /// Classifies a message.
     pub fn judge(&self, n: u64, id: MsgId) -> Arrival {
         match n {
             _ if n == self.next() => Arrival::New,
@@ -75,7 +75,7 @@ impl Place {
         }
     }
 
-    /// A message is taken.
+    /// Records an accepted message.
     pub fn take(&mut self, n: u64, id: MsgId) {
         self.n = self.n.max(n);
         while self.recent.len() >= RECENT {
@@ -85,7 +85,8 @@ impl Place {
         self.recent.insert(at, id);
     }
 
-    /// Another stream is read now: of this one no more is expected.
+    /// Reduces the memory for this stream: another stream is read now, so no more messages are
+    /// expected here.
     pub fn rest(&mut self) {
         while self.recent.len() > 1 {
             self.recent.pop_front();

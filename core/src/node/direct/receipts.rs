@@ -1,10 +1,10 @@
-//! Receipts of direct messages: what came is said to whoever sent it, and what it says of ours is
-//! told to the sessions.
+//! Receipts of direct messages: the node confirms messages to their sender and reports the receipts
+//! for its own messages to the sessions.
 
 use super::*;
 
 impl Direct {
-    /// Tells the peer that its messages came, or were read.
+    /// Tells the peer that its messages arrived or were read.
     pub fn receipt(&mut self, cx: &mut Ctx, card: &Card, what: &str, ids: &[String]) {
         let Some(kid) = self.order.iter().rev().find(|k| self.keys.contains_key(k)).copied() else {
             return;
@@ -26,7 +26,7 @@ impl Direct {
         cx.append_rpc(card, e.to_canonical(), PendingOp::Nothing);
     }
 
-    /// A receipt arrived.
+    /// Handles a receipt.
     pub fn on_receipt(&mut self, cx: &mut Ctx, card: &Card, e: &Envelope) {
         let Some(kid) = e.meta_str("kid").and_then(|k| KeyId::parse(k).ok()) else {
             return;
