@@ -36,12 +36,12 @@ pub enum IdentityError {
     /// Expired.
     #[error("the invite expired at {0}")]
     Expired(String),
-    /// An invite for somebody else.
+    /// An invite for another identity.
     #[error("the invite is for {to}, and this identity is {me}: ask for one made for your own card")]
     NotForMe {
         /// The invitee.
         to: ActorId,
-        /// Who tried to open it.
+        /// The identity that tried to open it.
         me: ActorId,
     },
 }

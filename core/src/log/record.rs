@@ -63,7 +63,7 @@ pub enum LogRecord {
     Claim {
         /// The signed envelope.
         envelope: Box<Envelope>,
-        /// Who.
+        /// The member.
         card: Box<Card>,
         /// The term it would begin.
         term: Term,
@@ -80,7 +80,7 @@ pub enum LogRecord {
     Challenge {
         /// The signed envelope.
         envelope: Box<Envelope>,
-        /// Who.
+        /// The member.
         from: ActorId,
         /// The term that it doubts.
         term: Term,
@@ -91,7 +91,7 @@ pub enum LogRecord {
     Held {
         /// The signed envelope.
         envelope: Box<Envelope>,
-        /// Who.
+        /// The member.
         from: ActorId,
         /// The term in which the epoch began.
         term: Term,

@@ -103,7 +103,7 @@ pub enum Mutant {
     ForgetOutbox,
     /// A message counts as sent once it was appended to the leader's mailbox (promise 1).
     SettleEarly,
-    /// No new epoch when somebody leaves or is kicked (promise 5).
+    /// No new epoch when a member leaves or is kicked (promise 5).
     KeepEpochOnLeave,
     /// A key may be used as soon as the leader announces it.
     TrustKey,

@@ -88,8 +88,8 @@ impl Contacts {
     }
 
     /// Resolves a nick or an actor id: first to a contact with compared keys, then to another
-    /// contact, then to a person met in a channel; among several, to the one who is here. A held
-    /// key resolves only if no other person has the name.
+    /// contact, then to a person met in a channel. Among several, it takes the one who is present.
+    /// A held key resolves only if no other person has the name.
     pub fn named(&self, name: &str, here: impl Fn(&ActorId) -> bool) -> Named {
         if let Ok(actor) = ActorId::parse(name) {
             return self.card(&actor).map_or(Named::Nobody, |card| Named::One(card.actor()));

@@ -185,7 +185,7 @@ impl Node {
         self.directs.settle();
     }
 
-    /// Deliberately broken: messages are stored later than the position after them.
+    /// Deliberately broken: messages are stored after the read position that covers them.
     fn delay_messages(&mut self) {
         let is_message = |e: &Effect| matches!(e, Effect::Store(crate::port::StoreOp::Message(_)));
         let (late, now): (Vec<_>, Vec<_>) = self.cx.out.drain(..).partition(is_message);
