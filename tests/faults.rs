@@ -41,7 +41,15 @@ fn broken(
 ) {
     let begin = Instant::now();
     break_it(stage);
-    stage.lives[1].until("told that the service is away", LONG, |h| h.away.contains(shown));
+    if !stage.lives[1].wait(LONG, |h| h.away.contains(shown)) {
+        // Whether it is that node or the service that goes on, the others know.
+        for life in &stage.lives {
+            let heard = life.heard();
+            let last = heard.times.last().map(Instant::elapsed);
+            println!("{}: away {:?}, last line {last:?} ago, {}", life.name, heard.away, heard.status);
+        }
+        panic!("{} was not told that the {shown} is away", stage.lives[1].name);
+    }
     println!("{test}: told after {:.1?}", begin.elapsed());
     mend(stage);
     let mended = Instant::now();
