@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::awake::{Awake, Wakes};
 use super::channel::{Channel, Phase};
-use crate::ids::Millis;
+use crate::ids::{Millis, Offset};
 use crate::port::Topic;
 
 impl Wakes for Channel {
@@ -20,7 +20,7 @@ struct Found {
     log: Topic,
     wire: String,
     /// Whether it needs the read progress of its log.
-    follows: bool,
+    follows: Option<Offset>,
 }
 
 impl Found {
@@ -34,7 +34,7 @@ pub(super) struct Channels {
     all: Awake<String, Channel>,
     found: BTreeMap<String, Found>,
     by_log: BTreeMap<Topic, BTreeSet<String>>,
-    following: BTreeMap<Topic, BTreeSet<String>>,
+    following: BTreeMap<Topic, BTreeSet<(Offset, String)>>,
     by_wire: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -88,9 +88,10 @@ impl Channels {
     }
 
     /// The channels in a log that need its read progress.
-    pub fn following(&self, log: &Topic) -> Vec<String> {
+    pub fn following(&self, log: &Topic, next: Offset) -> Vec<String> {
         let touched = self.all.touched().filter(|key| self.get(key).is_some_and(|c| c.log == *log));
         let known = self.following.get(log).into_iter().flatten();
+        let known = known.take_while(|(from, _)| *from <= next).map(|(_, key)| key);
         touched.chain(known).collect::<BTreeSet<_>>().into_iter().cloned().collect()
     }
 
@@ -133,22 +134,24 @@ impl Channels {
             return;
         }
         if let Some(before) = self.found.remove(key) {
-            take(&mut self.by_log, &before.log, key);
-            take(&mut self.by_wire, &before.wire, key);
-            take(&mut self.following, &before.log, key);
+            take(&mut self.by_log, &before.log, &key.to_owned());
+            take(&mut self.by_wire, &before.wire, &key.to_owned());
+            if let Some(from) = before.follows {
+                take(&mut self.following, &before.log, &(from, key.to_owned()));
+            }
         }
         if let Some(now) = found {
             self.by_log.entry(now.log.clone()).or_default().insert(key.to_owned());
             self.by_wire.entry(now.wire.clone()).or_default().insert(key.to_owned());
-            if now.follows {
-                self.following.entry(now.log.clone()).or_default().insert(key.to_owned());
+            if let Some(from) = now.follows {
+                self.following.entry(now.log.clone()).or_default().insert((from, key.to_owned()));
             }
             self.found.insert(key.to_owned(), now);
         }
     }
 }
 
-fn take<K: Ord>(index: &mut BTreeMap<K, BTreeSet<String>>, by: &K, key: &str) {
+fn take<K: Ord, V: Ord>(index: &mut BTreeMap<K, BTreeSet<V>>, by: &K, key: &V) {
     if let Some(keys) = index.get_mut(by) {
         keys.remove(key);
         if keys.is_empty() {

@@ -333,7 +333,8 @@ impl Node {
 
     /// Handles read progress in a partition of the log.
     fn on_progress(&mut self, topic: &Topic) {
-        for key in self.channels.following(topic) {
+        let next = self.cx.readers.get(topic).map_or(0, |reader| reader.next);
+        for key in self.channels.following(topic, next) {
             self.with_channel(&key, |channel, cx| {
                 channel.on_catch_up_end(cx);
                 channel.lead_progress(cx);

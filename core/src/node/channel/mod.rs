@@ -346,9 +346,9 @@ impl Channel {
         cx.status_dirty = true;
     }
 
-    /// Whether it wants to know how far its log was read.
-    pub fn follows_log(&self) -> bool {
-        self.catch_up_end.is_some() || self.lead.as_ref().is_some_and(Leader::follows_log)
+    /// From which offset on it wants to know how far its log was read.
+    pub fn follows_log(&self) -> Option<Offset> {
+        if self.lead.as_ref().is_some_and(Leader::follows_log) { Some(0) } else { self.catch_up_end }
     }
 
     /// When this channel wants a `Tick`.
