@@ -1,6 +1,7 @@
 //! A map whose values have wake-up times. The cost of an input depends only on the values it
 //! touches: the map does not query the wake-up times of untouched values again.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::Millis;
@@ -34,16 +35,22 @@ impl<K: Ord + Clone, V: Wakes> Awake<K, V> {
         self.all.len()
     }
 
-    pub fn get(&self, key: &K) -> Option<&V> {
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
         self.all.get(key)
     }
 
-    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let value = self.all.get_mut(key)?;
+    pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
         if !self.touched.contains(key) {
+            let (key, _) = self.all.get_key_value(key)?;
             self.touched.insert(key.clone());
         }
-        Some(value)
+        self.all.get_mut(key)
     }
 
     pub fn insert(&mut self, key: K, value: V) {

@@ -19,7 +19,7 @@ impl Wakes for Channel {
 struct Found {
     log: Topic,
     wire: String,
-    /// Whether it needs the read progress of its log.
+    /// From which offset on it needs the read progress of its log.
     follows: Option<Offset>,
 }
 
@@ -56,11 +56,11 @@ impl Channels {
     }
 
     pub fn get(&self, key: &str) -> Option<&Channel> {
-        self.all.get(&key.to_owned())
+        self.all.get(key)
     }
 
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Channel> {
-        self.all.get_mut(&key.to_owned())
+        self.all.get_mut(key)
     }
 
     pub fn insert(&mut self, key: String, channel: Channel) {
@@ -87,7 +87,7 @@ impl Channels {
         self.by_log.get(log).into_iter().flatten().cloned().collect()
     }
 
-    /// The channels in a log that need its read progress.
+    /// The channels in a log that need its read progress, now that the next offset is this one.
     pub fn following(&self, log: &Topic, next: Offset) -> Vec<String> {
         let touched = self.all.touched().filter(|key| self.get(key).is_some_and(|c| c.log == *log));
         let known = self.following.get(log).into_iter().flatten();
@@ -98,6 +98,12 @@ impl Channels {
     /// The channels with a name, on any grid.
     pub fn named(&self, wire: &str) -> Vec<String> {
         self.by_wire.get(wire).into_iter().flatten().cloned().collect()
+    }
+
+    /// The first channel with a name that fits, on any grid.
+    pub fn find(&self, wire: &str, fits: impl Fn(&Channel) -> bool) -> Option<String> {
+        let fits = |key: &&String| self.get(key).is_some_and(&fits);
+        self.by_wire.get(wire)?.iter().find(fits).cloned()
     }
 
     /// Processes changes. Returns the logs of channels that the node left and that no other channel

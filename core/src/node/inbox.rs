@@ -110,10 +110,9 @@ impl Node {
                     id.is_some() && id.as_deref() == e.meta_str("ch")
                 };
                 let name = e.meta_str("channel").and_then(|n| ChannelName::parse(n).ok());
-                let named = name.map(|name| self.channels.named(name.as_folded())).unwrap_or_default();
-                match named.iter().filter_map(|key| self.channels.get(key)).any(of_it) {
-                    true => self.for_channel(e, |c, cx| c.on_fetch(cx, e)),
-                    false => channel::on_fetch_left(&mut self.cx, e),
+                match name.and_then(|name| self.channels.find(name.as_folded(), of_it)) {
+                    Some(key) => self.with_channel(&key, |c, cx| c.on_fetch(cx, e)),
+                    None => channel::on_fetch_left(&mut self.cx, e),
                 }
             }
             "ANSWER" => self.on_answer(e),

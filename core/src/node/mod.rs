@@ -351,9 +351,8 @@ impl Node {
         }
         reader.next = record.offset + 1;
         if self.is_log(topic) {
-            let named = std::str::from_utf8(&record.key).map(|wire| self.channels.named(wire));
-            let of_this = |key: &String| self.channels.get(key).is_some_and(|c| c.log == *topic);
-            if let Some(key) = named.unwrap_or_default().into_iter().find(of_this) {
+            let wire = std::str::from_utf8(&record.key).ok();
+            if let Some(key) = wire.and_then(|wire| self.channels.find(wire, |c| c.log == *topic)) {
                 self.with_channel(&key, |channel, cx| channel.on_record(cx, record));
             }
             self.on_progress(topic);
@@ -416,11 +415,10 @@ impl Node {
             self.cx.on_presence(payload);
         } else if channel == format!("direct:{}", self.cx.me()) {
             self.cx.on_direct_event(payload);
-        } else if let Some(wire) = channel.strip_prefix("channel:").and_then(|c| c.strip_suffix(":events")) {
-            let of_this = |key: &String| self.channels.get(key).is_some_and(|c| c.grid == grid);
-            if let Some(key) = self.channels.named(wire).into_iter().find(of_this) {
-                self.with_channel(&key, |channel, cx| channel.on_event(cx, payload));
-            }
+        } else if let Some(wire) = channel.strip_prefix("channel:").and_then(|c| c.strip_suffix(":events"))
+            && let Some(key) = self.channels.find(wire, |c| c.grid == grid)
+        {
+            self.with_channel(&key, |channel, cx| channel.on_event(cx, payload));
         }
     }
 

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::ctx::Ctx;
 use super::pending::PendingOp;
-use crate::crypto::{self, Rng};
+use crate::crypto::{self, ChannelKey, Rng};
 use crate::envelope::{Domain, Envelope};
-use crate::identity::{Card, Identity};
+use crate::identity::{Card, Identity, PublicKeys};
 use crate::ids::{ActorId, MsgId};
 use crate::limits;
 use crate::names::ChannelName;
@@ -20,6 +20,20 @@ const PART: usize = 120_000;
 /// Maximum number of parts of an answer: base64 in a Fernet token in JSON takes less than twice the
 /// size of its content.
 const PARTS: u64 = (2 * limits::ANSWER / PART) as u64;
+
+/// The request inside a record that is encrypted under a key which both sides have: addressed to
+/// `me`, and signed with the sender's keys.
+pub(super) fn open_request(
+    key: &ChannelKey,
+    e: &Envelope,
+    me: &ActorId,
+    by: &PublicKeys,
+) -> Option<Envelope> {
+    let plain = key.decrypt(e.get("ct")?.as_str()?).ok()?;
+    let inner = Envelope::from_canonical(&plain).ok()?;
+    let ours = inner.to.as_deref() == Some(me.to_string().as_str());
+    (ours && inner.verify(Domain::Request, by).is_ok()).then_some(inner)
+}
 
 /// The part number of an ANSWER and the number of parts, if they are valid.
 pub(super) fn part_of(e: &Envelope) -> Option<(u64, u64)> {

@@ -213,7 +213,7 @@ impl Node {
         let own = format!("direct:{}", self.cx.me());
         self.cx.hint_on(grid, SignalOp::Subscribe { channel: own });
         for channel in self.channels.values().filter(|c| c.grid == grid) {
-            let events = format!("channel:{}:events", channel.wire);
+            let events = channel::events(&channel.wire);
             self.cx.hint_on(grid, SignalOp::Subscribe { channel: events });
         }
     }

@@ -35,7 +35,7 @@ use crate::ids::{ActorId, Epoch, Hash, Millis, Offset, Seq};
 use crate::keys::{EpochInfo, KeyRing};
 use crate::log::Fold;
 use crate::names::ChannelName;
-pub(crate) use crate::node::channel::election::{Election, status_key};
+pub(crate) use crate::node::channel::election::{Election, events, status_key};
 pub(crate) use crate::node::channel::join::Join;
 pub(crate) use crate::node::channel::leader::Leader;
 pub(crate) use crate::node::channel::leader::join_request::JoinRequest;

@@ -2,6 +2,7 @@
 //! for its own messages to the sessions.
 
 use super::*;
+use crate::node::rpc::open_request;
 
 impl Direct {
     /// Tells the peer that its messages arrived or were read.
@@ -34,19 +35,9 @@ impl Direct {
         let Some(key) = self.keys.get(&kid) else {
             return;
         };
-        let Some(token) = e.get("ct").and_then(Value::as_str) else {
+        let Some(inner) = open_request(key, e, &cx.me(), card.keys()).filter(|i| i.from == e.from) else {
             return;
         };
-        let Ok(plain) = key.decrypt(token) else {
-            return;
-        };
-        let Ok(inner) = Envelope::from_canonical(&plain) else {
-            return;
-        };
-        let ours = inner.from == e.from && inner.to.as_deref() == Some(cx.me().to_string().as_str());
-        if !ours || inner.verify(Domain::Request, card.keys()).is_err() {
-            return;
-        }
         let what = match inner.params.first().map(String::as_str) {
             Some("delivered") => "delivered",
             Some("read") => "read",

@@ -15,6 +15,7 @@ use crate::node::channel::recovery::backfill::Backfill;
 use crate::node::channel::{Channel, Phase};
 use crate::node::ctx::Ctx;
 use crate::node::pending::PendingOp;
+use crate::node::rpc::open_request;
 
 /// How long to wait for a key before asking for it, ms.
 const ASK_AFTER: Millis = 700;
@@ -334,18 +335,8 @@ impl Channel {
         let Some(key) = e.meta_u64("epoch").and_then(|n| self.ring.get(Epoch(n))) else {
             return;
         };
-        let Some(token) = e.get("ct").and_then(Value::as_str) else {
-            return;
-        };
-        let Ok(plain) = key.decrypt(token) else {
-            return;
-        };
-        let Ok(inner) = Envelope::from_canonical(&plain) else {
-            return;
-        };
-        let ours = inner.to.as_deref() == Some(cx.me().to_string().as_str())
-            && inner.meta_str("ch") == Some(replica.fold.channel.to_string().as_str());
-        if !ours || inner.verify(Domain::Request, leader.card.keys()).is_err() {
+        let Some(inner) = open_request(key, e, &cx.me(), leader.card.keys()) else { return };
+        if inner.meta_str("ch") != Some(replica.fold.channel.to_string().as_str()) {
             return;
         }
         let Some(id) = inner.id.as_deref().and_then(|i| crate::ids::MsgId::parse(i).ok()) else {
