@@ -151,3 +151,27 @@ impl Ctx {
         self.append_rpc(&card, bytes, PendingOp::Nothing);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_request_to_us_by_its_sender_is_opened() {
+        let files: [&[u8]; 2] =
+            [include_bytes!("../../tests/keys/1.json"), include_bytes!("../../tests/keys/2.json")];
+        let [alice, mallory] = files.map(|file| Identity::from_key_file(file, None).unwrap());
+        let (key, other) = (ChannelKey::from_bytes([1; 32]), ChannelKey::from_bytes([2; 32]));
+        let me = mallory.actor();
+        let opened = |to: ActorId, by: &Identity, under: &ChannelKey| {
+            let inner = Envelope::new("404").to(to.to_string()).sign(Domain::Request, by);
+            let outer = Envelope::new("NAK").field("ct", under.encrypt(&inner.to_canonical()));
+            open_request(&key, &outer, &me, alice.public())
+        };
+        assert_eq!(opened(me, &alice, &key).map(|inner| inner.command), Some("404".to_owned()));
+        assert_eq!(opened(me, &mallory, &key), None, "signed by somebody else");
+        assert_eq!(opened(alice.actor(), &alice, &key), None, "for somebody else");
+        assert_eq!(opened(me, &alice, &other), None, "under another key");
+        assert_eq!(open_request(&key, &Envelope::new("NAK"), &me, alice.public()), None);
+    }
+}

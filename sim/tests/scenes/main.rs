@@ -352,3 +352,21 @@ fn a_leader_that_is_gone_is_replaced_within_its_lease_and_4_s_while_nobody_talks
         assert_eq!(leader, "bob", "seed {seed}");
     }
 }
+
+#[test]
+fn a_channel_is_caught_up_with_a_log_that_ends_in_another_channel() {
+    // One of them at least is in the same partition as #net.
+    let others = ["#a", "#b", "#c", "#d", "#e", "#f"];
+    let mut world = joined(scene(2), 2);
+    world.at(8_000, Event::Fault(Fault::Pause(BOB, HOUR as u64)));
+    for (at, other) in (10_000..).step_by(1_000).zip(others) {
+        world.at(at, Event::Person(ALICE, Deed::Join(other)));
+    }
+    world.run_until(20_000);
+    restart(&mut world, ALICE);
+    world.run_until(world.now + 1_000);
+    let channels = status(&mut world, ALICE).get("channels").unwrap().clone();
+    for channel in others.into_iter().chain(["#net"]) {
+        assert_eq!(channels[channel]["leading"], json!(true), "{channel}: {}", channels[channel]);
+    }
+}
