@@ -23,6 +23,9 @@ use services::{Cluster, Services};
 /// How long anything may take before a test gives up.
 pub const LONG: Duration = Duration::from_secs(30);
 
+/// What nodes log (as `KIRC_LOG`); where it is set, a test that fails keeps their folders.
+const LOG_LEVELS: &str = "KIRC_TEST_LOG";
+
 /// A folder of one machine: profiles and the grid that they share.
 pub struct World {
     dir: tempfile::TempDir,
@@ -156,6 +159,9 @@ impl World {
                 command.env_remove(name);
             }
         }
+        if let Some(levels) = std::env::var_os(LOG_LEVELS) {
+            command.env("KIRC_LOG", levels);
+        }
         command
             .env("KIRC_DATA_DIR", self.path())
             .env("KIRC_PROFILE", profile)
@@ -232,6 +238,10 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os(LOG_LEVELS).is_some() {
+            self.dir.disable_cleanup(true);
+            println!("what the nodes logged is kept in {}", self.path().display());
+        }
         if let Some(services) = self.services.as_ref().filter(|_| !self.theirs_alone) {
             let second = (!self.second.is_empty()).then_some(Cluster::Second);
             let clusters: Vec<Cluster> = [Cluster::First].into_iter().chain(second).collect();
