@@ -3,6 +3,8 @@
 //! A [`Card`] value was checked when it was created. Whether to trust its keys is up to the contact
 //! list.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use serde::{Deserialize, Serialize};
@@ -43,9 +45,13 @@ impl Address {
     }
 }
 
-/// The public facts of an identity, signed by it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Card {
+/// The public facts of an identity, signed by it. Copies share them: the members of a channel are
+/// copied with each state of it.
+#[derive(Clone, PartialEq)]
+pub struct Card(Arc<Facts>);
+
+#[derive(Debug, PartialEq)]
+struct Facts {
     keys: PublicKeys,
     nick: Nick,
     address: Address,
@@ -90,7 +96,7 @@ impl Card {
             envelope = envelope.field("profile", profile.clone());
         }
         let envelope = envelope.sign(Domain::Card, me);
-        Self {
+        Self(Arc::new(Facts {
             keys: me.public().clone(),
             nick: nick.clone(),
             address: address.clone(),
@@ -98,7 +104,7 @@ impl Card {
             profile,
             digest: digest(&envelope.to_canonical()),
             envelope,
-        }
+        }))
     }
 
     /// Reads a card and checks its form, its limits, its signature, and that the actor id belongs
@@ -130,7 +136,7 @@ impl Card {
             return form("the card's revision is too large");
         }
         envelope.verify(Domain::Card, &keys)?;
-        Ok(Self {
+        Ok(Self(Arc::new(Facts {
             keys,
             nick: body.nick,
             address: body.address,
@@ -138,12 +144,12 @@ impl Card {
             profile: body.profile,
             envelope: envelope.clone(),
             digest: digest(&canonical),
-        })
+        })))
     }
 
     /// The card as text, to give to an inviter.
     pub fn to_text(&self) -> String {
-        armour::wrap("CARD", &self.envelope.to_canonical())
+        armour::wrap("CARD", &self.0.envelope.to_canonical())
     }
 
     /// Reads the output of [`Self::to_text`], or the card's plain JSON.
@@ -158,35 +164,41 @@ impl Card {
 
     /// The signed envelope, to send or store.
     pub fn envelope(&self) -> &Envelope {
-        &self.envelope
+        &self.0.envelope
     }
     /// The hash of the signed envelope. It replaces the card where the card is known.
     pub fn digest(&self) -> Hash {
-        self.digest
+        self.0.digest
     }
     /// Its keys.
     pub fn keys(&self) -> &PublicKeys {
-        &self.keys
+        &self.0.keys
     }
     /// Its actor.
     pub fn actor(&self) -> ActorId {
-        self.keys.actor()
+        self.0.keys.actor()
     }
     /// The nick it gives itself.
     pub fn nick(&self) -> &Nick {
-        &self.nick
+        &self.0.nick
     }
     /// The address of its mailbox.
     pub fn address(&self) -> &Address {
-        &self.address
+        &self.0.address
     }
     /// Its revision.
     pub fn rev(&self) -> u64 {
-        self.rev
+        self.0.rev
     }
     /// Its public profile.
     pub fn profile(&self) -> &Map<String, Value> {
-        &self.profile
+        &self.0.profile
+    }
+}
+
+impl std::fmt::Debug for Card {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -196,7 +208,7 @@ fn digest(canonical: &[u8]) -> Hash {
 
 impl Serialize for Card {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        self.envelope.serialize(s)
+        self.0.envelope.serialize(s)
     }
 }
 
