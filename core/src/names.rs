@@ -201,6 +201,13 @@ pub fn is_invisible(c: char) -> bool {
     INVISIBLE.iter().any(|(from, to)| (*from..=*to).contains(&c))
 }
 
+/// Whether a character of running text is left out where it is displayed: an invisible one, but for
+/// those that scripts and emoji need (joiners, variation selectors) and those that end a line.
+pub fn is_hidden_in_text(c: char) -> bool {
+    let shaped = matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{2028}' | '\u{2029}');
+    !shaped && is_invisible(c)
+}
+
 /// Characters that are invisible or reverse the text direction: they could make two names look the
 /// same. These are Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties, 16.0), which UTS
 /// 39 (section 3.1) excludes from identifiers, and characters that are displayed as blank or as an

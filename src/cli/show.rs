@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use kirc_core::Envelope;
+use kirc_core::names::is_hidden_in_text;
 
 use super::{Failure, Outcome};
 
@@ -14,24 +15,13 @@ pub fn clean(text: &str) -> String {
         c if c.is_control() || turns(c) => '\u{fffd}',
         c => c,
     };
-    text.chars().filter(|c| !hides(*c)).map(harmless).collect()
+    text.chars().filter(|c| turns(*c) || !is_hidden_in_text(*c)).map(harmless).collect()
 }
 
 /// Marks that turn the direction of what follows, and ends of a line that no other program takes
 /// for one.
 fn turns(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-}
-
-/// Characters that show nothing: two texts that look the same are the same without them. Joiners
-/// stay, scripts need them.
-fn hides(c: char) -> bool {
-    matches!(c,
-        '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}'..='\u{2065}'
-        | '\u{206a}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The local time of an envelope, in a form such as `%H:%M:%S`.

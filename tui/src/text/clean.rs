@@ -3,6 +3,7 @@
 //! Owns: removing everything that could control the terminal, reorder the line, hide in it or pile
 //! up over neighbouring text. Must not: shorten text for layout, or depend on its author. Filtered
 //! text is safe in cells, titles and logs.
+use kirc_core::names::is_hidden_in_text;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Lines that one message may take; the rest is named, not shown.
@@ -99,21 +100,12 @@ fn is_joiner_after(out: &str) -> bool {
 }
 
 fn joins(c: char) -> bool {
-    !c.is_ascii() && !is_joiner(c) && !is_hidden(c) && !c.is_whitespace() && !c.is_control()
+    !c.is_ascii() && !is_joiner(c) && !is_hidden_in_text(c) && !c.is_whitespace() && !c.is_control()
 }
 
 /// Characters of no width of their own that sit on the one before.
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}') || unicode_width::UnicodeWidthChar::width(c).unwrap_or(0) == 0
-}
-
-/// Characters that show nothing but move, reorder or hide what stands beside them.
-fn is_hidden(c: char) -> bool {
-    matches!(c,
-        '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{1bca0}'..='\u{1bca3}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Walks over text and leaves out sequences and characters that must not be seen.
@@ -139,7 +131,7 @@ impl<'a> Scan<'a> {
                 '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => self.skip_string(),
                 '\u{3}' => self.skip_irc_colour(),
                 '\t' | '\n' | '\r' | '\u{85}' => return Some(c),
-                c if c.is_control() || is_hidden(c) => {}
+                c if c.is_control() || is_hidden_in_text(c) => {}
                 c => return Some(c),
             }
         }
@@ -268,7 +260,7 @@ mod tests {
         #[test]
         fn nothing_dangerous_passes(text in any::<String>()) {
             let out = clean(&text);
-            prop_assert!(!out.chars().any(|c| c.is_control() || is_hidden(c)), "{out:?}");
+            prop_assert!(!out.chars().any(|c| c.is_control() || is_hidden_in_text(c)), "{out:?}");
             prop_assert!(out.width() <= out.chars().count() * 2);
         }
 
@@ -277,7 +269,7 @@ mod tests {
             prop::sample::select(vec!["\u{1b}", "[", "]", "31m", "\u{7}", "\\", "\u{9b}", "\u{9d}", "a", "\u{202e}",
                 "\u{200d}", "\u{301}", "👩", "\u{3}", "0", ",", "\n", "\t", "\u{fe0f}"]), 0..60)) {
             let out = clean(&parts.concat());
-            prop_assert!(!out.chars().any(|c| c.is_control() || is_hidden(c)), "{out:?}");
+            prop_assert!(!out.chars().any(|c| c.is_control() || is_hidden_in_text(c)), "{out:?}");
         }
 
         #[test]
