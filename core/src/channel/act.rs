@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::mode::ModeKind;
 use super::{ModeChange, Rank};
-use crate::envelope::{Body, Envelope, EnvelopeError, parse_ts};
+use crate::envelope::{Body, Envelope, EnvelopeError, line_end, parse_ts};
 use crate::identity::Card;
 use crate::ids::{ActorId, Count, MAX_SAFE_INTEGER, MsgId};
 use crate::limits;
@@ -285,8 +285,10 @@ fn lines(e: &Envelope) -> Result<Vec<&str>, EnvelopeError> {
         let text = value
             .as_str()
             .ok_or_else(|| form(format!("the body of {} holds something that is no text", e.command)))?;
-        if text.contains(['\r', '\n', '\0']) {
-            return Err(form("a line has a line break in it"));
+        match line_end(text) {
+            Some('\0') => return Err(form("a line has a NUL in it")),
+            Some(_) => return Err(form("a line has a line break in it")),
+            None => {}
         }
         out.push(text);
     }

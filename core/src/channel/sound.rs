@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::mode::{FLAGS, LISTS, ModeKind, param_error};
 use super::{ChannelState, Rank};
+use crate::envelope::line_end;
 use crate::{limits, mask};
 
 impl ChannelState {
@@ -71,7 +72,7 @@ impl ChannelState {
     fn topic_sound(&self) -> bool {
         self.topic.as_ref().is_none_or(|topic| {
             (1..=limits::TOPIC).contains(&topic.text.len())
-                && !topic.text.contains(['\r', '\n', '\0'])
+                && line_end(&topic.text).is_none()
                 && topic.by.len() <= limits::NICK
         })
     }

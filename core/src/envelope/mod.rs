@@ -10,6 +10,7 @@ mod sign;
 mod time;
 
 pub use canonical::{canonical_json, safe_numbers};
+pub(crate) use read::line_end;
 pub use time::{format_ts, parse_ts};
 
 use serde::{Deserialize, Serialize};

@@ -148,10 +148,16 @@ fn limit(what: &'static str, size: usize, limit: usize) -> Result<(), EnvelopeEr
 
 fn line(text: &str, what: &'static str) -> Result<(), EnvelopeError> {
     limit(what, text.len(), limits::LINE)?;
-    if text.contains(['\n', '\r', '\0']) {
-        return form(format!("{what} holds no line break: give each line as an item of body"));
+    match line_end(text) {
+        Some('\0') => form(format!("{what} holds no NUL: leave that character out")),
+        Some(_) => form(format!("{what} holds no line break: give each line as an item of body")),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The first character of a text that would end its line for readers of IRC (RFC 1459, section 2.3.1).
+pub(crate) fn line_end(text: &str) -> Option<char> {
+    text.chars().find(|c| matches!(c, '\n' | '\r' | '\0'))
 }
 
 fn text(name: &str, value: Value) -> Result<Option<String>, EnvelopeError> {

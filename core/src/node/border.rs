@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::envelope::{Envelope, EnvelopeError};
+use crate::envelope::{Envelope, EnvelopeError, line_end};
 
 /// The first character of client-only field names, as in IRC's client-only tags (IRCv3
 /// message-tags).
@@ -23,7 +23,7 @@ fn passes(name: &str, value: &Value) -> bool {
         _ if name.starts_with(CLIENT_ONLY) => {
             let plain = |c: char| !c.is_control() && c != ' ';
             let small = match value {
-                Value::String(text) => text.len() <= VALUE && !text.contains(['\r', '\n', '\0']),
+                Value::String(text) => text.len() <= VALUE && line_end(text).is_none(),
                 Value::Bool(_) | Value::Number(_) => true,
                 _ => false,
             };
