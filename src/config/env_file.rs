@@ -133,7 +133,8 @@ fn comment_line(raw: &str) -> Line {
 }
 
 fn parse_line(raw: &str) -> Result<Option<(String, String)>, &'static str> {
-    let text = raw.trim();
+    // Some editors begin a file with a byte order mark.
+    let text = raw.strip_prefix('\u{feff}').unwrap_or(raw).trim();
     if text.is_empty() || text.starts_with('#') {
         return Ok(None);
     }
@@ -225,6 +226,11 @@ mod tests {
 
     fn parse(text: &str) -> EnvFile {
         EnvFile::parse(Path::new(".env"), text).unwrap()
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_name() {
+        assert_eq!(parse("\u{feff}A=1\n").get("A"), Some("1"));
     }
 
     #[test]
