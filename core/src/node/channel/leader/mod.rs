@@ -39,7 +39,7 @@ pub(in crate::node::channel) enum Mode {
     /// An append failed: waits for the others to come to their ends.
     Draining,
     /// Asked for the end of the log.
-    JoinRequest,
+    FindingEnd,
     /// Reads up to here.
     Reading(Offset),
     /// Waits until a member has the key of the new epoch; not longer than this (monotonic).
@@ -411,7 +411,7 @@ impl Channel {
             lead.mode = Mode::Draining;
             return;
         }
-        lead.mode = Mode::JoinRequest;
+        lead.mode = Mode::FindingEnd;
         lead.retry_at = None;
         let (log, key) = (self.log.clone(), self.key.clone());
         cx.end_of(log, PendingOp::Resync(key));
@@ -420,7 +420,7 @@ impl Channel {
 
     /// The end of the log is known, or can't be had now.
     pub fn on_resync_end(&mut self, cx: &mut Ctx, end: Option<Offset>) {
-        let Some(lead) = self.lead.as_mut().filter(|l| l.mode == Mode::JoinRequest) else {
+        let Some(lead) = self.lead.as_mut().filter(|l| l.mode == Mode::FindingEnd) else {
             return;
         };
         match end {
