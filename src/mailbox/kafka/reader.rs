@@ -55,6 +55,7 @@ pub(super) struct Reader {
 enum Woken {
     Records,
     Doubt,
+    Stalled,
     Calm,
     Over,
 }
@@ -82,7 +83,7 @@ impl Reader {
         part: &Part,
         at: Offset,
     ) -> Self {
-        let watched = shared.watch.add(&topic.name, &part.life);
+        let watched = shared.watch.add(&topic, &part.life, at);
         Self {
             shared,
             topic,
@@ -114,6 +115,7 @@ impl Reader {
             () = self.to.closed() => Woken::Over,
             () = self.shared.closing.cancelled() => Woken::Over,
             () = self.watched.called() => Woken::Doubt,
+            () = self.watched.stalled() => Woken::Stalled,
             () = rung(self.prompt.as_ref()) => Woken::Records,
             () = rung(self.quiet.as_ref()) => Woken::Records,
             () = after(calm) => Woken::Calm,
@@ -121,6 +123,10 @@ impl Reader {
         match woken {
             Woken::Records => self.drain().await,
             Woken::Doubt => self.look().await,
+            Woken::Stalled => {
+                self.change_clients();
+                Ok(())
+            }
             Woken::Calm => {
                 self.calm = None;
                 let held = self.shared.taps.hold(Pace::Quiet, &self.topic, &self.life, self.next).await;
@@ -135,6 +141,20 @@ impl Reader {
             }
             Woken::Over => Err(Over),
         }
+    }
+
+    /// librdkafka sometimes fetches a partition no more after a broker was away (rust-rdkafka, issue
+    /// 597): goes on where it stands with clients that are new.
+    fn change_clients(&mut self) {
+        tracing::warn!(
+            topic = self.topic.name,
+            next = self.next,
+            "reading had stopped: a new client goes on"
+        );
+        for held in [self.prompt.take(), self.quiet.take()].into_iter().flatten() {
+            held.spoil();
+        }
+        self.calm = None;
     }
 
     async fn begin(&mut self) -> Result<(), Over> {
@@ -238,7 +258,9 @@ impl Reader {
         let records = Delivery::Records(std::mem::take(&mut self.ready));
         self.bytes = 0;
         let since = Instant::now();
+        self.watched.stands(self.next, true);
         self.hand(records).await?;
+        self.watched.stands(self.next, false);
         if since.elapsed() > HELD_UP {
             // The clients may have stopped to fetch meanwhile; the quiet one would take long to
             // begin again.
@@ -298,6 +320,7 @@ impl Reader {
         self.flush().await?;
         (self.prompt, self.quiet, self.calm) = (None, None, None);
         self.next = at;
+        self.watched.stands(at, false);
         self.life.clone_from(&part.life);
         self.watched.lives(&part.life);
         self.hand(Delivery::Reading(ReaderStart {

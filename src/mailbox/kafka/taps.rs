@@ -112,6 +112,11 @@ impl Taps {
         }
     }
 
+    /// Nothing more is read with a client; it ends with those who read with it still.
+    fn discard(&self, pace: Pace, client: &Arc<Client>) {
+        self.seats().entry(pace).or_default().retain(|s| !Arc::ptr_eq(&s.client, client));
+    }
+
     /// Closes the clients that have had nothing to read for so long.
     pub(super) fn rest(&self, idle: Duration) {
         for seats in self.seats().values_mut() {
@@ -129,6 +134,15 @@ impl Taps {
     #[cfg(test)]
     pub(super) fn reading(&self, pace: Pace) -> usize {
         self.seats().get(&pace).map_or(0, |seats| seats.iter().map(|s| s.busy.len()).sum())
+    }
+}
+
+impl Held {
+    /// Lets go of the partition; its client is not to be used again.
+    pub(super) fn spoil(self) {
+        if let Some(tap) = &self.tap {
+            self.taps.discard(self.pace, tap.client());
+        }
     }
 }
 

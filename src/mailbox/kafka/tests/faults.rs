@@ -55,6 +55,29 @@ async fn a_client_certificate_opens_the_door() {
     assert_eq!(values(&mut reader, 1).await, ["x"]);
 }
 
+/// librdkafka may stop to fetch a partition: what is done then loses and repeats nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_is_stalled_goes_on_with_another_client() {
+    let Some(kafka) = Kafka::new(Door::Plain) else {
+        return;
+    };
+    let mailbox = kafka.mailbox();
+    let topic = kafka.topic(&mailbox, "stalled").await;
+    let mut reader = mailbox.read(&topic, ReadFrom::At(0)).await.unwrap();
+    start(&mut reader).await;
+    for round in 0..4 {
+        let said: Vec<String> = (0..3).map(|i| format!("{round} {i}")).collect();
+        for (i, text) in said.iter().enumerate() {
+            if i == round % 3 {
+                mailbox.shared.watch.stall();
+            }
+            mailbox.append(&topic, vec![], text.clone().into_bytes()).await.unwrap();
+        }
+        assert_eq!(values(&mut reader, 3).await, said);
+        assert_eq!(mailbox.shared.taps.count(), 1, "the client that was stalled is not kept");
+    }
+}
+
 /// A producer that numbered records of the old topic goes on in the new one, again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_made_anew_is_appended_to() {
