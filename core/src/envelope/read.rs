@@ -155,7 +155,8 @@ fn line(text: &str, what: &'static str) -> Result<(), EnvelopeError> {
     }
 }
 
-/// The first character of a text that would end its line for readers of IRC (RFC 1459, section 2.3.1).
+/// The first character of a text that would end its line for readers of IRC (RFC 1459, section
+/// 2.3.1).
 pub(crate) fn line_end(text: &str) -> Option<char> {
     text.chars().find(|c| matches!(c, '\n' | '\r' | '\0'))
 }

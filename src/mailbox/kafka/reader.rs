@@ -143,8 +143,8 @@ impl Reader {
         }
     }
 
-    /// librdkafka sometimes fetches a partition no more after a broker was away (rust-rdkafka, issue
-    /// 597): goes on where it stands with clients that are new.
+    /// librdkafka sometimes fetches a partition no more after a broker was away (rust-rdkafka,
+    /// issue 597): goes on where it stands with clients that are new.
     fn change_clients(&mut self) {
         tracing::warn!(
             topic = self.topic.name,

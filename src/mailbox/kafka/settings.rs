@@ -153,8 +153,8 @@ impl KafkaSettings {
             .set("topic.metadata.refresh.interval.ms", "300000")
             .set("topic.metadata.refresh.fast.interval.ms", "100")
             .set("allow.auto.create.topics", "false")
-            // A broker that stood still is in no answer until it has registered again, and librdkafka
-            // forgets whom no answer names. With `none` it would never come back to any.
+            // A broker that stood still is in no answer until it has registered again, and
+            // librdkafka forgets whom no answer names. With `none` it would never come back to any.
             .set("metadata.recovery.strategy", "rebootstrap")
             // Nobody is told how we do.
             .set("enable.metrics.push", "false")
