@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::channel::Change;
 use crate::envelope::Envelope;
 use crate::ids::{ActorId, Millis, Term};
-use crate::log::LogRecord;
+use crate::log::{Fold, LogRecord};
 use crate::node::channel::{Channel, Phase};
 use crate::node::ctx::Ctx;
 use crate::node::pending::PendingOp;
@@ -62,6 +62,12 @@ pub(crate) fn status_key(channel: &str) -> String {
 
 pub(crate) fn events(channel: &str) -> String {
     format!("channel:{channel}:events")
+}
+
+/// What a term is told apart by where members take turns. Not the hash of its claim: that depends
+/// on random bytes of what was said before, and no simulated run could be repeated.
+fn term_of(fold: &Fold) -> Vec<u8> {
+    [&fold.channel.0[..], &fold.term.0.to_be_bytes()].concat()
 }
 
 impl Channel {
@@ -162,15 +168,15 @@ impl Channel {
 
     /// How much later than the first ones to claim: who is first has won by then, if it is there.
     fn later_claim(&self, cx: &Ctx) -> Millis {
-        let claim = self.replica.as_ref().map(|r| r.fold.claim.0).unwrap_or_default();
-        u64::from(self.turn(cx, &claim)) * LATER_CLAIM
+        let occasion = self.replica.as_ref().map(|r| term_of(&r.fold)).unwrap_or_default();
+        u64::from(self.turn(cx, &occasion)) * LATER_CLAIM
     }
 
     /// Doubts the leader, unless that was done a moment ago, or somebody else does it first.
     pub fn challenge_now(&mut self, cx: &mut Ctx) {
-        let fold = self.replica.as_ref().map(|r| &r.fold);
-        let occasion = fold.map(|fold| [&fold.claim.0[..], &fold.seq.0.to_be_bytes()].concat());
-        match self.turn(cx, &occasion.unwrap_or_default()) {
+        let moment = |fold: &Fold| [term_of(fold), fold.seq.0.to_be_bytes().to_vec()].concat();
+        let occasion = self.replica.as_ref().map(|r| moment(&r.fold)).unwrap_or_default();
+        match self.turn(cx, &occasion) {
             0 => self.challenge(cx),
             later => {
                 let at = cx.now.mono + u64::from(later) * LATER_CHALLENGE;
