@@ -7,9 +7,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kirc_core::Envelope;
-use kirc_core::identity::{Address, Identity};
-use kirc_core::names::Nick;
+use kirc_core::channel::{Act, ActKind, ChannelState, ModeChange};
+use kirc_core::identity::{Address, Card, Identity};
+use kirc_core::ids::{ActorId, Count, MsgId};
+use kirc_core::names::{ChannelName, Nick};
 use kirc_core::node::{Config, Home, Node};
 use kirc_core::port::{
     Effect, Input, Now, RawRecord, ReadFrom, SessionId, SignalOp, SignalReply, Snapshot, Topic,
@@ -144,8 +148,99 @@ impl Bench {
     }
 }
 
+/// Somebody with a key of their own; the RSA key is everybody's, because making them takes long.
+fn somebody(number: u64) -> Identity {
+    // An Ed25519 key as PKCS#8, version 1 (RFC 8410, section 7).
+    let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+    der.extend([7; 24]);
+    der.extend(number.to_le_bytes());
+    let key = include_bytes!("../core/tests/keys/1.json");
+    let mut file: serde_json::Value = serde_json::from_slice(key).expect("JSON");
+    file["ed25519"] = URL_SAFE_NO_PAD.encode(der).into();
+    Identity::from_key_file(file.to_string().as_bytes(), None).expect("a key file that is not sealed")
+}
+
+fn card(number: u64) -> Card {
+    let names = ["data-in", "data-out", "rpc-in", "rpc-out"].map(str::to_owned);
+    let [data_in, data_out, rpc_in, rpc_out] = names;
+    let address = Address { cluster: "grid".to_owned(), data_in, data_out, rpc_in, rpc_out };
+    let nick = Nick::parse(&format!("n{number}")).expect("a nick");
+    Card::create(&somebody(number), &nick, &address, serde_json::Map::new(), 1)
+}
+
+/// A channel and its members in the order in which they came.
+struct Crowd {
+    state: ChannelState,
+    people: Vec<ActorId>,
+    last: MsgId,
+}
+
+impl Crowd {
+    fn new() -> Self {
+        let founder = card(0);
+        let name = ChannelName::parse("#crowd").expect("a name");
+        let last = MsgId::generate(WALL, 1, MsgId::default());
+        let state = ChannelState::found(&name, &founder, last);
+        Self { state, people: vec![founder.actor()], last }
+    }
+
+    fn act(&mut self, who: ActorId, kind: ActKind) -> Act {
+        self.last = MsgId(self.last.0 + 1);
+        let n = self.state.members.get(&who).map_or(Count(1), |m| m.n.next());
+        Act { author: who, n, after: None, id: self.last, ts: WALL, kind }
+    }
+
+    fn does(&mut self, who: ActorId, kind: ActKind) {
+        let act = self.act(who, kind);
+        self.state.apply(&act);
+    }
+
+    fn grow(&mut self, members: usize) {
+        while self.people.len() < members {
+            let card = Box::new(card(self.people.len() as u64));
+            let actor = card.actor();
+            self.does(actor, ActKind::Join { card, key: None, registered: true, tls: true });
+            self.people.push(actor);
+        }
+    }
+}
+
+/// Microseconds of something that is done often.
+fn each<T>(rounds: u32, mut work: impl FnMut() -> T) -> f64 {
+    let since = Instant::now();
+    for _ in 0..rounds {
+        std::hint::black_box(work());
+    }
+    since.elapsed().as_nanos() as f64 / 1e3 / f64::from(rounds)
+}
+
+fn state() {
+    let mut crowd = Crowd::new();
+    for members in [1, 200, 5_000] {
+        crowd.grow(members);
+        let took = each(200, || crowd.state.clone());
+        println!("{:<58}{members:>12}{took:>14.2}", "a copy of a channel's state, by members");
+        let nick = Nick::parse(&format!("n{}", members - 1)).expect("a nick");
+        let took = each(20_000, || crowd.state.by_nick(&nick).is_some());
+        println!("{:<58}{members:>12}{took:>14.3}", "a nick that is looked up, by members");
+        let took = each(20_000, || crowd.state.newest());
+        println!("{:<58}{members:>12}{took:>14.3}", "the newest act of a channel, by members");
+    }
+    let (founder, plain) = (crowd.people[0], crowd.people[1]);
+    for bans in [0, 60] {
+        for i in 0..bans {
+            let change = ModeChange::new(true, 'b', &format!("*spam{i}*!*@*.example"));
+            crowd.does(founder, ActKind::Mode { changes: vec![change] });
+        }
+        let act = crowd.act(plain, ActKind::Message);
+        let took = each(20_000, || crowd.state.check(&act).is_ok());
+        println!("{:<58}{bans:>12}{took:>14.3}", "whether a member may speak, by bans");
+    }
+}
+
 fn main() {
     println!("{:<58}{:>12}{:>14}", "what", "of", "µs");
+    state();
     let mut bench = Bench::new("log-{channel}");
     let mut founded = 0;
     for channels in [1, 100, 1_000] {

@@ -40,12 +40,34 @@ fn part(text: &str) -> String {
 }
 
 /// Whether a mask matches `nick!user@host`, ignoring case.
-///
+pub fn matches(mask: &str, prefix: &str) -> bool {
+    Mask::new(mask).matches(&folded(prefix))
+}
+
+/// A text as masks are compared with it.
+pub fn folded(text: &str) -> Vec<char> {
+    text.chars().map(fold).collect()
+}
+
+/// A mask that is compared with many texts.
+#[derive(Debug, Clone)]
+pub struct Mask(Vec<char>);
+
+impl Mask {
+    /// Folds it.
+    pub fn new(mask: &str) -> Self {
+        Self(folded(mask))
+    }
+
+    /// Whether it matches a folded `nick!user@host`.
+    pub fn matches(&self, text: &[char]) -> bool {
+        matches_folded(&self.0, text)
+    }
+}
+
 /// It remembers only the last `*` it passed, so it takes at most (length of mask) × (length of
 /// prefix) steps for any mask, however many stars it has.
-pub fn matches(mask: &str, prefix: &str) -> bool {
-    let mask: Vec<char> = mask.chars().map(fold).collect();
-    let text: Vec<char> = prefix.chars().map(fold).collect();
+fn matches_folded(mask: &[char], text: &[char]) -> bool {
     let (mut m, mut t) = (0, 0);
     // Behind the last star: where to go on in the mask, and up to where in the text the star
     // reaches.

@@ -2,11 +2,12 @@
 //!
 //! This is the only module that changes a channel. It does not check permissions (`policy` does)
 //! and never fails: an act that makes no sense here changes nothing.
+use super::index::Index;
 use super::mode::{ModeKind, parse_limit};
 use super::state::Invitation;
 use super::{Act, ActKind, ChannelState, MaskEntry, Member, ModeChange, Rank, Topic, prefix_of};
 use crate::identity::Card;
-use crate::ids::ActorId;
+use crate::ids::{ActorId, Count, MsgId};
 use crate::names::{Nick, casefold};
 use crate::{limits, mask};
 
@@ -37,51 +38,67 @@ pub struct Change {
     pub invited: Option<ActorId>,
 }
 
+/// Acts of a batch that is no good are not counted after all: what their authors had done
+/// before it, newest first.
+pub(crate) fn uncount(state: &mut ChannelState, before: impl Iterator<Item = (ActorId, Count, MsgId)>) {
+    for (author, n, last) in before {
+        if let Some(member) = state.members.get_mut(&author) {
+            (member.n, member.last) = (n, last);
+        }
+    }
+    state.index.0 = None;
+}
+
+fn change(state: &mut ChannelState, act: &Act) -> Change {
+    if let ActKind::Join { card, registered, tls, .. } = &act.kind {
+        return state.join(act, card, *registered, *tls);
+    }
+    let Some(me) = state.members.get_mut(&act.author) else {
+        return Change::default();
+    };
+    me.n = act.n;
+    me.last = act.id;
+    let nick = me.card.nick().clone();
+    let mut change = Change { source: Some(prefix_of(&me.card)), ..Change::default() };
+    match &act.kind {
+        ActKind::Part { .. } => state.remove(&act.author, &mut change),
+        ActKind::Kick { target, .. } => {
+            state.remove(target, &mut change);
+            change.kicked = change.left.is_some();
+            state.owners.remove(target);
+            state.invited.retain(|_, invitation| invitation.by != *target);
+        }
+        ActKind::Mode { changes } => {
+            for one in changes {
+                state.change_mode(act, nick.as_str(), one, &mut change.modes);
+            }
+        }
+        ActKind::Topic { text } => {
+            let topic =
+                (!text.is_empty()).then(|| Topic { text: text.clone(), by: nick.to_string(), ts: act.ts });
+            change.topic = topic.is_some() || state.topic.is_some();
+            state.topic = topic;
+        }
+        ActKind::Card { card } => {
+            change.nick = state.take_card(&act.author, card);
+            change.card = true;
+        }
+        ActKind::Invite { target } => {
+            state.invite(act, *target);
+            change.invited = Some(*target);
+        }
+        ActKind::Join { .. } | ActKind::Message | ActKind::Notice | ActKind::Nothing { .. } => {}
+    }
+    change
+}
+
 impl ChannelState {
     /// Applies an act that passed the checks.
     pub fn apply(&mut self, act: &Act) -> Change {
-        if let ActKind::Join { card, registered, tls, .. } = &act.kind {
-            return self.join(act, card, *registered, *tls);
-        }
-        let Some(me) = self.members.get_mut(&act.author) else {
-            return Change::default();
-        };
-        me.n = act.n;
-        me.last = act.id;
-        let nick = me.card.nick().clone();
-        let mut change = Change { source: Some(prefix_of(&me.card)), ..Change::default() };
-        match &act.kind {
-            ActKind::Part { .. } => self.remove(&act.author, &mut change),
-            ActKind::Kick { target, .. } => {
-                self.remove(target, &mut change);
-                change.kicked = change.left.is_some();
-                self.owners.remove(target);
-                self.invited.retain(|_, invitation| invitation.by != *target);
-            }
-            ActKind::Mode { changes } => {
-                for one in changes {
-                    self.change_mode(act, nick.as_str(), one, &mut change.modes);
-                }
-            }
-            ActKind::Topic { text } => {
-                let topic = (!text.is_empty()).then(|| Topic {
-                    text: text.clone(),
-                    by: nick.to_string(),
-                    ts: act.ts,
-                });
-                change.topic = topic.is_some() || self.topic.is_some();
-                self.topic = topic;
-            }
-            ActKind::Card { card } => {
-                change.nick = self.take_card(&act.author, card);
-                change.card = true;
-            }
-            ActKind::Invite { target } => {
-                self.invite(act, *target);
-                change.invited = Some(*target);
-            }
-            ActKind::Join { .. } | ActKind::Message | ActKind::Notice | ActKind::Nothing { .. } => {}
-        }
+        let mut index = self.index.0.take().unwrap_or_else(|| Index::of(self));
+        let change = change(self, act);
+        index.follow(self, act, &change);
+        self.index.0 = Some(index);
         change
     }
 

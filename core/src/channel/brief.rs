@@ -47,7 +47,8 @@ pub(crate) struct StateBrief<'a> {
 impl ChannelState {
     /// The state with a digest for each card.
     pub(crate) fn brief(&self) -> StateBrief<'_> {
-        let Self { name, members, gone, floor, flags, key, limit, lists, topic, invited, owners } = self;
+        let Self { name, members, gone, floor, flags, key, limit, lists, topic, invited, owners, index: _ } =
+            self;
         let members = members
             .iter()
             .map(|(actor, m)| {

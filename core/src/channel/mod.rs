@@ -12,9 +12,11 @@
 //! | `policy` | whether an act is allowed: the only file that refuses |
 //! | `sound` | whether a state from another node is possible at all |
 //! | `apply` | what an allowed act changes: the only file that changes anything |
+//! | `index` | look-ups that follow from the state |
 mod act;
 mod apply;
 mod brief;
+mod index;
 mod mode;
 mod policy;
 mod refusal;
@@ -25,6 +27,7 @@ mod tests;
 
 pub use act::{Act, ActKind, after};
 pub use apply::Change;
+pub(crate) use apply::uncount;
 pub use mode::{ModeChange, ModeKind, ModeRequest, Rank, parse_mode_args, render_modes};
 pub use refusal::Refusal;
 pub use state::{ChannelState, MaskEntry, Member, Order, Topic, prefix_of};

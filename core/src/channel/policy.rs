@@ -137,7 +137,7 @@ impl ChannelState {
         if !me.registered && self.has('R') {
             return Err(self.mute("it is for registered accounts (+R)"));
         }
-        if self.is_banned(&prefix_of(&me.card)) {
+        if self.index.is_banned(self, me) {
             return Err(self.mute("you are banned (+b)"));
         }
         Ok(())
@@ -223,7 +223,7 @@ impl ChannelState {
         if self.has('t') {
             return self.needs(me, Rank::Halfop, "The topic (+t)");
         }
-        if !me.at_least(Rank::Voice) && self.is_banned(&prefix_of(&me.card)) {
+        if !me.at_least(Rank::Voice) && self.index.is_banned(self, me) {
             return Err(self.denied("You are banned (+b) and can't set the topic"));
         }
         Ok(())
@@ -243,7 +243,7 @@ impl ChannelState {
         if self.by_nick(card.nick()).is_some() {
             return Err(self.nick_in_use(card));
         }
-        if !me.at_least(Rank::Voice) && self.is_banned(&prefix_of(&me.card)) {
+        if !me.at_least(Rank::Voice) && self.index.is_banned(self, me) {
             let (nick, channel) = (card.nick().as_str(), self.name.as_str());
             let text = format!("You can't change your nick while you are banned from {channel}");
             return Err(Refusal::new(num::ERR_UNAVAILRESOURCE, &[nick], &text));

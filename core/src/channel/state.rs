@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::index::{Index, Kept};
 use super::mode::{FLAGS, parse_for};
 use super::{Act, ActKind, ModeRequest, Rank, Refusal, after};
 use crate::identity::Card;
@@ -96,6 +97,9 @@ pub struct ChannelState {
     pub(super) invited: BTreeMap<ActorId, Invitation>,
     /// The owners. While the channel is registered (`+r`), they stay owners when they leave.
     pub(super) owners: BTreeSet<ActorId>,
+    /// Not there before the first act.
+    #[serde(skip)]
+    pub(super) index: Kept,
 }
 
 /// A pending invite.
@@ -163,6 +167,7 @@ impl ChannelState {
             topic: None,
             invited: BTreeMap::new(),
             owners: BTreeSet::from([actor]),
+            index: Kept::default(),
         }
     }
 
@@ -193,13 +198,15 @@ impl ChannelState {
 
     /// The greatest id of all acts in this channel that the state still remembers.
     pub fn newest(&self) -> MsgId {
-        let members = self.members.values().map(|member| member.last);
-        members.chain(self.gone.values().copied()).fold(self.floor, MsgId::max)
+        self.index.0.as_ref().map_or_else(|| Index::of(self).newest(), Index::newest)
     }
 
     /// The member with this nick.
     pub fn by_nick(&self, nick: &Nick) -> Option<(&ActorId, &Member)> {
-        self.members.iter().find(|(_, m)| m.card.nick() == nick)
+        match &self.index.0 {
+            Some(index) => self.members.get_key_value(index.by_nick(nick)?),
+            None => self.members.iter().find(|(_, m)| m.card.nick() == nick),
+        }
     }
 
     /// The member's `nick!actor@cluster`.

@@ -12,7 +12,7 @@ use super::acts::SealedAct;
 use super::key_use::KeyUse;
 use super::open::{AppliedAct, Opened, open_act};
 use super::record::{Kept, LogRecord, Sequenced, Stand, chain_claim};
-use crate::channel::{ChannelState, Order};
+use crate::channel::{ChannelState, Order, uncount};
 use crate::envelope::{Domain, Envelope};
 use crate::identity::PublicKeys;
 use crate::ids::{ActorId, ChannelId, Epoch, Hash, KeyId, Millis, Seq, Term};
@@ -419,11 +419,7 @@ impl Fold {
         for (i, opened) in opened.into_iter().enumerate() {
             let repeated = state.order(&opened.act) != Order::Next && !mutant!(judge.config, AcceptRepeats);
             if repeated || state.check(&opened.act).is_err() {
-                for (author, n, last) in before.into_iter().rev() {
-                    if let Some(member) = state.members.get_mut(&author) {
-                        (member.n, member.last) = (n, last);
-                    }
-                }
+                uncount(state, before.into_iter().rev());
                 return Verdict::Forged(match repeated {
                     true => "a message out of its author's order",
                     false => "something that its author may not do",

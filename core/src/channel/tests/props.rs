@@ -70,6 +70,17 @@ fn story() -> impl Strategy<Value = Vec<(usize, Try)>> {
     prop::collection::vec(attempt(), 0..40)
 }
 
+/// Whether what is looked up is what the state says.
+fn index_is_right(state: &ChannelState) -> bool {
+    let anew: ChannelState = serde_json::from_slice(&serde_json::to_vec(state).unwrap()).unwrap();
+    let people = NEW_NICKS.iter().copied().chain(["ann", "bob", "cid", "dan", "eve"]);
+    let mut nicks = people.map(|nick| crate::names::Nick::parse(nick).unwrap());
+    let banned = |m: &crate::channel::Member| anew.is_banned(&crate::channel::prefix_of(&m.card));
+    state.newest() == anew.newest()
+        && nicks.all(|nick| state.by_nick(&nick) == anew.by_nick(&nick))
+        && state.members.values().all(|m| state.index.is_banned(state, m) == banned(m))
+}
+
 /// Runs a sequence of attempts and returns the allowed acts.
 fn told(room: &mut Room, story: &[(usize, Try)]) -> Vec<Act> {
     let mut allowed = Vec::new();
@@ -98,6 +109,7 @@ proptest! {
             other.apply(act);
             prop_assert_eq!(other.order(act), Order::Seen);
             prop_assert_eq!(other.sound(), Ok(()));
+            prop_assert!(index_is_right(&other));
             if i == acts.len() / 2 {
                 // Somebody who was handed the state half-way goes on like all others.
                 let bytes = serde_json::to_vec(&other).unwrap();
