@@ -68,3 +68,27 @@ fn a_nick_changes_with_a_newer_card_of_the_same_actor() {
     let found = crate::names::Nick::parse("rob").unwrap();
     assert_eq!(room.state.by_nick(&found).map(|(a, _)| *a), Some(id(BOB)));
 }
+
+#[test]
+fn masks_count_for_members_from_when_they_are_set() {
+    let mut room = Room::new();
+    let story = [
+        ("+b bob", false),
+        ("+e *!*@grid.example", true),
+        ("-e *!*@grid.example", false),
+        ("-b bob", true),
+        ("+b *!*@grid.example", false),
+        ("+e bob", true),
+    ];
+    for (modes, speaks) in story {
+        room.sets(ANN, modes);
+        assert_eq!(room.state.allows(id(BOB), Message).is_ok(), speaks, "{modes}");
+    }
+    // A ban of a nick is no ban of who has it next.
+    room.sets(ANN, "-be *!*@grid.example bob");
+    room.does(CID, nick(CID, "cyd", 2));
+    room.sets(ANN, "+b cid!*@*");
+    assert!(room.state.allows(id(CID), Message).is_ok());
+    room.does(CID, nick(CID, "cid", 3));
+    assert!(room.state.allows(id(CID), Message).is_err());
+}
