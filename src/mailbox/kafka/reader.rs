@@ -258,9 +258,7 @@ impl Reader {
         let records = Delivery::Records(std::mem::take(&mut self.ready));
         self.bytes = 0;
         let since = Instant::now();
-        self.watched.stands(self.next, true);
         self.hand(records).await?;
-        self.watched.stands(self.next, false);
         if since.elapsed() > HELD_UP {
             // The clients may have stopped to fetch meanwhile; the quiet one would take long to
             // begin again.
@@ -270,10 +268,13 @@ impl Reader {
     }
 
     async fn hand(&self, delivery: Delivery) -> Result<(), Over> {
+        self.watched.stands(self.next, true);
         tokio::select! {
-            sent = self.to.send(delivery) => sent.map_err(|_| Over),
-            () = self.shared.closing.cancelled() => Err(Over),
+            sent = self.to.send(delivery) => sent.map_err(|_| Over)?,
+            () = self.shared.closing.cancelled() => return Err(Over),
         }
+        self.watched.stands(self.next, false);
+        Ok(())
     }
 
     async fn trouble(&mut self, code: rdkafka::error::RDKafkaErrorCode, from: Pace) -> Result<(), Over> {
@@ -320,7 +321,6 @@ impl Reader {
         self.flush().await?;
         (self.prompt, self.quiet, self.calm) = (None, None, None);
         self.next = at;
-        self.watched.stands(at, false);
         self.life.clone_from(&part.life);
         self.watched.lives(&part.life);
         self.hand(Delivery::Reading(ReaderStart {

@@ -249,8 +249,8 @@ async fn look(shared: &Arc<Shared>, ends: bool) {
             shared.watch.told(&topic, info.ok().map(|i| i.id).as_deref());
         }
     }
-    if ends && let Ok(ends) = shared.asker.ends(&shared.watch.places()).await {
-        for (place, end) in ends {
+    if ends {
+        for (place, end) in shared.asker.ends(&shared.watch.places()).await {
             shared.watch.ends(&place, end, Instant::now());
         }
     }
