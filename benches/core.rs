@@ -21,6 +21,8 @@ use kirc_core::port::{
 
 /// When it all happens, ms since 1970.
 const WALL: u64 = 1_790_000_000_000;
+/// The key file of somebody.
+const KEY: &[u8] = include_bytes!("../core/tests/keys/1.json");
 const SESSION: SessionId = SessionId(1);
 
 /// A grid in memory with one node on it.
@@ -34,13 +36,9 @@ struct Bench {
 
 impl Bench {
     fn new(log: &str) -> Self {
-        let key = include_bytes!("../core/tests/keys/1.json");
-        let identity = Identity::from_key_file(key, None).expect("a key file that is not sealed");
-        let names = ["data-in-alice", "data-out-alice", "rpc-in-alice", "rpc-out-alice"].map(str::to_owned);
-        let [data_in, data_out, rpc_in, rpc_out] = names;
-        let address = Address { cluster: "grid".to_owned(), data_in, data_out, rpc_in, rpc_out };
+        let identity = Identity::from_key_file(KEY, None).expect("a key file that is not sealed");
         let home = Home { cluster: "grid".to_owned(), log: log.to_owned(), partitions: 2 };
-        let config = Config::new(Nick::parse("alice").expect("a nick"), address, home);
+        let config = Config::new(Nick::parse("alice").expect("a nick"), address(), home);
         let now = Now { wall: WALL, mono: 1 };
         let node =
             Node::restore(config, identity, &Snapshot::default(), [7; 32], now).expect("an empty store");
@@ -154,18 +152,20 @@ fn somebody(number: u64) -> Identity {
     let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
     der.extend([7; 24]);
     der.extend(number.to_le_bytes());
-    let key = include_bytes!("../core/tests/keys/1.json");
-    let mut file: serde_json::Value = serde_json::from_slice(key).expect("JSON");
+    let mut file: serde_json::Value = serde_json::from_slice(KEY).expect("JSON");
     file["ed25519"] = URL_SAFE_NO_PAD.encode(der).into();
     Identity::from_key_file(file.to_string().as_bytes(), None).expect("a key file that is not sealed")
 }
 
-fn card(number: u64) -> Card {
+fn address() -> Address {
     let names = ["data-in", "data-out", "rpc-in", "rpc-out"].map(str::to_owned);
     let [data_in, data_out, rpc_in, rpc_out] = names;
-    let address = Address { cluster: "grid".to_owned(), data_in, data_out, rpc_in, rpc_out };
+    Address { cluster: "grid".to_owned(), data_in, data_out, rpc_in, rpc_out }
+}
+
+fn card(number: u64) -> Card {
     let nick = Nick::parse(&format!("n{number}")).expect("a nick");
-    Card::create(&somebody(number), &nick, &address, serde_json::Map::new(), 1)
+    Card::create(&somebody(number), &nick, &address(), serde_json::Map::new(), 1)
 }
 
 /// A channel and its members in the order in which they came.

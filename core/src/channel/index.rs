@@ -33,6 +33,17 @@ struct People {
 }
 
 impl Kept {
+    pub(super) fn by_nick(&self, state: &ChannelState, nick: &Nick) -> Option<ActorId> {
+        match &self.0 {
+            Some(index) => index.people.nicks.get(nick).copied(),
+            None => state.members.iter().find(|(_, m)| m.card.nick() == nick).map(|(actor, _)| *actor),
+        }
+    }
+
+    pub(super) fn newest(&self, state: &ChannelState) -> MsgId {
+        self.0.as_ref().map_or_else(|| newest(state), |index| index.newest)
+    }
+
     /// Whether a member is banned and not excepted.
     pub(super) fn is_banned(&self, state: &ChannelState, member: &Member) -> bool {
         match &self.0 {
@@ -42,27 +53,24 @@ impl Kept {
     }
 }
 
+fn newest(state: &ChannelState) -> MsgId {
+    let members = state.members.values().map(|member| member.last);
+    members.chain(state.gone.values().copied()).fold(state.floor, MsgId::max)
+}
+
 impl Index {
     pub(super) fn of(state: &ChannelState) -> Self {
         let nicks = state.members.iter().map(|(actor, m)| (m.card.nick().clone(), *actor)).collect();
-        let members = state.members.values().map(|member| member.last);
-        let newest = members.chain(state.gone.values().copied()).fold(state.floor, MsgId::max);
-        let mut index = Self { people: Arc::new(People { nicks, banned: BTreeSet::new() }), newest };
+        let people = Arc::new(People { nicks, banned: BTreeSet::new() });
+        let mut index = Self { people, newest: newest(state) };
         index.judge_all(state);
         index
     }
 
-    pub(super) fn by_nick(&self, nick: &Nick) -> Option<&ActorId> {
-        self.people.nicks.get(nick)
-    }
-
-    pub(super) fn newest(&self) -> MsgId {
-        self.newest
-    }
-
     /// An act has changed the state.
     pub(super) fn follow(&mut self, state: &ChannelState, act: &Act, change: &Change) {
-        if change.joined.is_some() || state.members.contains_key(&act.author) || change.left.is_some() {
+        // What did nothing has no source.
+        if change.source.is_some() {
             self.newest = self.newest.max(act.id);
         }
         if let (Some(actor), Some(nick)) = (change.left, &change.left_nick) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::index::{Index, Kept};
+use super::index::Kept;
 use super::mode::{FLAGS, parse_for};
 use super::{Act, ActKind, ModeRequest, Rank, Refusal, after};
 use crate::identity::Card;
@@ -198,15 +198,12 @@ impl ChannelState {
 
     /// The greatest id of all acts in this channel that the state still remembers.
     pub fn newest(&self) -> MsgId {
-        self.index.0.as_ref().map_or_else(|| Index::of(self).newest(), Index::newest)
+        self.index.newest(self)
     }
 
     /// The member with this nick.
     pub fn by_nick(&self, nick: &Nick) -> Option<(&ActorId, &Member)> {
-        match &self.index.0 {
-            Some(index) => self.members.get_key_value(index.by_nick(nick)?),
-            None => self.members.iter().find(|(_, m)| m.card.nick() == nick),
-        }
+        self.members.get_key_value(&self.index.by_nick(self, nick)?)
     }
 
     /// The member's `nick!actor@cluster`.

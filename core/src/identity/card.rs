@@ -47,7 +47,7 @@ impl Address {
 
 /// The public facts of an identity, signed by it. Copies share them: the members of a channel are
 /// copied with each state of it.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Card(Arc<Facts>);
 
 #[derive(Debug, PartialEq)]
@@ -193,12 +193,6 @@ impl Card {
     /// Its public profile.
     pub fn profile(&self) -> &Map<String, Value> {
         &self.0.profile
-    }
-}
-
-impl std::fmt::Debug for Card {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
     }
 }
 
