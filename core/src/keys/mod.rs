@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::ChannelKey;
 use crate::ids::{ActorId, ChannelId, Epoch, Hash, KeyId, Term};
 
+/// An epoch and its key. The number of an epoch alone names no key: a log that was lost twice may
+/// have begun twice from the same place, for different members, and both count the same epochs.
+pub type EpochKey = (Epoch, KeyId);
+
 /// What the log says about an epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochInfo {
@@ -40,21 +44,21 @@ const OFFERS: usize = 64;
 /// The keys of one channel.
 #[derive(Default)]
 pub struct KeyRing {
-    infos: BTreeMap<Epoch, EpochInfo>,
-    keys: BTreeMap<Epoch, ChannelKey>,
+    infos: BTreeMap<EpochKey, EpochInfo>,
+    keys: BTreeMap<EpochKey, ChannelKey>,
     offers: BTreeMap<KeyId, Vec<Offer>>,
     staged: BTreeMap<KeyId, ChannelKey>,
 }
 
 impl KeyRing {
     /// The key of an epoch, if the ring has it.
-    pub fn get(&self, epoch: Epoch) -> Option<&ChannelKey> {
-        self.keys.get(&epoch)
+    pub fn get(&self, key: EpochKey) -> Option<&ChannelKey> {
+        self.keys.get(&key)
     }
 
     /// What the log says about an epoch.
-    pub fn info(&self, epoch: Epoch) -> Option<&EpochInfo> {
-        self.infos.get(&epoch)
+    pub fn info(&self, key: EpochKey) -> Option<&EpochInfo> {
+        self.infos.get(&key)
     }
 
     /// Whether an actor was a member at any known epoch.
@@ -63,16 +67,17 @@ impl KeyRing {
     }
 
     /// All epochs whose key the ring has.
-    pub fn epochs(&self) -> impl Iterator<Item = (&Epoch, &ChannelKey)> {
+    pub fn epochs(&self) -> impl Iterator<Item = (&EpochKey, &ChannelKey)> {
         self.keys.iter()
     }
 
     /// Restores an epoch from the store.
     pub fn restore(&mut self, epoch: Epoch, info: EpochInfo, key: Option<ChannelKey>) {
+        let name = (epoch, info.kid);
         if let Some(key) = key {
-            self.keys.insert(epoch, key);
+            self.keys.insert(name, key);
         }
-        self.infos.insert(epoch, info);
+        self.infos.insert(name, info);
     }
 
     /// Keeps a key by its id until the log announces it.
@@ -85,12 +90,12 @@ impl KeyRing {
 
     /// The log announces an epoch. Returns whether the ring has its key.
     pub fn announce(&mut self, epoch: Epoch, info: EpochInfo) -> bool {
-        let kid = info.kid;
-        self.infos.insert(epoch, info);
-        if let Some(key) = self.staged.remove(&kid) {
-            self.keys.insert(epoch, key);
+        let name = (epoch, info.kid);
+        if let Some(key) = self.staged.remove(&info.kid) {
+            self.keys.insert(name, key);
         }
-        self.keys.contains_key(&epoch)
+        self.infos.insert(name, info);
+        self.keys.contains_key(&name)
     }
 
     /// Stores an arrived wrap, unopened.
@@ -111,9 +116,10 @@ impl KeyRing {
 
     /// Accepts a key for an announced epoch if its id is the one in the log.
     pub fn accept(&mut self, channel: &ChannelId, epoch: Epoch, key: ChannelKey) -> bool {
-        let known = self.infos.get(&epoch).is_some_and(|info| key.id(&channel.0, epoch) == info.kid);
+        let name = (epoch, key.id(&channel.0, epoch));
+        let known = self.infos.contains_key(&name);
         if known {
-            self.keys.insert(epoch, key);
+            self.keys.insert(name, key);
         }
         known
     }

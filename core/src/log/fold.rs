@@ -16,7 +16,7 @@ use crate::channel::{ChannelState, Order, uncount};
 use crate::envelope::{Domain, Envelope};
 use crate::identity::PublicKeys;
 use crate::ids::{ActorId, ChannelId, Epoch, Hash, KeyId, Millis, Seq, Term};
-use crate::keys::KeyRing;
+use crate::keys::{EpochKey, KeyRing};
 use crate::node::Config;
 
 /// The minimum interval between challenges of one member that count, ms of log time.
@@ -298,13 +298,18 @@ impl Fold {
         Verdict::Held(from)
     }
 
+    /// The key of the last KEY record.
+    pub fn last_key(&self) -> Option<EpochKey> {
+        self.kid.map(|kid| (self.epoch, kid))
+    }
+
     /// The key to encrypt acts under now.
-    pub fn usable_key(&self) -> Option<(Epoch, KeyId)> {
+    pub fn usable_key(&self) -> Option<EpochKey> {
         self.use_of.newest()
     }
 
     /// The same, if no former member has it. Acts that need a fresh key may use no other.
-    pub fn fresh_key(&self) -> Option<(Epoch, KeyId)> {
+    pub fn fresh_key(&self) -> Option<EpochKey> {
         self.usable_key().filter(|key| self.use_of.is_fresh(*key))
     }
 
@@ -448,7 +453,7 @@ impl Fold {
         let opened = match trusted.cloned().or_else(|| (judge.sent)(sealed)) {
             Some(opened) => opened,
             None => {
-                let key = judge.ring.get(sealed.epoch).ok_or(Verdict::Stall)?;
+                let key = judge.ring.get(under).ok_or(Verdict::Stall)?;
                 let plain = key.decrypt(&sealed.token);
                 let plain = plain.map_err(|_| Verdict::Forged("a message that can't be decrypted"))?;
                 let opened = open_act(&plain, sealed, self.channel, state, judge.config);

@@ -5,18 +5,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ActorId, Epoch, KeyId};
-
-/// An epoch and its key.
-type Key = (Epoch, KeyId);
+use crate::ids::ActorId;
+use crate::keys::EpochKey;
 
 /// What the log says about the use of its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyUse {
     /// The key that acts are encrypted under.
-    current: Option<Key>,
+    current: Option<EpochKey>,
     /// The key in the last KEY record.
-    last: Option<Key>,
+    last: Option<EpochKey>,
     /// Since that record no member has confirmed its key, and the leader has not announced that it
     /// keeps using the previous one.
     handing: bool,
@@ -31,12 +29,12 @@ pub struct KeyUse {
 
 impl KeyUse {
     /// Whether acts may be encrypted under a key.
-    pub fn allows(&self, key: Key) -> bool {
+    pub fn allows(&self, key: EpochKey) -> bool {
         !self.handing && (self.current == Some(key) || (self.held.is_some() && self.last == Some(key)))
     }
 
     /// Whether no former member has a key.
-    pub fn is_fresh(&self, key: Key) -> bool {
+    pub fn is_fresh(&self, key: EpochKey) -> bool {
         match self.last == Some(key) {
             true => self.held.is_some() && !self.left_since,
             false => self.current == Some(key) && !self.left_before && !self.left_since,
@@ -44,7 +42,7 @@ impl KeyUse {
     }
 
     /// The newest key that acts may be encrypted under.
-    pub fn newest(&self) -> Option<Key> {
+    pub fn newest(&self) -> Option<EpochKey> {
         match self.held {
             Some(_) => self.last,
             None => self.current,
@@ -68,13 +66,13 @@ impl KeyUse {
         self.last.is_some() && self.held.is_none()
     }
 
-    /// The epochs of the keys that may be in use.
-    pub fn epochs(&self) -> impl Iterator<Item = Epoch> {
-        self.last.into_iter().chain(self.current).map(|(epoch, _)| epoch)
+    /// The keys that may be in use.
+    pub fn keys(&self) -> impl Iterator<Item = EpochKey> {
+        self.last.into_iter().chain(self.current)
     }
 
     /// Applies a KEY record that counts.
-    pub(super) fn keyed(&mut self, key: Key) {
+    pub(super) fn keyed(&mut self, key: EpochKey) {
         self.left_before |= self.left_since;
         self.left_since = false;
         (self.last, self.held, self.handing) = (Some(key), None, true);
@@ -94,7 +92,7 @@ impl KeyUse {
     }
 
     /// Acts under a key count; `left` says whether a member left with them.
-    pub(super) fn used(&mut self, key: Option<Key>, left: bool) {
+    pub(super) fn used(&mut self, key: Option<EpochKey>, left: bool) {
         if self.current != key {
             // No way leads back to the one before.
             self.settle_on(key);
@@ -102,7 +100,7 @@ impl KeyUse {
         self.left_since |= left;
     }
 
-    fn settle_on(&mut self, key: Option<Key>) {
+    fn settle_on(&mut self, key: Option<EpochKey>) {
         (self.current, self.handing, self.left_before) = (key, false, false);
     }
 
@@ -113,7 +111,7 @@ impl KeyUse {
     }
 
     /// Converts what an earlier version stored: its last key was the current one.
-    pub(super) fn earlier(key: Option<Key>, leader: ActorId) -> Self {
+    pub(super) fn earlier(key: Option<EpochKey>, leader: ActorId) -> Self {
         Self { current: key, last: key, held: key.map(|_| leader), ..Self::default() }
     }
 }

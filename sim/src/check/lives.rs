@@ -8,13 +8,18 @@ use kirc_core::Envelope;
 use super::honest;
 use crate::world::World;
 
+/// Each life counts from a multiple of two to this power.
+const PLACES: u32 = 32;
+
 /// A log that began anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Life {
     /// Its first place.
     pub first: u64,
     /// The place that it stands on: what the life before had after that is lost.
     pub base: u64,
+    /// The claim that began it.
+    claim: Vec<u8>,
 }
 
 /// All of them, by channel.
@@ -30,7 +35,11 @@ impl Lives {
                 let Ok(claim) = serde_json::from_slice::<Envelope>(&row.value) else { continue };
                 let begins = claim.command == "CLAIM" && claim.meta_str("head").is_some();
                 if let (true, Some(base), Some(channel)) = (begins, claim.meta_u64("seq"), claim.to) {
-                    lives.0.entry(channel).or_default().insert(Life { first: row.seq, base });
+                    lives.0.entry(channel).or_default().insert(Life {
+                        first: row.seq,
+                        base,
+                        claim: row.value.clone(),
+                    });
                 }
             }
         }
@@ -38,8 +47,8 @@ impl Lives {
     }
 
     /// Those of a channel, in order.
-    pub fn of_channel(&self, channel: &str) -> impl Iterator<Item = Life> {
-        self.0.get(channel).into_iter().flatten().copied()
+    pub fn of_channel(&self, channel: &str) -> impl Iterator<Item = &Life> {
+        self.0.get(channel).into_iter().flatten()
     }
 
     /// Where the log went on from, if a place was lost: what stood there is undone, but messages
@@ -47,5 +56,13 @@ impl Lives {
     pub fn lost(&self, channel: &str, seq: u64) -> Option<u64> {
         let lost = self.of_channel(channel).filter(|life| life.base < seq && seq < life.first);
         lost.map(|life| life.base).min()
+    }
+
+    /// Whether two lives count this place: the log was lost twice, and those who began it the
+    /// second time had not heard of the first. What stood there in the first is shown late to all
+    /// but those who were in it.
+    pub fn twice(&self, channel: &str, seq: u64) -> bool {
+        let same = |a: u64, b: u64| a >> PLACES == b >> PLACES;
+        self.of_channel(channel).filter(|life| same(life.first, seq)).nth(1).is_some()
     }
 }

@@ -52,7 +52,8 @@ fn once_and_growing(
                 format!("{nick} shows {} in {channel} twice", shown.id),
             );
         }
-        if shown.late && !(message && shown.seq.is_some_and(|seq| view.lives.lost(channel, seq).is_some())) {
+        let lost = |seq| view.lives.lost(channel, seq).is_some() || view.lives.twice(channel, seq);
+        if shown.late && !(message && shown.seq.is_some_and(lost)) {
             found.add(
                 Promise::Order,
                 shown.at,
@@ -63,7 +64,7 @@ fn once_and_growing(
                 ),
             );
         }
-        let Some(seq) = shown.seq else { continue };
+        let Some(seq) = shown.seq.filter(|seq| !view.lives.twice(channel, *seq)) else { continue };
         let last = if shown.late { &mut last_late } else { &mut last };
         if last.is_some_and(|last| seq <= last) {
             found.add(
@@ -109,7 +110,7 @@ fn is_message(shown: &Shown) -> bool {
 fn same_places(world: &World, view: &View, host: usize, channel: &str, list: &[Shown], found: &mut Breaches) {
     let nick = world.hosts[host].nick;
     for shown in list {
-        let Some(seq) = shown.seq else { continue };
+        let Some(seq) = shown.seq.filter(|seq| !view.lives.twice(channel, *seq)) else { continue };
         if shown.id.is_empty() {
             continue;
         }

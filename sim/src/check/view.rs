@@ -312,7 +312,7 @@ fn mark(spans: &mut Spans, channel: &str, seq: u64, moved: Option<(usize, bool)>
 }
 
 /// A log begins anew: who was in where it stands is in, and nobody else.
-fn turn(spans: &mut Spans, channel: &str, life: Life) {
+fn turn(spans: &mut Spans, channel: &str, life: &Life) {
     for ((_, _), spans) in spans.iter_mut().filter(|((_, name), _)| name == channel) {
         let then = spans.iter().any(|(a, b)| (*a..=*b).contains(&life.base) && *b != life.base);
         let open = spans.last_mut().filter(|last| last.1 == u64::MAX);

@@ -9,7 +9,7 @@ use kirc_sim::world::Event;
 use serde_json::json;
 
 use crate::lost::{late, talk};
-use crate::{ALICE, BOB, heard, joined, says, scene, scene_of, shown, status};
+use crate::{ALICE, BOB, heard, joined, records, says, scene, scene_of, shown, status};
 
 #[test]
 fn who_came_in_what_was_lost_comes_in_again() {
@@ -217,4 +217,57 @@ fn a_channel_that_everybody_has_left_is_not_listed() {
     says(&mut world, 2, Envelope::new("LIST"));
     world.run_until(30_000);
     assert_eq!((heard(&world, 2, "322").len(), heard(&world, 2, "323").len()), (1, 2));
+}
+
+#[test]
+fn what_one_said_alone_in_a_log_that_is_lost_too_reaches_the_others() {
+    let mut world = joined(scene(3), 3);
+    world.at(10_000, Event::Person(ALICE, Deed::Say("#net")));
+    // Two don't see how bob begins the log anew, alone, and says something in it.
+    for host in [ALICE, 2] {
+        world.at(15_000, Event::Fault(Fault::Cut(host, Service::Mailbox, 50_000)));
+    }
+    world.at(16_000, Event::Fault(Fault::Vanish));
+    world.at(50_000, Event::Person(BOB, Deed::Say("#net")));
+    world.run_until(64_000);
+    assert_eq!(shown(&world, BOB).len(), 2, "{:?}", heard(&world, BOB, "STATUS").last());
+    // They begin it anew, too, from the same place.
+    world.at(64_000, Event::Fault(Fault::Cut(BOB, Service::Mailbox, 8_000)));
+    world.at(64_500, Event::Fault(Fault::Vanish));
+    world.at(70_000, Event::Person(ALICE, Deed::Say("#net")));
+    world.at(90_000, Event::Person(BOB, Deed::Say("#net")));
+    world.run_until(130_000);
+    let mut bobs = shown(&world, BOB);
+    bobs.sort();
+    for host in [ALICE, 2] {
+        let mut theirs = shown(&world, host);
+        theirs.sort();
+        assert_eq!((theirs.len(), &theirs), (4, &bobs), "{host}");
+        assert_eq!(late(&world, host).len(), 1, "{host}");
+    }
+}
+
+#[test]
+fn who_is_let_in_by_a_log_that_is_lost_comes_into_the_next_one() {
+    let mut world = joined(scene(3), 2);
+    for i in 0..8 {
+        world.at(8_000 + i * 100, Event::Person(ALICE, Deed::Say("#net")));
+    }
+    world.at(10_000, Event::Person(2, Deed::Join("#net")));
+    let mut now = 10_000;
+    let answers = |world: &kirc_sim::world::World| records(world, "rpc-out-alice", "ANSWER");
+    let before = answers(&world).len();
+    while answers(&world).len() == before && now < 12_000 {
+        now += 1;
+        world.run_until(now);
+    }
+    // What lets carol in was on its way when the log was lost, and comes after that.
+    let (topic, key, answer) = answers(&world).pop().unwrap();
+    world.at(now, Event::Fault(Fault::Vanish));
+    world.run_until(now + 100);
+    world.send(ALICE, None, topic, key, answer, 0);
+    world.at(now + 40_000, Event::Person(2, Deed::Say("#net")));
+    world.at(now + 41_000, Event::Person(ALICE, Deed::Say("#net")));
+    world.run_until(now + 60_000);
+    assert_eq!([ALICE, BOB, 2].map(|host| shown(&world, host).len()), [10, 10, 2]);
 }

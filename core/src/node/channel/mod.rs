@@ -32,7 +32,7 @@ use super::pending::PendingOp;
 use crate::channel::ChannelState;
 use crate::crypto::ChannelKey;
 use crate::ids::{ActorId, Epoch, Hash, Millis, Offset, Seq};
-use crate::keys::{EpochInfo, KeyRing};
+use crate::keys::{EpochInfo, EpochKey, KeyRing};
 use crate::log::Fold;
 use crate::names::ChannelName;
 pub(crate) use crate::node::channel::election::{Election, events, status_key};
@@ -246,7 +246,9 @@ impl Channel {
             return Ok(());
         }
         let row: KeyRow = serde_json::from_slice(&plain).map_err(|e| e.to_string())?;
-        let epoch = name.parse().map_err(|_| format!("an epoch of {}", self.name))?;
+        // Earlier versions named a row by its epoch alone.
+        let (epoch, _) = name.split_once('/').unwrap_or((name, ""));
+        let epoch = epoch.parse().map_err(|_| format!("an epoch of {}", self.name))?;
         self.ring.restore(Epoch(epoch), row.info, row.key.map(ChannelKey::from_bytes));
         Ok(())
     }
@@ -277,19 +279,19 @@ impl Channel {
     }
 
     /// The store's name of a key.
-    fn key_row(&self, replica: &Replica, epoch: Epoch) -> String {
-        format!("{}/{:012}", replica.fold.channel, epoch.0)
+    fn key_row(&self, replica: &Replica, (epoch, kid): EpochKey) -> String {
+        format!("{}/{:012}/{kid}", replica.fold.channel, epoch.0)
     }
 
     /// Keeps what the log says of an epoch, with its key if it is here.
-    pub fn store_epoch(&self, cx: &mut Ctx, epoch: Epoch) {
-        let (Some(replica), Some(info)) = (&self.replica, self.ring.info(epoch)) else {
+    pub fn store_epoch(&self, cx: &mut Ctx, name: EpochKey) {
+        let (Some(replica), Some(info)) = (&self.replica, self.ring.info(name)) else {
             return;
         };
-        let row = json!({"info": info, "key": self.ring.get(epoch).map(ChannelKey::expose)});
+        let row = json!({"info": info, "key": self.ring.get(name).map(ChannelKey::expose)});
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(&row).unwrap_or_default());
         let value = cx.id.seal_local(&plain);
-        cx.store(StoreOp::Put { table: Table::Key, key: self.key_row(replica, epoch), value });
+        cx.store(StoreOp::Put { table: Table::Key, key: self.key_row(replica, name), value });
         let staged = format!("{}/staged/{}", replica.fold.channel, info.kid);
         cx.store(StoreOp::Delete { table: Table::Key, key: staged });
     }

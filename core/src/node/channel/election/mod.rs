@@ -391,7 +391,7 @@ impl Channel {
 
     fn on_typing(&mut self, cx: &mut Ctx, token: &str) {
         let Some(replica) = &self.replica else { return };
-        let Some(key) = replica.fold.fresh_key().and_then(|(epoch, _)| self.ring.get(epoch)) else {
+        let Some(key) = replica.fold.fresh_key().and_then(|key| self.ring.get(key)) else {
             return;
         };
         let Ok(plain) = key.decrypt(token) else {
@@ -417,7 +417,7 @@ impl Channel {
     /// Tells the others that one is typing.
     pub fn send_typing(&mut self, cx: &mut Ctx, state: &str) {
         let Some(replica) = self.replica.as_ref().filter(|r| r.state.members.len() > 1) else { return };
-        let Some(key) = replica.fold.fresh_key().and_then(|(epoch, _)| self.ring.get(epoch)) else {
+        let Some(key) = replica.fold.fresh_key().and_then(|key| self.ring.get(key)) else {
             return;
         };
         if self.typing_sent.is_some_and(|at| cx.now.mono < at + 2_000) && state == "active" {

@@ -191,6 +191,11 @@ impl Channel {
             // nothing comes.
             return;
         };
+        // Written when the log was lost that it tells of, or before we heard of that: the offset is
+        // one of another log.
+        if get("incarnation") != json!(self.incarnation) {
+            return;
+        }
         let ours = state.members.get(&cx.me()).is_some_and(|m| m.card.keys() == cx.card.keys());
         let other = |late: &crate::node::channel::recovery::backfill::Backfill| !late.of(&fold.channel);
         if !ours || self.late.as_ref().is_some_and(other) {

@@ -8,7 +8,7 @@ use crate::crypto::{self, ChannelKey};
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
 use crate::ids::{ActorId, ChannelId, Epoch, Hash, KeyId, Millis};
-use crate::keys::{EpochInfo, Offer};
+use crate::keys::{EpochInfo, EpochKey, Offer};
 use crate::log::Fold;
 use crate::node::channel::member::outbox::CLOCK;
 use crate::node::channel::recovery::backfill::Backfill;
@@ -23,6 +23,11 @@ const ASK_AFTER: Millis = 700;
 /// The hash by which a KEY record names a wrap.
 fn wrap_hash(ct: &str) -> Hash {
     Hash::of("kirc.v1.wrap", &[ct.as_bytes()])
+}
+
+/// The key that a record or a request names.
+fn key_of(e: &Envelope) -> Option<EpochKey> {
+    Some((Epoch(e.meta_u64("epoch")?), KeyId::parse(e.meta_str("kid")?).ok()?))
 }
 
 impl Channel {
@@ -65,11 +70,10 @@ impl Channel {
         let Some(replica) = &self.replica else { return };
         let parsed = (
             e.from.as_deref().and_then(|f| ActorId::parse(f).ok()),
-            e.meta_u64("epoch").map(Epoch),
-            e.meta_str("kid").and_then(|k| KeyId::parse(k).ok()),
+            key_of(e),
             e.get("ct").and_then(Value::as_str),
         );
-        let (Some(from), Some(epoch), Some(kid), Some(ct)) = parsed else {
+        let (Some(from), Some((epoch, kid)), Some(ct)) = parsed else {
             return;
         };
         let for_us = e.to.as_deref() == Some(cx.me().to_string().as_str());
@@ -78,34 +82,35 @@ impl Channel {
         let Some(member) = replica.state.members.get(&from) else {
             return;
         };
-        if !for_us || !here || !known || self.ring.get(epoch).is_some() {
+        if !for_us || !here || !known || self.ring.get((epoch, kid)).is_some() {
             return;
         }
         if e.verify(Domain::Wrap, member.card.keys()).is_err() {
             return;
         }
         self.ring.offer(kid, Offer { from, epoch, ct: ct.to_owned() });
-        if self.ring.info(epoch).is_some_and(|info| info.kid == kid) {
-            self.open_offers(cx, epoch, kid);
+        if self.ring.info((epoch, kid)).is_some() {
+            self.open_offers(cx, (epoch, kid));
         }
     }
 
     /// The same for an epoch of a log that is gone.
-    pub(in crate::node::channel) fn open_backfill_key(&mut self, cx: &mut Ctx, epoch: Epoch, kid: KeyId) {
-        self.store_epoch(cx, epoch);
-        self.open_offers(cx, epoch, kid);
+    pub(in crate::node::channel) fn open_backfill_key(&mut self, cx: &mut Ctx, key: EpochKey) {
+        self.store_epoch(cx, key);
+        self.open_offers(cx, key);
     }
 
     /// Opens what waits for an announced key.
-    fn open_offers(&mut self, cx: &mut Ctx, epoch: Epoch, kid: KeyId) {
+    fn open_offers(&mut self, cx: &mut Ctx, name: EpochKey) {
         let Some(channel) = self.replica.as_ref().map(|r| r.fold.channel) else {
             return;
         };
+        let (epoch, kid) = name;
         for offer in self.ring.offers(&kid) {
-            if self.ring.get(epoch).is_some() {
+            if self.ring.get(name).is_some() {
                 break;
             }
-            let first = self.ring.info(epoch).is_some_and(|i| i.wraps.contains(&wrap_hash(&offer.ct)));
+            let first = self.ring.info(name).is_some_and(|i| i.wraps.contains(&wrap_hash(&offer.ct)));
             // A first wrap must be the one that the record names; a later one was asked for, and
             // the KeyID commits to the key.
             if offer.epoch != epoch || (!first && self.key_asked == 0) {
@@ -116,8 +121,8 @@ impl Channel {
                 self.ring.accept(&channel, epoch, key);
             }
         }
-        if self.ring.get(epoch).is_some() {
-            self.store_epoch(cx, epoch);
+        if self.ring.get(name).is_some() {
+            self.store_epoch(cx, name);
             self.on_key_here(cx);
         }
     }
@@ -129,7 +134,7 @@ impl Channel {
         if !self.awaiting_key.is_empty() {
             self.resume_reading(cx);
         }
-        if self.late.as_ref().is_some_and(Backfill::waits) && self.late_epoch().is_none() {
+        if self.late.as_ref().is_some_and(Backfill::waits) && self.late_key().is_none() {
             self.continue_backfill(cx);
         }
         self.watch_key(cx);
@@ -157,7 +162,8 @@ impl Channel {
         let members = replica.state.members.keys().copied().collect();
         let info = EpochInfo { kid, members, term: replica.fold.term, wraps };
         let here = self.ring.announce(epoch, info);
-        self.store_epoch(cx, epoch);
+        let name = (epoch, kid);
+        self.store_epoch(cx, name);
         cx.status_dirty = true;
         if self.phase == Phase::Joining {
             if let Some(join) = self.join.as_mut() {
@@ -165,7 +171,7 @@ impl Channel {
             }
             if !here {
                 self.key_wanted.get_or_insert(cx.now.mono + ASK_AFTER);
-                self.open_offers(cx, epoch, kid);
+                self.open_offers(cx, name);
             }
             self.come_in(cx);
             return;
@@ -173,9 +179,9 @@ impl Channel {
         let e = Envelope::new("EPOCH").to(self.name.as_str()).param(epoch.to_string()).param(reason);
         cx.broadcast_cap("status", &e);
         let at = self.next.saturating_sub(1);
-        self.welcome(cx, epoch, snapshot, at);
-        self.open_offers(cx, epoch, kid);
-        if self.ring.get(epoch).is_none() {
+        self.welcome(cx, name, snapshot, at);
+        self.open_offers(cx, name);
+        if self.ring.get(name).is_none() {
             self.key_wanted.get_or_insert(cx.now.mono + ASK_AFTER);
         } else {
             self.want_no_key(cx);
@@ -196,7 +202,7 @@ impl Channel {
 
     /// All keys of this log are here; those of the log before may still be missing.
     fn want_no_key(&mut self, cx: &Ctx) {
-        self.key_wanted = self.late_epoch().map(|_| cx.now.mono + ASK_AFTER);
+        self.key_wanted = self.late_key().map(|_| cx.now.mono + ASK_AFTER);
         self.key_asked = 0;
     }
 
@@ -207,13 +213,13 @@ impl Channel {
         }
         self.key_wanted = None;
         let Some(replica) = &self.replica else { return };
-        let missing = |epoch: &Epoch| self.ring.get(*epoch).is_none() && *epoch != Epoch(0);
+        let missing = |key: &EpochKey| self.ring.get(*key).is_none();
         // First what is said now, then what was said before the log was lost.
-        let mut epochs = replica.fold.use_of.epochs().chain(self.late_epoch());
-        let Some(epoch) = epochs.find(missing) else {
+        let mut keys = replica.fold.use_of.keys().chain(self.late_key());
+        let Some(name) = keys.find(missing) else {
             return;
         };
-        let Some(info) = self.ring.info(epoch) else {
+        let Some(info) = self.ring.info(name) else {
             return;
         };
         let me = cx.me();
@@ -240,7 +246,7 @@ impl Channel {
             .to(card.actor().to_string())
             .meta("channel", self.room.as_str())
             .meta("ch", replica.fold.channel.to_string())
-            .meta("epoch", epoch.0)
+            .meta("epoch", name.0.0)
             .meta("kid", info.kid.to_string())
             .field("card", serde_json::to_value(cx.card.envelope()).unwrap_or_default());
         let e = Envelope { id: Some(id.to_string()), ts: Some(cx.ts()), ..e }.sign(Domain::Request, &cx.id);
@@ -255,16 +261,16 @@ impl Channel {
         let Some(replica) = &self.replica else { return };
         let parsed = (
             e.from.as_deref().and_then(|f| ActorId::parse(f).ok()),
-            e.meta_u64("epoch").map(Epoch),
+            key_of(e),
             e.meta_str("ch").and_then(|c| ChannelId::parse(c).ok()),
         );
-        let (Some(from), Some(epoch), Some(channel)) = parsed else {
+        let (Some(from), Some(name), Some(channel)) = parsed else {
             return;
         };
         if channel != replica.fold.channel || e.to.as_deref() != Some(cx.me().to_string().as_str()) {
             return;
         }
-        let Some(info) = self.ring.info(epoch) else {
+        let Some(info) = self.ring.info(name) else {
             return;
         };
         // Who left meanwhile still has a right to the epochs of its time, and needs them to read
@@ -278,8 +284,8 @@ impl Channel {
             return;
         };
         let entitled = info.members.contains(&from) && e.verify(Domain::Request, card.keys()).is_ok();
-        let kid = info.kid;
-        let Some(key) = self.ring.get(epoch).filter(|_| entitled) else {
+        let (epoch, kid) = name;
+        let Some(key) = self.ring.get(name).filter(|_| entitled) else {
             return;
         };
         let key = key.duplicate();
@@ -304,7 +310,7 @@ impl Channel {
             return;
         };
         let Some((epoch, kid)) = replica.fold.usable_key() else { return };
-        let Some(key) = self.ring.get(epoch) else { return };
+        let Some(key) = self.ring.get((epoch, kid)) else { return };
         let inner = Envelope {
             id: Some(id.to_string()),
             params: refusal.params.clone(),
@@ -332,7 +338,7 @@ impl Channel {
         let Some(leader) = replica.state.members.get(&replica.fold.leader) else {
             return;
         };
-        let Some(key) = e.meta_u64("epoch").and_then(|n| self.ring.get(Epoch(n))) else {
+        let Some(key) = key_of(e).and_then(|key| self.ring.get(key)) else {
             return;
         };
         let Some(inner) = open_request(key, e, &cx.me(), leader.card.keys()) else { return };

@@ -60,7 +60,9 @@ impl Channel {
         }
         let fold = &replica.fold;
         let follows = fold.leader != cx.me() && self.catch_up_end.is_none() && !self.anew;
-        let here = follows && fold.use_of.unheld() && self.ring.get(fold.epoch).is_some();
+        let here = follows
+            && fold.use_of.unheld()
+            && fold.last_key().is_some_and(|key| self.ring.get(key).is_some());
         let mute = follows && fold.epoch.0 > 0 && fold.fresh_key().is_none();
         if !here {
             self.handed.say_at = None;
@@ -100,9 +102,8 @@ impl Channel {
     /// Comes in, if all that takes is here; or says what is missing for it.
     pub(in crate::node::channel) fn come_in(&mut self, cx: &mut Ctx) {
         let Some(replica) = self.replica.as_ref().filter(|_| self.phase == Phase::Joining) else { return };
-        let epoch = replica.fold.epoch;
-        let told = self.ring.info(epoch).is_some_and(|info| Some(info.kid) == replica.fold.kid);
-        if !told || self.ring.get(epoch).is_none() {
+        let last = replica.fold.last_key();
+        if last.is_none_or(|key| self.ring.info(key).is_none() || self.ring.get(key).is_none()) {
             return;
         }
         if replica.fold.use_of.held().is_some() {

@@ -112,7 +112,7 @@ impl Channel {
     pub fn welcome(
         &mut self,
         cx: &mut Ctx,
-        epoch: Epoch,
+        (epoch, kid): crate::keys::EpochKey,
         snapshot: Option<(Fold, ChannelState)>,
         at: Offset,
     ) {
@@ -122,12 +122,14 @@ impl Channel {
         let (due, later): (Vec<_>, Vec<_>) =
             lead.joiners.drain(..).partition(|waiting| is_due(waiting, epoch, &state));
         lead.joiners = later;
-        let Some(key) = self.ring.get(epoch) else {
+        let Some(key) = self.ring.get((epoch, kid)) else {
             return;
         };
         let mut keys = vec![json!({"epoch": epoch, "key": key.expose().to_vec()})];
         if mutant!(cx.cfg, HandOutOldKeys) {
-            keys.extend(self.ring.epochs().map(|(e, k)| json!({"epoch": e, "key": k.expose().to_vec()})));
+            keys.extend(
+                self.ring.epochs().map(|((e, _), k)| json!({"epoch": e, "key": k.expose().to_vec()})),
+            );
         }
         let mut body = serde_json::Map::new();
         body.insert("fold".into(), json!(fold));

@@ -131,7 +131,7 @@ impl Leader {
         let usable = fold.usable_key();
         self.epoch = usable.map_or(Epoch(0), |(epoch, _)| epoch);
         self.kid = usable.map(|(_, kid)| kid);
-        self.key = ring.get(self.epoch).map(ChannelKey::duplicate);
+        self.key = usable.and_then(|key| ring.get(key)).map(ChannelKey::duplicate);
         self.fresh = fold.fresh_key().is_some();
     }
 
@@ -242,14 +242,15 @@ impl Channel {
         lead.take_key(&replica.fold, &self.ring);
         lead.last = replica.fold.epoch;
         lead.letting_in = false;
-        let info = self.ring.info(lead.last);
+        let last = replica.fold.last_key();
+        let info = last.and_then(|key| self.ring.info(key));
         lead.readers = info.map(|i| i.members.clone()).unwrap_or_default();
         // What they wait for may have been lost on its way: the next epoch has another number then.
         for (epoch, _) in &mut lead.joiners {
             *epoch = (*epoch).min(lead.last.next());
         }
-        let own_epoch =
-            info.is_some_and(|i| i.term == replica.fold.term) && self.ring.get(lead.last).is_some();
+        let own_epoch = info.is_some_and(|i| i.term == replica.fold.term)
+            && last.is_some_and(|key| self.ring.get(key).is_some());
         let mut lost: Vec<Arc<Opened>> = lead.pending.drain(..).flat_map(|p| p.opened).collect();
         lost.extend(lead.gathered.take().1);
         let same_members = lead.speculative_state.members.keys().eq(lead.readers.iter());

@@ -153,7 +153,7 @@ impl Channel {
             return Some("somebody has left, and nobody else here has the new key yet");
         }
         let usable = fresh.or_else(|| replica.fold.usable_key());
-        if usable.is_none_or(|(epoch, _)| self.ring.get(epoch).is_none()) {
+        if usable.is_none_or(|key| self.ring.get(key).is_none()) {
             return Some("waiting for the key");
         }
         if self.lead.as_ref().is_some_and(|l| !l.active()) {
@@ -214,7 +214,7 @@ impl Channel {
             return;
         };
         let Some((epoch, kid)) = replica.fold.usable_key() else { return };
-        let Some(key) = self.ring.get(epoch) else { return };
+        let Some(key) = self.ring.get((epoch, kid)) else { return };
         let fresh = replica.fold.fresh_key().is_some();
         let address = leader.card.address().clone();
         let topic = cx.topic(&address, &address.data_in, self.wire.as_bytes());

@@ -15,7 +15,7 @@ use crate::channel::ChannelState;
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
 use crate::ids::{ActorId, ChannelId, Millis, MsgId, Seq};
-use crate::keys::{EpochInfo, KeyRing};
+use crate::keys::{EpochInfo, EpochKey, KeyRing};
 use crate::log::{AppliedAct, Fold, Judge, Kept, LogRecord, Opened, Verdict, hash_record, last_id};
 use crate::node::Config;
 use crate::node::channel::leader::Backlog;
@@ -65,6 +65,24 @@ pub(crate) struct Backfill {
     tries: u32,
     /// Records that a key is missing for.
     waiting: Vec<Kept>,
+    /// How it stands to a life that others began where this one ends.
+    #[serde(default)]
+    branch: Branch,
+}
+
+/// A log that was lost may have been begun anew by somebody whom others did not hear before it was
+/// lost again. What was said in that life goes on where theirs ends, but takes nothing away from
+/// what others may have more of theirs: it is judged in a copy. There is one, so that nobody fills
+/// the memory of others with such lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Branch {
+    /// Nothing branched off.
+    #[default]
+    None,
+    /// Another life branched off.
+    Left,
+    /// It is such a branch.
+    Own,
 }
 
 /// What a record of the old log came to.
@@ -96,6 +114,7 @@ impl Backfill {
             offer_at: None,
             tries: 0,
             waiting: Vec::new(),
+            branch: Branch::None,
         }
     }
 
@@ -143,8 +162,8 @@ impl Backfill {
             LogRecord::Claim { .. } => crate::node::channel::replica::reader::claim_hash(&record.value),
             _ => hash_record(&record.value),
         };
-        let judge =
-            Judge { config, ring, hash, time: record.time, trusted: None, sent: &|_| None, anew: false };
+        let anew = self.branch == Branch::Own && self.goes_on_with(&parsed);
+        let judge = Judge { config, ring, hash, time: record.time, trusted: None, sent: &|_| None, anew };
         match self.fold.step(&mut self.state, &parsed, judge) {
             Verdict::Void(_) | Verdict::Forged(_) => Took::Void,
             Verdict::Stall => Took::Stall,
@@ -338,6 +357,7 @@ impl Channel {
                 let mut late = late.clone();
                 let mut stalled = false;
                 let mut next = |record: &&Kept| {
+                    late.branch_off_here(record, &self.room);
                     stalled = stalled
                         || match late.take(record, &self.room, &self.ring, &cx.cfg) {
                             Took::Void => return false,
@@ -382,8 +402,11 @@ impl Channel {
     /// Goes on with what waits, as far as there are keys.
     pub(in crate::node::channel) fn continue_backfill(&mut self, cx: &mut Ctx) {
         let Some(mut late) = self.late.take() else { return };
-        for life in 0..=late.older.len() {
+        // One may branch off meanwhile.
+        let mut life = 0;
+        while life <= late.older.len() {
             self.go_on_with_life(cx, &mut late, life);
+            life += 1;
         }
         self.late = Some(late);
         self.store_backfill(cx);
@@ -398,6 +421,13 @@ impl Channel {
         let mut rest = std::mem::take(&mut one.waiting).into_iter();
         while let Some(record) = rest.next() {
             let Some(one) = late.life_mut(life) else { return };
+            if let Some(mut branch) = one.branch_off(&record, &self.room) {
+                branch.waiting = std::iter::once(record).chain(rest).collect();
+                // Its turn is next.
+                let at = late.older.len() - life;
+                late.older.insert(at, branch);
+                return;
+            }
             match one.take(&record, &self.room, &self.ring, &cx.cfg) {
                 Took::Void | Took::Next => {}
                 Took::Said(said) => {
@@ -410,7 +440,7 @@ impl Channel {
                 Took::Keyed(info) => {
                     let (epoch, kid) = (one.fold.epoch, info.kid);
                     self.ring.announce(epoch, info);
-                    self.open_backfill_key(cx, epoch, kid);
+                    self.open_backfill_key(cx, (epoch, kid));
                 }
                 Took::Stall => {
                     one.waiting = std::iter::once(record).chain(rest).collect();
@@ -421,8 +451,8 @@ impl Channel {
         }
     }
 
-    /// The epoch of an old log whose key is missing.
-    pub(in crate::node::channel) fn late_epoch(&self) -> Option<crate::ids::Epoch> {
+    /// A key of an old log that is missing.
+    pub(in crate::node::channel) fn late_key(&self) -> Option<EpochKey> {
         self.late.as_ref().and_then(|late| late.missing(&self.ring))
     }
 

@@ -45,8 +45,8 @@ fn plausible(fold: &Fold, state: &ChannelState, now: Millis) -> Result<(), &'sta
     let latest = now.saturating_add(AHEAD);
     let counts = fold
         .use_of
-        .epochs()
-        .map(|epoch| epoch.0)
+        .keys()
+        .map(|(epoch, _)| epoch.0)
         .chain([fold.term.0, fold.epoch.0])
         .chain(state.members.values().map(|m| m.n.0));
     // Each life of a log begins far behind the one before: half of the range is a million lives.

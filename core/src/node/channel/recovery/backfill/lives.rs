@@ -1,10 +1,10 @@
 //! A log that was lost more than once: records of each of its last incarnations may be missing,
 //! here or at other members.
 
-use super::Backfill;
-use crate::ids::{ActorId, Epoch, MsgId, Seq};
-use crate::keys::KeyRing;
-use crate::log::{LogRecord, last_id, same_life};
+use super::{Backfill, Branch};
+use crate::ids::{ActorId, MsgId};
+use crate::keys::{EpochKey, KeyRing};
+use crate::log::{Kept, LogRecord, last_id, same_life};
 use crate::names::ChannelName;
 
 /// Of how many lives before the last one what is known is kept.
@@ -48,17 +48,45 @@ impl Backfill {
     }
 
     /// Of which life records are: they are offered by lives, and those in the chain say where they
-    /// stand.
+    /// stand. One that was begun by others, and lost, goes on where what is known here ends.
     pub(super) fn life_of<'r>(
         &self,
         records: impl Iterator<Item = &'r [u8]>,
         room: &ChannelName,
     ) -> Option<usize> {
-        let place = |value: &[u8]| -> Option<Seq> {
-            LogRecord::parse(value, room).ok()?.sequenced().map(|at| at.seq)
-        };
-        let place = records.into_iter().find_map(place);
-        place.map_or(Some(0), |place| self.lives().position(|life| same_life(life.fold.seq, place)))
+        for value in records {
+            let Ok(record) = LogRecord::parse(value, room) else { continue };
+            if let Some(life) = self.lives().position(|life| life.goes_on_with(&record)) {
+                return Some(life);
+            }
+            if let Some(at) = record.sequenced() {
+                return self.lives().position(|life| same_life(life.fold.seq, at.seq));
+            }
+        }
+        Some(0)
+    }
+
+    /// Whether a record begins a life where this one ends.
+    pub(super) fn goes_on_with(&self, record: &LogRecord) -> bool {
+        matches!(record, LogRecord::Claim { anew: Some(stand), .. } if *stand == self.fold.stand())
+    }
+
+    /// The life that begins with this record, if it does and is the first that we hear of.
+    pub(super) fn branch_off(&mut self, record: &Kept, room: &ChannelName) -> Option<Self> {
+        let parsed = LogRecord::parse(&record.value, room).ok()?;
+        if self.branch != Branch::None || !self.goes_on_with(&parsed) {
+            return None;
+        }
+        self.branch = Branch::Left;
+        let older = Vec::new();
+        Some(Self { branch: Branch::Own, older, from: None, waiting: Vec::new(), ..self.clone() })
+    }
+
+    /// Goes on as such a life.
+    pub(super) fn branch_off_here(&mut self, record: &Kept, room: &ChannelName) {
+        if let Some(branch) = self.branch_off(record, room) {
+            *self = branch;
+        }
     }
 
     /// Whether what somebody said in one life was shown with another.
@@ -69,9 +97,9 @@ impl Backfill {
             || self.lives().enumerate().any(seen)
     }
 
-    /// An epoch whose key is missing, of a life in which records wait.
-    pub(in crate::node::channel) fn missing(&self, ring: &KeyRing) -> Option<Epoch> {
+    /// A key that is missing, of a life in which records wait.
+    pub(in crate::node::channel) fn missing(&self, ring: &KeyRing) -> Option<EpochKey> {
         let waits = self.lives().filter(|life| !life.waiting.is_empty());
-        waits.flat_map(|life| life.fold.use_of.epochs()).find(|epoch| ring.get(*epoch).is_none())
+        waits.flat_map(|life| life.fold.use_of.keys()).find(|key| ring.get(*key).is_none())
     }
 }
