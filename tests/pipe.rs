@@ -5,7 +5,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::World;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn a_join_is_answered_in_order() {
@@ -206,4 +206,52 @@ fn a_closed_stdout_ends_it() {
     }
     drop(stdin);
     assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn history_begins_and_ends_where_the_user_says() {
+    let world = World::new();
+    world.set_up("alice");
+    let mut alice = world.pipe("alice");
+    alice.join("#net");
+    for n in 0..1_200 {
+        alice.message("#net", &format!("line {n}"));
+    }
+    alice.hears("line 1199");
+    assert_eq!(alice.end(), Some(0));
+    let history = |more: &[&str]| -> Vec<Value> {
+        let said = world.ok("alice", &[&["history", "#net", "--json"], more].concat());
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let all = history(&["--limit", "100000"]);
+    // One's own coming is part of it.
+    assert_eq!(all.len(), 1_201);
+    let id = |n: usize| all[n]["id"].as_str().unwrap();
+    let last_time = all[1_200]["ts"].as_str().unwrap();
+    let last_seconds = format!("{}Z", last_time.split('.').next().unwrap());
+    let cases: [(&[&str], &[Value]); 10] = [
+        (&[], &all[1_151..]),
+        (&["--before", id(40)], &all[..40]),
+        (&["--before", id(1_100), "--limit", "700"], &all[400..1_100]),
+        (&["--after", id(1_195)], &all[1_196..]),
+        (&["--after", id(99), "--limit", "1001"], &all[100..1_101]),
+        (&["--after", id(10), "--before", id(14)], &all[11..14]),
+        (&["--after", id(10), "--before", id(900), "--limit", "9999"], &all[11..900]),
+        (&["--around", id(600), "--limit", "5"], &all[598..603]),
+        (&["--after", "2100-01-01"], &[]),
+        (&["--before", "2020-01-01 12:00"], &[]),
+    ];
+    for (args, expected) in cases {
+        let found = history(args);
+        assert!(found == expected, "{args:?}: {} instead of {}", found.len(), expected.len());
+    }
+    // From a time on.
+    let since = history(&["--after", &last_seconds, "--limit", "9999"]);
+    assert!(!since.is_empty() && since[..] == all[all.len() - since.len()..], "{}", since.len());
+    for wrong in [["--after", "yesterday"], ["--before", "13:00"], ["--around", "x"]] {
+        let output = world.run("alice", &[&["history", "#net"][..], &wrong].concat());
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+    let reversed = world.run("alice", &["history", "#net", "--after", id(9), "--before", id(3)]);
+    assert_eq!(reversed.status.code(), Some(2));
 }

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kirc_core::port::{Answer, LogRow, MessageRow, OutboxRow, Query, Snapshot, StoreOp, Table};
+use kirc_core::port::{
+    Answer, LogRow, MessageRow, OutboxRow, Point, Query, Snapshot, StoreOp, Table, Window,
+};
 
 /// A store, and what was ever put under [`Table::Key`] (for the wiretap of promise 5).
 #[derive(Default, Clone)]
@@ -92,17 +94,13 @@ impl Store {
     /// Answers a question.
     pub fn ask(&self, query: Query) -> Answer {
         match query {
-            Query::History { target, before, limit } => {
+            Query::History { target, window, limit } => {
                 let mut rows: Vec<&MessageRow> =
                     self.messages.iter().filter(|r| r.target == target).collect();
                 rows.sort_by_key(|r| r.seq);
-                if let Some(end) = before.and_then(|b| rows.iter().position(|r| r.id == b)) {
-                    rows.truncate(end);
-                }
-                let skip = rows.len().saturating_sub(limit as usize);
-                let trimmed = skip == 0 && self.trimmed.contains(&target);
-                let rows = rows.into_iter().skip(skip).cloned().collect();
-                Answer::History { rows, more: skip > 0, trimmed }
+                let (rows, more) = part(&rows, &window, limit as usize);
+                let trimmed = !more && self.trimmed.contains(&target);
+                Answer::History { rows: rows.iter().copied().cloned().collect(), more, trimmed }
             }
             Query::Log { channel, from, to, limit } => {
                 let mut size = 0;
@@ -148,6 +146,36 @@ impl Store {
     }
 }
 
+/// A window of a conversation, and whether it has more.
+fn part<'a>(rows: &'a [&'a MessageRow], window: &Window, limit: usize) -> (&'a [&'a MessageRow], bool) {
+    // The place of a point, and how long it is.
+    let find = |point: &Point| match point {
+        Point::Message(id) => rows.iter().position(|r| r.id == *id).map(|at| (at, 1)),
+        Point::Time(time) => Some((rows.partition_point(|r| r.ts < *time), 0)),
+    };
+    let bound = |point: &Option<Point>, none| point.as_ref().map_or(Some(none), find);
+    match window {
+        Window::Newest { after, before } | Window::Oldest { after, before } => {
+            let (Some((after, long)), Some((before, _))) =
+                (bound(after, (0, 0)), bound(before, (rows.len(), 0)))
+            else {
+                return (&[], false);
+            };
+            let all = &rows[(after + long).min(before)..before];
+            let cut = all.len().saturating_sub(limit);
+            match window {
+                Window::Oldest { .. } => (&all[..all.len() - cut], cut > 0),
+                _ => (&all[cut..], cut > 0),
+            }
+        }
+        Window::Around(point) => {
+            let Some((at, long)) = find(point) else { return (&[], false) };
+            let from = (at + long).saturating_sub(limit - limit / 2);
+            (&rows[from..(from + limit).min(rows.len())], from > 0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,9 +198,11 @@ mod tests {
         store.commit(vec![StoreOp::Message(row("1", 1)), StoreOp::Message(row("1", 9))]);
         store.commit(vec![StoreOp::Message(row("2", 2))]);
         assert_eq!(store.messages().iter().map(|m| m.seq).collect::<Vec<_>>(), [1, 2]);
-        let Answer::History { rows, more, .. } =
-            store.ask(Query::History { target: "#net".into(), before: Some("2".into()), limit: 5 })
-        else {
+        let Answer::History { rows, more, .. } = store.ask(Query::History {
+            target: "#net".into(),
+            window: Window::before(Some("2".into())),
+            limit: 5,
+        }) else {
             panic!("a history was asked for");
         };
         assert_eq!((rows.len(), more), (1, false));

@@ -60,7 +60,7 @@ async fn follow(talk: &mut Talk, args: &TailArgs) -> Outcome {
         subject.is(&answer);
     }
     if args.lines > 0 {
-        let before = history::fetch(talk, &args.target, None, args.lines).await?.messages;
+        let before = history::fetch(talk, &args.target, &[], args.lines).await?.messages;
         for message in &before {
             if !show::envelope(message, args.json, false).map_err(failed)? {
                 return Ok(());

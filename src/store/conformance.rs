@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use kirc_core::port::{Answer, LogRow, MessageRow, OutboxRow, Query, StoreOp, Table};
+use kirc_core::port::{Answer, LogRow, MessageRow, OutboxRow, Point, Query, StoreOp, Table, Window};
 
 pub use trimming::*;
 
@@ -28,6 +28,7 @@ macro_rules! store_conformance {
             the_last_change_counts
             prefixes_are_not_patterns
             the_outbox_keeps_its_order
+            history_has_windows
             a_message_is_kept_once
             what_failed_may_come_after_all
             history_goes_back_in_pages
@@ -93,7 +94,11 @@ async fn history(
     before: Option<&str>,
     limit: u32,
 ) -> (Vec<MessageRow>, bool) {
-    let query = Query::History { target: target.to_owned(), before: before.map(str::to_owned), limit };
+    let query = Query::History {
+        target: target.to_owned(),
+        window: Window::before(before.map(str::to_owned)),
+        limit,
+    };
     match store.query(query).await.unwrap() {
         Answer::History { rows, more, .. } => (rows, more),
         Answer::Log { .. } => panic!("a log"),
@@ -102,7 +107,11 @@ async fn history(
 
 /// Whether older messages than these went.
 async fn is_trimmed(store: &Arc<dyn Store>, target: &str, before: Option<&str>, limit: u32) -> bool {
-    let query = Query::History { target: target.to_owned(), before: before.map(str::to_owned), limit };
+    let query = Query::History {
+        target: target.to_owned(),
+        window: Window::before(before.map(str::to_owned)),
+        limit,
+    };
     matches!(store.query(query).await.unwrap(), Answer::History { trimmed: true, .. })
 }
 
@@ -111,6 +120,15 @@ async fn log(store: &Arc<dyn Store>, channel: &str, from: u64, to: u64, limit: u
     match store.query(query).await.unwrap() {
         Answer::Log { rows } => rows.iter().map(|r| r.index).collect(),
         Answer::History { .. } => panic!("a history"),
+    }
+}
+
+/// The ids in a window.
+async fn window(store: &Arc<dyn Store>, window: Window, limit: u32) -> (Vec<String>, bool) {
+    let query = Query::History { target: "#a".to_owned(), window, limit };
+    match store.query(query).await.unwrap() {
+        Answer::History { rows, more, .. } => (rows.into_iter().map(|row| row.id).collect(), more),
+        Answer::Log { .. } => panic!("a log"),
     }
 }
 
@@ -195,6 +213,59 @@ pub async fn the_outbox_keeps_its_order(rig: &dyn Rig) {
     store.commit(vec![StoreOp::Outbox(row("3", b"y")), settled].into()).await.unwrap();
     let store = reopen(rig, store).await;
     assert_eq!(store.load().await.unwrap().outbox, [row("2", b"x"), row("3", b"y")]);
+}
+
+/// By id and by time, from either end.
+pub async fn history_has_windows(rig: &dyn Rig) {
+    let store = rig.open();
+    // Ten messages, one a second; between the fifth and the sixth the log was lost and began anew.
+    let place = |n: u64| if n < 5 { n } else { (1 << 32) + n };
+    let of = |n: u64| MessageRow { ts: 1_000 * n, ..message("#a", &format!("m{n}"), "x", place(n)) };
+    let mut ops: Vec<StoreOp> = (0..10).map(|n| StoreOp::Message(of(n))).collect();
+    ops.push(StoreOp::Message(MessageRow { ts: 4_000, ..message("#b", "m4", "x", 3) }));
+    store.commit(ops.into()).await.unwrap();
+    let id = |n: u64| Some(Point::Message(format!("m{n}")));
+    let at = |ms: u64| Some(Point::Time(ms));
+    let newest = |after, before| Window::Newest { after, before };
+    let oldest = |after, before| Window::Oldest { after, before };
+    let around = |point: Option<Point>| Window::Around(point.unwrap());
+    type Case<'c> = (Window, u32, &'c [u64], bool);
+    let cases: &[Case<'_>] = &[
+        (newest(None, None), 3, &[7, 8, 9], true),
+        (newest(None, id(5)), 2, &[3, 4], true),
+        (newest(None, id(2)), 5, &[0, 1], false),
+        (newest(id(7), None), 5, &[8, 9], false),
+        (newest(id(2), None), 2, &[8, 9], true),
+        (newest(id(2), id(7)), 2, &[5, 6], true),
+        (oldest(id(2), id(7)), 2, &[3, 4], true),
+        (oldest(id(2), id(7)), 9, &[3, 4, 5, 6], false),
+        (oldest(id(8), None), 5, &[9], false),
+        (oldest(None, None), 2, &[0, 1], true),
+        (newest(None, at(3_000)), 9, &[0, 1, 2], false),
+        (newest(None, at(3_001)), 2, &[2, 3], true),
+        (oldest(at(5_000), None), 2, &[5, 6], true),
+        (oldest(at(4_999), at(7_000)), 9, &[5, 6], false),
+        (oldest(at(9_001), None), 9, &[], false),
+        (newest(None, at(0)), 9, &[], false),
+        (newest(None, at(1 << 50)), 1, &[9], true),
+        (around(id(5)), 5, &[3, 4, 5, 6, 7], true),
+        (around(id(0)), 4, &[0, 1, 2, 3], false),
+        (around(id(9)), 4, &[8, 9], true),
+        (around(at(5_000)), 4, &[3, 4, 5, 6], true),
+        (around(id(3)), 1, &[3], true),
+    ];
+    for (which, limit, expected, more) in cases {
+        let expected: Vec<String> = expected.iter().map(|n| format!("m{n}")).collect();
+        let found = window(&store, which.clone(), *limit).await;
+        assert_eq!(found, (expected, *more), "{which:?}, {limit}");
+    }
+    // Nothing stands on either side of what is not here.
+    let nowhere = || Some(Point::Message("m77".to_owned()));
+    for which in [newest(None, nowhere()), oldest(nowhere(), None), around(nowhere())] {
+        assert_eq!(window(&store, which, 9).await, (vec![], false));
+    }
+    let elsewhere = Query::History { target: "#c".to_owned(), window: oldest(at(1), None), limit: 9 };
+    assert!(matches!(store.query(elsewhere).await.unwrap(), Answer::History { rows, .. } if rows.is_empty()));
 }
 
 /// The same target, author and id again changes nothing; another author's id is another message.

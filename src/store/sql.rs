@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
-use kirc_core::port::{Answer, LogRow, MessageRow, OutboxRow, Query, Snapshot, StoreOp, Table};
+use kirc_core::port::{
+    Answer, LogRow, MessageRow, OutboxRow, Point, Query, Snapshot, StoreOp, Table, Window,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::embedded::Fault;
@@ -173,7 +175,7 @@ pub fn load(conn: &Connection) -> Result<Snapshot, Fault> {
 /// Answers a question.
 pub fn query(conn: &Connection, query: &Query) -> Result<Answer, Fault> {
     match query {
-        Query::History { target, before, limit } => history(conn, target, before.as_deref(), *limit),
+        Query::History { target, window, limit } => history(conn, target, window, *limit),
         Query::Log { channel, from, to, limit } => log(conn, channel, int(*from), int(*to), *limit),
     }
 }
@@ -183,30 +185,105 @@ pub fn query(conn: &Connection, query: &Query) -> Result<Answer, Fault> {
 pub(super) const PLACE: &str =
     "SELECT min(seq) FROM message INDEXED BY message_once WHERE target = ? AND id = ?";
 
-fn history(conn: &Connection, target: &str, before: Option<&str>, limit: u32) -> Result<Answer, Fault> {
-    // The place of the message that was named, or behind all.
-    let place = match before {
-        None => Some((i64::MAX, String::new())),
-        Some(id) => conn
-            .prepare_cached(PLACE)?
-            .query_row([target, id], |r| r.get::<_, Option<i64>>(0))?
-            .map(|seq| (seq, id.to_owned())),
+/// A place between messages: behind those up to this one.
+type Place = (i64, String);
+
+/// What stands before the first message and behind the last one.
+const BEFORE_ALL: Place = (i64::MIN, String::new());
+const BEHIND_ALL: Place = (i64::MAX, String::new());
+
+/// The place of a point. `None` if it is a message that is not here.
+fn place(conn: &Connection, target: &str, point: &Point) -> Result<Option<Place>, Fault> {
+    match point {
+        Point::Message(id) => {
+            let seq = conn.prepare_cached(PLACE)?.query_row([target, id], |r| r.get::<_, Option<i64>>(0))?;
+            Ok(seq.map(|seq| (seq, id.clone())))
+        }
+        Point::Time(time) => Ok(Some((first_at(conn, target, int(*time))?, String::new()))),
+    }
+}
+
+/// The position of the first message of this time or later. Times grow with positions, but for
+/// clocks that differ: so it is found by halving, without an index.
+fn first_at(conn: &Connection, target: &str, time: i64) -> Result<i64, Fault> {
+    let end = |order: &str| -> Result<Option<i64>, Fault> {
+        let sql = format!("SELECT seq FROM message WHERE target = ? ORDER BY seq {order} LIMIT 1");
+        Ok(conn.prepare_cached(&sql)?.query_row([target], |r| r.get(0)).optional()?)
     };
-    let Some((seq, id)) = place else {
-        return Ok(Answer::History { rows: Vec::new(), more: false, trimmed: trimmed(conn, target)? });
-    };
-    let mut statement = conn.prepare_cached(
-        "SELECT target, id, author, seq, ts, state, sealed FROM message \
-         WHERE target = ? AND (seq, id) < (?, ?) ORDER BY seq DESC, id DESC, author DESC LIMIT ?",
+    let (Some(mut low), Some(last)) = (end("ASC")?, end("DESC")?) else { return Ok(i64::MAX) };
+    let mut high = last.saturating_add(1);
+    let mut next = conn.prepare_cached(
+        "SELECT seq, ts FROM message WHERE target = ? AND seq >= ? ORDER BY seq, id LIMIT 1",
     )?;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let (seq, ts): (i64, i64) =
+            next.query_row(params![target, middle], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        match ts < time {
+            true => low = seq + 1,
+            false => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+fn history(conn: &Connection, target: &str, window: &Window, limit: u32) -> Result<Answer, Fault> {
+    let bound = |point: &Option<Point>, none: Place| match point {
+        Some(point) => place(conn, target, point),
+        None => Ok(Some(none)),
+    };
+    let found = match window {
+        Window::Newest { after, before } | Window::Oldest { after, before } => {
+            let newest = matches!(window, Window::Newest { .. });
+            match (bound(after, BEFORE_ALL)?, bound(before, BEHIND_ALL)?) {
+                (Some(after), Some(before)) => between(conn, target, &after, &before, newest, limit)?,
+                _ => (Vec::new(), false),
+            }
+        }
+        Window::Around(point) => match place(conn, target, point)? {
+            Some(mut at) => {
+                if matches!(point, Point::Message(_)) {
+                    // Behind the message itself.
+                    at.1.push('\0');
+                }
+                let half = limit - limit / 2;
+                let (mut rows, more) = between(conn, target, &BEFORE_ALL, &at, true, half)?;
+                let rest = limit - u32::try_from(rows.len()).unwrap_or(limit);
+                rows.extend(between(conn, target, &at, &BEHIND_ALL, false, rest)?.0);
+                (rows, more)
+            }
+            None => (Vec::new(), false),
+        },
+    };
+    let (rows, more) = found;
+    let older = !matches!(window, Window::Oldest { .. } | Window::Newest { after: Some(_), .. });
+    let trimmed = older && !more && trimmed(conn, target)?;
+    Ok(Answer::History { rows, more, trimmed })
+}
+
+/// The newest or oldest messages between two places, oldest first, and whether there are more.
+fn between(
+    conn: &Connection,
+    target: &str,
+    after: &Place,
+    before: &Place,
+    newest: bool,
+    limit: u32,
+) -> Result<(Vec<MessageRow>, bool), Fault> {
+    let order = if newest { "seq DESC, id DESC, author DESC" } else { "seq, id, author" };
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT target, id, author, seq, ts, state, sealed FROM message \
+         WHERE target = ? AND (seq, id) > (?, ?) AND (seq, id) < (?, ?) ORDER BY {order} LIMIT ?"
+    ))?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let rows = statement.query_map(params![target, seq, id, i64::from(limit) + 1], message)?;
-    let mut rows: Vec<MessageRow> = rows.collect::<Result<_, _>>()?;
+    let bounds = params![target, after.0, after.1, before.0, before.1, i64::from(limit) + 1];
+    let mut rows: Vec<MessageRow> = statement.query_map(bounds, message)?.collect::<Result<_, _>>()?;
     let more = rows.len() > wanted;
     rows.truncate(wanted);
-    rows.reverse();
-    let trimmed = !more && trimmed(conn, target)?;
-    Ok(Answer::History { rows, more, trimmed })
+    if newest {
+        rows.reverse();
+    }
+    Ok((rows, more))
 }
 
 /// Whether messages of a conversation went.

@@ -220,7 +220,11 @@ mod tests {
         assert!(room.used > LIMIT / 2, "{room:?}: more went than had to");
         assert!(slowest < Duration::from_secs(5), "a commit took {slowest:?}");
         // The newest is there, and the oldest is not.
-        let query = Query::History { target: "#a".to_owned(), before: None, limit: 10_000 };
+        let query = Query::History {
+            target: "#a".to_owned(),
+            window: kirc_core::port::Window::before(None),
+            limit: 10_000,
+        };
         let Answer::History { rows, trimmed, .. } = store.query(query).await.unwrap() else {
             panic!("no history")
         };

@@ -15,6 +15,7 @@ mod direct;
 mod double;
 mod ending;
 mod grids;
+mod history;
 mod home;
 mod inbox;
 mod introduce;

@@ -356,7 +356,11 @@ impl Node {
                 self.end(name, nick.as_str().to_owned(), None);
             }
         }
-        let query = Query::History { target: start::direct_target(&actor), before: None, limit: 500 };
+        let query = Query::History {
+            target: start::direct_target(&actor),
+            window: crate::port::Window::before(None),
+            limit: 500,
+        };
         self.cx.query(query, PendingOp::Held(actor));
     }
 }

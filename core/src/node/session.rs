@@ -11,10 +11,7 @@ use crate::identity::Card;
 use crate::ids::MsgId;
 use crate::names::ChannelName;
 use crate::numeric;
-use crate::port::{MessageRow, Query, SessionId, SignalOp, StoreOp, Table};
-
-/// Maximum messages in one HISTORY.
-const HISTORY: u32 = 500;
+use crate::port::{MessageRow, SessionId, SignalOp, StoreOp, Table};
 
 impl Node {
     pub(super) fn on_command(&mut self, session: SessionId, e: Envelope) {
@@ -329,39 +326,7 @@ impl Node {
         self.cx.status_dirty = true;
     }
 
-    fn history(&mut self, origin: &Origin, e: &Envelope) {
-        let to = e.to.clone().unwrap_or_default();
-        let Some(target) = self.history_target(&to) else {
-            return self.cx.numeric(
-                origin,
-                numeric::ERR_NOSUCHCHANNEL,
-                &[&to],
-                "Nothing is known of it here",
-            );
-        };
-        let before = match (e.params.first().map(String::as_str), e.params.get(1)) {
-            (Some("before"), Some(id)) if MsgId::parse(id).is_ok() => Some(id.clone()),
-            (None, _) => None,
-            _ => {
-                return self.cx.error(origin, "HISTORY takes no params, or [\"before\", id]");
-            }
-        };
-        let limit = e.meta_u64("limit").unwrap_or(50).clamp(1, u64::from(HISTORY)) as u32;
-        let query = Query::History { target, before, limit };
-        self.cx.query(query, PendingOp::History(origin.clone(), to));
-    }
-
-    /// The name of a conversation in the store.
-    fn history_target(&self, to: &str) -> Option<String> {
-        if to.starts_with('#') {
-            let key = ChannelName::parse(to).ok()?.folded();
-            let joined = self.channels.get(&key).filter(|c| c.replica.is_some()).map(Channel::target);
-            return joined.or_else(|| self.cx.contacts.known_channel(&key));
-        }
-        self.find(to).map(|a| start::direct_target(&a))
-    }
-
-    fn unseal(&self, row: &MessageRow) -> Option<Envelope> {
+    pub(super) fn unseal(&self, row: &MessageRow) -> Option<Envelope> {
         let plain = self.cx.id.open_local(&row.sealed).ok()?;
         let mut e: Envelope = serde_json::from_slice(&plain).ok()?;
         if e.meta.contains_key("state") {
@@ -381,25 +346,6 @@ impl Node {
             row.target.strip_prefix('@').filter(|_| settled).and_then(|peer| ActorId::parse(peer).ok());
         let direct = peer.and_then(|peer| self.directs.get(&peer));
         MsgId::parse(&row.id).is_ok_and(|id| direct.is_some_and(|direct| direct.has_read(id)))
-    }
-
-    pub(super) fn on_history(&mut self, origin: &Origin, to: &str, result: Result<Answer, PortError>) {
-        match result {
-            Ok(Answer::History { rows, more, trimmed }) => {
-                // What was refused was never said.
-                let said = rows.iter().filter(|r| !matches!(r.state.as_str(), "held" | "failed"));
-                let rows = said.filter_map(|r| self.unseal(r));
-                let list = rows.filter_map(|e| serde_json::to_value(e).ok()).collect();
-                let mut e = Envelope::new("HISTORY").to(to).meta("more", more);
-                if trimmed {
-                    e = e.meta("trimmed", true);
-                }
-                e.body = Some(crate::Body::Array(list));
-                self.cx.reply(origin, e);
-            }
-            Ok(_) => {}
-            Err(why) => self.cx.error(origin, format!("The history of {to} can't be read: {why}")),
-        }
     }
 
     /// Handles the held messages of a person whose new key was accepted.

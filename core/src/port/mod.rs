@@ -8,7 +8,7 @@ mod store;
 
 pub use figures::{Figures, Room, Traffic};
 pub use signal::{SignalOp, SignalReply};
-pub use store::{Answer, LogRow, MessageRow, OutboxRow, Query, Snapshot, StoreOp, Table};
+pub use store::{Answer, LogRow, MessageRow, OutboxRow, Point, Query, Snapshot, StoreOp, Table, Window};
 
 use crate::envelope::Envelope;
 use crate::ids::{Millis, Offset};

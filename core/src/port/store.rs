@@ -167,13 +167,12 @@ pub enum StoreOp {
 /// A query to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
-    /// Messages of a conversation: the newest `limit` before the one with this id (or the newest of
-    /// all).
+    /// Messages of a conversation.
     History {
         /// The conversation.
         target: String,
-        /// Only messages before this one.
-        before: Option<String>,
+        /// Which of them.
+        window: Window,
         /// The maximum number.
         limit: u32,
     },
@@ -191,6 +190,44 @@ pub enum Query {
     },
 }
 
+/// A point in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Point {
+    /// A message, by its id. If there is no such message, nothing is on either side of it.
+    Message(String),
+    /// A time, milliseconds since 1970. Conversations are ordered by position; the point stands
+    /// before the first message of this time or later.
+    Time(Millis),
+}
+
+/// A part of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Window {
+    /// The newest messages between two points, which are not part of it.
+    Newest {
+        /// The point that they come after.
+        after: Option<Point>,
+        /// The point that they come before.
+        before: Option<Point>,
+    },
+    /// The oldest messages between two points, which are not part of it.
+    Oldest {
+        /// The point that they come after.
+        after: Option<Point>,
+        /// The point that they come before.
+        before: Option<Point>,
+    },
+    /// Half of them up to the point (if it is a message, with it), and the rest behind it.
+    Around(Point),
+}
+
+impl Window {
+    /// The newest messages before a message, or of all.
+    pub fn before(id: Option<String>) -> Self {
+        Self::Newest { after: None, before: id.map(Point::Message) }
+    }
+}
+
 /// The answer to a [`Query`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -198,7 +235,7 @@ pub enum Answer {
     History {
         /// The messages.
         rows: Vec<MessageRow>,
-        /// Whether there are older ones.
+        /// Whether the window has more of them: older ones, or for [`Window::Oldest`] newer ones.
         more: bool,
         /// There are no older ones now: the store removed them to stay within its size limit.
         trimmed: bool,

@@ -6,6 +6,7 @@
 
 mod age;
 mod forget;
+mod history;
 mod link;
 mod pipeline;
 mod plan;

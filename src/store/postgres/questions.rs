@@ -5,17 +5,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kirc_core::port::{Answer, LogRow, MessageRow, OutboxRow, Query, Snapshot, Table};
+use kirc_core::port::{Answer, LogRow, OutboxRow, Query, Snapshot, Table};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
 
-use super::age;
 use super::link::{Failure, Link};
 use super::settings::{PATIENCE, Place};
 use super::words::silent;
+use super::{age, history};
 use crate::embedded::db::{int, number};
 use crate::ports::Reply;
 use crate::store::Size;
@@ -129,8 +129,8 @@ impl Readers {
 async fn ask(place: &Place, client: &Client, question: &Question) -> Result<Told, Failure> {
     let answer = async {
         match question {
-            Question::Of(Query::History { target, before, limit }, _) => {
-                history(client, target, before.as_deref(), *limit).await.map(Told::Answer)
+            Question::Of(Query::History { target, window, limit }, _) => {
+                history::of(client, target, window, *limit).await.map(Told::Answer)
             }
             Question::Of(Query::Log { channel, from, to, limit }, _) => {
                 log(client, channel, int(*from), int(*to), *limit).await.map(Told::Answer)
@@ -166,49 +166,6 @@ pub async fn load(client: &Client) -> Result<Snapshot, Error> {
         });
     }
     Ok(snapshot)
-}
-
-async fn history(client: &Client, target: &str, before: Option<&str>, limit: u32) -> Result<Answer, Error> {
-    let (key, most) = (target.as_bytes(), i64::from(limit) + 1);
-    let rows = match before {
-        None => {
-            let newest = "SELECT id, author, seq, ts, state, sealed FROM message WHERE target = $1 \
-                          ORDER BY seq DESC, id DESC, author DESC LIMIT $2";
-            client.query_typed(newest, &[(&key, Type::BYTEA), (&most, Type::INT8)]).await?
-        }
-        Some(id) => {
-            // Without such a message its place is unknown, and nothing stands before that. Without
-            // the sum the planner may walk the conversation by place, instead of looking for the
-            // id.
-            let older = "SELECT id, author, seq, ts, state, sealed FROM message WHERE target = $1 AND (seq, id) < \
-                         ((SELECT min(seq + 0) FROM message WHERE target = $1 AND id = $2), $2) \
-                         ORDER BY seq DESC, id DESC, author DESC LIMIT $3";
-            let id = id.as_bytes();
-            client.query_typed(older, &[(&key, Type::BYTEA), (&id, Type::BYTEA), (&most, Type::INT8)]).await?
-        }
-    };
-    let mut rows: Vec<MessageRow> = rows.iter().map(|row| message(target, row)).collect::<Result<_, _>>()?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > wanted;
-    rows.truncate(wanted);
-    rows.reverse();
-    let trimmed = !more && {
-        let went = "SELECT EXISTS (SELECT FROM trimmed WHERE target = $1)";
-        client.query_typed_one(went, &[(&key, Type::BYTEA)]).await?.try_get(0)?
-    };
-    Ok(Answer::History { rows, more, trimmed })
-}
-
-fn message(target: &str, row: &Row) -> Result<MessageRow, Error> {
-    Ok(MessageRow {
-        target: target.to_owned(),
-        id: text(row, 0)?,
-        author: text(row, 1)?,
-        seq: number(row.try_get(2)?),
-        ts: number(row.try_get(3)?),
-        state: text(row, 4)?,
-        sealed: row.try_get(5)?,
-    })
 }
 
 /// Sequence numbers never fall from one kept record to the next, so those of a range stand side by
@@ -255,7 +212,7 @@ async fn log(client: &Client, channel: &str, from: i64, to: i64, limit: u64) -> 
 }
 
 /// A text that is kept as bytes.
-fn text(row: &Row, column: usize) -> Result<String, Error> {
+pub(super) fn text(row: &Row, column: usize) -> Result<String, Error> {
     let bytes: &[u8] = row.try_get(column)?;
     Ok(String::from_utf8_lossy(bytes).into_owned())
 }

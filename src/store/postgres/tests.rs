@@ -200,7 +200,11 @@ async fn connections_are_few() {
     let rig = or_leave!(real("KIRC_TEST_POSTGRES"));
     let store = rig.store();
     store.commit(vec![message("1")].into()).await.unwrap();
-    let query = || kirc_core::port::Query::History { target: "#a".to_owned(), before: None, limit: 10 };
+    let query = || kirc_core::port::Query::History {
+        target: "#a".to_owned(),
+        window: kirc_core::port::Window::before(None),
+        limit: 10,
+    };
     let asked: Vec<_> = (0..50).map(|_| store.query(query())).collect();
     for answer in asked {
         answer.await.unwrap();

@@ -94,7 +94,13 @@ async fn it_opens_without_a_server() {
 async fn sessions_that_were_ended_are_made_anew() {
     let rig = or_leave!(real("KIRC_TEST_POSTGRES"));
     let store = rig.store();
-    let question = || store.query(Query::History { target: "#a".to_owned(), before: None, limit: 1 });
+    let question = || {
+        store.query(Query::History {
+            target: "#a".to_owned(),
+            window: kirc_core::port::Window::before(None),
+            limit: 1,
+        })
+    };
     store.commit(vec![message("1")].into()).await.unwrap();
     question().await.unwrap();
     let link = rig.link().await;
@@ -182,7 +188,8 @@ async fn out_of_connections_is_survived() {
     let settings = PostgresSettings { uri, ..rig.0.clone() };
     let store = PostgresStore::open(&settings).unwrap();
     store.commit(vec![message("1")].into()).await.unwrap();
-    let query = Query::History { target: "#a".to_owned(), before: None, limit: 10 };
+    let query =
+        Query::History { target: "#a".to_owned(), window: kirc_core::port::Window::before(None), limit: 10 };
     match store.query(query).await.unwrap() {
         Answer::History { rows, .. } => assert_eq!(rows.len(), 1),
         Answer::Log { .. } => panic!("a log"),
