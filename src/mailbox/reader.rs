@@ -19,7 +19,7 @@ use super::{BATCH_BYTES, BATCH_RECORDS, BATCHES, Delivery, ReaderStart};
 use crate::embedded::Fault;
 use crate::embedded::place::{Open, Opened, Place};
 use crate::embedded::vital::{Side, Vital};
-use crate::embedded::wake::Ear;
+use crate::embedded::wake::{Ear, Slot};
 
 /// How soon a reader that had no room is tried again; it doubles up to [`LATER`].
 const SOON: Duration = Duration::from_millis(1);
@@ -31,6 +31,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 struct Sub {
     topic: Topic,
+    slot: Slot,
     part: i64,
     life: String,
     next: Offset,
@@ -210,6 +211,7 @@ impl Reader {
         // There is room: the channel is new.
         let _ = to.try_send(Delivery::Reading(start(&part, at)));
         self.subs.push(Sub {
+            slot: Slot::of(&topic.name, topic.partition),
             topic: topic.clone(),
             part: part.id,
             life: part.life,
@@ -224,6 +226,8 @@ impl Reader {
     /// Hands all readers what is new for them.
     fn look(&mut self) -> Result<(), Fault> {
         let mut subs = std::mem::take(&mut self.subs);
+        // Before it is looked: what comes after that is heard of.
+        self.ear.listen_for(&subs.iter().map(|sub| sub.slot).collect());
         let was_blocked = std::mem::take(&mut self.blocked);
         let mut result = Ok(true);
         while let Ok(true) = result {

@@ -17,7 +17,7 @@ use super::sql::{self, Part};
 use crate::embedded::clock::Stamp;
 use crate::embedded::place::{Open, Opened, Place};
 use crate::embedded::vital::{Side, Vital};
-use crate::embedded::wake::{Bell, Touch};
+use crate::embedded::wake::{Bell, Slot, Touch, Whom};
 use crate::embedded::{Checkpoint, Fault, FileError};
 
 /// Records of one transaction at the most.
@@ -50,6 +50,19 @@ pub struct Writer {
     waiting: Arc<AtomicUsize>,
     /// Pages that the file may have; 0: any number.
     pages: u32,
+}
+
+/// Who is to look at what was written: the readers of partitions that got records, and everybody if
+/// there is more to it.
+fn concerned(group: &[Write]) -> Whom {
+    let mut slots = BTreeSet::new();
+    for ask in group {
+        match ask {
+            Write::Append { topic, .. } => slots.insert(Slot::of(&topic.name, topic.partition)),
+            _ => return Whom::All,
+        };
+    }
+    Whom::Of(slots)
 }
 
 impl Writer {
@@ -121,8 +134,9 @@ impl Writer {
         self.waiting.fetch_sub(bytes, Ordering::Relaxed);
         match done {
             Ok(outcomes) => {
-                self.bell.ring();
-                self.touch.touch(self.own.as_deref());
+                let whom = concerned(&group);
+                self.bell.ring_if(&whom);
+                self.touch.touch(&whom, self.own.as_deref());
                 self.vital.tell(Side::Writes, Ok(()));
                 for (ask, outcome) in group.into_iter().zip(outcomes) {
                     ask.answer(outcome);

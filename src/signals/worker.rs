@@ -17,7 +17,7 @@ use super::{Published, sql};
 use crate::embedded::clock;
 use crate::embedded::place::{Open, Opened, Place};
 use crate::embedded::vital::{Side, Vital};
-use crate::embedded::wake::{Ear, Touch};
+use crate::embedded::wake::{Ear, Touch, Whom};
 use crate::embedded::{Checkpoint, Fault};
 use crate::ports::Reply;
 
@@ -124,7 +124,7 @@ impl Worker {
             Ok(answers) => {
                 self.vital.tell(Side::Writes, Ok(()));
                 if ops.iter().any(|op| matches!(op, SignalOp::Publish { .. })) {
-                    self.touch.touch(self.ear.name());
+                    self.touch.touch(&Whom::All, self.ear.name());
                 }
                 for (answer, reply) in answers.into_iter().zip(replies) {
                     let _ = reply.send(Ok(answer));
