@@ -37,6 +37,17 @@ async fn what_was_unread_is_counted_and_has_its_buffer() {
 }
 
 #[tokio::test]
+async fn it_begins_in_the_channel_that_was_read_last() {
+    let mut rig = come_back().await;
+    assert!(rig.row_of("#net").starts_with(" #net"), "{}", rig.screen());
+    // But does not take anybody away who has pressed something.
+    rig.press("M-2").await;
+    let mark = Envelope::new("MARKREAD").meta("replay", true).to("#net").param("id-9");
+    rig.says(mark.meta("unread", 0).meta("mentions", 0)).await;
+    assert!(rig.row_of("#dev").starts_with(" #dev"), "{}", rig.screen());
+}
+
+#[tokio::test]
 async fn the_marker_stands_where_reading_ended() {
     let mut rig = come_back().await;
     rig.event(ratatui::crossterm::event::Event::FocusGained).await;

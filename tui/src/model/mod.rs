@@ -74,6 +74,8 @@ pub struct Model {
     pub attended: Millis,
     /// Whether the user has pressed anything yet.
     pub touched: bool,
+    /// The newest message that the user has read in any channel: that channel is shown first.
+    pub left_at: Option<String>,
     /// When an Esc came that had nothing to do.
     pub escaped: Option<Millis>,
     /// Rows of scrollback on the screen, as drawn last.
@@ -109,6 +111,7 @@ impl Model {
             inside: options.inside,
             attended: options.clock.now(),
             touched: false,
+            left_at: None,
             escaped: None,
             page: 10,
         };

@@ -23,6 +23,11 @@ fn at_start(model: &mut Model, envelope: &Envelope, unread: u64) {
     buffer.mentions = count(envelope.meta_u64("mentions").unwrap_or(0));
     buffer.marked = envelope.params.first().cloned();
     buffer.left_off = (unread > 0).then(|| LeftOff { read: buffer.marked.clone() });
+    let (marked, channel) = (buffer.marked.clone(), buffer.place == Place::Channel);
+    if channel && !model.touched && marked > model.left_at {
+        model.left_at = marked;
+        super::focus(model, id);
+    }
 }
 
 /// Puts the marker before the first line that was unread at the start, once that is here.
