@@ -1,15 +1,13 @@
 //! kirc: the program around the core. It carries out effects and delivers inputs; `kirc-core`
 //! decides what happens in a channel.
-#![deny(unsafe_code)] // src/mailbox/kafka/raw and src/cutshort.rs alone have some, and say so.
+#![deny(unsafe_code)] // src/mailbox/kafka/raw and src/sigbus.rs alone have some, and say so.
 #![warn(missing_docs)]
 
-pub mod abroad;
 pub mod attach;
 pub mod bench;
 pub mod cert;
 pub mod cli;
 pub mod config;
-pub mod cutshort;
 pub mod driver;
 pub mod embedded;
 pub mod host;
@@ -18,9 +16,11 @@ pub mod mailbox;
 pub mod pipe;
 pub mod ports;
 pub mod profile;
+pub mod remote_grids;
 pub mod services;
 pub mod session;
 pub mod setup;
+pub mod sigbus;
 pub mod signals;
 pub mod store;
 pub mod tls;

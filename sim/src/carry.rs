@@ -8,7 +8,7 @@ use kirc_core::port::{
 
 use crate::host::{CLUSTERS, Reader, cluster_of};
 use crate::signals::texts;
-use crate::tell::{tell_effect, tell_op};
+use crate::trace::{tell_effect, tell_op};
 use crate::witness::Heard;
 use crate::world::{Event, World};
 

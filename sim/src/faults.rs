@@ -3,9 +3,9 @@
 
 use kirc_core::port::{Input, ReadFrom, Service, Topic};
 
-use crate::dice::Dice;
 use crate::host::{CLUSTERS, Host, is_log};
 use crate::plan::Kind;
+use crate::rng::Dice;
 use crate::world::{Event, World};
 
 /// Something that goes wrong (or ends to). Of which cluster the service is, the event says.

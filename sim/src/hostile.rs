@@ -7,9 +7,9 @@ use kirc_core::names::ChannelName;
 use kirc_core::port::Table;
 use serde_json::Value;
 
-use crate::dice::Dice;
 use crate::host::Host;
 use crate::plan::Plan;
+use crate::rng::Dice;
 
 /// A way to tamper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

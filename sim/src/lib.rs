@@ -6,24 +6,24 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod abroad;
 pub mod carry;
 pub mod check;
-pub mod dice;
 pub mod faults;
 pub mod host;
 pub mod hostile;
 pub mod keys;
 pub mod mailbox;
 pub mod mutants;
+pub mod network;
 pub mod people;
 pub mod plan;
 pub mod pool;
-pub mod post;
 pub mod process;
+pub mod remote_grids;
+pub mod rng;
 pub mod run;
 pub mod signals;
 pub mod store;
-pub mod tell;
+pub mod trace;
 pub mod witness;
 pub mod world;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use kirc_core::Envelope;
 use kirc_core::port::Input;
 
-use crate::dice::Dice;
 use crate::plan::Kind;
+use crate::rng::Dice;
 use crate::witness::Said;
 use crate::world::{Event, World};
 
@@ -116,7 +116,7 @@ pub fn schedule(world: &mut World, dice: &mut Dice) {
             world.at(at + delay, Event::Person(host, deed));
         }
     }
-    crate::abroad::schedule(world, channels);
+    crate::remote_grids::schedule(world, channels);
     finish(world, channels, founder);
 }
 

@@ -1,9 +1,9 @@
 //! The parameters of a run: how many nodes, how slow the services, which faults and how many. Drawn
 //! from the seed.
 
-use crate::dice::Dice;
 use crate::host::{LOG, LOG_EACH};
 use crate::people::CHANNELS;
+use crate::rng::Dice;
 
 /// A kind of run: which faults it leans on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -107,7 +107,7 @@ impl World {
         let mut effects: Vec<Effect> = Vec::new();
         for input in inputs {
             self.witness.handled += 1;
-            self.note(|w| format!("{} <- {}", w.hosts[index].nick, crate::tell::tell_input(&input)));
+            self.note(|w| format!("{} <- {}", w.hosts[index].nick, crate::trace::tell_input(&input)));
             node.handle(now, input, &mut effects);
         }
         self.hosts[index].node = Some(node);

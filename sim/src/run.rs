@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use kirc_core::node::Mutant;
 
 use crate::check::{self, Breach, Promise};
-use crate::dice::Dice;
 use crate::plan::{Kind, Plan};
+use crate::rng::Dice;
 use crate::world::World;
 
 /// What is chosen about a run besides its seed.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kirc_core::port::{SignalOp, SignalReply};
 
-use crate::dice::Dice;
+use crate::rng::Dice;
 
 struct Entry {
     value: String,

@@ -10,13 +10,13 @@ use std::collections::BinaryHeap;
 use kirc_core::node::Mutant;
 use kirc_core::port::{Input, ReadFrom, RequestId, Service, SignalOp, Topic};
 
-use crate::dice::Dice;
 use crate::faults::Fault;
 use crate::host::{CLUSTERS, Host};
 use crate::hostile::Hostile;
 use crate::mailbox::{Mailbox, Needles};
 use crate::people::{Deed, Person};
 use crate::plan::Plan;
+use crate::rng::Dice;
 use crate::signals::Signals;
 use crate::witness::Witness;
 

@@ -6,16 +6,16 @@
 //! after it reattaches.
 
 mod connection;
+mod election;
 mod link;
 mod lock;
-mod seat;
 mod server;
 mod socket;
 
 pub use connection::{Ended, Memory, run as run_connection};
+pub use election::{Seat, take as take_seat};
 pub use link::{Host, Link, Rest, Starter};
 pub use lock::{Lock, holder, try_lock};
-pub use seat::{Seat, take as take_seat};
 pub use server::{line, next as next_envelope, serve};
 pub use socket::{bind, connect};
 

@@ -19,10 +19,10 @@ use tokio::time::timeout;
 
 use super::folder::Folder;
 use super::place::Place;
-use crate::abroad::HereOnly;
 use crate::config::Config;
 use crate::driver::{self, Driver, Ports, now};
 use crate::mailbox::{KafkaMailbox, Mailbox};
+use crate::remote_grids::HereOnly;
 use crate::services::{self, PARTITIONS, kafka};
 use crate::session::{Attach, Session};
 use crate::signals::ValkeySignals;

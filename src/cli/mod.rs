@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, Flags};
-use crate::cutshort;
+use crate::sigbus;
 pub use outcome::{Failure, Outcome};
 
 const EXAMPLES: &str = "\
@@ -190,7 +190,7 @@ fn dispatch(cli: Cli) -> Outcome {
 /// Runs a future on a runtime of two threads. What still blocks at the end (a read of stdin) is
 /// left behind.
 fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    cutshort::watch(farewell);
+    sigbus::watch(farewell);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -13,9 +13,9 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::abroad::{Abroad, Foreign};
 use crate::mailbox::Mailbox;
 use crate::ports::{Pending, ready};
+use crate::remote_grids::{Abroad, Foreign};
 use crate::signals::{Published, Signals};
 
 /// How long a grid that nobody reads may be unused before it is closed.

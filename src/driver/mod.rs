@@ -39,8 +39,8 @@ use kirc_core::node::Node;
 use kirc_core::port::{Effect, Input, Now};
 use tokio::sync::mpsc;
 
-use crate::abroad::Abroad;
 use crate::mailbox::Mailbox;
+use crate::remote_grids::Abroad;
 use crate::signals::{Published, Signals};
 use crate::store::Store;
 

@@ -125,7 +125,7 @@ impl Stage {
             signals: Arc::new(signals),
             published,
             store: store.clone(),
-            abroad: Arc::new(crate::abroad::HereOnly),
+            abroad: Arc::new(crate::remote_grids::HereOnly),
         };
         Self { _dir: dir, cluster, store, mailbox, seen, driver: start(machine, ports).unwrap() }
     }

@@ -19,8 +19,8 @@ pub(crate) mod clock;
 pub(crate) mod db;
 mod fault;
 mod grid;
+pub(crate) mod health;
 pub(crate) mod place;
-pub(crate) mod vital;
 pub(crate) mod wake;
 
 pub(crate) use checkpoint::Checkpoint;

@@ -18,8 +18,8 @@ use super::sql::{self, SCHEMA};
 use super::writer::Writer;
 use super::{Delivery, Mailbox};
 use crate::embedded::FileError;
+use crate::embedded::health::Vital;
 use crate::embedded::place::{Opened, Place};
-use crate::embedded::vital::Vital;
 use crate::embedded::wake::{Bell, Ear};
 use crate::ports::{Health, Pending, pending, ready};
 

@@ -17,8 +17,8 @@ use super::asks::{Look, no_topic};
 use super::sql::{self, Part};
 use super::{BATCH_BYTES, BATCH_RECORDS, BATCHES, Delivery, ReaderStart};
 use crate::embedded::Fault;
+use crate::embedded::health::{Side, Vital};
 use crate::embedded::place::{Open, Opened, Place};
-use crate::embedded::vital::{Side, Vital};
 use crate::embedded::wake::{Ear, Slot};
 
 /// How soon a reader that had no room is tried again; it doubles up to [`LATER`].

@@ -15,8 +15,8 @@ use kirc_core::port::{PortError, Topic};
 use super::asks::{Outcome, Write, no_topic};
 use super::sql::{self, Part};
 use crate::embedded::clock::Stamp;
+use crate::embedded::health::{Side, Vital};
 use crate::embedded::place::{Open, Opened, Place};
-use crate::embedded::vital::{Side, Vital};
 use crate::embedded::wake::{Bell, Slot, Touch, Whom};
 use crate::embedded::{Checkpoint, Fault, FileError};
 

@@ -4,10 +4,10 @@
 //! This module owns that choice and what follows from it: topic names, the grid's id. It makes no
 //! decisions about channels.
 
-mod abroad;
 pub mod address;
 pub mod kafka;
 pub mod probe;
+mod remote_grids;
 mod way;
 
 use std::path::Path;
@@ -20,16 +20,16 @@ use kirc_core::node::Home;
 use kirc_core::port::{PortError, Topic};
 use tokio::sync::mpsc;
 
-use crate::abroad::{Abroad, HereOnly};
 use crate::config::{Config, Secret, write_private};
 use crate::embedded::{self, Grid};
 use crate::mailbox::{KafkaMailbox, Mailbox, Paced, cluster_id};
+use crate::remote_grids::{Abroad, HereOnly};
 use crate::signals::{Published, Signals, ValkeySettings, ValkeySignals};
 use crate::store::{EmbeddedStore, PostgresSettings, PostgresStore, Store, Trimmed};
 use crate::tls::Ca;
 
-pub use abroad::RealAbroad;
-pub(crate) use abroad::{ROUNDS, random_password};
+pub use remote_grids::RealAbroad;
+pub(crate) use remote_grids::{ROUNDS, random_password};
 pub use way::Way;
 
 /// The topic of the embedded grid that holds the channels' logs.

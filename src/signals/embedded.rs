@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, watch};
 use super::sql::SCHEMA;
 use super::worker::{Ask, Worker};
 use super::{EVENTS, Published, Signals};
+use crate::embedded::health::Vital;
 use crate::embedded::place::{Opened, Place};
-use crate::embedded::vital::Vital;
 use crate::embedded::wake::{Bell, Ear};
 use crate::ports::{Health, Pending, Reply, pending};
 

@@ -15,8 +15,8 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::{Published, sql};
 use crate::embedded::clock;
+use crate::embedded::health::{Side, Vital};
 use crate::embedded::place::{Open, Opened, Place};
-use crate::embedded::vital::{Side, Vital};
 use crate::embedded::wake::{Ear, Touch, Whom};
 use crate::embedded::{Checkpoint, Fault};
 use crate::ports::Reply;

@@ -5,9 +5,9 @@
 //! must pass. It never sees plain text: the core encrypts bodies and credentials before they get
 //! here.
 
-mod age;
 mod embedded;
 mod postgres;
+mod retention;
 mod sql;
 mod trimmed;
 mod worker;

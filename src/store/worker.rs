@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::Size;
 use super::embedded::Files;
-use super::{age, sql};
+use super::{retention, sql};
 use crate::embedded::Fault;
 use crate::ports::{Health, Reply, tell};
 
@@ -81,11 +81,11 @@ impl Worker {
                     let _ = reply.send(result);
                 }
                 Ask::Size(reply) => {
-                    let result = self.outcome(age::size);
+                    let result = self.outcome(retention::size);
                     let _ = reply.send(result);
                 }
                 Ask::Trim(bytes, reply) => {
-                    let result = self.outcome(|conn| age::trim(conn, bytes));
+                    let result = self.outcome(|conn| retention::trim(conn, bytes));
                     self.commits += 1;
                     let _ = reply.send(result);
                 }

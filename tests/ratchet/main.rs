@@ -25,7 +25,7 @@ const MAY_UNWRAP: &[(&str, usize, &str)] = &[];
 
 /// Where unsafe code may be: the calls of librdkafka that nobody wraps, and the handler of one
 /// signal.
-const MAY_BE_UNSAFE: [&str; 2] = ["src/mailbox/kafka/raw/", "src/cutshort.rs"];
+const MAY_BE_UNSAFE: [&str; 2] = ["src/mailbox/kafka/raw/", "src/sigbus.rs"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -20,10 +20,10 @@ mod index;
 mod mode;
 mod policy;
 mod refusal;
-mod sound;
 mod state;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 pub use act::{Act, ActKind, after};
 pub use apply::Change;

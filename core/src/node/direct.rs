@@ -4,10 +4,10 @@
 //! A stream is one sender's sequence of numbered messages to one receiver. A sender that lost its
 //! store starts a new stream.
 
-mod again;
 mod keys;
 mod place;
 mod receipts;
+mod redelivery;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -81,7 +81,7 @@ pub(crate) struct Direct {
     keys: BTreeMap<KeyId, ChannelKey>,
     order: VecDeque<KeyId>,
     out: VecDeque<DmOut>,
-    sent: again::Unconfirmed,
+    sent: redelivery::Unconfirmed,
     held: BTreeMap<(String, u64), Arrived>,
     retry: Option<Millis>,
     /// The user was told that the peer's clock is off.

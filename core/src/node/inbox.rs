@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::channel::JoinRequest;
-use super::introduce::introduce;
 use super::rpc::Sealed;
+use super::tofu::introduce;
 use super::*;
 use crate::envelope::Domain;
 use crate::identity::Card;

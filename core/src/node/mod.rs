@@ -13,12 +13,10 @@ mod contacts;
 mod ctx;
 mod direct;
 mod double;
-mod ending;
 mod grids;
 mod history;
 mod home;
 mod inbox;
-mod introduce;
 mod invites;
 mod mark;
 mod pending;
@@ -26,10 +24,12 @@ mod people;
 mod presence;
 mod profile;
 mod refused;
+mod revocation;
 mod rpc;
 mod session;
 mod start;
 mod status;
+mod tofu;
 
 use std::collections::BTreeMap;
 
@@ -75,7 +75,7 @@ pub struct Node {
     listings: BTreeMap<u64, Listing>,
     away: Option<String>,
     invites: invites::Invites,
-    endings: ending::Endings,
+    endings: revocation::Endings,
     profile: profile::Profile,
     /// The incarnation of each partition of the own mailbox that its position belongs to.
     positions: BTreeMap<String, String>,

@@ -129,7 +129,7 @@ impl Node {
             serde_json::from_slice(plain.as_deref().unwrap_or(v)).ok()
         });
         let invites = invites::Invites::restore(values, &cx.id);
-        let endings = ending::restore(values, &cx.id, now.mono);
+        let endings = revocation::restore(values, &cx.id, now.mono);
         let other_home = home::other(values, &cx.cfg.home.cluster);
         Ok(Self {
             cx,

@@ -17,11 +17,11 @@ mod unread;
 
 use kirc_core::Envelope;
 use kirc_core::port::{Input, StoreOp, Table, Topic};
-use kirc_sim::dice::Dice;
 use kirc_sim::faults::Fault;
 use kirc_sim::host::LOG;
 use kirc_sim::people::Deed;
 use kirc_sim::plan::{Kind, Plan};
+use kirc_sim::rng::Dice;
 use kirc_sim::world::{Event, World};
 use serde_json::json;
 

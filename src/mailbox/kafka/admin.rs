@@ -9,11 +9,11 @@ use kirc_core::port::PortError;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use tokio::runtime::Handle;
 
-use super::asker::Asker;
-use super::pulse::Pulse;
+use super::admin_client::AdminClient;
+use super::error_text;
+use super::health::Pulse;
 use super::raw::{self, Alteration, Failure};
 use super::settings::{KafkaSettings, Mechanism};
-use super::words;
 use crate::config::Secret;
 
 /// How long an order may take.
@@ -103,7 +103,7 @@ impl Acl {
 
 /// An administrator's hand on a cluster.
 #[derive(Debug)]
-pub struct Admin(pub(super) Arc<Asker>);
+pub struct Admin(pub(super) Arc<AdminClient>);
 
 impl Admin {
     /// An administrator, as whom the settings log in. Called within a runtime; it connects when it
@@ -112,7 +112,7 @@ impl Admin {
         let runtime = Handle::try_current()
             .map_err(|_| PortError("Kafka's administration is opened within a runtime".to_owned()))?;
         let pulse = Pulse::new(&settings.bootstrap);
-        Ok(Self(Asker::new(Arc::new(settings), pulse, runtime)))
+        Ok(Self(AdminClient::new(Arc::new(settings), pulse, runtime)))
     }
 
     /// Deletes topics, with all that is in them.
@@ -211,7 +211,7 @@ impl Admin {
 
 pub(super) fn said(what: &str, failure: &Failure) -> PortError {
     let why = match failure.code {
-        code if words::is_refused(code) => {
+        code if error_text::is_refused(code) => {
             "this Kafka user may not do that; use an administrator's (KIRC_KAFKA_ADMIN_USER)"
         }
         Code::SecurityDisabled => "this Kafka has no authorizer: everybody may do everything on it",

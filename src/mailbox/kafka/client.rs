@@ -14,7 +14,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::pulse::Pulse;
+use super::health::Pulse;
 use super::raw;
 
 /// What clients tell of themselves.

@@ -4,17 +4,17 @@
 //! each; all `unsafe` code is in `raw`. There are no consumer groups: the core owns the offsets.
 
 mod admin;
-mod asker;
+mod admin_client;
 mod client;
-mod look;
+mod consumer;
+mod error_text;
+mod health;
 mod produce;
-mod pulse;
 mod raw;
 mod reader;
 mod settings;
-mod taps;
+mod topic_info;
 mod watch;
-mod words;
 mod writer;
 
 #[cfg(test)]
@@ -29,19 +29,19 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 
-use self::asker::Asker;
-use self::pulse::Pulse;
+use self::admin_client::AdminClient;
+use self::consumer::Taps;
+use self::health::Pulse;
 use self::reader::Reader;
-use self::taps::Taps;
 use self::watch::Watch;
 use self::writer::Writer;
 use super::{BATCHES, Delivery, Mailbox, ReaderStart};
 use crate::ports::{Health, Pending, pending, ready};
 
 pub use admin::{Acl, Admin, Operation, Pattern, Permission, Resource};
-pub use look::TopicTold;
 pub(crate) use settings::Pace;
 pub use settings::{Compression, KafkaSettings, Mechanism, Security};
+pub use topic_info::TopicTold;
 
 const GONE: &str = "the connection to Kafka was closed";
 /// How long what is on its way may take at the end.
@@ -54,7 +54,7 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 struct Shared {
     pulse: Arc<Pulse>,
-    asker: Arc<Asker>,
+    admin_client: Arc<AdminClient>,
     taps: Arc<Taps>,
     writer: Arc<Writer>,
     watch: Arc<Watch>,
@@ -75,15 +75,15 @@ pub struct KafkaMailbox {
 /// Asks a Kafka cluster for the id that it gave itself.
 pub async fn cluster_id(settings: &KafkaSettings, timeout: Duration) -> Result<String, PortError> {
     let pulse = Pulse::new(&settings.bootstrap);
-    let asker = Asker::new(Arc::new(settings.clone()), pulse, Handle::current());
-    asker.cluster(timeout).await
+    let admin_client = AdminClient::new(Arc::new(settings.clone()), pulse, Handle::current());
+    admin_client.cluster(timeout).await
 }
 
 /// The same for somebody who waits for the answer: it does not try for long what was refused.
 pub async fn try_cluster(settings: &KafkaSettings, timeout: Duration) -> Result<String, PortError> {
     let pulse = Pulse::new(&settings.bootstrap);
-    let asker = Asker::new(Arc::new(settings.clone()), pulse.clone(), Handle::current());
-    let asked = asker.cluster(timeout);
+    let admin_client = AdminClient::new(Arc::new(settings.clone()), pulse.clone(), Handle::current());
+    let asked = admin_client.cluster(timeout);
     tokio::pin!(asked);
     tokio::select! {
         answer = &mut asked => return answer,
@@ -110,7 +110,7 @@ impl KafkaMailbox {
         let shared = Arc::new(Shared {
             handful: settings.handful(),
             waiting: if settings.budget.is_some() { 1 } else { BATCHES },
-            asker: Asker::new(settings.clone(), pulse.clone(), runtime.clone()),
+            admin_client: AdminClient::new(settings.clone(), pulse.clone(), runtime.clone()),
             taps: Taps::new(settings.clone(), pulse.clone(), runtime.clone()),
             writer: Writer::new(settings, pulse.clone(), runtime.clone()),
             watch: Arc::default(),
@@ -165,7 +165,7 @@ async fn read(
     topic: Topic,
     from: ReadFrom,
 ) -> Result<mpsc::Receiver<Delivery>, PortError> {
-    let part = shared.asker.part(&topic, "read").await.map_err(|e| e.error)?;
+    let part = shared.admin_client.part(&topic, "read").await.map_err(|e| e.error)?;
     let at = match from {
         ReadFrom::At(offset) => offset.clamp(part.start, part.end),
         ReadFrom::End => part.end,
@@ -185,8 +185,8 @@ impl Mailbox for KafkaMailbox {
     }
 
     fn create_topics(&self, names: &[String], partitions: u32) -> Pending<()> {
-        let (asker, names) = (self.shared.asker.clone(), names.to_vec());
-        self.begin(async move { asker.create(&names, partitions).await })
+        let (admin_client, names) = (self.shared.admin_client.clone(), names.to_vec());
+        self.begin(async move { admin_client.create(&names, partitions).await })
     }
 
     fn append(&self, topic: &Topic, key: Vec<u8>, value: Vec<u8>) -> Pending<Offset> {
@@ -200,8 +200,8 @@ impl Mailbox for KafkaMailbox {
         if let Err(error) = self.check(topic) {
             return ready(Err(error));
         }
-        let (asker, topic) = (self.shared.asker.clone(), topic.clone());
-        self.begin(async move { asker.part(&topic, "read").await.map(|p| p.end).map_err(|e| e.error) })
+        let (admin_client, topic) = (self.shared.admin_client.clone(), topic.clone());
+        self.begin(async move { admin_client.part(&topic, "read").await.map(|p| p.end).map_err(|e| e.error) })
     }
 
     fn read(&self, topic: &Topic, from: ReadFrom) -> Pending<mpsc::Receiver<Delivery>> {
@@ -215,8 +215,8 @@ impl Mailbox for KafkaMailbox {
         if let Err(error) = self.check(topic) {
             return ready(Err(error));
         }
-        let (asker, topic) = (self.shared.asker.clone(), topic.clone());
-        self.begin(async move { asker.trim(&topic, keep_from).await })
+        let (admin_client, topic) = (self.shared.admin_client.clone(), topic.clone());
+        self.begin(async move { admin_client.trim(&topic, keep_from).await })
     }
 
     fn health(&self) -> channel::Receiver<Health> {
@@ -230,7 +230,7 @@ impl Mailbox for KafkaMailbox {
             shared.writer.close(CLOSE).await;
             shared.closing.cancel();
             shared.taps.rest(Duration::ZERO);
-            shared.asker.rest(Duration::ZERO);
+            shared.admin_client.rest(Duration::ZERO);
             let _ = reply.send(Ok(()));
         });
         answer

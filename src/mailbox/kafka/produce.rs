@@ -15,8 +15,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext, PurgeConfig};
 
 use super::client::log;
-use super::pulse::Pulse;
-use super::words;
+use super::error_text;
+use super::health::Pulse;
 use super::writer::Writer;
 use crate::ports::Reply;
 
@@ -46,11 +46,11 @@ impl ClientContext for OutContext {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "kafka, appending");
         self.pulse.heard(&error, reason);
-        let fatal = words::code(&error) == Some(Code::Fatal);
+        let fatal = error_text::code(&error) == Some(Code::Fatal);
         // A cluster that was away may be another one when it comes back, which gives out the number
         // of this producer once more; two of a number would take each other's records for their
         // own.
-        if (fatal || words::code(&error) == Some(Code::AllBrokersDown))
+        if (fatal || error_text::code(&error) == Some(Code::AllBrokersDown))
             && let Some(writer) = self.writer.upgrade()
         {
             writer.renew(fatal);
@@ -66,7 +66,7 @@ impl ProducerContext for OutContext {
             // A record that was sent twice and landed once may come without its place.
             Ok(message) => u64::try_from(message.offset())
                 .map_err(|_| (None, "it was appended, but Kafka does not say where".to_owned())),
-            Err((error, _)) => Err((words::code(error), error.to_string())),
+            Err((error, _)) => Err((error_text::code(error), error.to_string())),
         };
         if let Some(writer) = self.writer.upgrade() {
             writer.delivered(*ask, result);

@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::Shared;
-use super::asker::Part;
+use super::admin_client::Part;
+use super::consumer::Held;
 use super::raw::{Piece, Tap};
 use super::settings::Pace;
-use super::taps::Held;
 use super::watch::Watched;
 use crate::mailbox::{BATCH_RECORDS, Delivery, ReaderStart};
 
@@ -294,7 +294,7 @@ impl Reader {
     async fn look(&mut self) -> Result<(), Over> {
         let mut again = true;
         loop {
-            let found = self.shared.asker.part(&self.topic, "read").await;
+            let found = self.shared.admin_client.part(&self.topic, "read").await;
             tracing::debug!(topic = self.topic.name, life = self.life, next = self.next, ?found, "looked");
             match found {
                 // A broker that has just begun to lead may not know yet how far the partition goes.

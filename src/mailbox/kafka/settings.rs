@@ -177,7 +177,7 @@ impl KafkaSettings {
     }
 
     /// A client that asks and administers.
-    pub(super) fn asker(&self) -> ClientConfig {
+    pub(super) fn admin_client(&self) -> ClientConfig {
         self.base()
     }
 

@@ -220,7 +220,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         looked = Instant::now();
         shared.taps.rest(IDLE);
-        shared.asker.rest(IDLE);
+        shared.admin_client.rest(IDLE);
         shared.writer.rest(IDLE_OUT);
     }
 }
@@ -228,7 +228,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// Asks until Kafka answers; tells meanwhile that it does not.
 async fn probe(shared: &Arc<Shared>) {
     let mut pause = OFTEN;
-    while let Err(error) = shared.asker.cluster(PROBE).await {
+    while let Err(error) = shared.admin_client.cluster(PROBE).await {
         shared.pulse.ill(error.0);
         sleep(pause).await;
         pause = (pause * 2).min(SELDOM);
@@ -242,7 +242,7 @@ async fn look(shared: &Arc<Shared>, ends: bool) {
     if topics.is_empty() {
         return;
     }
-    let told = shared.asker.describe(&topics).await;
+    let told = shared.admin_client.describe(&topics).await;
     tracing::debug!(?told, "topics");
     if let Ok(told) = told {
         for (topic, info) in told {
@@ -250,7 +250,7 @@ async fn look(shared: &Arc<Shared>, ends: bool) {
         }
     }
     if ends {
-        for (place, end) in shared.asker.ends(&shared.watch.places()).await {
+        for (place, end) in shared.admin_client.ends(&shared.watch.places()).await {
             shared.watch.ends(&place, end, Instant::now());
         }
     }

@@ -18,10 +18,10 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use super::error_text;
+use super::health::Pulse;
 use super::produce::{Ask, Out, OutContext};
-use super::pulse::Pulse;
 use super::settings::{KafkaSettings, WAITING};
-use super::words;
 use crate::ports::{Pending, pending, ready};
 
 /// How long a look for a topic may take that an append did not find.
@@ -131,8 +131,8 @@ impl Writer {
             return;
         };
         let mut ask = record.delivery_opaque;
-        let code = words::code(&error);
-        if code.is_some_and(words::is_missing) && !ask.looked {
+        let code = error_text::code(&error);
+        if code.is_some_and(error_text::is_missing) && !ask.looked {
             // That is what the producer knew once. A topic may have been made since.
             ask.looked = true;
             state.parked.insert(name.clone(), vec![Load { ask, key, value }]);
@@ -155,7 +155,7 @@ impl Writer {
         let text = if late && !self.pulse.is_up() {
             format!("topic {} can't be appended to: {}", ask.topic.name, self.pulse.reason())
         } else {
-            words::of_topic(&ask.topic.name, "appended to", code, text)
+            error_text::of_topic(&ask.topic.name, "appended to", code, text)
         };
         let _ = ask.reply.send(Err(PortError(text)));
     }
@@ -229,7 +229,7 @@ impl Writer {
                 Some(out)
             }
             Err(error) => {
-                self.give_up(&mut state, &super::asker::unusable(&error).0);
+                self.give_up(&mut state, &super::admin_client::unusable(&error).0);
                 None
             }
         }

@@ -7,9 +7,9 @@
 
 mod commands;
 mod connect;
+mod health;
 mod probe;
 mod settings;
-mod vital;
 mod worker;
 
 #[cfg(test)]
@@ -26,8 +26,8 @@ use super::{EVENTS, Published, Signals};
 use crate::ports::{Health, Pending, Reply, pending, ready};
 use crate::tls::{self, Check};
 use connect::Events;
+use health::Vital;
 use settings::Place;
-use vital::Vital;
 use worker::{Ask, Worker};
 
 pub use probe::ValkeyTold;

@@ -22,8 +22,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use super::QUEUE;
 use super::commands;
 use super::connect::{Events, Link, connect, is_lost, words};
+use super::health::{Part, Vital, part};
 use super::settings::Place;
-use super::vital::{Part, Vital, part};
 use crate::ports::Reply;
 
 /// The first pause between two attempts; each is twice as long as the one before.

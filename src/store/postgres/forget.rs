@@ -6,9 +6,9 @@
 use kirc_core::port::PortError;
 use tokio::time::timeout;
 
+use super::error_text::silent;
 use super::link::{Failure, Link};
 use super::settings::{PATIENCE, Place, PostgresSettings};
-use super::words::silent;
 
 impl PostgresSettings {
     /// Drops the schema, if it is there.

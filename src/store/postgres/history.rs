@@ -4,7 +4,7 @@ use kirc_core::port::{Answer, MessageRow, Point, Window};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
 
-use super::questions::text;
+use super::queries::text;
 use crate::embedded::db::{int, number};
 
 /// A place between messages: behind those up to this one.

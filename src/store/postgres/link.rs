@@ -18,9 +18,9 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
+use super::error_text::{gone, silent, words};
 use super::settings::{PATIENCE, Place};
 use super::tables::{Changes, MIGRATIONS};
-use super::words::{gone, silent, words};
 
 /// How long a lock that another session holds is waited for: one that ends needs a moment.
 const LOCK: &str = "3s";

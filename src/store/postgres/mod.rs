@@ -4,17 +4,17 @@
 //! the core encrypts bodies and credentials before they get here. Sessions hold a lock, so a pooler
 //! that shares sessions between clients (transaction pooling) cannot be used.
 
-mod age;
+mod error_text;
 mod forget;
 mod history;
 mod link;
 mod pipeline;
 mod plan;
 mod probe;
-mod questions;
+mod queries;
+mod retention;
 mod settings;
 mod tables;
-mod words;
 mod worker;
 
 #[cfg(test)]
@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Size, Store};
 use crate::embedded::clock::random_name;
-use crate::embedded::vital::Vital;
+use crate::embedded::health::Vital;
 use crate::ports::{Health, Pending, Reply, pending, ready};
 use settings::Place;
 use worker::{Ask, Worker};

@@ -13,13 +13,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::age;
+use super::error_text::silent;
 use super::link::{Failure, Writer};
 use super::plan::Plan;
-use super::questions::{Question, Readers, load};
+use super::queries::{Question, Readers, load};
+use super::retention;
 use super::settings::{PATIENCE, Place};
-use super::words::silent;
-use crate::embedded::vital::{Side, Vital};
+use crate::embedded::health::{Side, Vital};
 use crate::ports::Reply;
 use crate::store::Size;
 
@@ -207,7 +207,7 @@ impl Worker {
     async fn trim(&mut self, bytes: u64) -> Result<u64, Failure> {
         let place = self.place.clone();
         let writer = self.writer().await?;
-        let done = in_time(&place, age::trim(&writer.link.client, bytes)).await;
+        let done = in_time(&place, retention::trim(&writer.link.client, bytes)).await;
         self.outcome(Side::Writes, done)
     }
 

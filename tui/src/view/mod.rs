@@ -1,8 +1,8 @@
 //! The screen as a function of the state.
 //!
 //! Owns: layout. Must not: change the model, send, or remember anything outside the view state.
+mod ambiguous_width;
 mod bars;
-mod doubt;
 mod input;
 mod layer;
 mod lists;

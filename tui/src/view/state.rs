@@ -4,7 +4,7 @@
 //! again.
 use std::collections::HashMap;
 
-use super::doubt::Doubtful;
+use super::ambiguous_width::Doubtful;
 use crate::model::{BufferId, Line, LineKey, ScrollWish};
 
 /// Heights remembered at the most.

@@ -67,15 +67,15 @@ pub fn settings(door: Door) -> Option<KafkaSettings> {
 pub struct Kafka {
     pub settings: KafkaSettings,
     made: Arc<Mutex<BTreeSet<String>>>,
-    asker: Arc<Asker>,
+    admin_client: Arc<AdminClient>,
 }
 
 impl Kafka {
     pub fn new(door: Door) -> Option<Self> {
         let settings = settings(door)?;
-        let asker =
-            Asker::new(Arc::new(settings.clone()), Pulse::new(&settings.bootstrap), Handle::current());
-        Some(Self { settings, made: Arc::default(), asker })
+        let admin_client =
+            AdminClient::new(Arc::new(settings.clone()), Pulse::new(&settings.bootstrap), Handle::current());
+        Some(Self { settings, made: Arc::default(), admin_client })
     }
 
     pub fn mailbox(&self) -> KafkaMailbox {
@@ -104,8 +104,8 @@ impl Rig for Kafka {
     }
 
     fn delete(&self, name: &str) -> Pending<()> {
-        let (asker, names) = (self.asker.clone(), [name.to_owned()]);
-        Box::pin(async move { asker.delete(&names).await })
+        let (admin_client, names) = (self.admin_client.clone(), [name.to_owned()]);
+        Box::pin(async move { admin_client.delete(&names).await })
     }
 
     fn reads_ahead(&self) -> bool {
@@ -123,9 +123,9 @@ impl Drop for Kafka {
         let work = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let pulse = Pulse::new(&settings.bootstrap);
-            let asker = Asker::new(settings, pulse, runtime.handle().clone());
+            let admin_client = AdminClient::new(settings, pulse, runtime.handle().clone());
             let done = runtime.block_on(async {
-                tokio::time::timeout(Duration::from_secs(20), asker.delete(&names)).await
+                tokio::time::timeout(Duration::from_secs(20), admin_client.delete(&names)).await
             });
             if !matches!(done, Ok(Ok(()))) {
                 println!("left behind: {names:?}: {done:?}");

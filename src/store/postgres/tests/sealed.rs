@@ -11,11 +11,11 @@ use kirc_core::node::{Config, Home, Node};
 use serde_json::Value;
 
 use super::*;
-use crate::abroad::HereOnly;
 use crate::driver::{self, Driver, Ports, now};
 use crate::embedded::{Grid, Settings};
 use crate::mailbox::Mailbox;
 use crate::profile;
+use crate::remote_grids::HereOnly;
 use crate::services::{self, LOG_TOPIC, PARTITIONS};
 use crate::session::{Attach, Session};
 

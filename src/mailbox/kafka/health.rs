@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::sync::{Notify, watch};
 
-use super::words;
+use super::error_text;
 use crate::ports::{Health, tell};
 
 /// What the clients of a cluster tell of how it is.
@@ -58,7 +58,7 @@ impl Pulse {
     /// A client told of an error. Errors of one broker of several are no reason to be down; the
     /// word that all are down is one to look.
     pub(super) fn heard(&self, error: &KafkaError, reason: &str) {
-        let Some(code) = words::code(error) else {
+        let Some(code) = error_text::code(error) else {
             return;
         };
         match code {
@@ -69,7 +69,7 @@ impl Pulse {
             | Code::SSL
             | Code::BadMessage
             | Code::OperationTimedOut => {
-                let said = words::of_connection(code, reason, &self.bootstrap);
+                let said = error_text::of_connection(code, reason, &self.bootstrap);
                 *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
                 if matches!(code, Code::Authentication | Code::SSL | Code::Resolve) {
                     self.doubt.notify_one();
@@ -83,7 +83,7 @@ impl Pulse {
     /// other way.
     pub(super) fn logged(&self, text: &str) {
         if text.contains("Disconnected") && text.contains("APIVERSION_QUERY") {
-            let said = words::of_connection(Code::BrokerTransportFailure, text, &self.bootstrap);
+            let said = error_text::of_connection(Code::BrokerTransportFailure, text, &self.bootstrap);
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
         }
     }
@@ -91,6 +91,6 @@ impl Pulse {
     /// Why Kafka can't be reached, as far as it is known.
     pub(super) fn reason(&self) -> String {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        last.unwrap_or_else(|| words::of_connection(Code::AllBrokersDown, "", &self.bootstrap))
+        last.unwrap_or_else(|| error_text::of_connection(Code::AllBrokersDown, "", &self.bootstrap))
     }
 }

@@ -14,7 +14,7 @@ use kirc_core::port::Topic;
 use tokio::runtime::Handle;
 
 use super::client::Client;
-use super::pulse::Pulse;
+use super::health::Pulse;
 use super::raw::{Place, Tap};
 use super::settings::{KafkaSettings, Pace};
 

@@ -12,10 +12,10 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
 
+use super::error_text::silent;
 use super::link::{Failure, Link};
 use super::settings::{PATIENCE, Place};
-use super::words::silent;
-use super::{age, history};
+use super::{history, retention};
 use crate::embedded::db::{int, number};
 use crate::ports::Reply;
 use crate::store::Size;
@@ -135,7 +135,7 @@ async fn ask(place: &Place, client: &Client, question: &Question) -> Result<Told
             Question::Of(Query::Log { channel, from, to, limit }, _) => {
                 log(client, channel, int(*from), int(*to), *limit).await.map(Told::Answer)
             }
-            Question::Size(_) => age::size(client).await.map(Told::Size),
+            Question::Size(_) => retention::size(client).await.map(Told::Size),
         }
     };
     match timeout(PATIENCE, answer).await {

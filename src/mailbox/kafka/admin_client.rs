@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use kirc_core::ids::Offset;
 use kirc_core::port::{PortError, Topic};
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient as RawAdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -17,10 +19,10 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::runtime::Handle;
 
 use super::client::Client;
-use super::pulse::Pulse;
+use super::error_text;
+use super::health::Pulse;
 use super::raw::{self, Failure, Spec, TopicInfo};
 use super::settings::KafkaSettings;
-use super::words;
 
 /// How long a question may take.
 pub(super) const ASK: Duration = Duration::from_secs(5);
@@ -48,14 +50,14 @@ pub(super) struct NoPart {
 
 /// Who asks.
 #[derive(Debug)]
-pub(super) struct Asker {
+pub(super) struct AdminClient {
     settings: Arc<KafkaSettings>,
     pulse: Arc<Pulse>,
     runtime: Handle,
     client: Mutex<Option<(Arc<Client>, Instant)>>,
 }
 
-impl Asker {
+impl AdminClient {
     pub(super) fn new(settings: Arc<KafkaSettings>, pulse: Arc<Pulse>, runtime: Handle) -> Arc<Self> {
         Arc::new(Self { settings, pulse, runtime, client: Mutex::default() })
     }
@@ -69,7 +71,7 @@ impl Asker {
                 *used = Instant::now();
                 return Ok(client.clone());
             }
-            let client = Client::open(&me.settings.asker(), me.pulse.clone(), &me.runtime)
+            let client = Client::open(&me.settings.admin_client(), me.pulse.clone(), &me.runtime)
                 .map_err(|e| unusable(&e))?;
             *slot = Some((client.clone(), Instant::now()));
             Ok(client)
@@ -102,7 +104,7 @@ impl Asker {
                 return PortError(format!("topic {topic} can't be {what}: {}", self.pulse.reason()));
             }
         }
-        PortError(words::of_topic(topic, what, Some(failure.code), &failure.text))
+        PortError(error_text::of_topic(topic, what, Some(failure.code), &failure.text))
     }
 
     /// The id that the cluster gave itself.
@@ -138,17 +140,17 @@ impl Asker {
         let told = self.describe(std::slice::from_ref(&topic.name)).await.map_err(elsewhere)?;
         let info = match told.into_iter().next() {
             Some((_, Ok(info))) if topic.partition < info.partitions => info,
-            Some((_, Err(failure))) if !words::is_missing(failure.code) => {
+            Some((_, Err(failure))) if !error_text::is_missing(failure.code) => {
                 return Err(elsewhere(self.failed(&topic.name, what, &failure)));
             }
             _ => {
-                let text = words::of_topic(&topic.name, what, Some(Code::UnknownTopicOrPartition), "");
+                let text = error_text::of_topic(&topic.name, what, Some(Code::UnknownTopicOrPartition), "");
                 return Err(NoPart { missing: true, error: PortError(text) });
             }
         };
         let (start, end) = tokio::join!(self.offset(topic, Spec::Start), self.offset(topic, Spec::End));
         let wrong = |failure: Failure| NoPart {
-            missing: words::is_missing(failure.code),
+            missing: error_text::is_missing(failure.code),
             error: self.failed(&topic.name, what, &failure),
         };
         let (start, end) = (start.map_err(wrong)?, end.map_err(wrong)?);
@@ -171,7 +173,7 @@ impl Asker {
             let client = self.client().await.map_err(|e| none(e.0))?;
             let answer = raw::list_offsets(&client, &places, spec, ASK).await?;
             match answer.into_iter().next() {
-                Some((_, Err(f))) if words::is_passing(f.code) && begin.elapsed() < ASK => {
+                Some((_, Err(f))) if error_text::is_passing(f.code) && begin.elapsed() < ASK => {
                     tokio::time::sleep(MOMENT).await;
                 }
                 Some((_, offset)) => return offset,
@@ -182,7 +184,7 @@ impl Asker {
 
     /// A client for orders. It is opened for a few of them at once, and its end waits for a thread.
     pub(super) async fn orders(self: &Arc<Self>) -> Result<Orders, PortError> {
-        let mut config = self.settings.asker();
+        let mut config = self.settings.admin_client();
         // Nobody takes up what this one says.
         config.set_log_level(RDKafkaLogLevel::Emerg);
         let open = move || config.create().map_err(|e| unusable(&e));
@@ -199,7 +201,9 @@ impl Asker {
                 Ok(info) if info.partitions >= partitions => {}
                 Ok(_) => small.push(name),
                 // Who may not look may not be told whether it is there: making it tells.
-                Err(failure) if words::is_missing(failure.code) || words::is_refused(failure.code) => {
+                Err(failure)
+                    if error_text::is_missing(failure.code) || error_text::is_refused(failure.code) =>
+                {
                     absent.push(name);
                 }
                 Err(failure) => return Err(self.failed(&name, "looked at", &failure)),
@@ -242,7 +246,7 @@ impl Asker {
     }
 
     fn order(&self, names: &[String], what: &str, error: &rdkafka::error::KafkaError) -> PortError {
-        let code = words::code(error).unwrap_or(Code::Fail);
+        let code = error_text::code(error).unwrap_or(Code::Fail);
         self.failed(&names.join(", "), what, &Failure { code, text: error.to_string() })
     }
 
@@ -254,7 +258,7 @@ impl Asker {
             let there = |info: &Result<TopicInfo, Failure>| match info {
                 Ok(info) => info.partitions >= partitions,
                 // It was made; we just may not see it.
-                Err(failure) => words::is_refused(failure.code),
+                Err(failure) => error_text::is_refused(failure.code),
             };
             let lacks = told.iter().find(|(_, info)| !there(info)).map(|(name, _)| name.clone());
             let lacks = match lacks {
@@ -283,7 +287,7 @@ impl Asker {
         let asked = raw::list_offsets(&client, &places, Spec::End, ASK).await;
         let answer = asked.map_err(|f| self.failed(&names.join(", "), "looked at", &f))?;
         let waits = |offset: &Result<Offset, Failure>| {
-            offset.as_ref().is_err_and(|f| words::is_passing(f.code) || words::is_missing(f.code))
+            offset.as_ref().is_err_and(|f| error_text::is_passing(f.code) || error_text::is_missing(f.code))
         };
         Ok(answer.into_iter().find(|(_, offset)| waits(offset)).map(|((name, _), _)| name))
     }
@@ -341,14 +345,14 @@ fn answers(all: Vec<Result<String, (String, Code)>>, what: &str) -> Result<(), P
     for answer in all {
         match answer {
             Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
-            Err((name, code)) if words::is_refused(code) => {
+            Err((name, code)) if error_text::is_refused(code) => {
                 return Err(PortError(format!(
                     "topic {name} can't be {what}: this Kafka user may not do that; have somebody make it who may \
                      (kirc setup infra)"
                 )));
             }
             Err((name, code)) => {
-                return Err(PortError(words::of_topic(&name, what, Some(code), &code.to_string())));
+                return Err(PortError(error_text::of_topic(&name, what, Some(code), &code.to_string())));
             }
         }
     }
@@ -357,12 +361,12 @@ fn answers(all: Vec<Result<String, (String, Code)>>, what: &str) -> Result<(), P
 
 /// A client for orders, let go of by a thread that may wait.
 pub(super) struct Orders {
-    admin: Option<AdminClient<DefaultClientContext>>,
+    admin: Option<RawAdminClient<DefaultClientContext>>,
     runtime: Handle,
 }
 
 impl Orders {
-    pub(super) fn client(&self) -> Result<&AdminClient<DefaultClientContext>, PortError> {
+    pub(super) fn client(&self) -> Result<&RawAdminClient<DefaultClientContext>, PortError> {
         self.admin.as_ref().ok_or_else(|| PortError("Kafka's client was closed".to_owned()))
     }
 }

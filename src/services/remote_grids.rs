@@ -13,10 +13,10 @@ use kirc_core::port::{Grant, PortError};
 use serde_json::Value;
 
 use super::{Way, kafka, valkey};
-use crate::abroad::{Abroad, Foreign};
 use crate::config::{Config, Secret};
 use crate::mailbox::{Admin, KafkaMailbox, KafkaSettings, Mechanism};
 use crate::ports::Pending;
+use crate::remote_grids::{Abroad, Foreign};
 use crate::setup::rights;
 use crate::signals::{ValkeySettings, ValkeySignals};
 

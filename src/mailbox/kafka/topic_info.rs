@@ -12,8 +12,8 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::admin::{Admin, ORDER, Operation, said};
+use super::error_text;
 use super::raw::{self, Failure};
-use super::words;
 
 /// How long a change may take to be seen.
 const SEEN: Duration = Duration::from_secs(3);
@@ -39,7 +39,7 @@ impl Admin {
         for (name, shape) in asked.map_err(|f| said("topics can't be looked at", &f))? {
             let told = match shape {
                 Ok(raw::Shape { partitions, copies, may }) => Some(TopicTold { partitions, copies, may }),
-                Err(f) if words::is_missing(f.code) || words::is_refused(f.code) => None,
+                Err(f) if error_text::is_missing(f.code) || error_text::is_refused(f.code) => None,
                 Err(f) => return Err(said(&format!("topic {name} can't be looked at"), &f)),
             };
             all.push((name, told));
@@ -128,6 +128,6 @@ impl Admin {
 }
 
 fn failure(error: &rdkafka::error::KafkaError) -> Failure {
-    let code = words::code(error).unwrap_or(Code::Fail);
+    let code = error_text::code(error).unwrap_or(Code::Fail);
     Failure { code, text: error.to_string() }
 }
