@@ -252,6 +252,6 @@ fn history_begins_and_ends_where_the_user_says() {
         let output = world.run("alice", &[&["history", "#net"][..], &wrong].concat());
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
     }
-    let reversed = world.run("alice", &["history", "#net", "--after", id(9), "--before", id(3)]);
+    let reversed = world.run("alice", &["history", "#net", "--after", id(1_100), "--before", id(3)]);
     assert_eq!(reversed.status.code(), Some(2));
 }
