@@ -99,7 +99,7 @@ impl Store {
                     self.messages.iter().filter(|r| r.target == target).collect();
                 rows.sort_by_key(|r| r.seq);
                 let (rows, more) = part(&rows, &window, limit as usize);
-                let trimmed = !more && self.trimmed.contains(&target);
+                let trimmed = window.is_open_to_the_past() && !more && self.trimmed.contains(&target);
                 Answer::History { rows: rows.iter().copied().cloned().collect(), more, trimmed }
             }
             Query::Log { channel, from, to, limit } => {

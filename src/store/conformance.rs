@@ -259,6 +259,18 @@ pub async fn history_has_windows(rig: &dyn Rig) {
         let found = window(&store, which.clone(), *limit).await;
         assert_eq!(found, (expected, *more), "{which:?}, {limit}");
     }
+    // Alone in a channel all has one position.
+    let alone = |n: u64| MessageRow { ts: 10_000 + n, ..message("#a", &format!("n{n}"), "x", 1 << 33) };
+    store.commit((0..6).map(|n| StoreOp::Message(alone(n))).collect::<Vec<_>>().into()).await.unwrap();
+    for (which, expected) in [
+        (oldest(at(10_003), None), vec!["n3", "n4", "n5"]),
+        (oldest(at(9_500), at(10_002)), vec!["n0", "n1"]),
+        (newest(at(10_004), None), vec!["n4", "n5"]),
+        (oldest(at(10_006), None), vec![]),
+    ] {
+        let found = window(&store, which.clone(), 9).await.0;
+        assert_eq!(found, expected, "{which:?}");
+    }
     // Nothing stands on either side of what is not here.
     let nowhere = || Some(Point::Message("m77".to_owned()));
     for which in [newest(None, nowhere()), oldest(nowhere(), None), around(nowhere())] {

@@ -199,7 +199,21 @@ fn place(conn: &Connection, target: &str, point: &Point) -> Result<Option<Place>
             let seq = conn.prepare_cached(PLACE)?.query_row([target, id], |r| r.get::<_, Option<i64>>(0))?;
             Ok(seq.map(|seq| (seq, id.clone())))
         }
-        Point::Time(time) => Ok(Some((first_at(conn, target, int(*time))?, String::new()))),
+        Point::Time(time) => {
+            let first = first_at(conn, target, int(*time))?;
+            // What is said alone in a channel has one position, in the order of ids.
+            let shared = "SELECT p.seq, (SELECT id FROM message WHERE target = ?1 AND seq = p.seq AND id < \
+                (SELECT id FROM message WHERE target = ?1 AND seq = p.seq AND ts >= ?2 ORDER BY id LIMIT 1) \
+                ORDER BY id DESC LIMIT 1) \
+                FROM (SELECT seq FROM message WHERE target = ?1 AND seq < ?3 ORDER BY seq DESC LIMIT 1) p";
+            let row = |r: &Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, Option<String>>(1)?));
+            let inside =
+                conn.prepare_cached(shared)?.query_row(params![target, int(*time), first], row).optional()?;
+            Ok(Some(match inside {
+                Some((seq, Some(id))) => (seq, format!("{id}\0")),
+                _ => (first, String::new()),
+            }))
+        }
     }
 }
 
@@ -256,8 +270,7 @@ fn history(conn: &Connection, target: &str, window: &Window, limit: u32) -> Resu
         },
     };
     let (rows, more) = found;
-    let older = !matches!(window, Window::Oldest { .. } | Window::Newest { after: Some(_), .. });
-    let trimmed = older && !more && trimmed(conn, target)?;
+    let trimmed = window.is_open_to_the_past() && !more && trimmed(conn, target)?;
     Ok(Answer::History { rows, more, trimmed })
 }
 

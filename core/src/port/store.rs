@@ -226,6 +226,12 @@ impl Window {
     pub fn before(id: Option<String>) -> Self {
         Self::Newest { after: None, before: id.map(Point::Message) }
     }
+
+    /// Whether nothing but the beginning of the conversation ends it: only then an answer says that
+    /// older messages are no longer kept.
+    pub fn is_open_to_the_past(&self) -> bool {
+        matches!(self, Self::Newest { after: None, .. } | Self::Around(_))
+    }
 }
 
 /// The answer to a [`Query`].

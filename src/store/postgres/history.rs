@@ -31,6 +31,13 @@ const FIRST_AT: &str = "WITH RECURSIVE part (low, high) AS ( \
      WHERE part.low < part.high) \
      SELECT low FROM part WHERE low >= high LIMIT 1";
 
+/// What is said alone in a channel has one position, in the order of ids: the last message there
+/// before the time.
+const SHARED: &str = "SELECT p.seq, (SELECT id FROM message WHERE target = $1 AND seq = p.seq AND id < \
+     (SELECT id FROM message WHERE target = $1 AND seq = p.seq AND ts >= $2 ORDER BY id LIMIT 1) \
+     ORDER BY id DESC LIMIT 1) \
+     FROM (SELECT seq FROM message WHERE target = $1 AND seq < $3 ORDER BY seq DESC LIMIT 1) p";
+
 /// Answers a question for them.
 pub async fn of(client: &Client, target: &str, window: &Window, limit: u32) -> Result<Answer, Error> {
     let (rows, more) = match window {
@@ -60,8 +67,7 @@ pub async fn of(client: &Client, target: &str, window: &Window, limit: u32) -> R
             None => (Vec::new(), false),
         },
     };
-    let older = !matches!(window, Window::Oldest { .. } | Window::Newest { after: Some(_), .. });
-    let trimmed = older && !more && {
+    let trimmed = window.is_open_to_the_past() && !more && {
         let went = "SELECT EXISTS (SELECT FROM trimmed WHERE target = $1)";
         client.query_typed_one(went, &[(&target.as_bytes(), Type::BYTEA)]).await?.try_get(0)?
     };
@@ -93,7 +99,14 @@ async fn place(client: &Client, target: &str, point: &Point) -> Result<Option<Pl
             let time = int(*time);
             let rows = client.query_typed(FIRST_AT, &[(&key, Type::BYTEA), (&time, Type::INT8)]).await?;
             let first: Option<i64> = rows.first().map(|row| row.try_get(0)).transpose()?.flatten();
-            Ok(Some((first.unwrap_or(i64::MAX), Vec::new())))
+            let first = first.unwrap_or(i64::MAX);
+            let inside = [(&key as _, Type::BYTEA), (&time as _, Type::INT8), (&first as _, Type::INT8)];
+            let row = client.query_typed(SHARED, &inside).await?;
+            let inside = row.first().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()?;
+            Ok(Some(match inside {
+                Some((seq, Some(id))) => (seq, [id, b"\0".as_slice()].concat()),
+                _ => (first, Vec::new()),
+            }))
         }
     }
 }
