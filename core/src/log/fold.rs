@@ -67,6 +67,9 @@ pub struct Fold {
     pub time: Millis,
     /// When (log time) the first unanswered challenge arrived.
     pub challenge: Option<Millis>,
+    /// The leader has appended a record since, but nothing could be encrypted for the channel then.
+    #[serde(default)]
+    pub mute_answer: bool,
     /// Each member's last challenge that counted.
     pub challenged: BTreeMap<ActorId, Millis>,
 }
@@ -150,6 +153,7 @@ impl Fold {
             use_of: KeyUse::default(),
             time,
             challenge: None,
+            mute_answer: false,
             challenged: BTreeMap::new(),
         }
     }
@@ -234,7 +238,7 @@ impl Fold {
         self.claim = judge.hash;
         self.resigned = false;
         self.head = chain_claim(self.head, judge.hash);
-        self.challenge = None;
+        self.answered();
         if anew.is_some() {
             self.seq = next_life(self.seq);
             self.epoch = Epoch((self.epoch.0 / EPOCHS + 1) * EPOCHS);
@@ -270,6 +274,10 @@ impl Fold {
         Verdict::Challenged(from)
     }
 
+    fn answered(&mut self) {
+        (self.challenge, self.mute_answer) = (None, false);
+    }
+
     /// A member has the key. Without this check a KEY record alone could silence the channel:
     /// nobody could tell a key that everybody has from one that nobody received.
     fn held(
@@ -295,6 +303,9 @@ impl Fold {
             return Verdict::Void("a word whose signature does not hold");
         }
         self.use_of.hold(from);
+        if self.mute_answer && self.fresh_key().is_some() {
+            self.answered();
+        }
         Verdict::Held(from)
     }
 
@@ -389,9 +400,11 @@ impl Fold {
             self.seq = at.last();
             self.head = judge.hash;
             // Who gives nobody the key that it has announced does not lead, whatever else it
-            // appends.
+            // appends: the answer counts once a member shows that it has the key.
             if answers || self.fresh_key().is_some() {
-                self.challenge = None;
+                self.answered();
+            } else {
+                self.mute_answer = self.challenge.is_some();
             }
         }
         verdict

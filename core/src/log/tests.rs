@@ -3,10 +3,11 @@
 pub(crate) mod fixture;
 
 use self::fixture::{Room, room};
+use super::key_use::KeyUse;
 use super::{Kept, LogRecord, Verdict};
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Identity;
-use crate::ids::{MsgId, Seq};
+use crate::ids::{Epoch, KeyId, MsgId, Seq, Term};
 
 /// Consecutive messages of one author, each after the one before.
 fn in_a_row(room: &Room, author: &Identity, texts: &[(&str, &str)]) -> Vec<Envelope> {
@@ -102,4 +103,41 @@ fn without_its_key_a_batch_waits_and_changes_nothing() {
     assert_eq!(room.state, state);
     room.ring = ring;
     assert!(matches!(judged(&mut room, &acts), Verdict::Acted(_)));
+}
+
+/// A leader that announces a key has answered a challenge once a member shows that it has the key,
+/// and only if the key came after the challenge.
+#[test]
+fn a_key_that_a_member_has_is_an_answer() {
+    let challenge = |room: &mut Room| {
+        let bytes = LogRecord::challenge(&room.bob, &self::room(), room.fold.channel, Term(1), 3);
+        let record = room.kept(bytes);
+        room.step(&record);
+    };
+    let key = |room: &mut Room| {
+        let state = room.fold.state_hash(&room.state);
+        let record = room.by_leader(LogRecord::key_envelope(Epoch(2), KeyId([2; 16]), "join", state, &[]));
+        room.step(&record);
+        assert!(room.fold.fresh_key().is_none());
+    };
+    let held = |room: &mut Room| {
+        let what = (Term(1), Epoch(2), KeyId([2; 16]));
+        let bytes = LogRecord::held(&room.bob, &self::room(), room.fold.channel, what.0, (what.1, what.2));
+        let record = room.kept(bytes);
+        room.step(&record);
+    };
+    for answered in [true, false] {
+        let mut room = Room::new();
+        room.fold.use_of = KeyUse::default();
+        if answered {
+            challenge(&mut room);
+            key(&mut room);
+            assert!(room.fold.challenge.is_some(), "nobody has the key yet");
+        } else {
+            key(&mut room);
+            challenge(&mut room);
+        }
+        held(&mut room);
+        assert_eq!(room.fold.challenge.is_none(), answered);
+    }
 }

@@ -15,17 +15,39 @@ const SILENCE: u64 = 3_000;
 pub fn check(world: &World, view: &View, found: &mut Breaches) {
     for host in world.hosts.iter().filter(|h| honest(world, h.index)) {
         for log in host.store.logs().values() {
-            // What somebody else says does not break the leader's silence.
-            // What members say in the clear is no sign of life of the leader.
-            let members =
-                |row: &&LogRow| read(row).is_some_and(|e| matches!(e.command.as_str(), "CHALLENGE" | "HELD"));
-            let rows: Vec<&LogRow> = log.values().filter(|r| !members(r)).collect();
-            for pair in rows.windows(2) {
-                if let [before, claim] = pair {
-                    one(view, host, before, claim, found);
-                }
+            let mut before = Before::default();
+            for row in log.values() {
+                before.see(row, |last, keys| one(view, host, last, row, keys, found));
             }
         }
+    }
+}
+
+/// What stands before a claim.
+#[derive(Default)]
+struct Before<'a> {
+    /// The leader's last sign of life.
+    last: Option<&'a LogRow>,
+    /// Keys since then that no member has shown to hold: who gives them to nobody does not lead.
+    keys: Vec<&'a LogRow>,
+}
+
+impl<'a> Before<'a> {
+    fn see(&mut self, row: &'a LogRow, mut claimed: impl FnMut(&LogRow, u64)) {
+        match read(row).map(|e| e.command).unwrap_or_default().as_str() {
+            // What members say in the clear does not break the leader's silence.
+            "CHALLENGE" => return,
+            "HELD" => self.last = self.keys.pop().or(self.last),
+            "KEY" => return self.keys.push(row),
+            "CLAIM" => {
+                if let Some(last) = self.last {
+                    claimed(last, self.keys.len() as u64);
+                }
+                self.last = Some(row);
+            }
+            _ => self.last = Some(row),
+        }
+        self.keys.clear();
     }
 }
 
@@ -33,7 +55,7 @@ fn read(row: &LogRow) -> Option<Envelope> {
     serde_json::from_slice(&row.value).ok()
 }
 
-fn one(view: &View, host: &Host, before: &LogRow, claim: &LogRow, found: &mut Breaches) {
+fn one(view: &View, host: &Host, before: &LogRow, claim: &LogRow, keys: u64, found: &mut Breaches) {
     let (Some(last), Some(claimed)) = (read(before), read(claim)) else {
         return;
     };
@@ -48,7 +70,7 @@ fn one(view: &View, host: &Host, before: &LogRow, claim: &LogRow, found: &mut Br
         let shown = view.places.get(&(channel.clone(), seq));
         shown.is_some_and(|s| matches!(s.command.as_str(), "PART" | "KICK"))
     };
-    let followed = claim.seq == before.seq;
+    let followed = claim.seq == before.seq + keys;
     if followed && !left(before.seq) && !left(before.seq.saturating_sub(1)) {
         found.add(
             Promise::Live,
