@@ -186,8 +186,8 @@ impl Crowd {
 
     fn act(&mut self, who: ActorId, kind: ActKind) -> Act {
         self.last = MsgId(self.last.0 + 1);
-        let n = self.state.members.get(&who).map_or(Count(1), |m| m.n.next());
-        Act { author: who, n, after: None, id: self.last, ts: WALL, kind }
+        let n = self.state.members.get(&who.owner()).map_or(Count(1), |m| m.n.next());
+        Act { actor: who, author: who.owner(), n, after: None, id: self.last, ts: WALL, kind }
     }
 
     fn does(&mut self, who: ActorId, kind: ActKind) {
@@ -197,9 +197,9 @@ impl Crowd {
 
     fn grow(&mut self, members: usize) {
         while self.people.len() < members {
-            let card = Box::new(card(self.people.len() as u64));
-            let actor = card.actor();
-            self.does(actor, ActKind::Join { card, key: None, registered: true, tls: true });
+            let card = card(self.people.len() as u64);
+            let (actor, card) = (card.actor(), Some(Box::new(card)));
+            self.does(actor, ActKind::Join { card, hosted: None, key: None, registered: true, tls: true });
             self.people.push(actor);
         }
     }

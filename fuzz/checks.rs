@@ -200,7 +200,7 @@ pub fn masks(data: &[u8]) -> bool {
 /// The arguments of MODE, one a line.
 pub fn modes(data: &[u8]) -> bool {
     let args: Vec<String> = text(data).split('\n').map(str::to_owned).collect();
-    parse_mode_args(&args, |nick| (nick == "bob").then(|| me().actor())).is_ok()
+    parse_mode_args(&args, |nick| (nick == "bob").then(|| me().actor().owner())).is_ok()
 }
 
 /// Good inputs of a check, for its mutations to start from.

@@ -1,6 +1,11 @@
 //! Newtypes for ids and counters. They are checked once, on entry. Nothing here knows their
 //! meaning.
 
+mod actor;
+
+pub(crate) use self::actor::base32;
+pub use self::actor::{ActorId, UserId};
+
 use std::fmt;
 
 use base64::Engine;
@@ -138,6 +143,11 @@ bytes_b64!(
     KeyId, 16
 );
 
+bytes_b64!(
+    /// The random part of a hosted user's id.
+    UserMark, 16
+);
+
 impl Hash {
     /// The head of an empty chain.
     pub const ZERO: Self = Self([0; 24]);
@@ -161,87 +171,6 @@ pub fn digest(domain: &str, parts: &[&[u8]]) -> [u8; 32] {
         hasher.update(part);
     }
     hasher.finalize().into()
-}
-
-/// The permanent id of an identity: the first 20 bytes of a hash of its Ed25519 key, as 32 letters
-/// of base32 (RFC 4648 §6, lower case). Every record carries it in `from` and `to`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ActorId(pub [u8; 20]);
-
-const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-
-impl ActorId {
-    /// The id of an Ed25519 public key.
-    pub fn of_key(ed25519: &[u8; 32]) -> Self {
-        let mut out = [0; 20];
-        out.copy_from_slice(&digest("kirc.v1.actor", &[ed25519])[..20]);
-        Self(out)
-    }
-
-    /// Reads the text form.
-    pub fn parse(text: &str) -> Result<Self, IdError> {
-        let bad = |why: &str| IdError { what: "actor id", why: why.to_owned() };
-        let text = text.as_bytes();
-        if text.len() != 32 {
-            return Err(bad("it has 32 letters"));
-        }
-        let mut out = [0u8; 20];
-        for (chunk, bytes) in text.chunks(8).zip(out.chunks_mut(5)) {
-            let mut bits = 0u64;
-            for c in chunk {
-                let digit = BASE32
-                    .iter()
-                    .position(|b| b == c)
-                    .ok_or_else(|| bad("it has only the letters a-z and 2-7"))?;
-                bits = bits << 5 | digit as u64;
-            }
-            bytes.copy_from_slice(&bits.to_be_bytes()[3..]);
-        }
-        Ok(Self(out))
-    }
-}
-
-impl fmt::Display for ActorId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Every record names its author, most of them twice: nothing is allocated for it.
-        f.write_str(std::str::from_utf8(&letters(&self.0)).map_err(|_| fmt::Error)?)
-    }
-}
-
-/// 20 bytes as 32 letters of base32 (RFC 4648 §6, lower case), which every service accepts in
-/// names.
-pub(crate) fn base32(bytes: &[u8; 20]) -> String {
-    letters(bytes).map(char::from).iter().collect()
-}
-
-fn letters(bytes: &[u8; 20]) -> [u8; 32] {
-    let mut out = [0; 32];
-    for (chunk, eight) in bytes.chunks(5).zip(out.chunks_mut(8)) {
-        let bits = chunk.iter().fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
-        for (i, letter) in eight.iter_mut().rev().enumerate() {
-            *letter = BASE32[(bits >> (i * 5) & 31) as usize];
-        }
-    }
-    out
-}
-
-impl fmt::Debug for ActorId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ActorId({self})")
-    }
-}
-
-impl Serialize for ActorId {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ActorId {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
-    }
 }
 
 /// A message's id: a UUIDv7 (RFC 9562 §5.7). One author's ids always grow, even when its clock

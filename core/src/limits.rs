@@ -17,6 +17,12 @@ pub const LINE: usize = 4096;
 pub const LINES: usize = 64;
 /// Bytes of a nick.
 pub const NICK: usize = 30;
+/// Bytes of the `user` in `nick!user@host` of a hosted user.
+pub const USER: usize = 32;
+/// Bytes of the `host` there.
+pub const HOST: usize = 64;
+/// Bytes of a hosted user's real name.
+pub const REALNAME: usize = 128;
 /// Bytes of a channel's name, with its `#`.
 pub const CHANNEL: usize = 64;
 /// Bytes of a topic.

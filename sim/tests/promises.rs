@@ -78,9 +78,10 @@ fn the_promises_hold() {
 /// another's grid never went on after a failed append, in 1613 a direct message waited for the
 /// next, in 63 and 306 nobody got in whose way to the leader was not known, and in 40071 somebody
 /// asked again and again whose answers took longer than it waited for each. In the hostile one a
-/// leader was replaced whose key members had just confirmed. In the next a second answer at the door
-/// made a joiner pass over messages, in the next a record from an earlier place passed for a log's
-/// beginning, and in the two after it a leader took an act of its own for sent that had no place.
+/// leader was replaced whose key members had just confirmed. In the next a second answer at the
+/// door made a joiner pass over messages, in the next a record from an earlier place passed for a
+/// log's beginning, and in the two after it a leader took an act of its own for sent that had no
+/// place.
 const OTHERS: [(Kind, u64); 14] = [
     (Kind::Hostile, 1_799_000_457),
     (Kind::Pauses, 1_795_792_778_499),

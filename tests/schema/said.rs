@@ -157,10 +157,10 @@ fn what_the_services_see_fits_too(grid: &Grid) {
 /// What authors sign, held against the schemas of what is inside the encryption.
 #[test]
 fn what_authors_sign_fits_its_schemas() {
-    use kirc_core::channel::{ActKind, ModeChange};
+    use kirc_core::channel::{ActKind, HostedJoin, HostedUser, ModeChange};
     use kirc_core::envelope::{Domain, Envelope, format_ts};
     use kirc_core::identity::{Address, Card, Identity};
-    use kirc_core::ids::{Epoch, Hash, MsgId};
+    use kirc_core::ids::{Epoch, Hash, MsgId, UserId};
     use kirc_core::names::Nick;
     use rand_chacha::rand_core::SeedableRng;
 
@@ -179,17 +179,30 @@ fn what_authors_sign_fits_its_schemas() {
     let boxed = || Box::new(card.clone());
     let changes =
         vec![ModeChange::new(true, 'o', &me.actor().to_string()), ModeChange::new(false, 'b', "eve!*@*")];
+    let user = std::sync::Arc::new(HostedUser {
+        nick: Nick::parse("guest").expect("a nick"),
+        user: "guest".into(),
+        host: "host.example".into(),
+        account: Some("guest".into()),
+        realname: "A guest".into(),
+    });
+    let hosted = HostedJoin { user: user.clone(), mark: kirc_core::ids::UserMark([7; 16]) };
+    let guest = UserId::hosted(me.actor(), &hosted.mark.0);
+    let join =
+        |card, hosted| ActKind::Join { card, hosted, key: Some("key".into()), registered: true, tls: true };
     let acts = [
         ActKind::Message,
         ActKind::Notice,
-        ActKind::Join { card: boxed(), key: Some("key".into()), registered: true, tls: true },
+        join(Some(boxed()), None),
+        join(None, Some(Box::new(hosted))),
         ActKind::Part { reason: "bye".into() },
         ActKind::Part { reason: String::new() },
-        ActKind::Kick { target: me.actor(), reason: "enough".into() },
+        ActKind::Kick { target: me.actor().owner(), reason: "enough".into() },
         ActKind::Mode { changes },
         ActKind::Topic { text: String::new() },
         ActKind::Card { card: boxed() },
-        ActKind::Invite { target: me.actor() },
+        ActKind::User { user },
+        ActKind::Invite { target: me.actor().owner() },
         ActKind::Nothing { command: "ROTATE".into() },
         ActKind::Nothing { command: "PONG".into() },
         ActKind::Nothing { command: "WAY".into() },
@@ -198,6 +211,9 @@ fn what_authors_sign_fits_its_schemas() {
     let kid = kirc_core::crypto::ChannelKey::generate(&mut rng).id(b"#net", Epoch(2));
     for act in acts {
         let mut e = act.to_envelope().from(me.actor().to_string()).to("#net");
+        if matches!(act, ActKind::User { .. } | ActKind::Join { hosted: Some(_), .. }) {
+            e = e.meta("user", guest.to_string());
+        }
         if matches!(act, ActKind::Message | ActKind::Notice) {
             e = e.line("hello");
         }

@@ -2,21 +2,26 @@
 //!
 //! It checks form and size. It does not check the signature (the caller does) or the permission
 //! (`policy` does).
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::mode::ModeKind;
-use super::{ModeChange, Rank};
+use super::{HostedUser, ModeChange, Rank};
 use crate::envelope::{Body, Envelope, EnvelopeError, line_end, parse_ts};
 use crate::identity::Card;
-use crate::ids::{ActorId, Count, MAX_SAFE_INTEGER, MsgId};
+use crate::ids::{ActorId, Count, MAX_SAFE_INTEGER, MsgId, UserId, UserMark};
 use crate::limits;
 
 /// One action of an author, read from its signed envelope. This type does not say whether the
 /// action is allowed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Act {
-    /// The author.
-    pub author: ActorId,
+    /// The actor that signed it.
+    pub actor: ActorId,
+    /// The author: the actor's owner, or a user that the actor hosts.
+    pub author: UserId,
     /// The author's count.
     pub n: Count,
     /// The author's previous act as the author knows it, in the form of [`after`]; none for JOIN.
@@ -43,11 +48,13 @@ pub enum ActKind {
     Message,
     /// NOTICE.
     Notice,
-    /// JOIN, with the joiner's card, the channel key it gave, and what it states about its
-    /// connection.
+    /// JOIN, with the card of the joiner's actor, the channel key it gave, and what it states about
+    /// its connection.
     Join {
-        /** The card. */
-        card: Box<Card>,
+        /** The card: an owner's always, else if no user of this actor is in the channel yet. */
+        card: Option<Box<Card>>,
+        /** Who joins, if it is not the owner. */
+        hosted: Option<Box<HostedJoin>>,
         /** The key given for +k. */
         key: Option<String>,
         /** Whether the account is registered (+R). */
@@ -63,7 +70,7 @@ pub enum ActKind {
     /// KICK.
     Kick {
         /** Who goes. */
-        target: ActorId,
+        target: UserId,
         /** Why. */
         reason: String,
     },
@@ -83,10 +90,15 @@ pub enum ActKind {
         /** The card. */
         card: Box<Card>,
     },
+    /// NICK of a hosted user: what others see of it from now on.
+    User {
+        /** The user. */
+        user: Arc<HostedUser>,
+    },
     /// INVITE.
     Invite {
         /** Who may come. */
-        target: ActorId,
+        target: UserId,
     },
     /// An act that changes nothing in the channel and that every member may do (PONG; ROTATE is for
     /// operators).
@@ -94,6 +106,16 @@ pub enum ActKind {
         /** The command. */
         command: String,
     },
+}
+
+/// A hosted user that joins. Its id is a hash of its actor's id and the mark.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostedJoin {
+    /// What others see of it.
+    #[serde(flatten)]
+    pub user: Arc<HostedUser>,
+    /// The random part of its id.
+    pub mark: UserMark,
 }
 
 impl ActKind {
@@ -123,7 +145,7 @@ impl ActKind {
             Self::Kick { .. } => "KICK",
             Self::Mode { .. } => "MODE",
             Self::Topic { .. } => "TOPIC",
-            Self::Card { .. } => "NICK",
+            Self::Card { .. } | Self::User { .. } => "NICK",
             Self::Invite { .. } => "INVITE",
             Self::Nothing { command } => command,
         }
@@ -150,9 +172,14 @@ impl ActKind {
         let out = Envelope::new(self.command());
         match self {
             Self::Message | Self::Notice | Self::Nothing { .. } => out,
-            Self::Join { card, key, registered, tls } => {
-                let out =
-                    out.field("card", card_value(card)).field("registered", *registered).field("tls", *tls);
+            Self::Join { card, hosted, key, registered, tls } => {
+                let mut out = out.field("registered", *registered).field("tls", *tls);
+                if let Some(card) = card {
+                    out = out.field("card", card_value(card));
+                }
+                if let Some(hosted) = hosted {
+                    out = out.field("user", value_of(hosted));
+                }
                 match key {
                     Some(key) => out.field("key", key.as_str()),
                     None => out,
@@ -161,11 +188,12 @@ impl ActKind {
             Self::Part { reason } => optional_line(out, reason),
             Self::Kick { target, reason } => optional_line(out.param(target.to_string()), reason),
             Self::Mode { changes } => {
-                let changes = changes.iter().map(change_value).collect();
+                let changes = changes.iter().map(value_of).collect();
                 out.field("changes", Value::Array(changes))
             }
             Self::Topic { text } => out.line(text),
             Self::Card { card } => out.field("card", card_value(card)),
+            Self::User { user } => out.field("user", value_of(user)),
             Self::Invite { target } => out.param(target.to_string()),
         }
     }
@@ -180,8 +208,8 @@ fn card_value(card: &Card) -> Value {
     serde_json::to_value(card.envelope()).unwrap_or_default()
 }
 
-fn change_value(change: &ModeChange) -> Value {
-    serde_json::to_value(change).unwrap_or_default()
+fn value_of<T: Serialize>(what: &T) -> Value {
+    serde_json::to_value(what).unwrap_or_default()
 }
 
 impl Act {
@@ -197,8 +225,11 @@ impl Act {
             .meta_u64("n")
             .filter(|n| *n <= MAX_SAFE_INTEGER)
             .ok_or_else(|| form("meta.n is the author's count, a whole number"))?;
+        let actor = ActorId::parse(&field("from", &envelope.from)?).map_err(form)?;
+        let kind = ActKind::parse(envelope)?;
         Ok(Self {
-            author: actor(&field("from", &envelope.from)?)?,
+            actor,
+            author: author(envelope, actor, &kind)?,
             n: Count(n),
             after: match envelope.meta.get("after") {
                 None => None,
@@ -213,9 +244,31 @@ impl Act {
             ts: parse_ts(&field("ts", &envelope.ts)?)
                 .filter(|ts| *ts <= MAX_SAFE_INTEGER)
                 .ok_or_else(|| form("ts is not a time in UTC with milliseconds"))?,
-            kind: ActKind::parse(envelope)?,
+            kind,
         })
     }
+}
+
+/// The author: the user that `meta.user` names, else the actor's owner. A JOIN proves that the user
+/// is its actor's; whether another act's author belongs to its actor, the channel's members tell.
+fn author(e: &Envelope, actor: ActorId, kind: &ActKind) -> Result<UserId, EnvelopeError> {
+    let owner = actor.owner();
+    let author = match e.meta.get("user") {
+        None => owner,
+        Some(Value::String(text)) => UserId::parse(text)
+            .ok()
+            .filter(|user| *user != owner)
+            .ok_or_else(|| form("meta.user is no hosted user"))?,
+        Some(_) => return Err(form("meta.user is the id of a user")),
+    };
+    let fits = match kind {
+        ActKind::Join { hosted: Some(hosted), .. } => author == UserId::hosted(actor, &hosted.mark.0),
+        ActKind::Join { hosted: None, card, .. } => author == owner && card.is_some(),
+        ActKind::Card { .. } => author == owner,
+        ActKind::User { .. } => author != owner,
+        _ => true,
+    };
+    if fits { Ok(author) } else { Err(form(format!("a {} that is not its author's own", e.command))) }
 }
 
 fn kind(e: &Envelope) -> Result<ActKind, EnvelopeError> {
@@ -229,7 +282,8 @@ fn kind(e: &Envelope) -> Result<ActKind, EnvelopeError> {
             ActKind::Notice
         }
         "JOIN" => ActKind::Join {
-            card: card(e)?,
+            card: optional_card(e)?,
+            hosted: hosted(e)?,
             key: key(e)?,
             registered: flag(e, "registered")?,
             tls: flag(e, "tls")?,
@@ -244,7 +298,10 @@ fn kind(e: &Envelope) -> Result<ActKind, EnvelopeError> {
             text: line(e, "a topic", limits::TOPIC)?
                 .ok_or_else(|| form("TOPIC has the topic in its body; an empty one clears it"))?,
         },
-        "NICK" => ActKind::Card { card: card(e)? },
+        "NICK" => match e.get("user") {
+            Some(value) => ActKind::User { user: user(value)? },
+            None => ActKind::Card { card: optional_card(e)?.ok_or_else(|| form("the card is missing"))? },
+        },
         "INVITE" => ActKind::Invite { target: target(e)? },
         other => ActKind::Nothing { command: other.to_owned() },
     })
@@ -261,15 +318,11 @@ fn within(what: &'static str, size: usize, limit: usize) -> Result<(), EnvelopeE
     Ok(())
 }
 
-fn actor(text: &str) -> Result<ActorId, EnvelopeError> {
-    ActorId::parse(text).map_err(form)
-}
-
 /// The single parameter of KICK and INVITE.
-fn target(e: &Envelope) -> Result<ActorId, EnvelopeError> {
+fn target(e: &Envelope) -> Result<UserId, EnvelopeError> {
     match e.params.as_slice() {
-        [one] => actor(one),
-        _ => Err(form(format!("{} has one parameter, an actor id", e.command))),
+        [one] => UserId::parse(one).map_err(form),
+        _ => Err(form(format!("{} has one parameter, a user id", e.command))),
     }
 }
 
@@ -319,10 +372,23 @@ fn line(e: &Envelope, what: &'static str, limit: usize) -> Result<Option<String>
     }
 }
 
-fn card(e: &Envelope) -> Result<Box<Card>, EnvelopeError> {
-    let value = e.get("card").ok_or_else(|| form("the card is missing"))?;
+fn optional_card(e: &Envelope) -> Result<Option<Box<Card>>, EnvelopeError> {
+    let Some(value) = e.get("card") else { return Ok(None) };
     let inner: Envelope = serde_json::from_value(value.clone()).map_err(form)?;
-    Ok(Box::new(Card::parse(&inner).map_err(form)?))
+    Ok(Some(Box::new(Card::parse(&inner).map_err(form)?)))
+}
+
+fn hosted(e: &Envelope) -> Result<Option<Box<HostedJoin>>, EnvelopeError> {
+    let Some(value) = e.get("user") else { return Ok(None) };
+    let hosted: HostedJoin = serde_json::from_value(value.clone()).map_err(form)?;
+    hosted.user.check().map_err(form)?;
+    Ok(Some(Box::new(hosted)))
+}
+
+fn user(value: &Value) -> Result<Arc<HostedUser>, EnvelopeError> {
+    let user: HostedUser = serde_json::from_value(value.clone()).map_err(form)?;
+    user.check().map_err(form)?;
+    Ok(Arc::new(user))
 }
 
 fn key(e: &Envelope) -> Result<Option<String>, EnvelopeError> {

@@ -5,42 +5,43 @@
 use super::index::Index;
 use super::mode::{ModeKind, parse_limit};
 use super::state::Invitation;
-use super::{Act, ActKind, ChannelState, MaskEntry, Member, ModeChange, Rank, Topic, prefix_of};
-use crate::identity::Card;
-use crate::ids::{ActorId, Count, MsgId};
+use super::{Act, ActKind, ChannelState, MaskEntry, Member, ModeChange, Rank, Topic, Who};
+use crate::ids::{ActorId, Count, MsgId, UserId};
 use crate::names::{Nick, casefold};
 use crate::{limits, mask};
 
 /// What an applied act changed, for the front ends and for key management.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change {
-    /// A member joined, left or lost the right to read: a new epoch is due.
+    /// An actor came or left, or a member was kicked: a new epoch is due.
     pub membership: bool,
     /// The member that joined.
-    pub joined: Option<ActorId>,
+    pub joined: Option<UserId>,
     /// The member that left.
-    pub left: Option<ActorId>,
+    pub left: Option<UserId>,
+    /// The actor whose last user left.
+    pub actor_left: Option<ActorId>,
     /// The mode changes that took effect.
     pub modes: Vec<ModeChange>,
-    /// `nick!actor@cluster` of the author, as it was before the act (of a joiner: as it is now).
+    /// The prefix of the author, as it was before the act (of a joiner: as it is now).
     pub source: Option<String>,
     /// The nick of the member that left, because the state no longer has it.
     pub left_nick: Option<Nick>,
     /// Whether the member in `left` was kicked.
     pub kicked: bool,
-    /// The author has a new card.
+    /// The author has a new card, or others see something else of it.
     pub card: bool,
     /// The author's old and new nick, if it changed.
     pub nick: Option<(Nick, Nick)>,
     /// Whether the topic was set or cleared.
     pub topic: bool,
-    /// The invited actor.
-    pub invited: Option<ActorId>,
+    /// The invited user.
+    pub invited: Option<UserId>,
 }
 
 /// Acts of a batch that is no good are not counted after all: what their authors had done
 /// before it, newest first.
-pub(crate) fn uncount(state: &mut ChannelState, before: impl Iterator<Item = (ActorId, Count, MsgId)>) {
+pub(crate) fn uncount(state: &mut ChannelState, before: impl Iterator<Item = (UserId, Count, MsgId)>) {
     for (author, n, last) in before {
         if let Some(member) = state.members.get_mut(&author) {
             (member.n, member.last) = (n, last);
@@ -50,21 +51,23 @@ pub(crate) fn uncount(state: &mut ChannelState, before: impl Iterator<Item = (Ac
 }
 
 fn change(state: &mut ChannelState, act: &Act) -> Change {
-    if let ActKind::Join { card, registered, tls, .. } = &act.kind {
-        return state.join(act, card, *registered, *tls);
+    if let ActKind::Join { .. } = &act.kind {
+        return state.join(act);
     }
-    let Some(me) = state.members.get_mut(&act.author) else {
+    let Some((member, card)) = state.seen(&act.author) else {
         return Change::default();
     };
-    me.n = act.n;
-    me.last = act.id;
-    let nick = me.card.nick().clone();
-    let mut change = Change { source: Some(prefix_of(&me.card)), ..Change::default() };
+    let nick = member.who.nick(card).clone();
+    let mut change = Change { source: Some(member.who.prefix(card)), ..Change::default() };
+    if let Some(me) = state.members.get_mut(&act.author) {
+        (me.n, me.last) = (act.n, act.id);
+    }
     match &act.kind {
         ActKind::Part { .. } => state.remove(&act.author, &mut change),
         ActKind::Kick { target, .. } => {
             state.remove(target, &mut change);
             change.kicked = change.left.is_some();
+            change.membership = change.kicked;
             state.owners.remove(target);
             state.invited.retain(|_, invitation| invitation.by != *target);
         }
@@ -80,7 +83,16 @@ fn change(state: &mut ChannelState, act: &Act) -> Change {
             state.topic = topic;
         }
         ActKind::Card { card } => {
-            change.nick = state.take_card(&act.author, card);
+            state.actors.insert(act.actor, (**card).clone());
+            change.nick = renamed(&nick, card.nick());
+            change.card = true;
+        }
+        ActKind::User { user } => {
+            if let Some(me) = state.members.get_mut(&act.author) {
+                me.who = Who::Hosted(user.clone());
+                me.registered = user.account.is_some();
+            }
+            change.nick = renamed(&nick, &user.nick);
             change.card = true;
         }
         ActKind::Invite { target } => {
@@ -90,6 +102,10 @@ fn change(state: &mut ChannelState, act: &Act) -> Change {
         ActKind::Join { .. } | ActKind::Message | ActKind::Notice | ActKind::Nothing { .. } => {}
     }
     change
+}
+
+fn renamed(old: &Nick, new: &Nick) -> Option<(Nick, Nick)> {
+    (old.as_str() != new.as_str()).then(|| (old.clone(), new.clone()))
 }
 
 impl ChannelState {
@@ -102,17 +118,33 @@ impl ChannelState {
         change
     }
 
-    fn join(&mut self, act: &Act, card: &Card, registered: bool, tls: bool) -> Change {
-        if self.members.contains_key(&act.author) || card.actor() != act.author {
+    fn join(&mut self, act: &Act) -> Change {
+        let ActKind::Join { card, hosted, registered, tls, .. } = &act.kind else {
+            return Change::default();
+        };
+        let known = self.actors.get(&act.actor);
+        let newer = card.as_deref().filter(|c| known.is_none_or(|known| c.rev() > known.rev()));
+        let Some(card) = newer.or(known).filter(|c| c.actor() == act.actor).cloned() else {
+            return Change::default();
+        };
+        if self.members.contains_key(&act.author) {
             return Change::default();
         }
-        let mut member =
-            Member { card: card.clone(), ranks: Default::default(), n: act.n, last: act.id, registered, tls };
+        let who = hosted.as_ref().map_or(Who::Owner, |h| Who::Hosted(h.user.clone()));
         let mut change = Change {
-            membership: true,
+            membership: known.is_none(),
             joined: Some(act.author),
-            source: Some(prefix_of(card)),
+            source: Some(who.prefix(&card)),
             ..Change::default()
+        };
+        let mut member = Member {
+            actor: act.actor,
+            who,
+            ranks: Default::default(),
+            n: act.n,
+            last: act.id,
+            registered: *registered,
+            tls: *tls,
         };
         if self.owners.contains(&act.author) {
             for rank in [Rank::Owner, Rank::Op] {
@@ -120,17 +152,19 @@ impl ChannelState {
                 change.modes.push(ModeChange::new(true, rank.letter(), &act.author.to_string()));
             }
         }
+        self.actors.insert(act.actor, card);
         self.members.insert(act.author, member);
         self.gone.remove(&act.author);
         self.invited.remove(&act.author);
         change
     }
 
-    fn remove(&mut self, actor: &ActorId, change: &mut Change) {
-        let Some(member) = self.members.remove(actor) else {
+    fn remove(&mut self, user: &UserId, change: &mut Change) {
+        change.left_nick = self.nick(user).cloned();
+        let Some(member) = self.members.remove(user) else {
             return;
         };
-        self.gone.insert(*actor, member.last);
+        self.gone.insert(*user, member.last);
         if self.gone.len() > limits::GONE
             && let Some((oldest, last)) =
                 self.gone.iter().map(|(a, id)| (*a, *id)).min_by_key(|(a, id)| (*id, *a))
@@ -139,27 +173,19 @@ impl ChannelState {
             self.floor = self.floor.max(last);
         }
         if !self.has('r') {
-            self.owners.remove(actor);
+            self.owners.remove(user);
         }
-        change.membership = true;
-        change.left = Some(*actor);
-        change.left_nick = Some(member.card.nick().clone());
-    }
-
-    fn take_card(&mut self, actor: &ActorId, card: &Card) -> Option<(Nick, Nick)> {
-        let me = self.members.get_mut(actor)?;
-        if card.actor() != *actor {
-            return None;
+        change.left = Some(*user);
+        if !self.members.values().any(|other| other.actor == member.actor) {
+            self.actors.remove(&member.actor);
+            change.actor_left = Some(member.actor);
+            change.membership = true;
         }
-        let old = me.card.nick().clone();
-        me.card = card.clone();
-        let changed = old.as_str() != card.nick().as_str();
-        changed.then(|| (old, card.nick().clone()))
     }
 
     /// An invite by a half-operator or above lets the invitee pass the join checks; any other
     /// invite is only a notification.
-    fn invite(&mut self, act: &Act, target: ActorId) {
+    fn invite(&mut self, act: &Act, target: UserId) {
         let opens = |m: &Member| m.at_least(Rank::Halfop);
         if !self.members.get(&act.author).is_some_and(opens) || self.members.contains_key(&target) {
             return;
@@ -260,7 +286,7 @@ impl ChannelState {
     }
 
     fn change_rank(&mut self, add: bool, rank: Rank, param: &str) -> Option<String> {
-        let target = ActorId::parse(param).ok()?;
+        let target = UserId::parse(param).ok()?;
         let member = self.members.get_mut(&target)?;
         let changed = if add { member.ranks.insert(rank) } else { member.ranks.remove(&rank) };
         if changed && rank == Rank::Owner {

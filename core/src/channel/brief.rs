@@ -9,28 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::state::{Invitation, MaskEntry};
-use super::{ChannelState, Rank, Topic};
-use crate::ids::{ActorId, Count, Hash, MsgId};
+use super::{ChannelState, Member, Topic};
+use crate::ids::{ActorId, Hash, MsgId, UserId};
 use crate::names::ChannelName;
-
-/// A member, written like [`super::Member`] but with a digest for its card.
-#[derive(Serialize)]
-struct Brief<'a> {
-    card: Hash,
-    ranks: &'a BTreeSet<Rank>,
-    n: Count,
-    last: MsgId,
-    registered: bool,
-    tls: bool,
-}
 
 /// A state, written like [`ChannelState`] but with digests for the cards. All fields are named
 /// below: a field that is added to the state does not compile until it is added here.
 #[derive(Serialize)]
 pub(crate) struct StateBrief<'a> {
     name: &'a ChannelName,
-    members: BTreeMap<&'a ActorId, Brief<'a>>,
-    gone: &'a BTreeMap<ActorId, MsgId>,
+    actors: BTreeMap<&'a ActorId, Hash>,
+    members: &'a BTreeMap<UserId, Member>,
+    gone: &'a BTreeMap<UserId, MsgId>,
     floor: MsgId,
     flags: &'a BTreeSet<char>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,23 +30,30 @@ pub(crate) struct StateBrief<'a> {
     lists: &'a BTreeMap<char, Vec<MaskEntry>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: &'a Option<Topic>,
-    invited: &'a BTreeMap<ActorId, Invitation>,
-    owners: &'a BTreeSet<ActorId>,
+    invited: &'a BTreeMap<UserId, Invitation>,
+    owners: &'a BTreeSet<UserId>,
 }
 
 impl ChannelState {
     /// The state with a digest for each card.
     pub(crate) fn brief(&self) -> StateBrief<'_> {
-        let Self { name, members, gone, floor, flags, key, limit, lists, topic, invited, owners, index: _ } =
-            self;
-        let members = members
-            .iter()
-            .map(|(actor, m)| {
-                let super::Member { card, ranks, n, last, registered, tls } = m;
-                let (n, last, registered, tls) = (*n, *last, *registered, *tls);
-                (actor, Brief { card: card.digest(), ranks, n, last, registered, tls })
-            })
-            .collect();
-        StateBrief { name, members, gone, floor: *floor, flags, key, limit, lists, topic, invited, owners }
+        let Self {
+            name,
+            actors,
+            members,
+            gone,
+            floor,
+            flags,
+            key,
+            limit,
+            lists,
+            topic,
+            invited,
+            owners,
+            index: _,
+        } = self;
+        let actors = actors.iter().map(|(actor, card)| (actor, card.digest())).collect();
+        let floor = *floor;
+        StateBrief { name, actors, members, gone, floor, flags, key, limit, lists, topic, invited, owners }
     }
 }

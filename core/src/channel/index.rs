@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Act, Change, ChannelState, Member, prefix_of};
-use crate::ids::{ActorId, MsgId};
+use super::{Act, Change, ChannelState, Member};
+use crate::identity::Card;
+use crate::ids::{MsgId, UserId};
 use crate::mask::Mask;
 use crate::names::Nick;
 
@@ -28,15 +29,15 @@ pub(super) struct Index {
 
 #[derive(Debug, Clone, Default)]
 struct People {
-    nicks: BTreeMap<Nick, ActorId>,
-    banned: BTreeSet<ActorId>,
+    nicks: BTreeMap<Nick, UserId>,
+    banned: BTreeSet<UserId>,
 }
 
 impl Kept {
-    pub(super) fn by_nick(&self, state: &ChannelState, nick: &Nick) -> Option<ActorId> {
+    pub(super) fn by_nick(&self, state: &ChannelState, nick: &Nick) -> Option<UserId> {
         match &self.0 {
             Some(index) => index.people.nicks.get(nick).copied(),
-            None => state.members.iter().find(|(_, m)| m.card.nick() == nick).map(|(actor, _)| *actor),
+            None => state.all_seen().find(|(_, m, card)| m.who.nick(card) == nick).map(|(user, ..)| *user),
         }
     }
 
@@ -45,10 +46,10 @@ impl Kept {
     }
 
     /// Whether a member is banned and not excepted.
-    pub(super) fn is_banned(&self, state: &ChannelState, member: &Member) -> bool {
+    pub(super) fn is_banned(&self, state: &ChannelState, user: &UserId) -> bool {
         match &self.0 {
-            Some(index) => index.people.banned.contains(&member.card.actor()),
-            None => state.is_banned(&prefix_of(&member.card)),
+            Some(index) => index.people.banned.contains(user),
+            None => state.seen(user).is_some_and(|(member, card)| state.is_banned(&member.who, card)),
         }
     }
 }
@@ -60,7 +61,7 @@ fn newest(state: &ChannelState) -> MsgId {
 
 impl Index {
     pub(super) fn of(state: &ChannelState) -> Self {
-        let nicks = state.members.iter().map(|(actor, m)| (m.card.nick().clone(), *actor)).collect();
+        let nicks = state.all_seen().map(|(user, m, card)| (m.who.nick(card).clone(), *user)).collect();
         let people = Arc::new(People { nicks, banned: BTreeSet::new() });
         let mut index = Self { people, newest: newest(state) };
         index.judge_all(state);
@@ -73,31 +74,31 @@ impl Index {
         if change.source.is_some() {
             self.newest = self.newest.max(act.id);
         }
-        if let (Some(actor), Some(nick)) = (change.left, &change.left_nick) {
+        if let (Some(user), Some(nick)) = (change.left, &change.left_nick) {
             let people = Arc::make_mut(&mut self.people);
             people.nicks.remove(nick);
-            people.banned.remove(&actor);
+            people.banned.remove(&user);
         }
         if let Some((old, _)) = &change.nick {
             Arc::make_mut(&mut self.people).nicks.remove(old);
         }
         if (change.joined.is_some() || change.card)
-            && let Some(member) = state.members.get(&act.author)
+            && let Some((member, card)) = state.seen(&act.author)
         {
-            Arc::make_mut(&mut self.people).nicks.insert(member.card.nick().clone(), act.author);
-            self.judge(state, act.author, member);
+            Arc::make_mut(&mut self.people).nicks.insert(member.who.nick(card).clone(), act.author);
+            self.judge(state, act.author, member, card);
         }
         if change.modes.iter().any(|mode| matches!(mode.letter, 'b' | 'e')) {
             self.judge_all(state);
         }
     }
 
-    fn judge(&mut self, state: &ChannelState, actor: ActorId, member: &Member) {
+    fn judge(&mut self, state: &ChannelState, user: UserId, member: &Member, card: &Card) {
         let people = Arc::make_mut(&mut self.people);
-        if state.is_banned(&prefix_of(&member.card)) {
-            people.banned.insert(actor);
+        if state.is_banned(&member.who, card) {
+            people.banned.insert(user);
         } else {
-            people.banned.remove(&actor);
+            people.banned.remove(&user);
         }
     }
 
@@ -105,12 +106,14 @@ impl Index {
     fn judge_all(&mut self, state: &ChannelState) {
         let compiled = |letter| state.entries(letter).iter().map(|e| Mask::new(&e.mask)).collect::<Vec<_>>();
         let (bans, excepted) = (compiled('b'), compiled('e'));
-        let banned = state.members.iter().filter(|(_, m)| {
-            let prefix = crate::mask::folded(&prefix_of(&m.card));
-            let listed = |masks: &[Mask]| masks.iter().any(|mask| mask.matches(&prefix));
+        let banned = state.all_seen().filter(|(_, member, card)| {
+            let (prefix, by_node) = member.who.prefixes(card);
+            let prefixes: Vec<_> =
+                [Some(prefix), by_node].into_iter().flatten().map(|p| crate::mask::folded(&p)).collect();
+            let listed = |masks: &[Mask]| masks.iter().any(|mask| prefixes.iter().any(|p| mask.matches(p)));
             listed(&bans) && !listed(&excepted)
         });
-        let banned = if bans.is_empty() { BTreeSet::new() } else { banned.map(|(a, _)| *a).collect() };
+        let banned = if bans.is_empty() { BTreeSet::new() } else { banned.map(|(user, ..)| *user).collect() };
         if self.people.banned != banned {
             Arc::make_mut(&mut self.people).banned = banned;
         }

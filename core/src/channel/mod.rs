@@ -8,15 +8,17 @@
 //! | --- | --- |
 //! | `act` | an author's act: from its envelope and back |
 //! | `mode` | the mode letters and ranks, and the syntax of MODE |
+//! | `member` | a member: a user and the actor that speaks for it |
 //! | `state` | the replicated state and the queries on it |
 //! | `policy` | whether an act is allowed: the only file that refuses |
-//! | `sound` | whether a state from another node is possible at all |
+//! | `validate` | whether a state from another node is possible at all |
 //! | `apply` | what an allowed act changes: the only file that changes anything |
 //! | `index` | look-ups that follow from the state |
 mod act;
 mod apply;
 mod brief;
 mod index;
+mod member;
 mod mode;
 mod policy;
 mod refusal;
@@ -25,9 +27,10 @@ mod state;
 mod tests;
 mod validate;
 
-pub use act::{Act, ActKind, after};
+pub use act::{Act, ActKind, HostedJoin, after};
 pub use apply::Change;
 pub(crate) use apply::uncount;
+pub use member::{HostedUser, Member, Who, prefix_of};
 pub use mode::{ModeChange, ModeKind, ModeRequest, Rank, parse_mode_args, render_modes};
 pub use refusal::Refusal;
-pub use state::{ChannelState, MaskEntry, Member, Order, Topic, prefix_of};
+pub use state::{ChannelState, MaskEntry, Order, Topic};

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
-use crate::ids::ActorId;
+use crate::ids::UserId;
 use crate::numeric as num;
 use crate::{limits, mask};
 
@@ -165,7 +165,7 @@ pub(super) fn param_error(kind: ModeKind, add: bool, param: Option<&str>) -> Opt
                     .then(|| "A mask looks like nick!actor@cluster, with * and ?, without spaces".to_owned())
             }
         }
-        ModeKind::Rank(_) => ActorId::parse(param).err().map(|_| "That mode needs a member".to_owned()),
+        ModeKind::Rank(_) => UserId::parse(param).err().map(|_| "That mode needs a member".to_owned()),
     }
 }
 
@@ -195,7 +195,7 @@ pub struct ModeRequest {
 /// takes a parameter if there is one, because clients send one.
 pub fn parse_mode_args(
     args: &[String],
-    resolve: impl Fn(&str) -> Option<ActorId>,
+    resolve: impl Fn(&str) -> Option<UserId>,
 ) -> Result<ModeRequest, Refusal> {
     parse_for("*", args, resolve)
 }
@@ -204,7 +204,7 @@ pub fn parse_mode_args(
 pub(super) fn parse_for(
     channel: &str,
     args: &[String],
-    resolve: impl Fn(&str) -> Option<ActorId>,
+    resolve: impl Fn(&str) -> Option<UserId>,
 ) -> Result<ModeRequest, Refusal> {
     let mut out = ModeRequest::default();
     let Some((letters, params)) = args.split_first() else {
@@ -234,7 +234,7 @@ pub(super) fn parse_for(
             let given = given.map_or("", String::as_str);
             change.param = Some(match kind {
                 ModeKind::Rank(_) if !given.is_empty() => resolve(given)
-                    .or_else(|| ActorId::parse(given).ok())
+                    .or_else(|| UserId::parse(given).ok())
                     .ok_or_else(|| nobody(channel, given))?
                     .to_string(),
                 // Nothing is no mask: made whole it would be everybody.
@@ -289,7 +289,7 @@ pub(super) fn bad_param(channel: &str, letter: char, param: &str, why: &str) -> 
 /// to show.
 pub fn render_modes(
     changes: &[ModeChange],
-    nick_of: impl Fn(&ActorId) -> Option<String>,
+    nick_of: impl Fn(&UserId) -> Option<String>,
 ) -> (String, Vec<String>) {
     let (mut letters, mut params, mut sign) = (String::new(), Vec::new(), None);
     for change in changes {
@@ -300,7 +300,7 @@ pub fn render_modes(
         letters.push(change.letter);
         let Some(param) = &change.param else { continue };
         let nick = match ModeKind::of(change.letter) {
-            Some(ModeKind::Rank(_)) => ActorId::parse(param).ok().and_then(|id| nick_of(&id)),
+            Some(ModeKind::Rank(_)) => UserId::parse(param).ok().and_then(|id| nick_of(&id)),
             _ => None,
         };
         params.push(nick.unwrap_or_else(|| param.clone()));

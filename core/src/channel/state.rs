@@ -8,41 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::index::Kept;
 use super::mode::{FLAGS, parse_for};
-use super::{Act, ActKind, ModeRequest, Rank, Refusal, after};
+use super::{Act, ActKind, Member, ModeRequest, Rank, Refusal, Who, after};
 use crate::identity::Card;
-use crate::ids::{ActorId, Count, MsgId};
+use crate::ids::{ActorId, Count, MsgId, UserId};
 use crate::mask;
 use crate::names::{ChannelName, Nick};
-
-/// A member.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Member {
-    /// Its card.
-    pub card: Card,
-    /// Its ranks.
-    pub ranks: BTreeSet<Rank>,
-    /// The count of its last act.
-    pub n: Count,
-    /// The id of its last act.
-    pub last: MsgId,
-    /// Whether its account is registered, as its JOIN states (`+R`).
-    #[serde(default)]
-    pub registered: bool,
-    /// Whether its connection is over TLS or local, as its JOIN states (`+Z`).
-    #[serde(default)]
-    pub tls: bool,
-}
-
-impl Member {
-    /// Its highest rank.
-    pub fn rank(&self) -> Option<Rank> {
-        self.ranks.last().copied()
-    }
-    /// Whether its highest rank is this one or above.
-    pub fn at_least(&self, rank: Rank) -> bool {
-        self.rank() >= Some(rank)
-    }
-}
 
 /// A topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,10 +41,12 @@ pub struct MaskEntry {
 pub struct ChannelState {
     /// Its name.
     pub name: ChannelName,
+    /// The actors whose users are members, with their cards. Keys go to them.
+    pub actors: BTreeMap<ActorId, Card>,
     /// The members.
-    pub members: BTreeMap<ActorId, Member>,
+    pub members: BTreeMap<UserId, Member>,
     /// Former members and the id of each one's last act, so that an old JOIN can't be replayed.
-    pub gone: BTreeMap<ActorId, MsgId>,
+    pub gone: BTreeMap<UserId, MsgId>,
     /// The newest act id of the members that left before all those in `gone`: none of them did
     /// anything later.
     pub(super) floor: MsgId,
@@ -92,11 +64,11 @@ pub struct ChannelState {
     /// The topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) topic: Option<Topic>,
-    /// Actors with an invite that lets them in, and the act that invited them. Joining uses the
+    /// Users with an invite that lets them in, and the act that invited them. Joining uses the
     /// invite up.
-    pub(super) invited: BTreeMap<ActorId, Invitation>,
+    pub(super) invited: BTreeMap<UserId, Invitation>,
     /// The owners. While the channel is registered (`+r`), they stay owners when they leave.
-    pub(super) owners: BTreeSet<ActorId>,
+    pub(super) owners: BTreeSet<UserId>,
     /// Not there before the first act.
     #[serde(skip)]
     pub(super) index: Kept,
@@ -108,7 +80,7 @@ pub(super) struct Invitation {
     /// The act.
     pub(super) id: MsgId,
     /// The inviter; if it is kicked, its invites are removed.
-    pub(super) by: ActorId,
+    pub(super) by: UserId,
 }
 
 /// The position of an act in its author's order.
@@ -120,18 +92,6 @@ pub enum Order {
     Seen,
     /// An earlier act is missing.
     Ahead,
-}
-
-/// `nick!actor@cluster` of a card, which masks are matched against. Characters that would break an
-/// IRC line become `_`.
-pub fn prefix_of(card: &Card) -> String {
-    let cluster: String = card
-        .address()
-        .cluster
-        .chars()
-        .map(|c| if c.is_whitespace() || c.is_control() { '_' } else { c })
-        .collect();
-    format!("{}!{}@{}", card.nick(), card.actor(), cluster)
 }
 
 impl ChannelState {
@@ -148,7 +108,8 @@ impl ChannelState {
     pub fn found(name: &ChannelName, founder: &Card, id: MsgId) -> Self {
         let actor = founder.actor();
         let member = Member {
-            card: founder.clone(),
+            actor,
+            who: Who::Owner,
             ranks: BTreeSet::from([Rank::Op, Rank::Owner]),
             n: Count(0),
             last: id,
@@ -157,7 +118,8 @@ impl ChannelState {
         };
         Self {
             name: name.clone(),
-            members: BTreeMap::from([(actor, member)]),
+            actors: BTreeMap::from([(actor, founder.clone())]),
+            members: BTreeMap::from([(actor.owner(), member)]),
             gone: BTreeMap::new(),
             floor: MsgId::default(),
             flags: BTreeSet::from(['n', 't']),
@@ -166,7 +128,7 @@ impl ChannelState {
             lists: BTreeMap::new(),
             topic: None,
             invited: BTreeMap::new(),
-            owners: BTreeSet::from([actor]),
+            owners: BTreeSet::from([actor.owner()]),
             index: Kept::default(),
         }
     }
@@ -192,8 +154,8 @@ impl ChannelState {
     }
 
     /// The id that an act of a non-member must exceed.
-    pub fn last_of_stranger(&self, actor: &ActorId) -> MsgId {
-        self.gone.get(actor).copied().unwrap_or(self.floor)
+    pub fn last_of_stranger(&self, user: &UserId) -> MsgId {
+        self.gone.get(user).copied().unwrap_or(self.floor)
     }
 
     /// The greatest id of all acts in this channel that the state still remembers.
@@ -202,24 +164,40 @@ impl ChannelState {
     }
 
     /// The member with this nick.
-    pub fn by_nick(&self, nick: &Nick) -> Option<(&ActorId, &Member)> {
+    pub fn by_nick(&self, nick: &Nick) -> Option<(&UserId, &Member)> {
         self.members.get_key_value(&self.index.by_nick(self, nick)?)
     }
 
-    /// The member's `nick!actor@cluster`.
-    pub fn prefix(&self, actor: &ActorId) -> Option<String> {
-        self.members.get(actor).map(|m| prefix_of(&m.card))
+    /// The member's `nick!user@host`; of an owner `nick!actor@cluster`.
+    pub fn prefix(&self, user: &UserId) -> Option<String> {
+        self.seen(user).map(|(member, card)| member.who.prefix(card))
+    }
+
+    /// The member's nick.
+    pub fn nick(&self, user: &UserId) -> Option<&Nick> {
+        self.seen(user).map(|(member, card)| member.who.nick(card))
+    }
+
+    /// A member with the card of its actor.
+    pub fn seen(&self, user: &UserId) -> Option<(&Member, &Card)> {
+        let member = self.members.get(user)?;
+        Some((member, self.actors.get(&member.actor)?))
+    }
+
+    /// All members with their ids and the cards of their actors.
+    pub fn all_seen(&self) -> impl Iterator<Item = (&UserId, &Member, &Card)> {
+        self.members.iter().filter_map(|(user, m)| Some((user, m, self.actors.get(&m.actor)?)))
     }
 
     /// The sign of the highest rank, as NAMES shows it: one of `~&@%+`, or nothing.
-    pub fn rank_prefix(&self, actor: &ActorId) -> &'static str {
-        let rank = self.members.get(actor).and_then(Member::rank);
+    pub fn rank_prefix(&self, user: &UserId) -> &'static str {
+        let rank = self.members.get(user).and_then(Member::rank);
         rank.map_or("", Rank::sign)
     }
 
     /// The signs of all ranks, highest first, for clients with `multi-prefix`.
-    pub fn rank_prefixes(&self, actor: &ActorId) -> String {
-        let ranks = self.members.get(actor).map(|m| &m.ranks);
+    pub fn rank_prefixes(&self, user: &UserId) -> String {
+        let ranks = self.members.get(user).map(|m| &m.ranks);
         ranks.map_or_else(String::new, |r| r.iter().rev().map(|r| r.sign()).collect())
     }
 
@@ -267,30 +245,35 @@ impl ChannelState {
         self.key.as_deref()
     }
 
-    /// Whether an actor has a pending invite.
-    pub fn is_invited(&self, actor: &ActorId) -> bool {
-        self.invited.contains_key(actor)
+    /// Whether a user has a pending invite.
+    pub fn is_invited(&self, user: &UserId) -> bool {
+        self.invited.contains_key(user)
     }
 
-    /// Whether `nick!actor@cluster` is banned and not excepted.
-    pub fn is_banned(&self, prefix: &str) -> bool {
-        self.listed('b', prefix) && !self.listed('e', prefix)
+    /// Whether a user is banned and not excepted, given the card of its actor.
+    pub fn is_banned(&self, who: &Who, card: &Card) -> bool {
+        self.listed('b', who, card) && !self.listed('e', who, card)
     }
 
-    pub(super) fn listed(&self, letter: char, prefix: &str) -> bool {
-        self.entries(letter).iter().any(|e| mask::matches(&e.mask, prefix))
+    /// Whether a mask of a list matches a user, or its whole node.
+    pub(super) fn listed(&self, letter: char, who: &Who, card: &Card) -> bool {
+        let (prefix, by_node) = who.prefixes(card);
+        let matches =
+            |mask| [Some(&prefix), by_node.as_ref()].into_iter().flatten().any(|p| mask::matches(mask, p));
+        self.entries(letter).iter().any(|e| matches(&e.mask))
     }
 
     /// Reads the arguments of a MODE command; nicks are those of this channel.
     pub fn parse_modes(&self, args: &[String]) -> Result<ModeRequest, Refusal> {
         parse_for(self.name.as_str(), args, |text| {
             let nick = Nick::parse(text).ok()?;
-            self.by_nick(&nick).map(|(actor, _)| *actor)
+            self.by_nick(&nick).map(|(user, _)| *user)
         })
     }
 
-    /// Whether an actor could do this as its next act. Front ends use it to show what is possible.
-    pub fn allows(&self, author: ActorId, kind: ActKind) -> Result<(), Refusal> {
-        self.check(&Act { author, n: Count(0), after: None, id: MsgId(u128::MAX), ts: 0, kind })
+    /// Whether a user could do this as its next act. Front ends use it to show what is possible.
+    pub fn allows(&self, author: UserId, kind: ActKind) -> Result<(), Refusal> {
+        let actor = self.members.get(&author).map_or(ActorId(author.0), |member| member.actor);
+        self.check(&Act { actor, author, n: Count(0), after: None, id: MsgId(u128::MAX), ts: 0, kind })
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::mode::{FLAGS, LISTS, ModeKind, param_error};
-use super::{ChannelState, Rank};
+use super::{ChannelState, Rank, Who};
 use crate::envelope::line_end;
 use crate::{limits, mask};
 
@@ -28,21 +28,27 @@ impl ChannelState {
     }
 
     fn members_sound(&self) -> bool {
-        let nicks: BTreeSet<_> = self.members.values().map(|m| m.card.nick()).collect();
+        let nicks: BTreeSet<_> = self.all_seen().map(|(_, m, card)| m.who.nick(card)).collect();
+        let with_members: BTreeSet<_> = self.members.values().map(|m| m.actor).collect();
         nicks.len() == self.members.len()
             && self.members.len() <= limits::MEMBERS
-            && self.members.iter().all(|(actor, m)| m.card.actor() == *actor)
+            && self.actors.iter().all(|(actor, card)| card.actor() == *actor)
+            && self.actors.keys().eq(with_members.iter())
+            && self.members.iter().all(|(user, m)| match &m.who {
+                Who::Owner => *user == m.actor.owner(),
+                Who::Hosted(hosted) => *user != m.actor.owner() && hosted.check().is_ok(),
+            })
     }
 
     fn ranks_sound(&self) -> bool {
         let ranked =
-            |(actor, m): (_, &super::Member)| m.ranks.contains(&Rank::Owner) == self.owners.contains(actor);
+            |(user, m): (_, &super::Member)| m.ranks.contains(&Rank::Owner) == self.owners.contains(user);
         self.members.iter().all(ranked)
             && (self.has('r') || self.owners.iter().all(|owner| self.members.contains_key(owner)))
     }
 
     fn departures_sound(&self) -> bool {
-        let inside = |actor| self.gone.contains_key(actor) || self.invited.contains_key(actor);
+        let inside = |user| self.gone.contains_key(user) || self.invited.contains_key(user);
         self.invited.len() <= limits::INVITES
             && self.gone.len() <= limits::GONE
             && !self.members.keys().any(inside)

@@ -173,7 +173,7 @@ impl Fold {
     /// Whether another member may claim now (`time` is log time).
     pub fn vacant(&self, state: &ChannelState, time: Millis, config: &Config) -> bool {
         self.resigned
-            || !state.members.contains_key(&self.leader)
+            || !state.actors.contains_key(&self.leader)
             || self.challenge.is_some_and(|since| time >= since + config.challenge)
     }
 
@@ -223,14 +223,14 @@ impl Fold {
         if channel != Some(self.channel) || term != self.term.next() || prev != self.claim {
             return Verdict::Void("a claim that comes too late");
         }
-        let Some(member) = state.members.get(&actor) else {
+        let Some(card) = state.actors.get(&actor) else {
             return Verdict::Void("a claim by somebody who is not a member");
         };
         let open = anew.is_some() || self.vacant(state, time, judge.config);
         if !open && !mutant!(judge.config, ClaimAtWill) {
             return Verdict::Void("a claim while the leader may live");
         }
-        if envelope.verify(Domain::Claim, member.card.keys()).is_err() {
+        if envelope.verify(Domain::Claim, card.keys()).is_err() {
             return Verdict::Void("a claim whose signature does not hold");
         }
         self.term = term;
@@ -259,13 +259,13 @@ impl Fold {
         if term != self.term || envelope.meta_str("ch") != Some(self.channel.to_string().as_str()) {
             return Verdict::Void("a challenge of another term");
         }
-        let Some(member) = state.members.get(&from) else {
+        let Some(card) = state.actors.get(&from) else {
             return Verdict::Void("a challenge by somebody who is not a member");
         };
         if self.challenged.get(&from).is_some_and(|last| time < last + CHALLENGE_EVERY) {
             return Verdict::Void("one challenge too many");
         }
-        if envelope.verify(Domain::Challenge, member.card.keys()).is_err() {
+        if envelope.verify(Domain::Challenge, card.keys()).is_err() {
             return Verdict::Void("a challenge whose signature does not hold");
         }
         self.challenged.retain(|_, last| time < *last + CHALLENGE_EVERY);
@@ -296,10 +296,10 @@ impl Fold {
         if from == self.leader || envelope.meta_str("ch") != Some(self.channel.to_string().as_str()) {
             return Verdict::Void("the word of its maker, or of another channel");
         }
-        let Some(member) = state.members.get(&from) else {
+        let Some(card) = state.actors.get(&from) else {
             return Verdict::Void("the word of somebody who is not a member");
         };
-        if envelope.verify(Domain::Held, member.card.keys()).is_err() {
+        if envelope.verify(Domain::Held, card.keys()).is_err() {
             return Verdict::Void("a word whose signature does not hold");
         }
         self.use_of.hold(from);
@@ -357,7 +357,7 @@ impl Fold {
                 let verdict = self.acts(state, acts, at.seq, judge);
                 if let Verdict::Acted(acted) = &verdict {
                     let under = acts.first().map(|act| (act.epoch, act.kid));
-                    let left = acted.iter().any(|a| a.change.left.is_some());
+                    let left = acted.iter().any(|a| a.change.actor_left.is_some() || a.change.kicked);
                     self.use_of.used(under, left && !mutant!(judge.config, KeepEpochOnLeave));
                 }
                 verdict
@@ -374,7 +374,7 @@ impl Fold {
                 }
                 self.epoch = *epoch;
                 self.kid = Some(*kid);
-                let others = state.members.keys().any(|actor| *actor != self.leader);
+                let others = state.actors.keys().any(|actor| *actor != self.leader);
                 let nobody_else = !others || mutant!(judge.config, TrustKey);
                 self.use_of.keyed((*epoch, *kid));
                 if nobody_else {
@@ -413,9 +413,9 @@ impl Fold {
     fn signed_by_leader(&self, state: &ChannelState, at: &Sequenced, judge: &Judge<'_>) -> bool {
         let holds = |keys: &PublicKeys| at.envelope.verify(Domain::Log, keys).is_ok();
         if mutant!(judge.config, AcceptOldTerm) {
-            return state.members.values().any(|m| holds(m.card.keys()));
+            return state.actors.values().any(|card| holds(card.keys()));
         }
-        state.members.get(&self.leader).is_some_and(|m| holds(m.card.keys()))
+        state.actors.get(&self.leader).is_some_and(|card| holds(card.keys()))
     }
 
     /// Applies the acts of one record: all of them count, or none.

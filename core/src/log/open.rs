@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::acts::SealedAct;
 use crate::channel::{Act, ActKind, Change, ChannelState};
 use crate::envelope::{Domain, Envelope, EnvelopeError};
-use crate::ids::{ActorId, ChannelId, Epoch, KeyId, MsgId, Seq};
+use crate::identity::Card;
+use crate::ids::{ChannelId, Epoch, KeyId, MsgId, Seq, UserId};
 use crate::node::Config;
 
 /// A decrypted and verified act.
@@ -72,8 +73,8 @@ pub(crate) fn unreadable(plain: &[u8], sealed: &SealedAct, state: &ChannelState)
     envelope.from = Some(sealed.from.to_string());
     envelope.id = Some(sealed.id.to_string());
     let why = Act::parse(&envelope).err()?;
-    let author = state.members.get(&sealed.from)?;
-    envelope.verify(Domain::Message, author.card.keys()).ok().map(|()| why)
+    let author = state.actors.get(&sealed.from)?;
+    envelope.verify(Domain::Message, author.keys()).ok().map(|()| why)
 }
 
 /// Checks channel and signature of an act.
@@ -87,14 +88,15 @@ pub(crate) fn verify_act(
     if envelope.meta_str("ch").and_then(|c| ChannelId::parse(c).ok()) != Some(channel) {
         return Err("a message of another channel");
     }
+    let known = state.actors.get(&act.actor).map(Card::keys);
     let keys = match &act.kind {
-        ActKind::Join { card, .. } if card.actor() == act.author => card.keys(),
-        ActKind::Join { .. } => return Err("a JOIN with somebody else's card"),
-        _ => match state.members.get(&act.author) {
-            Some(member) => member.card.keys(),
-            None => return Err("a message by somebody who is not a member"),
-        },
+        ActKind::Join { card: Some(card), .. } if card.actor() == act.actor => Some(card.keys()),
+        ActKind::Join { card: Some(_), .. } => return Err("a JOIN with somebody else's card"),
+        ActKind::Join { card: None, .. } => known,
+        // A node speaks for the users on it, and for nobody else.
+        _ => known.filter(|_| state.members.get(&act.author).is_some_and(|m| m.actor == act.actor)),
     };
+    let keys = keys.ok_or("a message by somebody who is not a member")?;
     if envelope.verify(Domain::Message, keys).is_err() && !mutant!(config, TrustLeader) {
         return Err("a message whose author did not sign it");
     }
@@ -102,6 +104,6 @@ pub(crate) fn verify_act(
 }
 
 /// The id that a message must exceed.
-pub(crate) fn last_id(state: &ChannelState, actor: &ActorId) -> MsgId {
-    state.members.get(actor).map_or_else(|| state.last_of_stranger(actor), |m| m.last)
+pub(crate) fn last_id(state: &ChannelState, user: &UserId) -> MsgId {
+    state.members.get(user).map_or_else(|| state.last_of_stranger(user), |m| m.last)
 }

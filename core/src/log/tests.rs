@@ -11,7 +11,7 @@ use crate::ids::{Epoch, KeyId, MsgId, Seq, Term};
 
 /// Consecutive messages of one author, each after the one before.
 fn in_a_row(room: &Room, author: &Identity, texts: &[(&str, &str)]) -> Vec<Envelope> {
-    let member = &room.state.members[&author.actor()];
+    let member = &room.state.members[&author.actor().owner()];
     let (mut n, mut last) = (member.n, member.last);
     let mut all = Vec::new();
     for (command, text) in texts {

@@ -256,7 +256,7 @@ impl Node {
     /// The people whose presence matters.
     fn people(&self) -> impl Iterator<Item = ActorId> + '_ {
         let members = self.channels.values().filter_map(|c| c.replica.as_ref());
-        let members = members.flat_map(|r| r.state.members.keys().copied());
+        let members = members.flat_map(|r| r.state.actors.keys().copied());
         self.cx.contacts.list.keys().copied().chain(members)
     }
 

@@ -27,7 +27,7 @@ impl Node {
         };
         for channel in self.channels.values() {
             let taken = channel.replica.as_ref().and_then(|r| r.state.by_nick(&nick)).map(|(a, _)| *a);
-            if taken.is_some_and(|a| a != self.cx.me()) {
+            if taken.is_some_and(|user| user != self.cx.me().owner()) {
                 let text = format!("{nick} is in use in {}", channel.name);
                 return self.cx.numeric(origin, numeric::ERR_NICKNAMEINUSE, &[nick.as_str()], &text);
             }
@@ -44,7 +44,7 @@ impl Node {
         let states = joined.filter_map(|c| c.replica.as_ref()).map(|r| &r.state);
         // One name everywhere: where a channel does not allow it, it is taken nowhere.
         if let Some(refusal) =
-            states.filter_map(|state| state.allows(self.cx.me(), kind.clone()).err()).next()
+            states.filter_map(|state| state.allows(self.cx.me().owner(), kind.clone()).err()).next()
         {
             let own = self.cx.nick().as_str().to_owned();
             return self.cx.reply(origin, refusal.to_envelope(&own));
@@ -82,7 +82,7 @@ impl Node {
         let states = || self.channels.values().filter_map(|c| c.replica.as_ref()).map(|r| &r.state);
         self.cx.contacts.named(name, |actor| {
             presence(actor).is_some_and(|p| p.status != "offline")
-                || states().any(|state| state.members.contains_key(actor))
+                || states().any(|state| state.members.contains_key(&actor.owner()))
         })
     }
 
@@ -142,8 +142,9 @@ impl Node {
             .values()
             .filter_map(|c| {
                 let state = &c.replica.as_ref()?.state;
-                state.members.get(&actor)?;
-                Some(format!("{}{}", state.rank_prefix(&actor), c.name))
+                let user = actor.owner();
+                state.members.get(&user)?;
+                Some(format!("{}{}", state.rank_prefix(&user), c.name))
             })
             .collect();
         if !channels.is_empty() {

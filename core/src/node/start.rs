@@ -105,10 +105,10 @@ impl Node {
         }
         for channel in channels.values() {
             if let Some(replica) = &channel.replica {
-                for member in replica.state.members.values() {
-                    let _ = cx.contacts.meet(&member.card);
+                for card in replica.state.actors.values() {
+                    let _ = cx.contacts.meet(card);
                 }
-                cx.last_id = cx.last_id.max(crate::log::last_id(&replica.state, &cx.me()));
+                cx.last_id = cx.last_id.max(crate::log::last_id(&replica.state, &cx.me().owner()));
             }
         }
         for row in &snapshot.outbox {

@@ -2,6 +2,7 @@
 mod acts;
 mod brief;
 mod gates;
+mod hosted;
 mod modes;
 mod order;
 mod props;

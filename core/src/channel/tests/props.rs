@@ -75,10 +75,10 @@ fn index_is_right(state: &ChannelState) -> bool {
     let anew: ChannelState = serde_json::from_slice(&serde_json::to_vec(state).unwrap()).unwrap();
     let people = NEW_NICKS.iter().copied().chain(["ann", "bob", "cid", "dan", "eve"]);
     let mut nicks = people.map(|nick| crate::names::Nick::parse(nick).unwrap());
-    let banned = |m: &crate::channel::Member| anew.is_banned(&crate::channel::prefix_of(&m.card));
+    let banned = |m: &crate::channel::Member| anew.is_banned(&m.who, &anew.actors[&m.actor]);
     state.newest() == anew.newest()
         && nicks.all(|nick| state.by_nick(&nick) == anew.by_nick(&nick))
-        && state.members.values().all(|m| state.index.is_banned(state, m) == banned(m))
+        && state.members.iter().all(|(user, m)| state.index.is_banned(state, user) == banned(m))
 }
 
 /// Runs a sequence of attempts and returns the allowed acts.

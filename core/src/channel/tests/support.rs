@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use crate::channel::{Act, ActKind, Change, ChannelState, ModeChange, Order};
 use crate::crypto::Rng;
 use crate::identity::{Address, Card, Identity};
-use crate::ids::{ActorId, Count, MsgId};
+use crate::ids::{ActorId, Count, MsgId, UserId};
 use crate::names::{ChannelName, Nick};
 
 /// How many people there are.
@@ -25,8 +25,12 @@ pub const CID: usize = 2;
 pub const DAN: usize = 3;
 pub const EVE: usize = 4;
 
-pub fn id(who: usize) -> ActorId {
+pub fn actor(who: usize) -> ActorId {
     IDENTITIES[who].actor()
+}
+
+pub fn id(who: usize) -> UserId {
+    actor(who).owner()
 }
 
 pub fn card_as(who: usize, nick: &str, rev: u64) -> Card {
@@ -46,7 +50,8 @@ pub fn card(who: usize) -> Card {
 }
 
 pub fn join_as(who: usize, key: Option<&str>, registered: bool, tls: bool) -> ActKind {
-    ActKind::Join { card: Box::new(card(who)), key: key.map(str::to_owned), registered, tls }
+    let (card, key) = (Some(Box::new(card(who))), key.map(str::to_owned));
+    ActKind::Join { card, hosted: None, key, registered, tls }
 }
 
 pub fn join(who: usize) -> ActKind {
@@ -106,6 +111,7 @@ impl Room {
         let n = self.state.members.get(&id(who)).map_or(Count(1), |m| m.n.next());
         let member = self.state.members.get(&id(who));
         Act {
+            actor: actor(who),
             author: id(who),
             n,
             after: member.map(|m| crate::channel::after(m.last)),
@@ -165,7 +171,7 @@ impl Room {
 
     /// The modes that took effect, in IRC's notation, in one line.
     pub fn shown(&self, changes: &[ModeChange]) -> String {
-        let nick_of = |actor: &ActorId| Some(self.state.members.get(actor)?.card.nick().to_string());
+        let nick_of = |user: &UserId| Some(self.state.nick(user)?.to_string());
         let (letters, params) = crate::channel::render_modes(changes, nick_of);
         [vec![letters], params].concat().join(" ")
     }

@@ -53,10 +53,16 @@ impl Room {
         let fold = Fold::found(claim, ann.actor(), Term(1), 1_000);
         let mut state =
             ChannelState::found(&room(), &card(&ann, "ann"), MsgId::generate(1, 0, MsgId::default()));
-        let join =
-            ActKind::Join { card: Box::new(card(&bob, "bob")), key: None, registered: true, tls: true };
+        let join = ActKind::Join {
+            card: Some(Box::new(card(&bob, "bob"))),
+            hosted: None,
+            key: None,
+            registered: true,
+            tls: true,
+        };
         state.apply(&crate::channel::Act {
-            author: bob.actor(),
+            actor: bob.actor(),
+            author: bob.actor().owner(),
             n: Count(1),
             after: None,
             id: MsgId::generate(2, 0, MsgId::default()),
@@ -95,7 +101,7 @@ impl Room {
 
     /// The next act of `author`, signed by `signer`.
     pub fn said(&self, author: &Identity, signer: &Identity, command: &str, text: &str) -> Envelope {
-        let member = &self.state.members[&author.actor()];
+        let member = &self.state.members[&author.actor().owner()];
         let id = MsgId::generate(self.time + 1, 7, member.last);
         let e = Envelope::new(command)
             .from(author.actor().to_string())

@@ -37,8 +37,8 @@ impl Channel {
             return false;
         };
         let only = [&replica.state, &lead.speculative_state].into_iter().all(|state| {
-            let others = state.members.keys().any(|actor| *actor != cx.me());
-            state.members.contains_key(&cx.me())
+            let others = state.actors.keys().any(|actor| *actor != cx.me());
+            state.members.contains_key(&cx.me().owner())
                 && (!others || mutant!(cx.cfg, KeepToOneself))
                 // History is in the order of places, then of ids.
                 && state.newest() < id

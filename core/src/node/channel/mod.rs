@@ -264,7 +264,7 @@ impl Channel {
     }
 
     pub fn me_in(&self, me: &ActorId) -> bool {
-        self.replica.as_ref().is_some_and(|r| r.state.members.contains_key(me))
+        self.replica.as_ref().is_some_and(|r| r.state.actors.contains_key(me))
     }
 
     /// Whether this node leads the channel, as far as it has read.

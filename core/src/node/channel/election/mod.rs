@@ -73,7 +73,7 @@ fn term_of(fold: &Fold) -> Vec<u8> {
 impl Channel {
     fn vacant(&self) -> bool {
         self.replica.as_ref().is_some_and(|r| {
-            r.fold.resigned || !r.state.members.contains_key(&r.fold.leader) || r.fold.challenge.is_some()
+            r.fold.resigned || !r.state.actors.contains_key(&r.fold.leader) || r.fold.challenge.is_some()
         })
     }
 
@@ -125,7 +125,7 @@ impl Channel {
     /// Somebody came or went: was it the leader?
     pub fn elect_changed(&mut self, cx: &mut Ctx, change: &Change) {
         let Some(replica) = &self.replica else { return };
-        if change.left == Some(replica.fold.leader) {
+        if change.actor_left == Some(replica.fold.leader) {
             self.lead = None;
             self.elect.claim_at = Some(cx.now.mono + cx.jitter(0, 60));
             cx.status_dirty = true;
@@ -155,7 +155,7 @@ impl Channel {
                 self.elect.claimed_again = None;
                 self.claim_again(cx);
             }
-        } else if replica.fold.resigned || !replica.state.members.contains_key(&replica.fold.leader) {
+        } else if replica.fold.resigned || !replica.state.actors.contains_key(&replica.fold.leader) {
             self.elect.claim_at = Some(cx.now.mono + cx.jitter(0, 200));
         } else {
             if replica.fold.challenge.is_some() {
@@ -404,11 +404,11 @@ impl Channel {
         let Ok(actor) = ActorId::parse(&actor) else {
             return;
         };
-        if channel != self.wire || actor == cx.me() || !replica.state.members.contains_key(&actor) {
+        if channel != self.wire || actor == cx.me() || !replica.state.actors.contains_key(&actor) {
             return;
         }
         let e = Envelope::new("TYPING")
-            .from(self.nick_of(cx, &actor))
+            .from(self.nick_of(cx, &actor.owner()))
             .to(self.name.as_str())
             .param(if state == "active" { "active" } else { "done" });
         cx.broadcast_cap("typing", &e);
@@ -416,7 +416,7 @@ impl Channel {
 
     /// Tells the others that one is typing.
     pub fn send_typing(&mut self, cx: &mut Ctx, state: &str) {
-        let Some(replica) = self.replica.as_ref().filter(|r| r.state.members.len() > 1) else { return };
+        let Some(replica) = self.replica.as_ref().filter(|r| r.state.actors.len() > 1) else { return };
         let Some(key) = replica.fold.fresh_key().and_then(|key| self.ring.get(key)) else {
             return;
         };

@@ -26,14 +26,14 @@ impl Channel {
     /// In which group we are this time, 0 being the first. The leader is in none.
     pub(in crate::node::channel) fn turn(&self, cx: &Ctx, occasion: &[u8]) -> u32 {
         let Some(replica) = &self.replica else { return 0 };
-        let members = &replica.state.members;
-        if members.len() <= FIRST + 1 {
+        let actors = &replica.state.actors;
+        if actors.len() <= FIRST + 1 {
             return 0;
         }
         let place = |actor: &ActorId| Hash::of("kirc.v1.turn", &[occasion, &actor.0]);
         let me = cx.me();
         let mine = place(&me);
-        let others = members.keys().filter(|a| **a != replica.fold.leader && **a != me);
+        let others = actors.keys().filter(|a| **a != replica.fold.leader && **a != me);
         group(others.filter(|actor| place(actor) < mine).count())
     }
 }

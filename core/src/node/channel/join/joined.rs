@@ -4,7 +4,7 @@
 
 use crate::channel::ActKind;
 use crate::identity::Card;
-use crate::ids::{ActorId, MsgId};
+use crate::ids::{MsgId, UserId};
 use crate::node::channel::election::events;
 use crate::node::channel::join::JOIN;
 use crate::node::channel::{Channel, OutKind, Phase};
@@ -17,7 +17,7 @@ impl Channel {
     /// The id of our JOIN, if that is what we said last in the channel. If it is not, we have been
     /// in all the while and only lost our place: that is no new coming.
     pub(in crate::node::channel) fn own_join(&self, cx: &Ctx) -> Option<MsgId> {
-        let me = self.replica.as_ref()?.state.members.get(&cx.me())?;
+        let me = self.replica.as_ref()?.state.members.get(&cx.me().owner())?;
         (me.n == JOIN).then_some(me.last)
     }
 
@@ -29,7 +29,7 @@ impl Channel {
             self.join.take().map(|j| (j.origins, j.leave, j.later)).unwrap_or_default();
         let Some(replica) = &self.replica else { return };
         let (id, seq) = (replica.fold.channel.to_string(), replica.fold.seq);
-        let cards: Vec<Card> = replica.state.members.values().map(|m| m.card.clone()).collect();
+        let cards: Vec<Card> = replica.state.actors.values().cloned().collect();
         let me = cx.me();
         for card in cards.iter().filter(|c| c.actor() != me) {
             cx.meet(card);
@@ -46,10 +46,10 @@ impl Channel {
         cx.put(Table::Setting, format!("known/{}", self.key), &id);
         self.store_state(cx);
         self.store_head(cx);
-        let members: Vec<ActorId> =
+        let members: Vec<UserId> =
             self.replica.iter().flat_map(|r| r.state.members.keys().copied()).collect();
-        for actor in &members {
-            self.store_counter(cx, actor);
+        for user in &members {
+            self.store_counter(cx, user);
         }
         self.hint(cx, SignalOp::Subscribe { channel: events(&self.wire) });
         if let Some(id) = joined {
@@ -57,7 +57,7 @@ impl Channel {
             self.let_go_before(cx, id, text);
         }
         let said = self.said_join(cx, joined);
-        if let Some(row) = self.row(cx, cx.me(), &said, seq, "sent") {
+        if let Some(row) = self.row(cx, &cx.me(), &said, seq, "sent") {
             cx.store(StoreOp::Message(row));
         }
         let member = cx.me().to_string();
@@ -80,7 +80,7 @@ impl Channel {
     /// allow that, it goes by the old one here.
     pub(crate) fn renew_card(&mut self, cx: &mut Ctx) {
         let Some(replica) = self.replica.as_ref().filter(|_| self.phase == Phase::Joined) else { return };
-        if replica.state.members.get(&cx.me()).is_none_or(|me| me.card.rev() >= cx.card.rev()) {
+        if replica.state.actors.get(&cx.me()).is_none_or(|card| card.rev() >= cx.card.rev()) {
             return;
         }
         let waits = self.outbox.iter().any(|out| {

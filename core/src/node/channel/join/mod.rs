@@ -196,12 +196,12 @@ impl Channel {
         if get("incarnation") != json!(self.incarnation) {
             return;
         }
-        let ours = state.members.get(&cx.me()).is_some_and(|m| m.card.keys() == cx.card.keys());
+        let ours = state.actors.get(&cx.me()).is_some_and(|card| card.keys() == cx.card.keys());
         let other = |late: &crate::node::channel::recovery::backfill::Backfill| !late.of(&fold.channel);
         if !ours || self.late.as_ref().is_some_and(other) {
             return;
         }
-        if let Some(by) = state.members.get(&fold.leader).map(|m| m.card.actor()) {
+        if let Some(by) = state.actors.get(&fold.leader).map(Card::actor) {
             for (cluster, way) in get("ways").as_object().into_iter().flatten() {
                 cx.learn(cluster, by, false, way);
             }

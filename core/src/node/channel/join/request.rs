@@ -86,7 +86,8 @@ impl Channel {
             return;
         };
         let kind = ActKind::Join {
-            card: Box::new(cx.card.clone()),
+            card: Some(Box::new(cx.card.clone())),
+            hosted: None,
             key: join.key.clone(),
             registered: true,
             tls: true,

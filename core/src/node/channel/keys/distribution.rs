@@ -79,13 +79,13 @@ impl Channel {
         let for_us = e.to.as_deref() == Some(cx.me().to_string().as_str());
         let here = e.meta_str("ch") == Some(replica.fold.channel.to_string().as_str());
         let known = e.get("alg").and_then(Value::as_str) == Some("rsa-oaep-sha256");
-        let Some(member) = replica.state.members.get(&from) else {
+        let Some(card) = replica.state.actors.get(&from) else {
             return;
         };
         if !for_us || !here || !known || self.ring.get((epoch, kid)).is_some() {
             return;
         }
-        if e.verify(Domain::Wrap, member.card.keys()).is_err() {
+        if e.verify(Domain::Wrap, card.keys()).is_err() {
             return;
         }
         self.ring.offer(kid, Offer { from, epoch, ct: ct.to_owned() });
@@ -159,7 +159,7 @@ impl Channel {
         snapshot: Option<(Fold, ChannelState)>,
     ) {
         let Some(replica) = &self.replica else { return };
-        let members = replica.state.members.keys().copied().collect();
+        let members = replica.state.actors.keys().copied().collect();
         let info = EpochInfo { kid, members, term: replica.fold.term, wraps };
         let here = self.ring.announce(epoch, info);
         let name = (epoch, kid);
@@ -225,10 +225,10 @@ impl Channel {
         let me = cx.me();
         let others: Vec<Card> = replica
             .state
-            .members
+            .actors
             .iter()
             .filter(|(a, _)| **a != me && info.members.contains(a))
-            .map(|(_, m)| m.card.clone())
+            .map(|(_, card)| card.clone())
             .collect();
         // The leader made it, and somebody has said that it has it.
         let first = [Some(replica.fold.leader), replica.fold.use_of.held()];
@@ -275,7 +275,7 @@ impl Channel {
         };
         // Who left meanwhile still has a right to the epochs of its time, and needs them to read
         // that it left.
-        let member = replica.state.members.get(&from).map(|m| m.card.clone());
+        let member = replica.state.actors.get(&from).cloned();
         let given = || {
             let card = serde_json::from_value(e.get("card")?.clone()).ok()?;
             Card::parse(&card).ok().filter(|c| c.actor() == from)
@@ -306,7 +306,7 @@ impl Channel {
             self.refusals.add(author, (id, n), refusal.clone());
         }
         let Some(replica) = &self.replica else { return };
-        let Some(member) = replica.state.members.get(&author) else {
+        let Some(card) = replica.state.actors.get(&author).cloned() else {
             return;
         };
         let Some((epoch, kid)) = replica.fold.usable_key() else { return };
@@ -328,20 +328,19 @@ impl Channel {
             .meta("epoch", epoch.0)
             .meta("kid", kid.to_string())
             .field("ct", token);
-        let card = member.card.clone();
         cx.append_rpc(&card, e.to_canonical(), PendingOp::Nothing);
     }
 
     /// The leader refused an act of ours.
     pub fn on_nak(&mut self, cx: &mut Ctx, e: &Envelope) {
         let Some(replica) = &self.replica else { return };
-        let Some(leader) = replica.state.members.get(&replica.fold.leader) else {
+        let Some(leader) = replica.state.actors.get(&replica.fold.leader) else {
             return;
         };
         let Some(key) = key_of(e).and_then(|key| self.ring.get(key)) else {
             return;
         };
-        let Some(inner) = open_request(key, e, &cx.me(), leader.card.keys()) else { return };
+        let Some(inner) = open_request(key, e, &cx.me(), leader.keys()) else { return };
         if inner.meta_str("ch") != Some(replica.fold.channel.to_string().as_str()) {
             return;
         }

@@ -43,8 +43,9 @@ impl Channel {
             // Played again: answered by nobody.
             return;
         }
-        let known = lead.speculative_state.members.get(&act.author);
-        if known.is_some_and(|m| m.card.keys() == joiner.card.keys()) {
+        let state = &lead.speculative_state;
+        let known = state.actors.get(&act.actor).filter(|_| state.members.contains_key(&act.author));
+        if known.is_some_and(|card| card.keys() == joiner.card.keys()) {
             self.readmit(cx, &act, joiner);
             return;
         }
@@ -138,7 +139,7 @@ impl Channel {
         body.insert("offset".into(), json!(at.to_string()));
         body.insert("incarnation".into(), json!(self.incarnation));
         // Where members live that can't be reached by the channel's own grid.
-        let abroad = state.members.values().map(|m| &m.card.address().cluster).filter(|c| **c != self.grid);
+        let abroad = state.actors.values().map(|card| &card.address().cluster).filter(|c| **c != self.grid);
         let ways: serde_json::Map<String, Value> =
             abroad.filter_map(|c| Some((c.clone(), cx.way_to(c)?))).collect();
         if !ways.is_empty() {

@@ -31,7 +31,8 @@ impl JoinRequest {
     /// What was sealed to us, if it is a JOIN of who sealed it. From here on we know that one, and
     /// how it is reached.
     pub fn open(cx: &mut Ctx, (from, id, act): Sealed) -> Option<Self> {
-        let ActKind::Join { card, .. } = Act::parse(&act).ok().filter(|a| a.author == from)?.kind else {
+        let ActKind::Join { card: Some(card), .. } = Act::parse(&act).ok().filter(|a| a.actor == from)?.kind
+        else {
             return None;
         };
         let card = *card;
@@ -90,13 +91,13 @@ impl Channel {
         if self.phase != Phase::Joined || replica.fold.leader == cx.me() {
             return;
         }
-        if let Some(leader) = replica.state.members.get(&replica.fold.leader) {
-            let card = serde_json::to_value(leader.card.envelope()).unwrap_or_default();
+        if let Some(leader) = replica.state.actors.get(&replica.fold.leader) {
+            let card = serde_json::to_value(leader.envelope()).unwrap_or_default();
             let mut answer = Envelope::new("REDIRECT").field("card", card);
             // Only to whom we know: a way carries a credential of the leader's.
             if cx.contacts.list.contains_key(&joiner.card.actor())
-                && self.grid != leader.card.address().cluster
-                && let Some(way) = cx.way_to(&leader.card.address().cluster)
+                && self.grid != leader.address().cluster
+                && let Some(way) = cx.way_to(&leader.address().cluster)
             {
                 answer = answer.field("way", way);
             }

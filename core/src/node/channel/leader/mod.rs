@@ -163,9 +163,9 @@ impl Leader {
 
     /// Whether somebody's request was heard before; if not, it is from now on.
     pub(in crate::node::channel) fn heard(&mut self, actor: ActorId, id: MsgId) -> bool {
-        if self.asks.len() >= STRANGERS + self.speculative_state.members.len() {
-            let members = &self.speculative_state.members;
-            self.asks.retain(|actor, _| members.contains_key(actor));
+        if self.asks.len() >= STRANGERS + self.speculative_state.actors.len() {
+            let actors = &self.speculative_state.actors;
+            self.asks.retain(|actor, _| actors.contains_key(actor));
         }
         match self.asks.get_mut(&actor) {
             Some(asked) if id <= asked.id => true,
@@ -193,7 +193,7 @@ pub(in crate::node::channel) fn is_due(
     begins: Epoch,
     state: &ChannelState,
 ) -> bool {
-    *epoch <= begins && state.members.contains_key(&joiner.card.actor())
+    *epoch <= begins && state.actors.contains_key(&joiner.card.actor())
 }
 
 impl Channel {
@@ -253,7 +253,7 @@ impl Channel {
             && last.is_some_and(|key| self.ring.get(key).is_some());
         let mut lost: Vec<Arc<Opened>> = lead.pending.drain(..).flat_map(|p| p.opened).collect();
         lost.extend(lead.gathered.take().1);
-        let same_members = lead.speculative_state.members.keys().eq(lead.readers.iter());
+        let same_members = lead.speculative_state.actors.keys().eq(lead.readers.iter());
         // As long as nobody is there who could say that it has a new key, the one that is here
         // serves.
         lead.due = !own_epoch && same_members && lead.joiners.is_empty() && lead.fresh && lead.key.is_some();
@@ -273,7 +273,7 @@ impl Channel {
         let me = cx.me();
         self.requeue();
         if let Some(lead) = self.lead.as_mut() {
-            for opened in lost.into_iter().rev().filter(|o| o.act.author != me) {
+            for opened in lost.into_iter().rev().filter(|o| o.act.actor != me) {
                 lead.backlog.push_front(Backlog::Lost(opened));
             }
         }
@@ -325,7 +325,7 @@ impl Channel {
         let due = std::mem::take(&mut lead.due);
         match crate::log::open_act(&plain, &send.act, channel, &lead.speculative_state, &cx.cfg) {
             Ok(opened) => {
-                let (author, act) = (opened.act.author, (opened.act.id, opened.act.n));
+                let (author, act) = (opened.act.actor, (opened.act.id, opened.act.n));
                 match self.refusals.know(&author, act) {
                     // Its author has not heard our no: say it again.
                     Known::Refused(refusal) => {
@@ -485,7 +485,7 @@ impl Channel {
         if cx.now.mono >= lead.renew_at {
             lead.renew_at = cx.now.mono + cx.cfg.lease / 3;
             // While nobody else is there, nothing is said under the key.
-            let used = lead.speculative_state.members.len() > 1;
+            let used = lead.speculative_state.actors.len() > 1;
             let old = cx.now.mono >= lead.epoch_began + cx.cfg.epoch_age && lead.active() && used;
             self.renew_key(cx);
             if old {

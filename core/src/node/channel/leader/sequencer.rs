@@ -25,7 +25,7 @@ impl Channel {
     /// What an act of the leader's own is stamped with.
     pub fn lead_stamp(&self, cx: &Ctx) -> Option<Stamp> {
         let (replica, lead) = (self.replica.as_ref()?, self.lead.as_ref()?);
-        let me = lead.speculative_state.members.get(&cx.me())?;
+        let me = lead.speculative_state.members.get(&cx.me().owner())?;
         Some(Stamp {
             channel: replica.fold.channel,
             epoch: lead.epoch,
@@ -65,7 +65,7 @@ impl Channel {
             return Ok(());
         };
         let token = token.unwrap_or_else(|| seal_act(cx, &opened.envelope, key));
-        let (from, id, epoch) = (opened.act.author, opened.act.id, lead.epoch);
+        let (from, id, epoch) = (opened.act.actor, opened.act.id, lead.epoch);
         let sealed = crate::log::SealedAct { from, id, epoch, kid, token };
         if !matches!(opened.act.kind, ActKind::Join { .. })
             && opened.envelope.meta_u64("epoch") != Some(lead.epoch.0)
@@ -108,9 +108,9 @@ impl Channel {
     pub(in crate::node::channel) fn rotate_for(&mut self, cx: &mut Ctx, change: &Change) {
         let Some(lead) = &self.lead else { return };
         let reason = match change {
-            Change { joined: Some(_), .. } => "join",
+            Change { joined: Some(_), membership: true, .. } => "join",
             Change { kicked: true, .. } => "kick",
-            Change { left: Some(_), .. } => "part",
+            Change { actor_left: Some(_), .. } => "part",
             _ if lead.epoch_acts >= cx.cfg.epoch_messages => "count",
             _ => return,
         };
@@ -121,7 +121,7 @@ impl Channel {
             self.resign(cx, true);
             return;
         }
-        if !lead.speculative_state.members.contains_key(&cx.me()) {
+        if !lead.speculative_state.actors.contains_key(&cx.me()) {
             // The leader itself has left: the next one begins the epoch.
             self.resign(cx, false);
             return;
@@ -134,7 +134,7 @@ impl Channel {
 
     /// Relays somebody's act, or tells them why not.
     pub(in crate::node::channel) fn relay_for(&mut self, cx: &mut Ctx, opened: Arc<Opened>, token: String) {
-        let (author, act) = (opened.act.author, (opened.act.id, opened.act.n));
+        let (author, act) = (opened.act.actor, (opened.act.id, opened.act.n));
         if let Err(refusal) = self.relay(cx, opened, Some(token)) {
             self.refuse(cx, author, act, &refusal);
         }
@@ -182,7 +182,7 @@ impl Channel {
         });
         self.ring.stage(kid, key.duplicate());
         lead.last = epoch;
-        if lead.speculative_state.members.keys().any(|actor| *actor != cx.me()) {
+        if lead.speculative_state.actors.keys().any(|actor| *actor != cx.me()) {
             let long = if lead.joiners.is_empty() { HANDING } else { HANDING_IN };
             lead.mode = Mode::Handing(cx.now.mono + long);
         } else {
@@ -191,15 +191,15 @@ impl Channel {
             lead.kid = Some(kid);
             lead.fresh = true;
         }
-        lead.readers = lead.speculative_state.members.keys().copied().collect();
+        lead.readers = lead.speculative_state.actors.keys().copied().collect();
         lead.epoch_acts = 0;
         lead.epoch_began = cx.now.mono;
         let cards: Vec<Card> = lead
             .speculative_state
-            .members
+            .actors
             .iter()
             .filter(|(a, _)| **a != cx.me())
-            .map(|(_, m)| m.card.clone())
+            .map(|(_, card)| card.clone())
             .collect();
         // The state that the record commits to is the one that is there when it is read: all that
         // was appended before.

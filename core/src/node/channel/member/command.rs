@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::channel::{ActKind, Refusal};
+use crate::channel::{ActKind, Refusal, Who};
 use crate::envelope::{Envelope, EnvelopeError};
-use crate::ids::{ActorId, MsgId};
+use crate::ids::{ActorId, MsgId, UserId};
 use crate::names::Nick;
 use crate::node::border::{strange_meta, user_meta};
 use crate::node::channel::{Channel, OutKind, Phase};
@@ -114,7 +114,7 @@ impl Channel {
     /// Submits an act, or says at once why it would be refused.
     fn do_act(&mut self, cx: &mut Ctx, origin: &Origin, kind: &ActKind) {
         if let Some(replica) = &self.replica
-            && let Err(refusal) = replica.state.allows(cx.me(), kind.clone())
+            && let Err(refusal) = replica.state.allows(cx.me().owner(), kind.clone())
         {
             self.say_no(cx, origin, &refusal);
             return;
@@ -206,37 +206,34 @@ impl Channel {
 
     /// INVITE: the target is known by now.
     pub fn invite(&mut self, cx: &mut Ctx, origin: &Origin, target: ActorId) {
-        self.do_act(cx, origin, &ActKind::Invite { target });
+        self.do_act(cx, origin, &ActKind::Invite { target: target.owner() });
     }
 
-    /// A member by nick or actor id.
-    pub fn member(&self, nick: &str) -> Option<ActorId> {
+    /// A member by nick or user id.
+    pub fn member(&self, nick: &str) -> Option<UserId> {
         let replica = self.replica.as_ref()?;
-        if let Ok(actor) = ActorId::parse(nick) {
-            return replica.state.members.contains_key(&actor).then_some(actor);
+        if let Ok(user) = UserId::parse(nick) {
+            return replica.state.members.contains_key(&user).then_some(user);
         }
-        replica.state.by_nick(&Nick::parse(nick).ok()?).map(|(a, _)| *a)
+        replica.state.by_nick(&Nick::parse(nick).ok()?).map(|(user, _)| *user)
     }
 
     fn who(&self, cx: &mut Ctx, origin: &Origin) {
         let name = self.name.as_str();
         if let Some(replica) = &self.replica {
-            for (actor, member) in &replica.state.members {
-                let flags = format!(
-                    "{}{}",
-                    if cx.contacts.is_away(actor) { "G" } else { "H" },
-                    replica.state.rank_prefix(actor)
-                );
-                let card = &member.card;
-                let params = [
-                    name,
-                    &actor.to_string(),
-                    card.address().cluster.as_str(),
-                    "kirc",
-                    card.nick().as_str(),
-                    &flags,
-                ];
-                cx.numeric(origin, numeric::RPL_WHOREPLY, &params, &format!("0 {}", card.nick()));
+            for (user, member, card) in replica.state.all_seen() {
+                let away = member.who.is_owner() && cx.contacts.is_away(&member.actor);
+                let here = if away { "G" } else { "H" };
+                let flags = format!("{here}{}", replica.state.rank_prefix(user));
+                let prefix = member.who.prefix(card);
+                let (nick, address) = prefix.split_once('!').unwrap_or((&prefix, ""));
+                let (login, host) = address.split_once('@').unwrap_or((address, ""));
+                let real = match &member.who {
+                    Who::Hosted(hosted) if !hosted.realname.is_empty() => hosted.realname.as_str(),
+                    _ => nick,
+                };
+                let params = [name, login, host, "kirc", nick, &flags];
+                cx.numeric(origin, numeric::RPL_WHOREPLY, &params, &format!("0 {real}"));
             }
         }
         cx.numeric(origin, numeric::RPL_ENDOFWHO, &[name], "");
@@ -260,7 +257,7 @@ impl Channel {
         let why = if waiting > 0 || phase != "joined" { self.obstacle(cx).unwrap_or_default() } else { "" };
         serde_json::json!({
             "phase": phase,
-            "leader": fold.map(|f| self.nick_of(cx, &f.leader)),
+            "leader": fold.map(|f| self.nick_of(cx, &f.leader.owner())),
             "leading": self.leading(),
             "term": fold.map_or(0, |f| f.term.0),
             "epoch": fold.map_or(0, |f| f.epoch.0),

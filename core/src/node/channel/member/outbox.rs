@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::channel::{Act, ActKind, Refusal};
 use crate::envelope::{Envelope, EnvelopeError};
-use crate::ids::{ActorId, Count, Millis, MsgId, Seq};
+use crate::ids::{Count, Millis, MsgId, Seq};
 use crate::limits;
 use crate::log::{Opened, RelayRequest, SealedAct};
 use crate::node::channel::member::command::fit;
@@ -133,7 +133,7 @@ impl Channel {
         if self.phase != Phase::Joined {
             return Some("joining");
         }
-        if replica.fold.resigned || !replica.state.members.contains_key(&replica.fold.leader) {
+        if replica.fold.resigned || !replica.state.actors.contains_key(&replica.fold.leader) {
             return Some("waiting for a leader");
         }
         if replica.fold.leader == cx.me() && self.lead.is_none() {
@@ -209,14 +209,14 @@ impl Channel {
         }
         let Some(replica) = &self.replica else { return };
         let (Some(me), Some(leader)) =
-            (replica.state.members.get(&cx.me()), replica.state.members.get(&replica.fold.leader))
+            (replica.state.members.get(&cx.me().owner()), replica.state.actors.get(&replica.fold.leader))
         else {
             return;
         };
         let Some((epoch, kid)) = replica.fold.usable_key() else { return };
         let Some(key) = self.ring.get((epoch, kid)) else { return };
         let fresh = replica.fold.fresh_key().is_some();
-        let address = leader.card.address().clone();
+        let address = leader.address().clone();
         let topic = cx.topic(&address, &address.data_in, self.wire.as_bytes());
         let first = me.n;
         let sent = self.outbox.partition_point(|o| o.sent.is_some());
@@ -273,7 +273,10 @@ impl Channel {
                         // The queue has moved up: go on with a fresh look.
                         return self.pump(cx);
                     }
-                    let me = self.lead.as_ref().and_then(|lead| lead.speculative_state.members.get(&cx.me()));
+                    let me = self
+                        .lead
+                        .as_ref()
+                        .and_then(|lead| lead.speculative_state.members.get(&cx.me().owner()));
                     if me.is_some_and(|me| me.last != out.id) {
                         // It has no place yet, since nobody else has the new key, say: it waits,
                         // and what is behind it.
@@ -403,14 +406,14 @@ impl Channel {
             cx.reply(origin, e);
         }
         if out.template.command == "NICK" && out.origin.is_none() {
-            let me = self.replica.as_ref().and_then(|r| r.state.members.get(&cx.me()));
-            let old = me.map(|m| m.card.nick().as_str().to_owned()).unwrap_or_default();
+            let old = self.replica.as_ref().and_then(|r| r.state.nick(&cx.me().owner()));
+            let old = old.map(|nick| nick.as_str().to_owned()).unwrap_or_default();
             let text = format!("You go by {old} in {} on: {}", self.name, refusal.text);
             cx.broadcast(&notice(self.name.as_str(), text), None);
         }
         if out.is_message() {
             let shown = self.own_message(cx, &out, "failed");
-            if let Some(row) = self.row(cx, cx.me(), &shown, Seq(0), "failed") {
+            if let Some(row) = self.row(cx, &cx.me(), &shown, Seq(0), "failed") {
                 cx.store(StoreOp::Message(row));
             }
             let e = Envelope::new("STATE").to(self.name.as_str()).param("failed").line(refusal.text.clone());
@@ -424,7 +427,7 @@ impl Channel {
     pub fn row(
         &self,
         cx: &Ctx,
-        author: ActorId,
+        author: &impl std::fmt::Display,
         shown: &Envelope,
         seq: Seq,
         state: &str,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::channel::{ActKind, Change, render_modes};
 use crate::envelope::{Envelope, format_ts};
-use crate::ids::{MsgId, Seq};
+use crate::ids::{ActorId, MsgId, Seq};
 use crate::log::{AppliedAct, Opened};
 use crate::names::casefold;
 use crate::node::border::user_meta;
@@ -16,17 +16,16 @@ use crate::port::StoreOp;
 impl Channel {
     /// Shows an act that counts, settles it if it is our own, and keeps it.
     pub fn show(&mut self, cx: &mut Ctx, AppliedAct { opened, change, seq }: &AppliedAct) {
-        let me = cx.me();
-        let own = opened.act.author == me;
+        let own = opened.act.author == cx.me().owner();
         let out = if own { self.settle(cx, opened.act.id) } else { None };
         if own && out.is_none() {
             self.remember(cx, opened.act.id);
         }
         if let (false, Some(way)) = (own, opened.envelope.get("way"))
-            && let Some(member) = self.replica.as_ref().and_then(|r| r.state.members.get(&opened.act.author))
+            && let Some(card) = self.replica.as_ref().and_then(|r| r.state.actors.get(&opened.act.actor))
         {
-            let cluster = member.card.address().cluster.clone();
-            cx.learn(&cluster, opened.act.author, false, way);
+            let cluster = card.address().cluster.clone();
+            cx.learn(&cluster, opened.act.actor, false, way);
         }
         if let (false, ActKind::Card { card }) = (own, &opened.act.kind) {
             // Also if nothing of it is shown here: who asks for it reads it.
@@ -45,12 +44,12 @@ impl Channel {
             self.settled(cx, out.as_ref(), opened);
             return;
         };
-        if let Some(row) = self.row(cx, opened.act.author, &e, *seq, "sent") {
+        if let Some(row) = self.row(cx, &opened.act.author, &e, *seq, "sent") {
             cx.store(StoreOp::Message(row));
         }
         self.mark.shown(&e);
         cx.broadcast(&e, out.as_ref().and_then(|o| o.origin.as_ref()));
-        if let (false, ActKind::Join { card, .. }) = (own, &opened.act.kind) {
+        if let (false, ActKind::Join { card: Some(card), .. }) = (own, &opened.act.kind) {
             self.on_joined(cx, card);
         }
         self.settled(cx, out.as_ref(), opened);
@@ -70,31 +69,36 @@ impl Channel {
         let mut e = Envelope::new(act.kind.command())
             .from(nick)
             .to(self.name.as_str())
-            .meta("actor", act.author.to_string())
+            .meta("actor", act.actor.to_string())
             .meta("seq", seq.0);
         e.id.clone_from(&opened.envelope.id);
         e.ts.clone_from(&opened.envelope.ts);
-        if act.author == cx.me() {
+        if act.author != act.actor.owner() {
+            e.meta.insert("user".into(), json!(act.author));
+        }
+        if act.author == cx.me().owner() {
             e.meta.insert("self".into(), Value::Bool(true));
         }
         match &act.kind {
             ActKind::Message | ActKind::Notice => {
                 e.body.clone_from(&opened.envelope.body);
                 e.meta.extend(user_meta(&opened.envelope));
-                if act.author == cx.me() && opened.envelope.meta.contains_key("alone") {
+                if act.author == cx.me().owner() && opened.envelope.meta.contains_key("alone") {
                     // Nobody else can say it of what stands in the log.
                     e.meta.insert("alone".into(), Value::Bool(true));
                 }
                 e.meta.insert("state".into(), json!("sent"));
-                e.meta.insert("verified".into(), json!(cx.contacts.verified(&act.author)));
-                if let Some(other) = cx.contacts.namesake_of(&act.author) {
+                // Keys are compared with owners. What a node hosts, it vouches for.
+                let owner = act.author == act.actor.owner();
+                e.meta.insert("verified".into(), json!(owner && cx.contacts.verified(&act.actor)));
+                if let Some(other) = cx.contacts.namesake_of(&act.actor).filter(|_| owner) {
                     e.meta.insert("namesake".into(), Value::Bool(true));
                     if casefold(nick) != other.as_folded() {
                         e.meta.insert("looks_like".into(), json!(other.as_str()));
                     }
                 }
                 let own = casefold(cx.nick().as_str());
-                if act.author != cx.me() && mentions(&opened.envelope, &own) {
+                if act.author != cx.me().owner() && mentions(&opened.envelope, &own) {
                     e.meta.insert("mention".into(), Value::Bool(true));
                 }
             }
@@ -119,6 +123,10 @@ impl Channel {
                 change.nick.as_ref()?;
                 e = e.param(card.nick().as_str());
             }
+            ActKind::User { user } => {
+                change.nick.as_ref()?;
+                e = e.param(user.nick.as_str());
+            }
             ActKind::Invite { target } => {
                 e = e.param(self.nick_of(cx, target)).meta("target", target.to_string());
             }
@@ -136,7 +144,7 @@ impl Channel {
         }
         if let ActKind::Invite { target } = &opened.act.kind {
             let channel = self.target();
-            cx.tell_invited(*target, &self.room, &self.grid, &channel);
+            cx.tell_invited(ActorId(target.0), &self.room, &self.grid, &channel);
         }
         if opened.act.kind.command() == "ROTATE" {
             self.rotate_asked(cx, out.origin.as_ref());
@@ -236,11 +244,10 @@ impl Channel {
             } else {
                 "="
             };
-            let names: Vec<String> = replica
-                .state
-                .members
-                .iter()
-                .map(|(a, m)| format!("{}{}", replica.state.rank_prefix(a), m.card.nick()))
+            let state = &replica.state;
+            let names: Vec<String> = state
+                .all_seen()
+                .map(|(user, m, card)| format!("{}{}", state.rank_prefix(user), m.who.nick(card)))
                 .collect();
             for chunk in names.chunks(50) {
                 let mut e = Envelope::new("353").to(nick).param(kind).param(name);

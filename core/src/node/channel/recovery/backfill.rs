@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::channel::ChannelState;
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
-use crate::ids::{ActorId, ChannelId, Millis, MsgId, Seq};
+use crate::ids::{ActorId, ChannelId, Millis, MsgId, Seq, UserId};
 use crate::keys::{EpochInfo, EpochKey, KeyRing};
 use crate::log::{AppliedAct, Fold, Judge, Kept, LogRecord, Opened, Verdict, hash_record, last_id};
 use crate::node::Config;
@@ -50,7 +50,7 @@ pub(crate) struct Backfill {
     began: Millis,
     /// What each said last in the logs before it, as far as it was seen.
     #[serde(default)]
-    before: BTreeMap<ActorId, MsgId>,
+    before: BTreeMap<UserId, MsgId>,
     /// The lives before that one, the last one last.
     #[serde(default)]
     older: Vec<Self>,
@@ -131,16 +131,16 @@ impl Backfill {
     /// What the channel was where the new log began, for somebody who was in it there.
     pub(in crate::node::channel) fn base(&self, head: &str, asker: &ActorId) -> Option<&Replica> {
         let mut all = self.lives().map(|life| &life.base);
-        all.find(|base| base.fold.head.to_string() == head && base.state.members.contains_key(asker))
+        all.find(|base| base.fold.head.to_string() == head && base.state.actors.contains_key(asker))
     }
 
     /// The card of who was in where the new log began.
     pub(in crate::node::channel) fn card(&self, actor: &ActorId) -> Option<&Card> {
-        self.base.state.members.get(actor).map(|m| &m.card)
+        self.base.state.actors.get(actor)
     }
 
     /// Whether somebody's message was in the old log.
-    fn has(&self, author: &ActorId, id: MsgId) -> bool {
+    fn has(&self, author: &UserId, id: MsgId) -> bool {
         self.lives().any(|life| id <= last_id(&life.state, author))
             || self.before.get(author).is_some_and(|last| id <= *last)
     }
@@ -171,7 +171,7 @@ impl Backfill {
                 Took::Said(acted)
             }
             Verdict::Keyed { kid, wraps, .. } => {
-                let members = self.state.members.keys().copied().collect();
+                let members = self.state.actors.keys().copied().collect();
                 Took::Keyed(EpochInfo { kid, members, term: self.fold.term, wraps })
             }
             _ => Took::Next,
@@ -301,8 +301,7 @@ impl Channel {
         if self.lead.is_some() {
             return self.append_backfill(cx, records);
         }
-        let Some(leader) = replica.state.members.get(&replica.fold.leader) else { return };
-        let card = leader.card.clone();
+        let Some(card) = replica.state.actors.get(&replica.fold.leader).cloned() else { return };
         let id = cx.new_id();
         let e = Envelope {
             id: Some(id.to_string()),
@@ -457,11 +456,11 @@ impl Channel {
     }
 
     fn show_backfill(&mut self, cx: &mut Ctx, AppliedAct { opened, change, seq }: &AppliedAct) {
-        let own = opened.act.author == cx.me();
+        let own = opened.act.author == cx.me().owner();
         let out = if own { self.settle(cx, opened.act.id) } else { None };
         if let Some(mut e) = self.shown(cx, opened, change, *seq) {
             e.meta.insert("late".into(), Value::Bool(true));
-            if let Some(row) = self.row(cx, opened.act.author, &e, *seq, "sent") {
+            if let Some(row) = self.row(cx, &opened.act.author, &e, *seq, "sent") {
                 cx.store(StoreOp::Message(row));
             }
             self.mark.shown(&e);

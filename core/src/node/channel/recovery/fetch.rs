@@ -58,19 +58,19 @@ impl Channel {
         let replica = self.replica.as_ref().filter(|_| self.lost)?;
         match record {
             LogRecord::Claim { envelope, card, term, prev, .. } => {
-                let member = replica.state.members.get(&card.actor())?;
+                let known = replica.state.actors.get(&card.actor())?;
                 let next = replica.fold.term.next();
                 // Of the next term, too, if it follows another claim than ours: somebody has led
                 // since, and says so again.
                 let ahead = *term > next || (*term == next && *prev != replica.fold.claim);
-                let signed = ahead && envelope.verify(Domain::Claim, member.card.keys()).is_ok();
+                let signed = ahead && envelope.verify(Domain::Claim, known.keys()).is_ok();
                 signed.then_some(Seq(crate::ids::MAX_SAFE_INTEGER))
             }
             _ => {
                 let at = record.sequenced()?;
                 let ahead = at.term >= replica.fold.term && at.seq > replica.fold.seq.next();
                 let by = |c: &Card| at.envelope.verify(Domain::Log, c.keys()).is_ok();
-                (ahead && replica.state.members.values().any(|m| by(&m.card))).then_some(at.seq)
+                (ahead && replica.state.actors.values().any(by)).then_some(at.seq)
             }
         }
     }
@@ -160,15 +160,15 @@ impl Channel {
 
     /// The same, if it is nobody whom we know as a member: it may have come in what we lack.
     fn stranger(&self) -> Option<Card> {
-        let members = &self.replica.as_ref()?.state.members;
-        self.claimant().filter(|card| !members.contains_key(&card.actor()))
+        let actors = &self.replica.as_ref()?.state.actors;
+        self.claimant().filter(|card| !actors.contains_key(&card.actor()))
     }
 
     /// Whom to ask: the other members. Records prove themselves, so a stranger who claims may show
     /// by them that it is none.
     fn askable(&self, me: ActorId) -> Vec<Card> {
-        let members = self.replica.iter().flat_map(|r| &r.state.members);
-        let others = members.filter(|(actor, _)| **actor != me).map(|(_, m)| m.card.clone());
+        let actors = self.replica.iter().flat_map(|r| &r.state.actors);
+        let others = actors.filter(|(actor, _)| **actor != me).map(|(_, card)| card.clone());
         self.stranger().into_iter().chain(others).collect()
     }
 
@@ -265,7 +265,7 @@ impl Channel {
     /// The card of a member, or of who was one where the log began anew: whoever left or was
     /// removed since may not know yet how the log went on, and has a right to read up to there.
     pub(in crate::node::channel) fn card_of(&self, actor: &ActorId) -> Option<&Card> {
-        let member = self.replica.as_ref().and_then(|r| r.state.members.get(actor)).map(|m| &m.card);
+        let member = self.replica.as_ref().and_then(|r| r.state.actors.get(actor));
         member.or_else(|| self.late.as_ref().and_then(|late| late.card(actor)))
     }
 

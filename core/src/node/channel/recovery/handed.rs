@@ -1,7 +1,8 @@
 //! State that another member hands over: a fold and a channel state, checked wherever they come in.
 
-use crate::channel::{ChannelState, Member};
+use crate::channel::ChannelState;
 use crate::envelope::Envelope;
+use crate::identity::Card;
 use crate::ids::{ActorId, MAX_SAFE_INTEGER, Millis, MsgId};
 use crate::log::Fold;
 use crate::names::ChannelName;
@@ -29,10 +30,10 @@ pub(in crate::node::channel) fn handed(
         return Err("the state of another channel");
     }
     state.sound()?;
-    let as_known = |(actor, member): (&ActorId, &Member)| {
-        contacts.card(actor).is_none_or(|known| known.keys() == member.card.keys())
+    let as_known = |(actor, card): (&ActorId, &Card)| {
+        contacts.card(actor).is_none_or(|known| known.keys() == card.keys())
     };
-    if !state.members.iter().all(as_known) {
+    if !state.actors.iter().all(as_known) {
         return Err("a member under another key than is known of it");
     }
     plausible(&fold, &state, now)?;
@@ -68,8 +69,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::channel::Member;
     use crate::crypto::Rng;
-    use crate::identity::{Address, Card, Identity};
+    use crate::identity::{Address, Identity};
     use crate::ids::{Hash, Term};
     use crate::limits;
     use crate::names::Nick;
@@ -157,10 +159,13 @@ mod tests {
         let fold = Fold::found(Hash::ZERO, leader.actor(), Term(1), NOW);
         let at = MsgId::generate(NOW, 1, MsgId::default());
         let mut state = ChannelState::found(&room, &leader, at);
-        let founder = state.members[&leader.actor()].clone();
+        let founder = state.members[&leader.actor().owner()].clone();
         for n in 1..5_000 {
             let card = card_of(&id.somebody_else(n).unwrap(), &format!("n{n}"));
-            state.members.insert(card.actor(), Member { card, ranks: Default::default(), ..founder.clone() });
+            let actor = card.actor();
+            let member = Member { actor, ranks: Default::default(), ..founder.clone() };
+            state.members.insert(actor.owner(), member);
+            state.actors.insert(actor, card);
         }
         let answer = Envelope::new("WELCOME").field("fold", json!(fold)).field("state", json!(state));
         let parts = rpc::parts(&id, &new, at, answer, &mut Rng::seed_from_u64(1));

@@ -4,9 +4,9 @@
 //! others for the rest; one that has more goes back to that position and offers its records. The
 //! fold decides which claim counts.
 
-use crate::channel::Member;
 use crate::envelope::{Domain, Envelope};
-use crate::ids::{ActorId, Millis, Seq};
+use crate::identity::Card;
+use crate::ids::{ActorId, Millis, Seq, UserId};
 use crate::log::{LogRecord, Stand, life_of, same_life};
 use crate::node::channel::join::Join;
 use crate::node::channel::recovery::backfill::Backfill;
@@ -81,11 +81,11 @@ impl Channel {
     /// A record of a log that has not begun.
     pub(in crate::node::channel) fn meet(&mut self, cx: &mut Ctx, record: &LogRecord) -> RestartClaim {
         let Some(replica) = &self.replica else { return RestartClaim::Judge };
-        let (fold, members) = (&replica.fold, &replica.state.members);
+        let (fold, actors) = (&replica.fold, &replica.state.actors);
         match record {
             LogRecord::Challenge { envelope, from, have: Some(have), .. } => {
                 let signed = |keys| envelope.verify(Domain::Challenge, keys).is_ok() && fold.seq < *have;
-                if members.get(from).is_some_and(|m| signed(m.card.keys())) {
+                if actors.get(from).is_some_and(|card| signed(card.keys())) {
                     let later = cx.now.mono + LESS + cx.jitter(0, 1_500);
                     self.elect.yield_until = Some(later);
                     self.elect.claim_at = self.elect.claim_at.map(|at| at.max(later));
@@ -93,8 +93,8 @@ impl Channel {
                 RestartClaim::Judge
             }
             LogRecord::Claim { envelope, card, term, channel, anew: Some(stand), .. } => {
-                let known = members.get(&card.actor());
-                let keys = known.map_or(card.keys(), |m| m.card.keys());
+                let known = actors.get(&card.actor());
+                let keys = known.map_or(card.keys(), Card::keys);
                 let here = *channel == Some(fold.channel) && *stand != fold.stand();
                 if !here || envelope.verify(Domain::Claim, keys).is_err() {
                     return RestartClaim::Judge;
@@ -120,7 +120,7 @@ impl Channel {
     pub(in crate::node::channel) fn fall_back(&mut self, cx: &mut Ctx, stand: Stand, claimant: ActorId) {
         let Some(replica) = &self.replica else { return };
         let me = cx.me();
-        let others = replica.state.members.keys().filter(|a| **a != me);
+        let others = replica.state.actors.keys().filter(|a| **a != me);
         // Who claimed knows best.
         let first = others.clone().position(|a| *a == claimant).unwrap_or(0);
         self.begin_ask(cx, Wanted::Base(stand), first);
@@ -154,11 +154,11 @@ impl Channel {
     pub(in crate::node::channel) fn on_base(&mut self, cx: &mut Ctx, answer: &Envelope, stand: Stand) {
         let handed = handed(answer, &self.room, &cx.contacts, cx.now.wall);
         let (Ok(Replica { fold, state }), Some(ours)) = (handed, &self.replica) else { return };
-        let known = |(actor, member): (&ActorId, &Member)| {
-            ours.state.members.get(actor).is_none_or(|m| m.card.keys() == member.card.keys())
+        let known = |(actor, card): (&ActorId, &Card)| {
+            ours.state.actors.get(actor).is_none_or(|ours| ours.keys() == card.keys())
         };
         let here = fold.channel == ours.fold.channel && fold.stand() == stand;
-        if !here || !state.members.contains_key(&cx.me()) || !state.members.iter().all(known) {
+        if !here || !state.actors.contains_key(&cx.me()) || !state.actors.iter().all(known) {
             return;
         }
         let claim = self.awaiting_key.front().map_or(0, |r| r.time);
@@ -171,10 +171,10 @@ impl Channel {
         self.heads.insert(stand.seq, stand.head);
         self.store_state(cx);
         cx.store(StoreOp::DeletePrefix { table: Table::Counter, prefix: store::prefix(&self.key) });
-        let members: Vec<ActorId> =
+        let members: Vec<UserId> =
             self.replica.iter().flat_map(|r| r.state.members.keys().copied()).collect();
-        for actor in members {
-            self.store_counter(cx, &actor);
+        for user in members {
+            self.store_counter(cx, &user);
         }
         self.store_head(cx);
         self.gap = None;

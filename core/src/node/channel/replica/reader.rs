@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ids::{ActorId, Hash, Offset};
+use crate::ids::{ActorId, Hash, Offset, UserId};
 use crate::log::{AppliedAct, Fold, Judge, LogRecord, Opened, SealedAct, Verdict, hash_record, next_life};
 use crate::node::channel::recovery::backfill::Backfill;
 use crate::node::channel::recovery::restart::RestartClaim;
@@ -231,7 +231,7 @@ impl Channel {
         if replica.fold.leader == cx.me() {
             return;
         }
-        let leader = self.nick_of(cx, &replica.fold.leader);
+        let leader = self.nick_of(cx, &replica.fold.leader.owner());
         let text = format!("{leader}, who leads {}, put {why} into the log; it was not taken", self.name);
         cx.alarm(self.name.as_str(), "forged", text);
         self.challenge_now(cx);
@@ -252,7 +252,7 @@ impl Channel {
         }
         self.compare_heads(cx, &acted.opened);
         self.show(cx, acted);
-        if change.left == Some(cx.me()) {
+        if change.left == Some(cx.me().owner()) {
             self.forget(cx);
             return;
         }
@@ -266,11 +266,11 @@ impl Channel {
         if self.phase == Phase::Left {
             return;
         }
-        let authors: BTreeSet<ActorId> = acted.iter().map(|a| a.opened.act.author).collect();
+        let authors: BTreeSet<UserId> = acted.iter().map(|a| a.opened.act.author).collect();
         for author in &authors {
             self.store_counter(cx, author);
         }
-        if authors.contains(&cx.me()) {
+        if authors.contains(&cx.me().owner()) {
             self.refill(cx);
         }
     }
@@ -317,12 +317,12 @@ impl Channel {
     }
 
     /// The nick of a member, or the start of its id.
-    pub fn nick_of(&self, cx: &Ctx, actor: &ActorId) -> String {
+    pub fn nick_of(&self, cx: &Ctx, user: &UserId) -> String {
         self.replica
             .as_ref()
-            .and_then(|r| r.state.members.get(actor))
-            .map(|m| m.card.nick().as_str().to_owned())
-            .unwrap_or_else(|| cx.contacts.nick_of(actor))
+            .and_then(|r| r.state.nick(user))
+            .map(|nick| nick.as_str().to_owned())
+            .unwrap_or_else(|| cx.contacts.nick_of(&ActorId(user.0)))
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::channel::ChannelState;
 use crate::identity::Card;
-use crate::ids::{ActorId, Count, Hash, MsgId};
+use crate::ids::{Count, Hash, MsgId, UserId};
 use crate::node::channel::Channel;
 use crate::node::ctx::Ctx;
 use crate::port::{StoreOp, Table};
@@ -21,10 +21,10 @@ struct CounterRow {
     last: MsgId,
 }
 
-/// The row of a member of a channel. No name of a channel has a space in it, so that nothing of one
-/// channel looks like something of another.
-fn member_row(channel: &str, actor: &ActorId) -> String {
-    format!("{channel} {actor}")
+/// The row of a member or an actor of a channel. No name of a channel has a space in it, so that
+/// nothing of one channel looks like something of another.
+fn member_row(channel: &str, member: &impl std::fmt::Display) -> String {
+    format!("{channel} {member}")
 }
 
 /// How the rows of all members of a channel begin.
@@ -42,23 +42,23 @@ impl Channel {
     pub fn store_state(&mut self, cx: &mut Ctx) {
         let Some(replica) = &self.replica else { return };
         cx.put_sealed(Table::Channel, self.key.clone(), &replica.state.brief());
-        let members = &replica.state.members;
-        for actor in self.cards.keys().filter(|a| !members.contains_key(*a)) {
+        let actors = &replica.state.actors;
+        for actor in self.cards.keys().filter(|a| !actors.contains_key(*a)) {
             cx.store(StoreOp::Delete { table: Table::Channel, key: member_row(&self.key, actor) });
         }
-        self.cards.retain(|actor, _| members.contains_key(actor));
-        for (actor, member) in members {
-            let digest = member.card.digest();
+        self.cards.retain(|actor, _| actors.contains_key(actor));
+        for (actor, card) in actors {
+            let digest = card.digest();
             if self.cards.insert(*actor, digest) != Some(digest) {
-                cx.put_sealed(Table::Channel, member_row(&self.key, actor), &member.card);
+                cx.put_sealed(Table::Channel, member_row(&self.key, actor), card);
             }
         }
     }
 
     /// Keeps how far an author is.
-    pub fn store_counter(&self, cx: &mut Ctx, actor: &ActorId) {
-        let key = member_row(&self.key, actor);
-        match self.replica.as_ref().and_then(|r| r.state.members.get(actor)) {
+    pub fn store_counter(&self, cx: &mut Ctx, user: &UserId) {
+        let key = member_row(&self.key, user);
+        match self.replica.as_ref().and_then(|r| r.state.members.get(user)) {
             Some(member) => cx.put(Table::Counter, key, &CounterRow { n: member.n, last: member.last }),
             None => cx.store(StoreOp::Delete { table: Table::Counter, key }),
         }
@@ -80,9 +80,9 @@ impl Channel {
         state: &mut ChannelState,
         values: &BTreeMap<(Table, String), Vec<u8>>,
     ) {
-        for (actor, member) in &mut state.members {
-            self.cards.insert(*actor, member.card.digest());
-            let row = values.get(&(Table::Counter, member_row(&self.key, actor)));
+        self.cards.extend(state.actors.iter().map(|(actor, card)| (*actor, card.digest())));
+        for (user, member) in &mut state.members {
+            let row = values.get(&(Table::Counter, member_row(&self.key, user)));
             let row: Option<CounterRow> = row.and_then(|r| serde_json::from_slice(r).ok());
             if let Some(row) = row.filter(|r| r.last > member.last) {
                 member.n = row.n;
@@ -105,16 +105,14 @@ pub(crate) fn restore_state(
     };
     let of = |e: serde_json::Error| format!("channel {channel}: {e}");
     let mut state: Value = serde_json::from_slice(&open(channel)?).map_err(of)?;
-    for (actor, member) in state.get_mut("members").and_then(Value::as_object_mut).into_iter().flatten() {
+    for (actor, kept) in state.get_mut("actors").and_then(Value::as_object_mut).into_iter().flatten() {
         let plain = open(&format!("{channel} {actor}")).map_err(|e| format!("a card of {channel}: {e}"))?;
         let card: Card = serde_json::from_slice(&plain).map_err(of)?;
-        let kept: Option<Hash> = member.get("card").and_then(|c| serde_json::from_value(c.clone()).ok());
-        if kept != Some(card.digest()) {
+        let digest: Option<Hash> = serde_json::from_value(kept.clone()).ok();
+        if digest != Some(card.digest()) {
             return Err(format!("a card of {channel} is not the one that belongs there"));
         }
-        if let Some(member) = member.as_object_mut() {
-            member.insert("card".into(), serde_json::to_value(&card).map_err(of)?);
-        }
+        *kept = serde_json::to_value(&card).map_err(of)?;
     }
     serde_json::from_value(state).map_err(of)
 }
@@ -125,7 +123,7 @@ mod tests {
 
     #[test]
     fn no_row_of_a_channel_looks_like_one_of_another() {
-        let actor = ActorId::of_key(&[7; 32]);
+        let actor = crate::ids::ActorId::of_key(&[7; 32]);
         // A name may hold a slash, so that one channel's name and a slash may begin another's.
         for (one, other) in [("#a", "#a/b"), ("#a", "#ab"), ("#a@bob", "#a")] {
             for (one, other) in [(one, other), (other, one)] {

@@ -2,7 +2,7 @@
 //! here or at other members.
 
 use super::{Backfill, Branch};
-use crate::ids::{ActorId, MsgId};
+use crate::ids::{MsgId, UserId};
 use crate::keys::{EpochKey, KeyRing};
 use crate::log::{Kept, LogRecord, last_id, same_life};
 use crate::names::ChannelName;
@@ -17,8 +17,8 @@ impl Backfill {
         self.ids = std::mem::take(&mut earlier.ids);
         self.before = std::mem::take(&mut earlier.before);
         self.older = std::mem::take(&mut earlier.older);
-        for (actor, member) in &earlier.state.members {
-            let last = self.before.entry(*actor).or_insert(member.last);
+        for (user, member) in &earlier.state.members {
+            let last = self.before.entry(*user).or_insert(member.last);
             *last = member.last.max(*last);
         }
         self.older.push(earlier);
@@ -90,7 +90,7 @@ impl Backfill {
     }
 
     /// Whether what somebody said in one life was shown with another.
-    pub(super) fn elsewhere(&self, life: usize, author: &ActorId, id: MsgId) -> bool {
+    pub(super) fn elsewhere(&self, life: usize, author: &UserId, id: MsgId) -> bool {
         let seen = |(at, other): (usize, &Self)| at != life && id <= last_id(&other.state, author);
         self.ids.contains(&id)
             || self.before.get(author).is_some_and(|last| id <= *last)
