@@ -138,7 +138,9 @@ impl World {
         let envelope = self.understood(index, envelope);
         let host = &self.hosts[index];
         let main = host.session == session;
-        let heard = Heard { at: self.now, host: index, life: host.life, session, main, reached, envelope };
+        let channel = envelope.to.as_ref().and_then(|to| host.store.channel_id(to));
+        let (at, life) = (self.now, host.life);
+        let heard = Heard { at, host: index, life, session, main, channel, reached, envelope };
         if main && reached {
             self.notice(index, &heard.envelope);
         }

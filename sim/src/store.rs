@@ -135,6 +135,12 @@ impl Store {
         &self.logs
     }
 
+    /// The id of the channel that the node knows under this name.
+    pub fn channel_id(&self, name: &str) -> Option<String> {
+        let known = self.values.get(&(Table::Setting, format!("known/{name}")))?;
+        serde_json::from_slice(known).ok()
+    }
+
     /// Every value ever put under [`Table::Key`].
     pub fn keys(&self) -> &[Vec<u8>] {
         &self.keys

@@ -32,6 +32,8 @@ pub struct Heard {
     pub session: SessionId,
     /// Whether it is the owner's session, attached from the start of that life.
     pub main: bool,
+    /// The id of the channel that it is about, as its node knew it.
+    pub channel: Option<String>,
     /// Whether it got there, or the node crashed between the commit and this.
     pub reached: bool,
     /// What.

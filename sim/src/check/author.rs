@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::founded::plain;
 use super::{Breaches, Promise, Shown, View, honest, text};
 use crate::world::World;
 
@@ -69,7 +70,7 @@ fn thrown_out(world: &World, author: usize, to: &str, shown: &Shown) -> usize {
     let kicks = |said: &&crate::witness::Said| {
         let envelope = &said.envelope;
         envelope.command == "KICK"
-            && envelope.to.as_deref() == Some(to)
+            && envelope.to.as_deref() == Some(plain(to))
             && envelope.params.iter().any(|p| p == world.hosts[author].nick)
     };
     match shown.command.as_str() {
@@ -89,7 +90,7 @@ fn said(world: &World, author: usize, to: &str, shown: &Shown) -> usize {
             said.host == author
                 && said.at <= shown.at
                 && envelope.command == shown.command
-                && envelope.to.as_deref() == Some(to)
+                && envelope.to.as_deref() == Some(plain(to))
                 && match shown.command.as_str() {
                     "JOIN" | "MODE" => true,
                     "KICK" => text(envelope) == shown.text && envelope.params.first() == shown.params.first(),

@@ -14,10 +14,10 @@ const SILENCE: u64 = 3_000;
 /// Checks it.
 pub fn check(world: &World, view: &View, found: &mut Breaches) {
     for host in world.hosts.iter().filter(|h| honest(world, h.index)) {
-        for log in host.store.logs().values() {
+        for (id, log) in host.store.logs() {
             let mut before = Before::default();
             for row in log.values() {
-                before.see(row, |last, keys| one(view, host, last, row, keys, found));
+                before.see(row, |last, keys| one(view, (host, id), last, row, keys, found));
             }
         }
     }
@@ -55,7 +55,14 @@ fn read(row: &LogRow) -> Option<Envelope> {
     serde_json::from_slice(&row.value).ok()
 }
 
-fn one(view: &View, host: &Host, before: &LogRow, claim: &LogRow, keys: u64, found: &mut Breaches) {
+fn one(
+    view: &View,
+    (host, id): (&Host, &str),
+    before: &LogRow,
+    claim: &LogRow,
+    keys: u64,
+    found: &mut Breaches,
+) {
     let (Some(last), Some(claimed)) = (read(before), read(claim)) else {
         return;
     };
@@ -65,7 +72,7 @@ fn one(view: &View, host: &Host, before: &LogRow, claim: &LogRow, keys: u64, fou
     if claimed.command != "CLAIM" || last.command == "RESIGN" || silent || begins {
         return;
     }
-    let channel = claimed.to.clone().unwrap_or_default();
+    let channel = view.founded.name(id, claimed.to.as_deref().unwrap_or_default());
     let left = |seq: u64| {
         let shown = view.places.get(&(channel.clone(), seq));
         shown.is_some_and(|s| matches!(s.command.as_str(), "PART" | "KICK"))

@@ -10,6 +10,7 @@ use crate::world::World;
 mod author;
 mod blind;
 mod claims;
+mod founded;
 mod kept;
 mod live;
 mod lives;

@@ -11,7 +11,7 @@ use crate::world::World;
 /// Checks it.
 pub fn check(world: &World, view: &View, found: &mut Breaches) {
     outsiders_show_nothing(world, view, found);
-    let records = records(world);
+    let records = records(world, view);
     for host in &world.hosts {
         let keys = host.channel_keys(host.store.keys());
         for (channel, seq, token) in &records {
@@ -66,14 +66,15 @@ fn outsiders_show_nothing(world: &World, view: &View, found: &mut Breaches) {
 }
 
 /// The records that count, from the stores of honest nodes: channel's name, place, ciphertext.
-fn records(world: &World) -> BTreeSet<(String, u64, String)> {
+fn records(world: &World, view: &View) -> BTreeSet<(String, u64, String)> {
     let mut records = BTreeSet::new();
     for host in world.hosts.iter().filter(|h| honest(world, h.index)) {
-        for row in host.store.logs().values().flat_map(|log| log.values()) {
+        let logs = host.store.logs().iter();
+        for (id, row) in logs.flat_map(|(id, log)| log.values().map(move |row| (id, row))) {
             let Ok(envelope) = serde_json::from_slice::<Envelope>(&row.value) else {
                 continue;
             };
-            let Some(channel) = envelope.to.clone() else {
+            let Some(channel) = envelope.to.as_deref().map(|name| view.founded.name(id, name)) else {
                 continue;
             };
             if let Some(token) = envelope.get("ct").and_then(|ct| ct.as_str()) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kirc_core::Envelope;
 
+use super::founded::Founded;
 use super::lives::{Life, Lives};
 use super::{Names, Spans, text};
 use crate::witness::Heard;
@@ -75,6 +76,8 @@ pub struct View {
     pub gaps: Vec<(usize, String, u64, u64)>,
     /// Every record that was shown, by channel and place: as an honest node showed it, if one did.
     pub places: BTreeMap<(String, u64), Shown>,
+    /// Channels of one name, one after the other.
+    pub founded: Founded,
     /// Where the logs began anew.
     pub lives: Lives,
     /// Who was told that it has more than a log began anew with: machine, channel, when.
@@ -84,14 +87,16 @@ pub struct View {
 impl View {
     /// Puts in order what was seen.
     pub fn of(world: &World) -> Self {
-        let mut view = Self { lives: Lives::of(world), ..Self::default() };
+        let (lives, founded) = (Lives::of(world), Founded::of(world));
+        let mut view = Self { lives, founded, ..Self::default() };
         for host in &world.hosts {
             let actor = host.identity.actor().to_string();
             view.actors.insert(actor, host.index);
         }
         for heard in &world.witness.heard {
             if heard.main {
-                view.take(world, heard);
+                let envelope = view.founded.apart(&heard.envelope, heard.channel.as_deref());
+                view.take(world, &Heard { envelope, ..heard.clone() });
             }
         }
         view.find_places(|host| super::honest(world, host));
