@@ -10,6 +10,7 @@ use crate::envelope::Envelope;
 use crate::ids::{Epoch, Millis, Offset};
 use crate::log::{Fold, Opened};
 use crate::node::channel::Channel;
+use crate::node::channel::leader::sequencer::Taken;
 use crate::node::channel::leader::{BACKLOG, Backlog, Joiner, is_due};
 use crate::node::channel::member::outbox::CLOCK;
 use crate::node::ctx::Ctx;
@@ -54,7 +55,7 @@ impl Channel {
         }
         let epoch = lead.last.next();
         let author = act.author;
-        match self.relay(cx, Arc::new(Opened { act, envelope }), None) {
+        match self.relay(cx, Arc::new(Opened { act, envelope }), Taken::New(None)) {
             Ok(()) => {
                 if let Some(lead) = self.lead.as_mut()
                     && lead.speculative_state.members.contains_key(&author)
@@ -69,20 +70,24 @@ impl Channel {
     /// Who asks is in already and has lost its place: it gets a new one, at a new epoch. Not on an
     /// old request: whoever kept one could end epochs with it as they like.
     fn readmit(&mut self, cx: &mut Ctx, act: &Act, joiner: Joiner) {
-        if let Some(refusal) = self.far_in_time(cx, act) {
-            return self.reject_join(cx, &joiner, refusal);
-        }
         let now = cx.now.mono;
+        let far = self.far_in_time(cx, act);
         let Some(lead) = self.lead.as_mut() else { return };
         let actor = joiner.card.actor();
         let read = self.replica.as_ref().map_or(Epoch(0), |r| r.fold.epoch);
-        if let Some(at) = lead.joiners.iter().position(|(_, j)| j.card.actor() == actor) {
-            let (epoch, waiting) = &mut lead.joiners[at];
-            if *epoch > read {
-                // The epoch that it waits for is on its way: the answer goes to what it asked last.
-                *waiting = joiner;
-                return;
-            }
+        let waiting = lead.joiners.iter().position(|(_, j)| j.card.actor() == actor);
+        if let Some((_, waiting)) = waiting.and_then(|at| lead.joiners.get_mut(at)).filter(|(e, _)| *e > read)
+        {
+            // It was let in, and the epoch that it waits for is on its way: the answer goes to what
+            // it asked last. A no would be untrue, even if the clocks differ by now: it would give
+            // up and be a member without knowing it.
+            *waiting = joiner;
+            return;
+        }
+        if let Some(refusal) = far {
+            return self.reject_join(cx, &joiner, refusal);
+        }
+        if let Some(at) = waiting {
             lead.joiners.remove(at);
         }
         let Some(asked) = lead.asks.get_mut(&actor) else { return };

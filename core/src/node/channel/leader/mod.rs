@@ -17,6 +17,7 @@ use crate::ids::{ActorId, Count, Epoch, Hash, KeyId, Millis, MsgId, Offset, Seq}
 use crate::log::{Fold, Kept, Opened, RelayRequest};
 use crate::node::channel::leader::batch::Batch;
 use crate::node::channel::leader::nak::Known;
+use crate::node::channel::leader::sequencer::Taken;
 use crate::node::channel::{Channel, OutKind, Phase};
 use crate::node::ctx::Ctx;
 use crate::node::pending::PendingOp;
@@ -290,7 +291,7 @@ impl Channel {
                 Backlog::Sent(send) => self.on_send(cx, send),
                 Backlog::Join(ask) => self.on_join_ask(cx, ask.0, ask.1),
                 Backlog::Offer(records) => self.append_backfill(cx, records),
-                Backlog::Lost(opened) => drop(self.relay(cx, opened, None)),
+                Backlog::Lost(opened) => drop(self.relay(cx, opened, Taken::Again)),
             }
         }
         if let Some(lead) = self.lead.as_mut() {

@@ -21,6 +21,14 @@ use serde_json::json;
 
 use crate::node::channel::leader::{HANDING, HANDING_IN, Mode, Pending};
 
+/// How an act comes to be relayed.
+pub(in crate::node::channel) enum Taken {
+    /// For the first time, with the token that its author made of it.
+    New(Option<String>),
+    /// It had its place, and the record was lost.
+    Again,
+}
+
 impl Channel {
     /// What an act of the leader's own is stamped with.
     pub fn lead_stamp(&self, cx: &Ctx) -> Option<Stamp> {
@@ -36,9 +44,13 @@ impl Channel {
         })
     }
 
-    /// Gives an act its place: the act is signed and its signature was checked. `token` is what its
-    /// author made of it.
-    pub fn relay(&mut self, cx: &mut Ctx, opened: Arc<Opened>, token: Option<String>) -> Result<(), Refusal> {
+    /// Gives an act its place: the act is signed and its signature was checked.
+    pub(in crate::node::channel) fn relay(
+        &mut self,
+        cx: &mut Ctx,
+        opened: Arc<Opened>,
+        taken: Taken,
+    ) -> Result<(), Refusal> {
         let Some(lead) = self.lead.as_mut().filter(|lead| lead.active()) else {
             // A new key is being handed out: nothing may stand under any.
             return Ok(());
@@ -55,9 +67,15 @@ impl Channel {
             return Ok(());
         }
         lead.speculative_state.check(&opened.act)?;
-        if let Some(refusal) = self.far_in_time(cx, &opened.act) {
-            return Err(refusal);
-        }
+        let token = match taken {
+            // Its time fitted once. Our clock may have been set since, and nobody would tell its
+            // author.
+            Taken::Again => None,
+            Taken::New(token) => match self.far_in_time(cx, &opened.act) {
+                Some(refusal) => return Err(refusal),
+                None => token,
+            },
+        };
         let Some(lead) = self.lead.as_mut() else {
             return Ok(());
         };
@@ -135,7 +153,7 @@ impl Channel {
     /// Relays somebody's act, or tells them why not.
     pub(in crate::node::channel) fn relay_for(&mut self, cx: &mut Ctx, opened: Arc<Opened>, token: String) {
         let (author, act) = (opened.act.actor, (opened.act.id, opened.act.n));
-        if let Err(refusal) = self.relay(cx, opened, Some(token)) {
+        if let Err(refusal) = self.relay(cx, opened, Taken::New(Some(token))) {
             self.refuse(cx, author, act, &refusal);
         }
     }

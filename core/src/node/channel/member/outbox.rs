@@ -10,6 +10,7 @@ use crate::envelope::{Envelope, EnvelopeError};
 use crate::ids::{Count, Millis, MsgId, Seq};
 use crate::limits;
 use crate::log::{Opened, RelayRequest, SealedAct};
+use crate::node::channel::leader::sequencer::Taken;
 use crate::node::channel::member::command::fit;
 use crate::node::channel::member::sign::{Stamp, seal_act, sign_act};
 use crate::node::channel::{Channel, Phase};
@@ -268,7 +269,8 @@ impl Channel {
                     if let Some(out) = self.outbox.get_mut(i) {
                         out.sent = Some(cx.now.mono);
                     }
-                    if let Err(refusal) = self.relay(cx, Arc::new(Opened { act, envelope }), None) {
+                    if let Err(refusal) = self.relay(cx, Arc::new(Opened { act, envelope }), Taken::New(None))
+                    {
                         self.refused(cx, out.id, &refusal);
                         // The queue has moved up: go on with a fresh look.
                         return self.pump(cx);
