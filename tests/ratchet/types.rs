@@ -13,7 +13,7 @@ const METHODS: usize = 35;
 /// Types that may be larger for now: crate, type, fields, methods. Only ever smaller.
 const MAY_BE_LARGER: &[(&str, &str, usize, usize)] = &[
     // To be cut into its parts: replica, member, leader, election, join, recovery.
-    ("core", "Channel", 36, 227),
+    ("core", "Channel", 35, 224),
     // One person today; becomes the sum of its users.
     ("core", "Node", FIELDS, 114),
     ("core", "Ctx", 25, 68),

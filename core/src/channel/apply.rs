@@ -19,6 +19,8 @@ pub struct Change {
     pub joined: Option<UserId>,
     /// The member that left.
     pub left: Option<UserId>,
+    /// The former member that is remembered no more, since there are too many.
+    pub forgotten: Option<UserId>,
     /// The actor whose last user left.
     pub actor_left: Option<ActorId>,
     /// The mode changes that took effect.
@@ -170,6 +172,7 @@ impl ChannelState {
                 self.gone.iter().map(|(a, id)| (*a, *id)).min_by_key(|(a, id)| (*id, *a))
         {
             self.gone.remove(&oldest);
+            change.forgotten = Some(oldest);
             self.floor = self.floor.max(last);
         }
         if !self.has('r') {

@@ -1,5 +1,5 @@
-//! A channel's state with a digest in place of each card. A node hashes and stores this form when a
-//! member joins or leaves.
+//! A channel's state with a digest in place of each card, which nodes hash when a member joins or
+//! leaves; and its parts, which they store.
 //!
 //! A card takes about 1.5 KB, and a channel has one for each member. Processing all of them at
 //! every JOIN and KICK made large channels slow. The form is part of the protocol: a change to it
@@ -7,20 +7,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::state::{Invitation, MaskEntry};
 use super::{ChannelState, Member, Topic};
+use crate::identity::Card;
 use crate::ids::{ActorId, Hash, MsgId, UserId};
 use crate::names::ChannelName;
 
-/// A state, written like [`ChannelState`] but with digests for the cards. All fields are named
-/// below: a field that is added to the state does not compile until it is added here.
+/// What a state holds beside its members. All fields of the state are named here or below: one that
+/// is added to it does not compile until it is added here.
 #[derive(Serialize)]
-pub(crate) struct StateBrief<'a> {
+pub(crate) struct StateHead<'a> {
     name: &'a ChannelName,
-    actors: BTreeMap<&'a ActorId, Hash>,
-    members: &'a BTreeMap<UserId, Member>,
-    gone: &'a BTreeMap<UserId, MsgId>,
     floor: MsgId,
     flags: &'a BTreeSet<char>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +33,38 @@ pub(crate) struct StateBrief<'a> {
     owners: &'a BTreeSet<UserId>,
 }
 
+/// A state, written like [`ChannelState`] but with digests for the cards.
+#[derive(Serialize)]
+pub(crate) struct StateBrief<'a> {
+    actors: BTreeMap<&'a ActorId, Hash>,
+    members: &'a BTreeMap<UserId, Member>,
+    gone: &'a BTreeMap<UserId, MsgId>,
+    #[serde(flatten)]
+    head: StateHead<'a>,
+}
+
 impl ChannelState {
+    /// The state without its members, former members and their actors.
+    pub(crate) fn head(&self) -> StateHead<'_> {
+        self.brief().head
+    }
+
+    /// A state of a head and its members, as they were written one by one.
+    pub(crate) fn from_parts(
+        mut head: Value,
+        actors: BTreeMap<ActorId, Card>,
+        members: BTreeMap<UserId, Member>,
+        gone: BTreeMap<UserId, MsgId>,
+    ) -> Result<Self, serde_json::Error> {
+        for empty in ["actors", "members", "gone"] {
+            if let Some(head) = head.as_object_mut() {
+                head.insert(empty.to_owned(), Value::Object(Default::default()));
+            }
+        }
+        let head: Self = serde_json::from_value(head)?;
+        Ok(Self { actors, members, gone, ..head })
+    }
+
     /// The state with a digest for each card.
     pub(crate) fn brief(&self) -> StateBrief<'_> {
         let Self {
@@ -54,6 +84,7 @@ impl ChannelState {
         } = self;
         let actors = actors.iter().map(|(actor, card)| (actor, card.digest())).collect();
         let floor = *floor;
-        StateBrief { name, actors, members, gone, floor, flags, key, limit, lists, topic, invited, owners }
+        let head = StateHead { name, floor, flags, key, limit, lists, topic, invited, owners };
+        StateBrief { actors, members, gone, head }
     }
 }

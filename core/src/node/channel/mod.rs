@@ -102,8 +102,6 @@ pub(crate) struct Channel {
     pub heads: BTreeMap<Seq, Hash>,
     /// How many records of the log were kept.
     pub kept: u64,
-    /// Whose cards are kept, by their digests.
-    cards: BTreeMap<ActorId, Hash>,
     refusals: leader::nak::Refusals,
     /// The leader finds our clock wrong: until then (monotonic) nothing is sent.
     pub clock_wait: Option<Millis>,
@@ -181,7 +179,6 @@ impl Channel {
             latency_estimate: 0,
             heads: BTreeMap::new(),
             kept: 0,
-            cards: BTreeMap::new(),
             refusals: leader::nak::Refusals::default(),
             clock_wait: None,
             lost: false,
@@ -222,8 +219,6 @@ impl Channel {
         channel.mark = head.mark;
         channel.late = recovery::backfill::Backfill::restore(&cx.id, values, &head.fold.channel)
             .map_err(|e| format!("the former log of {key}: {e}"))?;
-        let mut state = state;
-        channel.restore_members(&mut state, values);
         let prefix = format!("{}/", head.fold.channel);
         for ((table, name), value) in values.range((Table::Key, prefix.clone())..) {
             if *table != Table::Key || !name.starts_with(&prefix) {

@@ -4,7 +4,7 @@
 
 use crate::channel::ActKind;
 use crate::identity::Card;
-use crate::ids::{MsgId, UserId};
+use crate::ids::MsgId;
 use crate::node::channel::election::events;
 use crate::node::channel::join::JOIN;
 use crate::node::channel::{Channel, OutKind, Phase};
@@ -44,13 +44,10 @@ impl Channel {
         }
         cx.contacts.know_channel(&self.key, &id);
         cx.put(Table::Setting, format!("known/{}", self.key), &id);
-        self.store_state(cx);
-        self.store_head(cx);
-        let members: Vec<UserId> =
-            self.replica.iter().flat_map(|r| r.state.members.keys().copied()).collect();
-        for user in &members {
-            self.store_counter(cx, user);
+        if let Some(replica) = &self.replica {
+            replica.store(cx, &self.key);
         }
+        self.store_head(cx);
         self.hint(cx, SignalOp::Subscribe { channel: events(&self.wire) });
         if let Some(id) = joined {
             let text = "you had to come in again, and the message is from before: say it again";

@@ -451,7 +451,8 @@ impl Channel {
 
     /// The state changed while we lead: hints for those outside.
     pub fn lead_changed(&mut self, cx: &mut Ctx, change: &Change) {
-        if self.lead.is_some() && (change.membership || change.topic || !change.modes.is_empty()) {
+        let came = change.joined.is_some() || change.left.is_some();
+        if self.lead.is_some() && (came || change.topic || !change.modes.is_empty()) {
             self.publish_status(cx);
         }
     }

@@ -6,17 +6,15 @@
 
 use crate::envelope::{Domain, Envelope};
 use crate::identity::Card;
-use crate::ids::{ActorId, Millis, Seq, UserId};
+use crate::ids::{ActorId, Millis, Seq};
 use crate::log::{LogRecord, Stand, life_of, same_life};
 use crate::node::channel::join::Join;
 use crate::node::channel::recovery::backfill::Backfill;
 use crate::node::channel::recovery::fetch::Wanted;
 use crate::node::channel::recovery::handed::handed;
-use crate::node::channel::replica::store;
 use crate::node::channel::{Channel, Election, Replica};
 use crate::node::ctx::Ctx;
 use crate::node::pending::PendingOp;
-use crate::port::{StoreOp, Table};
 
 /// How long who led waits before it claims, and how long others do, ms.
 const LEADER: Millis = 700;
@@ -169,12 +167,8 @@ impl Channel {
         self.store_backfill(cx);
         self.heads.clear();
         self.heads.insert(stand.seq, stand.head);
-        self.store_state(cx);
-        cx.store(StoreOp::DeletePrefix { table: Table::Counter, prefix: store::prefix(&self.key) });
-        let members: Vec<UserId> =
-            self.replica.iter().flat_map(|r| r.state.members.keys().copied()).collect();
-        for user in members {
-            self.store_counter(cx, &user);
+        if let Some(replica) = &self.replica {
+            replica.store(cx, &self.key);
         }
         self.store_head(cx);
         self.gap = None;

@@ -239,16 +239,8 @@ impl Channel {
 
     fn on_acted(&mut self, cx: &mut Ctx, acted: &AppliedAct) {
         let change = &acted.change;
-        if change.membership
-            || !change.modes.is_empty()
-            || change.topic
-            || change.card
-            || change.invited.is_some()
-        {
-            self.store_state(cx);
-        }
-        if let Some(left) = change.left {
-            self.store_counter(cx, &left);
+        if let Some(replica) = &self.replica {
+            replica.store_change(cx, &self.key, &acted.opened.act, change);
         }
         self.compare_heads(cx, &acted.opened);
         self.show(cx, acted);
@@ -268,7 +260,9 @@ impl Channel {
         }
         let authors: BTreeSet<UserId> = acted.iter().map(|a| a.opened.act.author).collect();
         for author in &authors {
-            self.store_counter(cx, author);
+            if let Some(replica) = &self.replica {
+                replica.store_counter(cx, &self.key, author);
+            }
         }
         if authors.contains(&cx.me().owner()) {
             self.refill(cx);
