@@ -4,6 +4,7 @@
 //! This module owns names, flags and exit codes. A subcommand's file contains its flags and its
 //! implementation; none of them makes decisions about channels.
 
+mod account;
 mod bench;
 mod completions;
 mod contacts;
@@ -103,6 +104,8 @@ pub enum Command {
     Invite(invite::InviteArgs),
     /// Whom one knows, and whose keys one has compared
     Contacts(contacts::ContactsArgs),
+    /// The password with which IRC clients log in as the owner of this node
+    Account(account::AccountArgs),
     /// What one tells others about oneself
     Profile(profile::ProfileArgs),
     /// Look for what is wrong, and say what to do
@@ -179,6 +182,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Identity(args) => identity::run(global, &args),
         Command::Invite(args) => invite::run(global, &args),
         Command::Contacts(args) => contacts::run(global, &args),
+        Command::Account(args) => account::run(global, &args),
         Command::Profile(args) => profile::run(global, &args),
         Command::Doctor(args) => doctor::run(global, &args),
         Command::Bench(args) => bench::run(global, &args),

@@ -92,6 +92,10 @@ impl Paths {
     pub fn socket(&self) -> PathBuf {
         self.profile().join("kirc.sock")
     }
+    /// The hash of the owner's password for IRC clients.
+    pub fn password(&self) -> PathBuf {
+        self.profile().join("password.json")
+    }
     /// The log of everything but `kirc node`.
     pub fn log(&self) -> PathBuf {
         self.profile().join("kirc.log")

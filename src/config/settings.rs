@@ -173,6 +173,9 @@ settings! {
     };
     /// How log lines of `kirc node` look: text or json.
     log_format: LogFormat = "KIRC_LOG_FORMAT", "text";
+    /// Where IRC clients connect to `kirc node`: an address of this machine's loopback, such as
+    /// 127.0.0.1:6667. Empty: nowhere. Set a password for them with `kirc account passwd`.
+    irc: Option<String> = "KIRC_IRC", "";
     /// How long `kirc pipe` waits at the end while nothing more is settled, and `kirc send` until
     /// what it sent is.
     settle_timeout: Millis = "KIRC_SETTLE_TIMEOUT", "30s", via Span, |s| Ok(s.0);
