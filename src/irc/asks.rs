@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use kirc_core::channel::ModeKind;
 use kirc_core::{Envelope, numeric};
 
+use super::chathistory::Wanted;
 use super::codec::Line;
 
 /// What an answer is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum What {
     /// A command that is answered once.
     Once,
@@ -26,8 +27,8 @@ pub enum What {
     Mode(usize),
     /// PING with this token.
     Ping(String),
-    /// `CHATHISTORY` of this target.
-    History(String),
+    /// `CHATHISTORY`.
+    History(Box<Wanted>),
     /// LIST of these channels only.
     List(Vec<String>),
     /// USERHOST or ISON: the numeric, nicks that are left, and what was found, a line each.

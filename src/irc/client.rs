@@ -41,6 +41,8 @@ pub struct Turn {
 pub struct Client {
     /// The nick that the client has been told.
     pub(super) nick: String,
+    /// What the client called itself in USER.
+    pub(super) user: String,
     /// The owner's actor id.
     pub(super) actor: String,
     pub(super) caps: Caps,
@@ -65,6 +67,7 @@ impl Client {
     pub fn new(who: Registered) -> (Self, Turn) {
         let mut client = Self {
             nick: who.nick,
+            user: who.user,
             actor: String::new(),
             caps: who.caps,
             people: People::default(),

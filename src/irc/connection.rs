@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::SERVER;
+use super::caps::Cap;
 use super::client::{Client, Turn};
 use super::codec::Line;
 use super::inbox::Inbox;
@@ -29,6 +30,8 @@ const READ: usize = 4096;
 const HIGH: usize = 256 * 1024;
 /// Envelopes of one turn.
 const ENVELOPES: usize = 64;
+/// Clients that are remembered.
+const CLIENTS: usize = 64;
 /// How long the last words may take.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -187,9 +190,20 @@ impl<N: Attach> Connection<N> {
         }
         // What was said before the end is done.
         if self.eof && matches!(self.stage, Stage::Registering(_) | Stage::In(..)) {
+            self.remember();
             self.pass_on();
             self.stage = Stage::Ended;
         }
+    }
+
+    /// Remembers what the client was shown: it leaves in order, so it has that.
+    fn remember(&self) {
+        let Stage::In(client, ..) = &self.stage else { return };
+        let mut all = self.shared.shown.borrow_mut();
+        if all.len() >= CLIENTS {
+            all.clear();
+        }
+        all.insert(client.user.clone(), client.marks.shown());
     }
 
     fn steps(&mut self, steps: Vec<Step>) {
@@ -218,7 +232,13 @@ impl<N: Attach> Connection<N> {
     fn attached(&mut self, session: Option<Session>) {
         let Stage::Attaching(registration, _) = self.take_stage() else { return };
         let Some(session) = session else { return self.end("Closing link: the node is ending") };
-        let (client, turn) = Client::new(registration.registered());
+        let (mut client, turn) = Client::new(registration.registered());
+        // A client with read markers says itself what it has.
+        if !client.caps.has(Cap::ReadMarker)
+            && let Some(before) = self.shared.shown.borrow().get(&client.user)
+        {
+            client.marks.set_before(before.clone());
+        }
         self.timers.registered();
         self.stage = Stage::In(Box::new(client), session.to_node, session.from_node);
         self.take(turn);
@@ -241,6 +261,7 @@ impl<N: Attach> Connection<N> {
         }
         self.queue.extend(turn.ask);
         if let Some(why) = turn.close {
+            self.remember();
             self.pass_on();
             self.end(&why);
         }

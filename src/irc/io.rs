@@ -2,6 +2,8 @@
 //!
 //! The node, password hashes and everything else that takes time is on other threads.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection;
 use super::listen::Listener;
 use super::login::Checker;
+use super::marks::Shown;
 use crate::session::Attach;
 
 /// Connections at once.
@@ -34,6 +37,8 @@ pub(super) struct Shared<N> {
     pub elsewhere: Handle,
     /// All connections end.
     pub stop: CancellationToken,
+    /// What clients were shown before they left, by the name that they gave in USER.
+    pub shown: RefCell<HashMap<String, Shown>>,
 }
 
 /// The listener at work.
@@ -54,7 +59,8 @@ impl IrcServer {
         let serve = move || {
             let local = LocalSet::new();
             let checker = Checker::new(node.clone(), password);
-            let shared = Rc::new(Shared { node, checker, elsewhere, stop: stopped });
+            let shared =
+                Rc::new(Shared { node, checker, elsewhere, stop: stopped, shown: RefCell::default() });
             local.block_on(&runtime, accept(listener.0, shared));
         };
         let thread = std::thread::Builder::new().name("irc".into()).spawn(serve)?;

@@ -24,7 +24,12 @@ pub struct Marks {
     last: HashMap<String, (String, String)>,
     /// Up to when a conversation was read.
     read: HashMap<String, String>,
+    /// The last messages that an earlier connection of the same client was shown.
+    before: Shown,
 }
+
+/// The last message that was shown, by conversation.
+pub type Shown = HashMap<String, String>;
 
 impl Marks {
     /// Whether the client is in a channel, or about to be.
@@ -55,6 +60,24 @@ impl Marks {
             }
             self.last.insert(casefold(target), (id.clone(), ts.clone()));
         }
+    }
+
+    /// What an earlier connection of the same client was shown.
+    pub fn set_before(&mut self, before: Shown) {
+        self.before = before;
+    }
+
+    /// What this connection was shown, and the earlier one.
+    pub fn shown(&self) -> Shown {
+        let mut shown = self.before.clone();
+        shown.extend(self.last.iter().map(|(target, (id, _))| (target.clone(), id.clone())));
+        shown
+    }
+
+    /// From which message on a conversation is played back: what was read, or what the client was
+    /// shown before if that is later. Ids compare by their times.
+    pub fn missed_since(&self, target: &str, read: Option<&String>) -> Option<String> {
+        self.before.get(&casefold(target)).max(read).cloned()
     }
 
     fn set_read(&mut self, target: &str, ts: &str) {
@@ -139,7 +162,8 @@ impl Client {
                 let before = format_ts(millis + 1);
                 let question = Envelope::new("HISTORY").to(target.as_str()).param("before").param(before);
                 self.marks.set_read(&target, &ts);
-                self.ask(turn, question.meta("limit", 1), What::MarkAt(target));
+                // What is not a message is among them.
+                self.ask(turn, question.meta("limit", 50), What::MarkAt(target));
             }
         }
     }

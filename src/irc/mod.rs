@@ -28,9 +28,6 @@ mod render;
 mod sasl;
 mod timers;
 
-#[cfg(test)]
-mod tests;
-
 pub use io::IrcServer;
 pub use listen::{ListenError, Listener};
 

@@ -78,7 +78,8 @@ impl Arrival {
             let read = mark.params.first();
             if mark.meta_u64("unread").unwrap_or(0) > 0 {
                 let question = Envelope::new("HISTORY").to(target.as_str()).meta("limit", MISSED);
-                let question = match read {
+                let since = client.marks.missed_since(&target, read);
+                let question = match since {
                     Some(id) => question.param("latest").param(id),
                     None => question,
                 };
@@ -132,10 +133,15 @@ impl Arrival {
     }
 }
 
+/// Everything in an answer to HISTORY.
+pub fn envelopes(history: &Envelope) -> Vec<Envelope> {
+    let Some(Body::Array(values)) = &history.body else { return Vec::new() };
+    values.iter().filter_map(|v| serde_json::from_value::<Envelope>(v.clone()).ok()).collect()
+}
+
 /// The messages in an answer to HISTORY; what changed a channel is left out.
 pub fn said(history: &Envelope) -> Vec<Envelope> {
-    let Some(Body::Array(values)) = &history.body else { return Vec::new() };
-    let all = values.iter().filter_map(|v| serde_json::from_value::<Envelope>(v.clone()).ok());
+    let all = envelopes(history).into_iter();
     all.filter(|e| matches!(e.command.as_str(), "PRIVMSG" | "NOTICE")).collect()
 }
 

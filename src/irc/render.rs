@@ -9,7 +9,6 @@ use super::asks::What;
 use super::caps::Cap;
 use super::client::{Client, Turn};
 use super::codec::{LINE, Line, pieces};
-use super::playback::{play, said};
 use super::{SERVER, chathistory};
 
 /// Shows an envelope that answers a question, or none.
@@ -43,10 +42,7 @@ pub fn show(client: &mut Client, turn: &mut Turn, e: &Envelope, asked: Option<&W
             }
         }
         "HISTORY" => match asked {
-            Some(What::History(target)) => {
-                let target = target.clone();
-                play(client, turn, &target, &said(e));
-            }
+            Some(What::History(wanted)) => chathistory::answered(client, turn, (**wanted).clone(), e),
             Some(What::MarkTime(target)) => {
                 let (target, arriving) = (target.clone(), client.arriving);
                 client.on_mark_time(turn, &target, e, arriving);
@@ -145,7 +141,8 @@ pub fn message(client: &mut Client, e: &Envelope, past: bool) -> Vec<Line> {
     };
     let action = e.meta.get("action").and_then(Value::as_bool).unwrap_or(false);
     let frame = if action { "\u{1}ACTION \u{1}".len() } else { 0 };
-    let room = LINE - 2 - (source.len() + e.command.len() + target.len() + 5) - frame;
+    let taken = source.len() + e.command.len() + target.len() + 5 + frame;
+    let room = (LINE - 2).saturating_sub(taken).max(64);
     let mut lines = Vec::new();
     for (i, text) in e.lines().into_iter().enumerate() {
         // Clients don't show a message without a text.
@@ -307,9 +304,8 @@ fn numeric_line(client: &mut Client, turn: &mut Turn, e: &Envelope, asked: Optio
         ("353", _) => names(client, turn, e),
         ("322", Some(What::List(wanted))) if !listed(wanted, e) => {}
         ("330", _) => account(client, turn, e),
-        (code, Some(What::History(target))) if numeric::refuses(code) => {
-            let target = target.clone();
-            chathistory::refused(client, turn, &target, &text_of(e));
+        (code, Some(What::History(wanted))) if numeric::refuses(code) => {
+            chathistory::refused(client, turn, &wanted.target, &text_of(e));
         }
         _ => {
             let line = as_numeric(client, e);
@@ -358,7 +354,7 @@ fn account(client: &mut Client, turn: &mut Turn, e: &Envelope) {
 fn names(client: &mut Client, turn: &mut Turn, e: &Envelope) {
     let (kind, channel) = (e.params.first().cloned(), e.params.get(1).cloned());
     let (kind, channel) = (kind.unwrap_or_default(), channel.unwrap_or_default());
-    let room = LINE - 2 - (SERVER.len() + client.nick.len() + channel.len() + 12);
+    let room = (LINE - 2).saturating_sub(SERVER.len() + client.nick.len() + channel.len() + 12).max(64);
     let mut text = String::new();
     let mut lines = Vec::new();
     for name in e.lines() {

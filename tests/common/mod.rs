@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod forwarder;
+pub mod irc;
 pub mod own_services;
 pub mod party;
 pub mod screen;
@@ -371,6 +372,11 @@ impl Talker {
             std::thread::sleep(Duration::from_millis(5));
         }
         panic!("{} does not end", self.name);
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
     }
 
     /// Sends it a signal.

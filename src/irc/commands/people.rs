@@ -4,6 +4,7 @@ use kirc_core::names::casefold;
 use kirc_core::{Envelope, numeric};
 
 use super::parts;
+use crate::irc::SERVER;
 use crate::irc::asks::What;
 use crate::irc::client::{Client, Turn};
 use crate::irc::codec::Line;
@@ -13,6 +14,15 @@ const NICKS: usize = 5;
 
 pub fn who(client: &mut Client, turn: &mut Turn, line: &Line) {
     match line.get(0) {
+        // The node answers about others.
+        Some(target) if client.is_me(target) => {
+            let (nick, prefix) = (client.nick.clone(), client.own_prefix());
+            let (actor, cluster) = user_and_host(&prefix);
+            let text = format!("0 {nick}");
+            let params = ["*", actor, cluster, SERVER, &nick, "H"];
+            client.numeric(turn, numeric::RPL_WHOREPLY, &params, &text);
+            client.numeric(turn, numeric::RPL_ENDOFWHO, &[target], "");
+        }
         Some(target) => client.ask(turn, Envelope::new("WHO").to(target), What::Until("315")),
         None => client.numeric(turn, numeric::RPL_ENDOFWHO, &["*"], ""),
     }
@@ -71,6 +81,13 @@ fn next(client: &mut Client, turn: &mut Turn, state: &str) {
     let mut fields = state.splitn(3, '\n');
     let (code, left, found) = (fields.next(), fields.next(), fields.next().unwrap_or_default());
     match left.unwrap_or_default().split(' ').next().filter(|nick| !nick.is_empty()) {
+        Some(nick) if client.is_me(nick) => {
+            let (own, prefix) = (client.nick.clone(), client.own_prefix());
+            let (actor, cluster) = user_and_host(&prefix);
+            let one = if code == Some("302") { format!("{own}=+{actor}@{cluster}") } else { own };
+            let left = left.unwrap_or_default().split_once(' ').map_or("", |(_, left)| left);
+            next(client, turn, &format!("{}\n{left}\n{found} {one}", code.unwrap_or_default()));
+        }
         Some(nick) => client.ask(turn, Envelope::new("WHO").to(nick), What::Who(state.to_owned())),
         None => {
             let numeric = if code == Some("302") { numeric::RPL_USERHOST } else { numeric::RPL_ISON };
@@ -101,4 +118,9 @@ pub fn found(client: &mut Client, turn: &mut Turn, e: &Envelope, asked: Option<&
             next(client, turn, &format!("{code}\n{left}\n{found}"));
         }
     }
+}
+
+/// User and host of a prefix.
+fn user_and_host(prefix: &str) -> (&str, &str) {
+    prefix.split_once('!').and_then(|(_, rest)| rest.split_once('@')).unwrap_or(("*", "*"))
 }
