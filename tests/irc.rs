@@ -323,6 +323,7 @@ fn questions_about_people_and_the_server_are_answered() {
         ("AWAY :lunch", &[" 306 "]),
         ("AWAY", &[" 305 "]),
         ("MODE alice", &[" 221 alice +i"]),
+        ("MODE phone +i", &[]),
         ("MODE bob", &[" 502 "]),
         ("VERSION", &[" 351 ", " 005 "]),
         ("TIME", &[" 391 "]),

@@ -5,7 +5,7 @@
 #[repr(u8)]
 pub enum Cap {
     /// `CAP NEW` and `CAP DEL`.
-    CapNotify,
+    Notify,
     /// Login before registration.
     Sasl,
     /// `time` on every line.
@@ -44,7 +44,7 @@ pub enum Cap {
 
 /// All of them: capability, name, value for `CAP LS 302`.
 pub const ALL: &[(Cap, &str, &str)] = &[
-    (Cap::CapNotify, "cap-notify", ""),
+    (Cap::Notify, "cap-notify", ""),
     (Cap::Sasl, "sasl", "PLAIN"),
     (Cap::ServerTime, "server-time", ""),
     (Cap::MessageTags, "message-tags", ""),

@@ -50,7 +50,7 @@ impl Wanted {
         let newest = match self.params.first().map(String::as_str) {
             None | Some("latest" | "before") => true,
             Some("after") => false,
-            Some("between") => self.from_later_to_earlier(),
+            Some("between") => self.runs_backwards(),
             _ => return self.keep(said(answer), false),
         };
         self.keep(said(answer), newest);
@@ -78,7 +78,7 @@ impl Wanted {
     }
 
     /// Whether BETWEEN names the later end first. Ids and times are compared by their times.
-    fn from_later_to_earlier(&self) -> bool {
+    fn runs_backwards(&self) -> bool {
         use kirc_core::envelope::parse_ts;
         use kirc_core::ids::MsgId;
         let time = |p: &String| MsgId::parse(p).ok().map(MsgId::millis).or_else(|| parse_ts(p));

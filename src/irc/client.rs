@@ -41,6 +41,8 @@ pub struct Turn {
 pub struct Client {
     /// The nick that the client has been told.
     pub(super) nick: String,
+    /// The nick that it asked for: some ask about their modes before they read that it is not theirs.
+    pub(super) wished: String,
     /// What the client called itself in USER.
     pub(super) user: String,
     /// The owner's actor id.
@@ -66,6 +68,7 @@ impl Client {
     /// A client that has just registered, and what its session says first.
     pub fn new(who: Registered) -> (Self, Turn) {
         let mut client = Self {
+            wished: who.nick.clone(),
             nick: who.nick,
             user: who.user,
             actor: String::new(),

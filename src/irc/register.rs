@@ -249,7 +249,7 @@ pub fn cap(caps: &mut Caps, nick: &str, line: &Line) -> Vec<Line> {
         "LS" => {
             let version = list.parse().unwrap_or(0);
             if version >= 302 {
-                *caps = caps.with(Cap::CapNotify, true);
+                *caps = caps.with(Cap::Notify, true);
             }
             vec![answer("LS", caps::offered(version).join(" "))]
         }

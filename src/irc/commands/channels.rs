@@ -1,5 +1,6 @@
 //! Commands about channels.
 
+use kirc_core::names::casefold;
 use kirc_core::{Envelope, numeric};
 
 use super::parts;
@@ -88,7 +89,7 @@ pub fn mode(client: &mut Client, turn: &mut Turn, line: &Line) {
         let answers = mode_answers(&envelope.params);
         return client.ask(turn, envelope, What::Mode(answers));
     }
-    if !client.is_me(target) {
+    if !client.is_me(target) && casefold(target) != casefold(&client.wished) {
         return client.numeric(turn, numeric::ERR_USERSDONTMATCH, &[], "");
     }
     user_mode(client, turn, line.params.get(1).map(String::as_str));
