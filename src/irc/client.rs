@@ -41,7 +41,7 @@ pub struct Turn {
 pub struct Client {
     /// The nick that the client has been told.
     pub(super) nick: String,
-    /// The nick that it asked for: some ask about their modes before they read that it is not theirs.
+    /// The nick that it asked for: some use it before they read that it is not theirs.
     pub(super) wished: String,
     /// What the client called itself in USER.
     pub(super) user: String,
