@@ -291,3 +291,86 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kirc_core::numeric::{self, reply};
+
+    use super::*;
+
+    /// What the node answers to a question.
+    fn answer(question: &Envelope, answer: Envelope) -> Envelope {
+        answer.meta("label", question.meta["label"].clone())
+    }
+
+    /// A client that has arrived at a node without channels.
+    fn arrived(caps: &str) -> Client {
+        let caps = Caps::default().requested(caps).unwrap();
+        let (mut client, turn) = Client::new(Registered { nick: "me".into(), user: "me".into(), caps });
+        client.envelope(Envelope::new("001").to("alice").meta("actor", "a1"));
+        let asked = client.envelope(answer(&turn.ask[1], Envelope::new("PONG"))).ask;
+        let who = reply(numeric::RPL_WHOISUSER, "alice", &["alice", "a1", "grid", "*"], "alice");
+        client.envelope(answer(&asked[0], who));
+        let turn = client.envelope(answer(&asked[0], Envelope::new("318")));
+        assert_eq!(text(&turn), [":me!a1@grid NICK alice"]);
+        client
+    }
+
+    fn text(turn: &Turn) -> Vec<String> {
+        turn.say.iter().map(Line::to_text).collect()
+    }
+
+    #[test]
+    fn what_somebody_unknown_does_waits_until_it_is_known_who_it_is() {
+        let mut client = arrived("");
+        let joined = client.envelope(Envelope::new("JOIN").from("bob").to("#net").meta("actor", "b1"));
+        assert!(joined.say.is_empty());
+        assert_eq!((joined.ask[0].command.as_str(), joined.ask[0].to.as_deref()), ("WHO", Some("b1")));
+        let said = Envelope::new("PRIVMSG").from("bob").to("#net").line("hello").meta("actor", "b1");
+        assert!(client.envelope(said).say.is_empty(), "it comes behind");
+        let row = reply(numeric::RPL_WHOREPLY, "alice", &["*", "b1", "other", "kirc", "bob", "H"], "0 bob");
+        assert!(client.envelope(answer(&joined.ask[0], row)).say.is_empty());
+        let turn = client.envelope(answer(&joined.ask[0], Envelope::new("315")));
+        assert_eq!(text(&turn), [":bob!b1@other JOIN #net", ":bob!b1@other PRIVMSG #net :hello"]);
+    }
+
+    #[test]
+    fn a_message_that_waits_is_told_once_and_one_that_failed_is_told() {
+        let mut client = arrived("standard-replies");
+        let waits = || Envelope::new("STATE").to("#net").param("waiting").line("no key");
+        let told = client.envelope(waits());
+        assert!(text(&told)[0].contains(" NOTE PRIVMSG MESSAGE_WAITS #net :"), "{told:?}");
+        assert!(client.envelope(waits()).say.is_empty());
+        let failed = |id: &str| Envelope {
+            id: Some(id.to_owned()),
+            ..Envelope::new("STATE").to("#net").param("failed").line("you are banned")
+        };
+        let refused = reply(numeric::ERR_CANNOTSENDTOCHAN, "alice", &["#net"], "").meta("id", "i1");
+        assert!(text(&client.envelope(refused))[0].contains(" 404 alice #net :"));
+        assert!(client.envelope(failed("i1")).say.is_empty(), "it was told by 404");
+        assert!(text(&client.envelope(failed("i2")))[0].contains(" FAIL PRIVMSG MESSAGE_REFUSED #net :"));
+        let mut plain = arrived("");
+        assert!(text(&plain.envelope(failed("i2")))[0].starts_with(":irc.kirc NOTICE alice :#net: "));
+    }
+
+    #[test]
+    fn the_end_of_a_session_ends_the_connection() {
+        let mut client = arrived("");
+        let word = Envelope::new("ERROR").line("too slow").meta("closing", true);
+        assert_eq!(client.envelope(word).close.as_deref(), Some("Closing link: too slow"));
+        let turn = client.line(&Line::new("QUIT").text("bye"));
+        assert!(turn.close.is_some() && turn.ask[0].command == "QUIT");
+    }
+
+    #[test]
+    fn alarms_are_notices_and_others_nicks_change_once() {
+        let mut client = arrived("");
+        let alarm = Envelope::new("ALARM").to("#net").param("fork").line("two stories");
+        assert_eq!(text(&client.envelope(alarm)), [":irc.kirc NOTICE #net :Warning: two stories"]);
+        client.people.learn("b1", "bob", "grid");
+        let nick =
+            |channel: &str| Envelope::new("NICK").from("bob").to(channel).param("bobby").meta("actor", "b1");
+        assert_eq!(text(&client.envelope(nick("#a"))), [":bob!b1@grid NICK bobby"]);
+        assert!(client.envelope(nick("#b")).say.is_empty());
+    }
+}
