@@ -40,31 +40,10 @@ pub(crate) struct StateBrief<'a> {
     members: &'a BTreeMap<UserId, Member>,
     gone: &'a BTreeMap<UserId, MsgId>,
     #[serde(flatten)]
-    head: StateHead<'a>,
+    pub(crate) head: StateHead<'a>,
 }
 
 impl ChannelState {
-    /// The state without its members, former members and their actors.
-    pub(crate) fn head(&self) -> StateHead<'_> {
-        self.brief().head
-    }
-
-    /// A state of a head and its members, as they were written one by one.
-    pub(crate) fn from_parts(
-        mut head: Value,
-        actors: BTreeMap<ActorId, Card>,
-        members: BTreeMap<UserId, Member>,
-        gone: BTreeMap<UserId, MsgId>,
-    ) -> Result<Self, serde_json::Error> {
-        for empty in ["actors", "members", "gone"] {
-            if let Some(head) = head.as_object_mut() {
-                head.insert(empty.to_owned(), Value::Object(Default::default()));
-            }
-        }
-        let head: Self = serde_json::from_value(head)?;
-        Ok(Self { actors, members, gone, ..head })
-    }
-
     /// The state with a digest for each card.
     pub(crate) fn brief(&self) -> StateBrief<'_> {
         let Self {
@@ -87,4 +66,20 @@ impl ChannelState {
         let head = StateHead { name, floor, flags, key, limit, lists, topic, invited, owners };
         StateBrief { actors, members, gone, head }
     }
+}
+
+/// A state of a head and its members, as they were written one by one.
+pub(crate) fn from_parts(
+    mut head: Value,
+    actors: BTreeMap<ActorId, Card>,
+    members: BTreeMap<UserId, Member>,
+    gone: BTreeMap<UserId, MsgId>,
+) -> Result<ChannelState, serde_json::Error> {
+    for empty in ["actors", "members", "gone"] {
+        if let Some(head) = head.as_object_mut() {
+            head.insert(empty.to_owned(), Value::Object(Default::default()));
+        }
+    }
+    let head: ChannelState = serde_json::from_value(head)?;
+    Ok(ChannelState { actors, members, gone, ..head })
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Act, ActKind, Change, ChannelState, ModeKind};
+use crate::channel::{Act, ActKind, Change, ChannelState, ModeKind, from_parts};
 use crate::identity::Card;
 use crate::ids::{ActorId, Count, MsgId, UserId};
 use crate::node::channel::{Channel, Replica};
@@ -66,7 +66,7 @@ impl Replica {
         for table in [Table::Channel, Table::Counter] {
             cx.store(StoreOp::DeletePrefix { table, prefix: prefix(channel) });
         }
-        cx.put_sealed(Table::Channel, channel, &state.head());
+        cx.put_sealed(Table::Channel, channel, &state.brief().head);
         for (actor, card) in &state.actors {
             cx.put_sealed(Table::Channel, Row::Card(actor).key(channel), card);
         }
@@ -85,7 +85,7 @@ impl Replica {
         if !came && !change.topic && !change.card && change.modes.is_empty() && change.invited.is_none() {
             return;
         }
-        cx.put_sealed(Table::Channel, channel, &state.head());
+        cx.put_sealed(Table::Channel, channel, &state.brief().head);
         let brings_card = match &act.kind {
             ActKind::Join { card, .. } => card.is_some(),
             ActKind::Card { .. } => true,
@@ -152,8 +152,7 @@ pub(crate) fn restore_state(
     let actors: BTreeMap<ActorId, Card> = rows.of(card)?;
     let members = rows.of(member)?;
     let gone = rows.of(gone)?;
-    let mut state =
-        ChannelState::from_parts(rows.head()?, actors, members, gone).map_err(|e| rows.broken(e))?;
+    let mut state = from_parts(rows.head()?, actors, members, gone).map_err(|e| rows.broken(e))?;
     for (user, member) in &mut state.members {
         let row = values.get(&(Table::Counter, counter(channel, user)));
         let row: Option<CounterRow> = row.and_then(|r| serde_json::from_slice(r).ok());
