@@ -272,6 +272,12 @@ fn modes_topics_kicks_and_bans_are_those_of_the_network() {
     irc.say("NAMES #net");
     let names = irc.until(" 353 ");
     assert!(names.contains(&format!("@{prefix}")) && names.contains("~alice!"), "{names}");
+    irc.say("CAP REQ multi-prefix");
+    irc.until(" ACK ");
+    irc.say("NAMES #net");
+    assert!(irc.until(" 353 ").contains("~@alice!"));
+    irc.say("WHO #net");
+    assert!(irc.until(" alice H~@ ").contains(" 352 "));
     irc.say("TOPIC #net :all about nets");
     assert_eq!(bob.until("TOPIC")["body"][0], "all about nets");
     irc.until(" TOPIC ");

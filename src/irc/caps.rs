@@ -28,6 +28,8 @@ pub enum Cap {
     AwayNotify,
     /// Others' INVITE.
     InviteNotify,
+    /// All ranks of a member in NAMES and WHO, not only the highest.
+    MultiPrefix,
     /// `SETNAME`.
     Setname,
     /// `FAIL`, `WARN`, `NOTE`.
@@ -51,6 +53,7 @@ pub const ALL: &[(Cap, &str, &str)] = &[
     (Cap::EchoMessage, "echo-message", ""),
     (Cap::Batch, "batch", ""),
     (Cap::LabeledResponse, "labeled-response", ""),
+    (Cap::MultiPrefix, "multi-prefix", ""),
     (Cap::UserhostInNames, "userhost-in-names", ""),
     (Cap::ExtendedJoin, "extended-join", ""),
     (Cap::AccountTag, "account-tag", ""),

@@ -318,6 +318,11 @@ fn numeric_line(client: &mut Client, turn: &mut Turn, e: &Envelope, asked: Optio
 fn as_numeric(client: &Client, e: &Envelope) -> Line {
     let mut line = Line::new(e.command.as_str()).from(SERVER).param(&client.nick);
     line.params.extend(e.params.iter().cloned());
+    if let ("352", Some(flags)) = (e.command.as_str(), line.params.last_mut())
+        && let Some((here, signs)) = flags.split_at_checked(1)
+    {
+        *flags = format!("{here}{}", ranks(client, signs));
+    }
     match e.lines().first() {
         Some(_) => line.text(text_of(e)),
         None => line,
@@ -350,6 +355,11 @@ fn account(client: &mut Client, turn: &mut Turn, e: &Envelope) {
     client.numeric(turn, numeric::RPL_WHOISSPECIAL, &[&nick], &text);
 }
 
+/// Ranks as the client reads them: the highest, or all with `multi-prefix`.
+fn ranks<'a>(client: &Client, signs: &'a str) -> &'a str {
+    if client.caps.has(Cap::MultiPrefix) { signs } else { signs.get(..1).unwrap_or_default() }
+}
+
 /// 353, in as many lines as it takes.
 fn names(client: &mut Client, turn: &mut Turn, e: &Envelope) {
     let (kind, channel) = (e.params.first().cloned(), e.params.get(1).cloned());
@@ -360,10 +370,11 @@ fn names(client: &mut Client, turn: &mut Turn, e: &Envelope) {
     for name in e.lines() {
         let nick = name.trim_start_matches(['~', '&', '@', '%', '+']);
         let prefix = client.people.prefix_of(nick).filter(|_| client.caps.has(Cap::UserhostInNames));
-        let name = match prefix {
-            Some(prefix) => format!("{}{prefix}", &name[..name.len() - nick.len()]),
-            None => name.to_owned(),
-        };
+        let name = format!(
+            "{}{}",
+            ranks(client, &name[..name.len() - nick.len()]),
+            prefix.as_deref().unwrap_or(nick)
+        );
         if !text.is_empty() && text.len() + 1 + name.len() > room {
             lines.push(std::mem::take(&mut text));
         }

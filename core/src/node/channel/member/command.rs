@@ -224,7 +224,7 @@ impl Channel {
             for (user, member, card) in replica.state.all_seen() {
                 let away = member.who.is_owner() && cx.contacts.is_away(&member.actor);
                 let here = if away { "G" } else { "H" };
-                let flags = format!("{here}{}", replica.state.rank_prefix(user));
+                let flags = format!("{here}{}", replica.state.rank_prefixes(user));
                 let prefix = member.who.prefix(card);
                 let (nick, address) = prefix.split_once('!').unwrap_or((&prefix, ""));
                 let (login, host) = address.split_once('@').unwrap_or((address, ""));

@@ -247,7 +247,7 @@ impl Channel {
             let state = &replica.state;
             let names: Vec<String> = state
                 .all_seen()
-                .map(|(user, m, card)| format!("{}{}", state.rank_prefix(user), m.who.nick(card)))
+                .map(|(user, m, card)| format!("{}{}", state.rank_prefixes(user), m.who.nick(card)))
                 .collect();
             for chunk in names.chunks(50) {
                 let mut e = Envelope::new("353").to(nick).param(kind).param(name);
