@@ -54,8 +54,10 @@ pub(crate) struct Reader {
     /// A move was requested: records from before it are ignored.
     pub moving: bool,
     pub incarnation: Option<String>,
-    /// The end when reading began: records before it are the past.
+    /// The start and the end when reading began: records before the end are the past.
+    pub start: Offset,
     pub end: Offset,
+    pub coverage: super::coverage::Coverage,
 }
 
 /// Whether a service is reachable, and the text for the user.
@@ -92,8 +94,8 @@ pub(crate) struct Ctx {
     pub contacts: Contacts,
     pub grids: super::grids::Grids,
     pub refused: super::refused::Refused,
-    /// Commands that waited for a JOIN that is answered now: they run at the end of this input, in
-    /// order.
+    /// Commands that waited for a JOIN or PART that is answered now: they run at the end of this
+    /// input, in order.
     pub after_join: Vec<(Origin, Envelope)>,
     /// The person whose presence was requested last.
     pub looked_at: Option<ActorId>,

@@ -10,6 +10,7 @@ mod channel;
 mod channels;
 mod config;
 mod contacts;
+mod coverage;
 mod ctx;
 mod direct;
 mod double;
@@ -170,8 +171,13 @@ impl Node {
         out.append(&mut self.cx.out);
     }
 
-    /// Runs the commands that waited for a JOIN as if they arrived now.
+    /// Runs the commands that waited for a JOIN or PART as if they arrived now.
     fn do_after_join(&mut self) {
+        if self.cx.after_join.is_empty() {
+            return;
+        }
+        // What was left meanwhile is no more.
+        self.settle();
         for (origin, e) in std::mem::take(&mut self.cx.after_join) {
             self.on_command(origin.session, e);
             self.cx.settled_by(Some(&origin));
@@ -265,7 +271,9 @@ impl Node {
         let wanted = reader.next;
         reader.moving = false;
         reader.next = at;
-        reader.end = end;
+        (reader.start, reader.end) = (start, end);
+        let same = reader.incarnation.as_ref() == Some(&incarnation);
+        reader.coverage.begin(at, same);
         reader.incarnation = Some(incarnation.clone());
         if self.is_log(topic) {
             self.on_log_reading(topic, &incarnation, start, end, wanted);
@@ -303,6 +311,7 @@ impl Node {
         _wanted: Offset,
     ) {
         let (mut again, mut lost) = (None, false);
+        let covered = self.cx.readers.get(topic).is_some_and(|r| r.coverage.reaches(start));
         for key in self.channels.in_log(topic) {
             let Some(channel) = self.channels.get_mut(&key) else { continue };
             let other_life = channel.incarnation.as_deref().is_some_and(|i| i != incarnation);
@@ -318,6 +327,9 @@ impl Node {
                 }
             }
             if other_life && channel.replica.is_none() && channel.rediscover(start) {
+                again = Some(start);
+            }
+            if channel.replica.is_none() && !covered {
                 again = Some(start);
             }
             channel.incarnation = Some(incarnation.to_owned());
@@ -351,6 +363,7 @@ impl Node {
             return;
         }
         reader.next = record.offset + 1;
+        reader.coverage.pass(&record.key, record.offset);
         if self.is_log(topic) {
             let wire = std::str::from_utf8(&record.key).ok();
             if let Some(key) = wire.and_then(|wire| self.channels.find(wire, |c| c.log == *topic)) {

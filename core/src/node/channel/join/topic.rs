@@ -3,7 +3,7 @@
 use crate::envelope::Envelope;
 use crate::ids::Millis;
 use crate::node::channel::{Channel, OutKind};
-use crate::node::ctx::Ctx;
+use crate::node::ctx::{Ctx, Reader};
 use crate::node::pending::PendingOp;
 use crate::numeric;
 use crate::port::{PortError, ReadFrom, Service};
@@ -29,7 +29,7 @@ impl Making {
 }
 
 impl Channel {
-    /// On the way in: reads the log from its beginning, as soon as there is one.
+    /// On the way in: reads the channel's log from its beginning, as soon as there is one.
     pub(in crate::node::channel) fn reach_log(&mut self, cx: &mut Ctx) {
         if self.own_topic {
             // Until it is there nothing of it is wanted: a record that is on its way from an
@@ -37,7 +37,10 @@ impl Channel {
             cx.stop_reading(&self.log);
             cx.create_topic(&self.log, PendingOp::Topic(self.key.clone()));
         } else {
-            cx.move_reader(&self.log, ReadFrom::At(0));
+            // Others who read here are not to miss what is still before them.
+            let first = |r: &Reader| r.coverage.first(self.wire.as_bytes(), r.start).min(r.next);
+            let from = cx.readers.get(&self.log).map_or(0, first);
+            cx.move_reader(&self.log, ReadFrom::At(from));
         }
     }
 
