@@ -255,3 +255,80 @@ fn history_begins_and_ends_where_the_user_says() {
     let reversed = world.run("alice", &["history", "#net", "--after", id(1_100), "--before", id(3)]);
     assert_eq!(reversed.status.code(), Some(2));
 }
+
+/// The envelopes that carry a label, by it, after all that was said in one go.
+fn answers(world: &World, who: &str, said: &[Value]) -> impl Fn(&str) -> Vec<Value> + use<> {
+    let mut pipe = world.pipe(who);
+    for (at, envelope) in said.iter().enumerate() {
+        let mut envelope = envelope.clone();
+        envelope["meta"] = json!({"label": at.to_string()});
+        pipe.say(envelope);
+    }
+    pipe.end_input();
+    let heard: Vec<Value> = std::iter::from_fn(|| pipe.next()).collect();
+    assert_eq!(pipe.wait(), Some(0), "{heard:#?}");
+    move |label: &str| heard.iter().filter(|e| e["meta"]["label"] == label).cloned().collect()
+}
+
+fn join(channel: &str) -> Value {
+    json!({"command": "JOIN", "to": channel})
+}
+
+fn names(channel: &str) -> Value {
+    json!({"command": "NAMES", "to": channel})
+}
+
+#[test]
+fn each_of_several_joins_is_answered() {
+    let world = World::new();
+    world.set_up("alice");
+    world.set_up("bob");
+    let said = answers(&world, "alice", &[join("#x"), join("#x"), names("#x")]);
+    assert_eq!(said("0")[0]["command"], "JOIN");
+    assert_eq!((&said("1")[0]["command"], &said("1")[0]["meta"]["replay"]), (&"JOIN".into(), &true.into()));
+    assert_eq!(said("2").last().unwrap()["command"], "366");
+    let alice = world.pipe("alice");
+    let _ = answers(&world, "alice", &[json!({"command": "MODE", "to": "#x", "params": ["+k", "right"]})]);
+    // A key that is no good is refused, and the next one is another try.
+    let with = |key: &str| json!({"command": "JOIN", "to": "#x", "params": [key]});
+    let hello = json!({"command": "PRIVMSG", "to": "#x", "body": ["hello"]});
+    let said = answers(&world, "bob", &[with("wrong"), names("#x"), with("right"), hello]);
+    let commands = |label: &str| said(label).iter().map(|e| e["command"].clone()).collect::<Vec<_>>();
+    assert_eq!(commands("0"), ["475"]);
+    assert_eq!(commands("1"), ["442"]);
+    assert_eq!(commands("2")[0], "JOIN");
+    assert_eq!(said("3").pop().unwrap()["meta"]["state"], "sent");
+    drop(alice);
+}
+
+#[test]
+fn who_leaves_and_joins_at_once_is_in() {
+    let world = World::new();
+    world.set_up("alice");
+    world.set_up("bob");
+    let alice = world.pipe("alice");
+    let part = |channel: &str| json!({"command": "PART", "to": channel});
+    let say = |text: &str| json!({"command": "PRIVMSG", "to": "#n", "body": [text]});
+    // Whoever founds a channel says what it says, and leaves then.
+    let said = answers(
+        &world,
+        "alice",
+        &[join("#f"), json!({"command": "PRIVMSG", "to": "#f", "body": ["hi"]}), part("#f")],
+    );
+    let message = said("1").pop().unwrap();
+    assert_eq!((&message["command"], &message["meta"]["state"]), (&"PRIVMSG".into(), &"sent".into()));
+    assert_eq!(said("2").pop().unwrap()["command"], "PART");
+    let _ = answers(&world, "alice", &[join("#n")]);
+    let _ = answers(&world, "bob", &[join("#n"), say("one")]);
+    let said =
+        answers(&world, "bob", &[part("#n"), join("#n"), say("two"), names("#n"), part("#n"), join("#n")]);
+    assert_eq!(said("0")[0]["command"], "PART");
+    let joined = &said("1")[0];
+    assert_eq!((&joined["command"], &joined["meta"]["replay"]), (&"JOIN".into(), &Value::Null));
+    assert_eq!(said("2").pop().unwrap()["meta"]["state"], "sent");
+    assert_eq!(said("3").last().unwrap()["command"], "366");
+    assert_eq!((&said("4")[0]["command"], &said("5")[0]["command"]), (&"PART".into(), &"JOIN".into()));
+    let said = answers(&world, "bob", &[names("#n")]);
+    assert!(said("0")[0]["body"].as_array().unwrap().contains(&"bob".into()));
+    drop(alice);
+}

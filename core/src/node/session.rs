@@ -80,15 +80,14 @@ impl Node {
         self.refused_at_once(origin, e);
     }
 
-    /// Whether a command to a channel must wait for the JOIN before it. Waiting commands keep their
-    /// order.
+    /// Whether a command to a channel must wait for the JOIN before it, or a JOIN for the PART.
+    /// What waits keeps its order.
     fn waits_for_join(&mut self, origin: &Origin, e: &Envelope) -> bool {
         let name = match e.command.as_str() {
             "INVITE" => e.params.first(),
             "HISTORY" if e.to.as_deref().is_none_or(|to| self.history_target(to).is_none()) => e.to.as_ref(),
-            "PRIVMSG" | "NOTICE" | "NAMES" | "WHO" | "MODE" | "TOPIC" | "PART" | "KICK" | "ROTATE" => {
-                e.to.as_ref()
-            }
+            "JOIN" | "PRIVMSG" | "NOTICE" | "TYPING" | "NAMES" | "WHO" | "MODE" | "TOPIC" | "PART"
+            | "KICK" | "ROTATE" => e.to.as_ref(),
             _ => None,
         };
         let Some(name) = name.cloned().filter(|n| n.starts_with('#')) else { return false };

@@ -119,7 +119,8 @@ impl Node {
             if let Some(peer) = row.target.strip_prefix('@').and_then(|a| ActorId::parse(a).ok()) {
                 directs.entry(peer).or_default().restore_out(id, template);
             } else if let Some(channel) = channels.get_mut(&row.target) {
-                let out = Out { id, template, origin: None, kind: OutKind::Kept, sent: None, signed: None };
+                let (kind, after) = (OutKind::Kept, Vec::new());
+                let out = Out { id, template, origin: None, kind, sent: None, signed: None, after };
                 channel.outbox.push_back(out);
             }
         }

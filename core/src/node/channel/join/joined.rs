@@ -96,12 +96,14 @@ impl Channel {
         match (&self.phase, self.join.as_mut()) {
             (Phase::Joined, _) => self.show_replay(cx, origin),
             (Phase::Joining, Some(join)) => {
-                join.leave = None;
-                if key.is_some() {
-                    join.key = key.cloned();
-                }
+                // It was to be left as soon as we are in: it has been left, and is wanted again.
+                let left = join.leave.take();
+                join.key = key.cloned();
                 join.origins.push(origin.clone());
                 cx.sent_by(Some(origin));
+                if left.is_some() {
+                    crate::node::channel::join::tell_left(cx, self.name.as_str(), left.as_ref());
+                }
             }
             _ => cx.numeric(origin, numeric::ERR_UNAVAILRESOURCE, &[self.name.as_str()], ""),
         }

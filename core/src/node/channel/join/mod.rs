@@ -96,6 +96,17 @@ impl Join {
     }
 }
 
+/// Tells all sessions that we are out of a channel, and have not been in.
+pub(in crate::node::channel) fn tell_left(cx: &mut Ctx, name: &str, origin: Option<&Origin>) {
+    let e = Envelope::new("PART")
+        .from(cx.nick().as_str())
+        .to(name)
+        .meta("actor", cx.me().to_string())
+        .meta("self", true);
+    cx.broadcast(&e, origin);
+    cx.status_dirty = true;
+}
+
 impl Channel {
     /// Begins to get in: what does the log say?
     pub fn begin_join(&mut self, cx: &mut Ctx, join: Join) {
@@ -160,7 +171,11 @@ impl Channel {
     /// The leader says no.
     pub(in crate::node::channel) fn on_refused(&mut self, cx: &mut Ctx, answer: &Envelope) {
         let nick = cx.nick().as_str().to_owned();
-        let (origins, later) = self.join.take().map(|j| (j.origins, j.later)).unwrap_or_default();
+        let (origins, mut later, leave) =
+            self.join.take().map(|j| (j.origins, j.later, j.leave)).unwrap_or_default();
+        if leave.is_some() {
+            tell_left(cx, self.name.as_str(), leave.as_ref());
+        }
         for origin in origins {
             let mut e =
                 Envelope { meta: serde_json::Map::new(), from: None, id: None, ts: None, ..answer.clone() };
@@ -174,6 +189,9 @@ impl Channel {
             cx.settled_by(Some(&origin));
         }
         self.phase = Phase::Left;
+        // Whoever asks once more, with another key perhaps, gets an answer of its own.
+        let again = later.iter().position(|(_, e)| e.command == "JOIN").unwrap_or(later.len());
+        cx.after_join.extend(later.split_off(again));
         for (origin, e) in later {
             self.not_in(cx, &origin, &e);
             cx.settled_by(Some(&origin));
@@ -274,13 +292,7 @@ impl Channel {
         if let Some(join) = self.join.take() {
             self.never_in(cx, join.origins, join.later);
         }
-        let e = Envelope::new("PART")
-            .from(cx.nick().as_str())
-            .to(self.name.as_str())
-            .meta("actor", cx.me().to_string())
-            .meta("self", true);
-        cx.broadcast(&e, origin);
-        cx.status_dirty = true;
+        tell_left(cx, self.name.as_str(), origin);
     }
 
     /// Time passed while we wait at the door.

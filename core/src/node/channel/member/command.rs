@@ -58,23 +58,34 @@ impl Channel {
         }
     }
 
-    /// Lets something wait for the JOIN that is on its way, if one is. PART waits only behind
-    /// something that waits, and not once the user was told that nobody is there: to leave is to
-    /// give up.
+    /// Lets something wait for the JOIN that is on its way, if one is, or a JOIN for our PART. PART
+    /// waits only behind something that waits, and not once the user was told that nobody is there:
+    /// to leave is to give up.
     pub fn wait_for_join(&mut self, cx: &mut Ctx, origin: &Origin, e: &Envelope) -> bool {
-        let Some(join) = self.join.as_mut().filter(|j| j.leave.is_none()) else {
-            return false;
+        let joins = |(_, e): &(Origin, Envelope)| e.command == "JOIN";
+        let name = self.name.as_str();
+        let waiting = match self.join.as_mut() {
+            // Nobody there could be told, and nobody needs to be later.
+            Some(_) if e.command == "TYPING" => return true,
+            Some(join) if join.leave.is_some() => return false,
+            Some(join) => {
+                let again = join.later.iter().any(joins);
+                if e.command == "PART" && (join.later.is_empty() || (join.waits_long() && !again)) {
+                    return false;
+                }
+                &mut join.later
+            }
+            None => match self.outbox.iter_mut().rev().find(|out| out.template.command == "PART") {
+                Some(part) if e.command == "JOIN" || !part.after.is_empty() => &mut part.after,
+                _ => return false,
+            },
         };
-        if e.command == "PART" && (join.later.is_empty() || join.waits_long()) {
-            return false;
-        }
-        if join.later.len() >= LATER {
-            let text =
-                format!("{LATER} commands wait for the JOIN of {}: {} was not done", self.name, e.command);
-            cx.numeric(origin, numeric::ERR_UNAVAILRESOURCE, &[self.name.as_str()], &text);
+        if waiting.len() >= LATER {
+            let text = format!("{LATER} commands wait for the JOIN of {name}: {} was not done", e.command);
+            cx.numeric(origin, numeric::ERR_UNAVAILRESOURCE, &[name], &text);
             return true;
         }
-        join.later.push((origin.clone(), e.clone()));
+        waiting.push((origin.clone(), e.clone()));
         cx.sent_by(Some(origin));
         true
     }

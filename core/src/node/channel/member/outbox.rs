@@ -42,6 +42,8 @@ pub(crate) struct Out {
     pub sent: Option<Millis>,
     /// What was sent last: the token, and what is in it.
     pub signed: Option<(String, Arc<Opened>)>,
+    /// Behind a PART: a JOIN that came before it was done, and what came behind that.
+    pub after: Vec<(Origin, Envelope)>,
 }
 
 impl Out {
@@ -81,7 +83,7 @@ impl Channel {
         if template.command == "PART" {
             self.leave_without_key(cx);
         }
-        let out = Out { id, template, origin, kind, sent: None, signed: None };
+        let out = Out { id, template, origin, kind, sent: None, signed: None, after: Vec::new() };
         if kind == OutKind::Kept {
             if !mutant!(cx.cfg, ForgetOutbox) {
                 let plain = serde_json::to_vec(&out.template).unwrap_or_default();
@@ -397,7 +399,8 @@ impl Channel {
         self.fail_with(cx, out, &refusal);
     }
 
-    fn fail_with(&mut self, cx: &mut Ctx, out: Out, refusal: &Refusal) {
+    fn fail_with(&mut self, cx: &mut Ctx, mut out: Out, refusal: &Refusal) {
+        cx.after_join.append(&mut out.after);
         if out.kind == OutKind::Kept {
             cx.store(StoreOp::Settled { id: out.id.to_string() });
         }

@@ -3,8 +3,8 @@
 
 use crate::channel::Refusal;
 use crate::ids::MsgId;
-use crate::node::channel::Channel;
 use crate::node::channel::member::command::fit;
+use crate::node::channel::{Channel, Replica};
 use crate::node::ctx::Ctx;
 
 impl Channel {
@@ -25,7 +25,9 @@ impl Channel {
     /// Who leaves does not wait until somebody has the key under which what it said before could be
     /// sent.
     pub(in crate::node::channel) fn leave_without_key(&mut self, cx: &mut Ctx) {
-        if self.replica.as_ref().is_some_and(|r| r.fold.fresh_key().is_some()) {
+        // Alone, it is our own key, which nobody else has to have.
+        let soon = |r: &Replica| r.fold.fresh_key().is_some() || r.state.actors.len() == 1;
+        if self.replica.as_ref().is_some_and(soon) {
             return;
         }
         let sent = self.outbox.partition_point(|out| out.sent.is_some());
