@@ -54,14 +54,17 @@ fn questions_are_answered_before_the_end_and_a_bad_line_keeps_its_label() {
     alice.say(json!({"command": "HISTORY", "to": "#net"}));
     alice.say(json!({"command": "LIST"}));
     alice.say(json!({"command": "PRIVMSG", "to": "#net", "body": ["cpu", 93], "meta": {"label": "number"}}));
+    alice.say(json!({"command": "TOPIC", "to": "#net", "body": [93], "meta": {"label": "topic"}}));
+    alice.say(json!({"command": "PART", "to": "#net", "body": [{}], "meta": {"label": "part"}}));
     alice.end_input();
     let heard: Vec<serde_json::Value> = std::iter::from_fn(|| alice.next()).collect();
     let has = |command: &str| heard.iter().any(|e| e["command"] == command);
     assert!(has("366") && has("HISTORY") && has("323"), "{heard:#?}");
-    for label in ["bare", "number"] {
+    for label in ["bare", "number", "topic", "part"] {
         let refused = heard.iter().filter(|e| e["meta"]["label"] == label).count();
         assert_eq!(refused, 1, "{label}: {heard:#?}");
     }
+    assert!(!has("PART") && !has("331"), "{heard:#?}");
     assert_eq!(alice.wait(), Some(0));
 }
 

@@ -193,7 +193,14 @@ impl ChannelName {
 
 fn is_channel_char(c: char) -> bool {
     let never = matches!(c, ',' | ':') || c.is_control() || c.is_whitespace();
-    !(never || is_invisible(c))
+    !(never || is_invisible(c) || has_no_meaning(c))
+}
+
+/// Whether nobody agrees on how a character looks: those for private use, and those that Unicode
+/// sets aside for ever (Unicode 16, sections 23.5 and 23.7).
+fn has_no_meaning(c: char) -> bool {
+    let private = matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}');
+    private || matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// Whether a character is invisible or reverses the text direction.
@@ -346,6 +353,10 @@ mod tests {
             "#net\u{61c}",
             "#net\u{115f}",
             "#net\u{2800}",
+            "#net\u{e000}",
+            "#net\u{fdd0}",
+            "#net\u{1fffe}",
+            "#net\u{10fffe}",
             "#net\u{3164}",
             "#net\u{fe0f}",
             "#net\u{ffa0}",

@@ -6,7 +6,7 @@ use super::config::Home;
 use super::ctx::Origin;
 use super::*;
 use crate::channel::Refusal;
-use crate::envelope::EnvelopeError;
+use crate::envelope::{Body, EnvelopeError};
 use crate::identity::Card;
 use crate::ids::MsgId;
 use crate::names::ChannelName;
@@ -17,6 +17,14 @@ impl Node {
     pub(super) fn on_command(&mut self, session: SessionId, e: Envelope) {
         let origin = Origin { session, label: e.meta.get("label").cloned() };
         if let Err(why) = e.check() {
+            return self.unfit(&origin, &e, &why);
+        }
+        // Of what people say the text is checked where all of it is.
+        let said = matches!(e.command.as_str(), "PRIVMSG" | "NOTICE");
+        if let (false, Some(Body::Array(lines))) = (said, &e.body)
+            && !lines.iter().all(Value::is_string)
+        {
+            let why = EnvelopeError::Form("its body holds something that is no text".into());
             return self.unfit(&origin, &e, &why);
         }
         if self.waits_for_join(&origin, &e) {
