@@ -132,7 +132,7 @@ impl ChannelState {
         if self.members.contains_key(&act.author) {
             return Change::default();
         }
-        let who = hosted.as_ref().map_or(Who::Owner, |h| Who::Hosted(h.user.clone()));
+        let who = Who::joining(hosted.as_deref());
         let mut change = Change {
             membership: known.is_none(),
             joined: Some(act.author),

@@ -15,8 +15,8 @@ use crate::identity::Card;
 use crate::ids::{ActorId, Hash, MsgId, UserId};
 use crate::names::ChannelName;
 
-/// What a state holds beside its members. All fields of the state are named here or below: one that
-/// is added to it does not compile until it is added here.
+/// What a state holds beside its members. [`head`] names all fields of the state: one that is added
+/// to it does not compile until it is named there.
 #[derive(Serialize)]
 pub(crate) struct StateHead<'a> {
     name: &'a ChannelName,
@@ -40,32 +40,35 @@ pub(crate) struct StateBrief<'a> {
     members: &'a BTreeMap<UserId, Member>,
     gone: &'a BTreeMap<UserId, MsgId>,
     #[serde(flatten)]
-    pub(crate) head: StateHead<'a>,
+    head: StateHead<'a>,
 }
 
 impl ChannelState {
     /// The state with a digest for each card.
     pub(crate) fn brief(&self) -> StateBrief<'_> {
-        let Self {
-            name,
-            actors,
-            members,
-            gone,
-            floor,
-            flags,
-            key,
-            limit,
-            lists,
-            topic,
-            invited,
-            owners,
-            index: _,
-        } = self;
-        let actors = actors.iter().map(|(actor, card)| (actor, card.digest())).collect();
-        let floor = *floor;
-        let head = StateHead { name, floor, flags, key, limit, lists, topic, invited, owners };
-        StateBrief { actors, members, gone, head }
+        let actors = self.actors.iter().map(|(actor, card)| (actor, card.digest())).collect();
+        StateBrief { actors, members: &self.members, gone: &self.gone, head: head(self) }
     }
+}
+
+/// The state without its members, former members and their actors.
+pub(crate) fn head(state: &ChannelState) -> StateHead<'_> {
+    let ChannelState {
+        name,
+        actors: _,
+        members: _,
+        gone: _,
+        floor,
+        flags,
+        key,
+        limit,
+        lists,
+        topic,
+        invited,
+        owners,
+        index: _,
+    } = state;
+    StateHead { name, floor: *floor, flags, key, limit, lists, topic, invited, owners }
 }
 
 /// A state of a head and its members, as they were written one by one.

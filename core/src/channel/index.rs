@@ -107,9 +107,8 @@ impl Index {
         let compiled = |letter| state.entries(letter).iter().map(|e| Mask::new(&e.mask)).collect::<Vec<_>>();
         let (bans, excepted) = (compiled('b'), compiled('e'));
         let banned = state.all_seen().filter(|(_, member, card)| {
-            let (prefix, by_node) = member.who.prefixes(card);
-            let prefixes: Vec<_> =
-                [Some(prefix), by_node].into_iter().flatten().map(|p| crate::mask::folded(&p)).collect();
+            let prefixes = member.who.prefixes(card);
+            let prefixes: Vec<_> = prefixes.iter().map(|prefix| crate::mask::folded(prefix)).collect();
             let listed = |masks: &[Mask]| masks.iter().any(|mask| prefixes.iter().any(|p| mask.matches(p)));
             listed(&bans) && !listed(&excepted)
         });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Rank;
+use super::{HostedJoin, Rank};
 use crate::identity::Card;
 use crate::ids::{ActorId, Count, MsgId};
 use crate::limits;
@@ -98,12 +98,16 @@ impl Who {
 
     /// What channel masks are compared with: the user's prefix, and of a hosted user also
     /// `nick!actor@cluster`, so that a mask can name everybody on a node.
-    pub(super) fn prefixes(&self, card: &Card) -> (String, Option<String>) {
-        let by_node = match self {
-            Self::Owner => None,
-            Self::Hosted(user) => Some(node_prefix(&user.nick, card)),
-        };
-        (self.prefix(card), by_node)
+    pub(super) fn prefixes(&self, card: &Card) -> Vec<String> {
+        match self {
+            Self::Owner => vec![self.prefix(card)],
+            Self::Hosted(user) => vec![self.prefix(card), node_prefix(&user.nick, card)],
+        }
+    }
+
+    /// Who joins: the owner, unless the JOIN names a hosted user.
+    pub(super) fn joining(hosted: Option<&HostedJoin>) -> Self {
+        hosted.map_or(Self::Owner, |hosted| Self::Hosted(hosted.user.clone()))
     }
 }
 

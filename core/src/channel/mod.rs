@@ -30,7 +30,7 @@ mod validate;
 pub use act::{Act, ActKind, HostedJoin, after};
 pub use apply::Change;
 pub(crate) use apply::uncount;
-pub(crate) use brief::from_parts;
+pub(crate) use brief::{from_parts, head};
 pub use member::{HostedUser, Member, Who, prefix_of};
 pub use mode::{ModeChange, ModeKind, ModeRequest, Rank, parse_mode_args, render_modes};
 pub use refusal::Refusal;

@@ -97,7 +97,7 @@ impl ChannelState {
         if act.id <= self.last_of_stranger(&act.author) {
             return fail("The JOIN is older than the last departure");
         }
-        let who = hosted.as_ref().map_or(Who::Owner, |h| Who::Hosted(h.user.clone()));
+        let who = Who::joining(hosted.as_deref());
         let nick = who.nick(card);
         if self.members.contains_key(&act.author) {
             return Err(Refusal::new(num::ERR_USERONCHANNEL, &[nick.as_str(), channel], ""));
@@ -108,7 +108,7 @@ impl ChannelState {
         if !invited && self.is_banned(&who, card) {
             return closed(num::ERR_BANNEDFROMCHAN);
         }
-        if !invited && self.has('i') && !self.listed('I', &who, card) {
+        if !invited && self.has('i') && !self.listed('I', &who.prefixes(card)) {
             return closed(num::ERR_INVITEONLYCHAN);
         }
         if !owner && self.key.is_some() && self.key != *key {

@@ -252,15 +252,13 @@ impl ChannelState {
 
     /// Whether a user is banned and not excepted, given the card of its actor.
     pub fn is_banned(&self, who: &Who, card: &Card) -> bool {
-        self.listed('b', who, card) && !self.listed('e', who, card)
+        let prefixes = who.prefixes(card);
+        self.listed('b', &prefixes) && !self.listed('e', &prefixes)
     }
 
-    /// Whether a mask of a list matches a user, or its whole node.
-    pub(super) fn listed(&self, letter: char, who: &Who, card: &Card) -> bool {
-        let (prefix, by_node) = who.prefixes(card);
-        let matches =
-            |mask| [Some(&prefix), by_node.as_ref()].into_iter().flatten().any(|p| mask::matches(mask, p));
-        self.entries(letter).iter().any(|e| matches(&e.mask))
+    /// Whether a mask of a list matches one of a user's prefixes.
+    pub(super) fn listed(&self, letter: char, prefixes: &[String]) -> bool {
+        self.entries(letter).iter().any(|e| prefixes.iter().any(|prefix| mask::matches(&e.mask, prefix)))
     }
 
     /// Reads the arguments of a MODE command; nicks are those of this channel.

@@ -356,6 +356,7 @@ impl Node {
     }
 
     fn on_record(&mut self, topic: &Topic, record: RawRecord) {
+        let log = self.is_log(topic);
         let Some(reader) = self.cx.readers.get_mut(topic) else {
             return;
         };
@@ -363,8 +364,8 @@ impl Node {
             return;
         }
         reader.next = record.offset + 1;
-        reader.coverage.pass(&record.key, record.offset);
-        if self.is_log(topic) {
+        if log {
+            reader.coverage.pass(&record.key, record.offset);
             let wire = std::str::from_utf8(&record.key).ok();
             if let Some(key) = wire.and_then(|wire| self.channels.find(wire, |c| c.log == *topic)) {
                 self.with_channel(&key, |channel, cx| channel.on_record(cx, record));

@@ -345,7 +345,8 @@ impl Channel {
     /// An own act is in the log. Answers who asked for it.
     pub fn settle(&mut self, cx: &mut Ctx, id: MsgId) -> Option<Out> {
         let i = self.outbox.iter().position(|o| o.id == id)?;
-        let out = self.outbox.remove(i)?;
+        let mut out = self.outbox.remove(i)?;
+        cx.after_join.append(&mut out.after);
         if out.kind == OutKind::Kept {
             cx.store(StoreOp::Settled { id: id.to_string() });
         }

@@ -17,10 +17,7 @@ impl Channel {
     /// Shows an act that counts, settles it if it is our own, and keeps it.
     pub fn show(&mut self, cx: &mut Ctx, AppliedAct { opened, change, seq }: &AppliedAct) {
         let own = opened.act.author == cx.me().owner();
-        let mut out = if own { self.settle(cx, opened.act.id) } else { None };
-        if let Some(out) = &mut out {
-            cx.after_join.append(&mut out.after);
-        }
+        let out = if own { self.settle(cx, opened.act.id) } else { None };
         if own && out.is_none() {
             self.remember(cx, opened.act.id);
         }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Act, ActKind, Change, ChannelState, ModeKind, from_parts};
+use crate::channel::{Act, ActKind, Change, ChannelState, ModeKind, from_parts, head};
 use crate::identity::Card;
 use crate::ids::{ActorId, Count, MsgId, UserId};
 use crate::node::channel::{Channel, Replica};
@@ -66,7 +66,7 @@ impl Replica {
         for table in [Table::Channel, Table::Counter] {
             cx.store(StoreOp::DeletePrefix { table, prefix: prefix(channel) });
         }
-        cx.put_sealed(Table::Channel, channel, &state.brief().head);
+        cx.put_sealed(Table::Channel, channel, &head(state));
         for (actor, card) in &state.actors {
             cx.put_sealed(Table::Channel, Row::Card(actor).key(channel), card);
         }
@@ -85,7 +85,7 @@ impl Replica {
         if !came && !change.topic && !change.card && change.modes.is_empty() && change.invited.is_none() {
             return;
         }
-        cx.put_sealed(Table::Channel, channel, &state.brief().head);
+        cx.put_sealed(Table::Channel, channel, &head(state));
         let brings_card = match &act.kind {
             ActKind::Join { card, .. } => card.is_some(),
             ActKind::Card { .. } => true,
