@@ -7,9 +7,20 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as B64;
-use common::World;
-use common::irc::{IrcNode, MODERN, PASSWORD, set_password};
+use common::irc::{Irc, IrcNode, MODERN, PASSWORD, set_password};
+use common::{Talker, World};
 use serde_json::json;
+
+/// alice's node, an IRC client of hers in `#net`, and bob, who has come there from another node.
+fn with_bob(world: &World, caps: &str) -> (IrcNode, Irc, Talker) {
+    let node = IrcNode::start(world, "alice");
+    world.set_up("bob");
+    let mut irc = node.client(caps);
+    irc.join("#net");
+    let mut bob = world.pipe("bob");
+    bob.join("#net");
+    (node, irc, bob)
+}
 
 #[test]
 fn the_owner_logs_in_in_every_way() {
@@ -118,12 +129,7 @@ fn two_clients_are_two_screens_of_the_owner() {
 #[test]
 fn a_client_talks_with_somebody_on_another_node() {
     let world = World::embedded();
-    let node = IrcNode::start(&world, "alice");
-    world.set_up("bob");
-    let mut irc = node.client("");
-    irc.join("#net");
-    let mut bob = world.pipe("bob");
-    bob.join("#net");
+    let (_node, mut irc, mut bob) = with_bob(&world, "");
     assert!(irc.until(" JOIN ").starts_with(":bob!"));
     irc.say("PRIVMSG #net :hello bob");
     bob.hears("hello bob");
@@ -158,12 +164,7 @@ fn a_client_talks_with_somebody_on_another_node() {
 #[test]
 fn lines_of_one_message_stay_together_for_clients_that_know_how() {
     let world = World::embedded();
-    let node = IrcNode::start(&world, "alice");
-    world.set_up("bob");
-    let mut irc = node.client(&format!("{MODERN} draft/multiline"));
-    irc.join("#net");
-    let mut bob = world.pipe("bob");
-    bob.join("#net");
+    let (_node, mut irc, mut bob) = with_bob(&world, &format!("{MODERN} draft/multiline"));
     for line in [
         "BATCH +m draft/multiline #net",
         "@batch=m PRIVMSG #net :one",
@@ -187,12 +188,7 @@ fn lines_of_one_message_stay_together_for_clients_that_know_how() {
 #[test]
 fn what_was_missed_is_played_back() {
     let world = World::embedded();
-    let node = IrcNode::start(&world, "alice");
-    world.set_up("bob");
-    let mut irc = node.client("");
-    irc.join("#net");
-    let mut bob = world.pipe("bob");
-    bob.join("#net");
+    let (node, mut irc, mut bob) = with_bob(&world, "");
     irc.say("PRIVMSG #net :I am off");
     bob.hears("I am off");
     irc.say("QUIT :bye");
@@ -255,12 +251,7 @@ fn a_read_marker_is_one_for_all_screens() {
 #[test]
 fn modes_topics_kicks_and_bans_are_those_of_the_network() {
     let world = World::embedded();
-    let node = IrcNode::start(&world, "alice");
-    world.set_up("bob");
-    let mut irc = node.client("userhost-in-names");
-    irc.join("#net");
-    let mut bob = world.pipe("bob");
-    bob.join("#net");
+    let (_node, mut irc, mut bob) = with_bob(&world, "userhost-in-names");
     let joined = irc.until(" JOIN ");
     let prefix = joined.split(' ').next().unwrap().trim_start_matches(':').to_owned();
     irc.say("MODE #net +m-n+o bob");
@@ -310,12 +301,7 @@ fn modes_topics_kicks_and_bans_are_those_of_the_network() {
 #[test]
 fn questions_about_people_and_the_server_are_answered() {
     let world = World::embedded();
-    let node = IrcNode::start(&world, "alice");
-    world.set_up("bob");
-    let mut irc = node.client("");
-    irc.join("#net");
-    let mut bob = world.pipe("bob");
-    bob.join("#net");
+    let (_node, mut irc, _bob) = with_bob(&world, "");
     irc.until("JOIN");
     for (line, answers) in [
         ("WHO #net", &[" 352 alice #net ", " 315 alice #net "][..]),

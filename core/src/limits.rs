@@ -53,6 +53,8 @@ pub const MODE_LETTERS: usize = 24;
 pub const CHANNELS: usize = 1_000;
 /// Messages to one channel or person that may wait to be sent.
 pub const WAITING: usize = 100_000;
+/// Messages of one page of history.
+pub const HISTORY: u32 = 500;
 /// Targets of one PRIVMSG.
 pub const TARGETS: usize = 8;
 /// How far an author's clock may be from the leader's, in milliseconds.

@@ -6,6 +6,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use kirc_core::envelope::{format_ts, parse_ts};
 use kirc_core::ids::MsgId;
+use kirc_core::limits::HISTORY;
 use kirc_core::{Body, Envelope};
 
 use super::talk::Talk;
@@ -47,9 +48,6 @@ pub struct HistoryArgs {
     #[arg(long)]
     json: bool,
 }
-
-/// Messages that are asked for at once.
-const PAGE: u32 = 500;
 
 /// A message's id, or a time as the node takes it.
 fn point(text: &str) -> Result<String, String> {
@@ -104,7 +102,7 @@ pub fn run(global: &Global, args: &HistoryArgs) -> Outcome {
 
 async fn pages(talk: &mut Talk, args: &HistoryArgs) -> Result<Page, Failure> {
     if let Some(around) = &args.around {
-        return fetch(talk, &args.target, &["around", around], args.limit.min(PAGE)).await;
+        return fetch(talk, &args.target, &["around", around], args.limit.min(HISTORY)).await;
     }
     // From the end that the user named to the other one.
     let onward = args.after.is_some();
@@ -117,7 +115,7 @@ async fn pages(talk: &mut Talk, args: &HistoryArgs) -> Result<Page, Failure> {
             (Some(after), None) => &["after", after],
             (Some(after), Some(before)) => &["between", after, before],
         };
-        let page = fetch(talk, &args.target, params, left.min(PAGE)).await?;
+        let page = fetch(talk, &args.target, params, left.min(HISTORY)).await?;
         left -= u32::try_from(page.messages.len()).unwrap_or(left).min(left);
         let last = if onward { page.messages.last() } else { page.messages.first() };
         let last = last.and_then(|m| m.id.clone());

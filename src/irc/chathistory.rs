@@ -3,13 +3,12 @@
 //! The node's history has what changed a channel, too. That is left out here, and what is missing
 //! is asked for again.
 
-use kirc_core::{Envelope, numeric};
+use kirc_core::{Envelope, limits, numeric};
 
 use super::asks::What;
 use super::client::{Client, Turn};
 use super::codec::Line;
-use super::isupport::HISTORY;
-use super::playback::{play, said};
+use super::playback::{envelopes, is_said, play};
 
 /// How a subcommand reads: its name here and in HISTORY, and how many points it has.
 const SUBCOMMANDS: [(&str, &str, usize); 5] = [
@@ -43,17 +42,25 @@ impl Wanted {
 
     /// Takes in an answer; whether more has to be asked for.
     fn take(&mut self, answer: &Envelope) -> bool {
-        let all = super::playback::envelopes(answer);
+        let mut all = envelopes(answer);
         let more = answer.meta.get("more").and_then(serde_json::Value::as_bool).unwrap_or(false);
         let ends = (all.first().and_then(|e| e.id.clone()), all.last().and_then(|e| e.id.clone()));
+        all.retain(is_said);
         // Of the newest the older ones are missing, of the oldest the newer ones.
         let newest = match self.params.first().map(String::as_str) {
             None | Some("latest" | "before") => true,
-            Some("after") => false,
             Some("between") => self.runs_backwards(),
-            _ => return self.keep(said(answer), false),
+            _ => false,
         };
-        self.keep(said(answer), newest);
+        if newest {
+            all.append(&mut self.found);
+            self.found = all;
+        } else {
+            self.found.append(&mut all);
+        }
+        if self.params.first().is_some_and(|name| name == "around") {
+            return false;
+        }
         self.rounds += 1;
         let (Some(first), Some(last)) = ends else { return false };
         let far = self.params.last().filter(|_| self.params.len() > 1).cloned();
@@ -65,16 +72,6 @@ impl Wanted {
             _ => list(&["after", &last]),
         };
         more && self.found.len() < self.limit && self.rounds < ROUNDS
-    }
-
-    fn keep(&mut self, some: Vec<Envelope>, in_front: bool) -> bool {
-        if in_front {
-            let later = std::mem::replace(&mut self.found, some);
-            self.found.extend(later);
-        } else {
-            self.found.extend(some);
-        }
-        false
     }
 
     /// Whether BETWEEN names the later end first. Ids and times are compared by their times.
@@ -113,7 +110,7 @@ pub fn chathistory(client: &mut Client, turn: &mut Turn, line: &Line) {
             params.push(point);
         }
     }
-    let limit = limit.min(HISTORY);
+    let limit = limit.min(limits::HISTORY as usize);
     let wanted = Wanted { target: target.to_owned(), limit, params, found: Vec::new(), rounds: 0 };
     client.ask(turn, wanted.question(), What::History(Box::new(wanted)));
 }

@@ -15,8 +15,8 @@ pub fn greet(client: &mut Client, turn: &mut Turn) {
     let host = format!("Your host is {SERVER}, your own node, running version {VERSION}");
     client.numeric(turn, numeric::RPL_YOURHOST, &[], &host);
     client.numeric(turn, numeric::RPL_CREATED, &[], "");
-    let letters = isupport::mode_letters();
-    let params = [SERVER, VERSION, "i", &letters, "beIklqaohv"];
+    let (letters, with_param) = (isupport::mode_letters(), isupport::param_letters());
+    let params = [SERVER, VERSION, "i", &letters, &with_param];
     client.numeric(turn, numeric::RPL_MYINFO, &params, "");
     supported(client, turn);
     users(client, turn);

@@ -5,9 +5,6 @@ use kirc_core::limits;
 
 /// Tokens of one 005.
 const TOKENS: usize = 12;
-/// Messages that one `CHATHISTORY` gives at the most.
-pub const HISTORY: usize = 500;
-
 /// The letters of the modes of channels, by IRC's four types.
 fn modes() -> String {
     let mut types = [const { String::new() }; 4];
@@ -29,9 +26,18 @@ pub fn mode_letters() -> String {
     ('a'..='z').chain('A'..='Z').filter(|letter| ModeKind::of(*letter).is_some()).collect()
 }
 
+/// Those that take a parameter, for 004: lists, key, limit and ranks.
+pub fn param_letters() -> String {
+    modes().split(',').take(3).chain([rank_letters().as_str()]).collect()
+}
+
+fn rank_letters() -> String {
+    Rank::ALL.iter().map(|r| r.letter()).collect()
+}
+
 /// The tokens.
 pub fn tokens() -> Vec<String> {
-    let letters: String = Rank::ALL.iter().map(|r| r.letter()).collect();
+    let letters = rank_letters();
     let signs: String = Rank::ALL.iter().map(|r| r.sign()).collect();
     vec![
         "NETWORK=kirc".into(),
@@ -55,7 +61,7 @@ pub fn tokens() -> Vec<String> {
             "TARGMAX=PRIVMSG:{0},NOTICE:{0},TAGMSG:{0},KICK:{0},JOIN:,PART:,NAMES:1,WHOIS:1",
             limits::TARGETS
         ),
-        format!("CHATHISTORY={HISTORY}"),
+        format!("CHATHISTORY={}", limits::HISTORY),
         "MSGREFTYPES=msgid,timestamp".into(),
         "SAFELIST".into(),
         "UTF8ONLY".into(),

@@ -141,8 +141,14 @@ pub fn envelopes(history: &Envelope) -> Vec<Envelope> {
 
 /// The messages in an answer to HISTORY; what changed a channel is left out.
 pub fn said(history: &Envelope) -> Vec<Envelope> {
-    let all = envelopes(history).into_iter();
-    all.filter(|e| matches!(e.command.as_str(), "PRIVMSG" | "NOTICE")).collect()
+    let mut all = envelopes(history);
+    all.retain(is_said);
+    all
+}
+
+/// Whether it is a message of somebody.
+pub fn is_said(e: &Envelope) -> bool {
+    matches!(e.command.as_str(), "PRIVMSG" | "NOTICE")
 }
 
 /// Says messages of the past: in a batch for clients that know batches.

@@ -7,12 +7,10 @@ use super::pending::PendingOp;
 use super::start;
 use crate::envelope::{Envelope, parse_ts};
 use crate::ids::MsgId;
+use crate::limits::HISTORY;
 use crate::names::ChannelName;
 use crate::numeric;
 use crate::port::{Answer, Point, PortError, Query, Window};
-
-/// The maximum number of messages in one answer.
-const LIMIT: u32 = 500;
 
 const USAGE: &str = "HISTORY takes no params, or [\"before\", P], [\"after\", P], [\"latest\", P], \
     [\"around\", P] or [\"between\", P, P], where P is the id of a message or a time like \
@@ -61,7 +59,7 @@ impl Node {
         let Some(window) = window(&e.params) else {
             return self.cx.error(origin, USAGE);
         };
-        let limit = e.meta_u64("limit").unwrap_or(50).clamp(1, u64::from(LIMIT)) as u32;
+        let limit = e.meta_u64("limit").unwrap_or(50).clamp(1, u64::from(HISTORY)) as u32;
         let query = Query::History { target, window, limit };
         self.cx.query(query, PendingOp::History(origin.clone(), to));
     }
